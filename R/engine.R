@@ -1,0 +1,56 @@
+# The R side of the C engine: operator ids, calls, conditions.
+
+# Operator name -> position in the engine's table, filled when the package is loaded.
+ops <- new.env(parent = emptyenv())
+
+load_ops <- function() {
+  names <- .Call(cdr_op_names)
+  for (i in seq_along(names)) assign(names[[i]], i - 1L, envir = ops)
+}
+
+# inputs: list of tensors, numbers, arrays or NULL; attrs: the operator's numbers, in the order of its C enum.
+apply_op <- function(op, inputs, attrs = NULL) {
+  .Call(cdr_apply, op, inputs, attrs)
+}
+
+# The same, written into the first input.
+apply_op_ <- function(op, inputs, attrs = NULL) {
+  invisible(.Call(cdr_apply_in_place, op, inputs, attrs))
+}
+
+# Called by the C glue. The classes are those of the peers' conditions, after one of our own that says what kind.
+stop_engine <- function(kind, message) {
+  peer_class <- switch(kind,
+    shape = , value = , dtype = "value_error",
+    format = , io = , index = , memory = , autograd = , internal = "runtime_error",
+    NULL
+  )
+  if (kind == "interrupt") {
+    signal_interrupt()
+  }
+  rlang::abort(message, class = c(paste0("candela_error_", kind), "candela_error", peer_class), call = NULL)
+}
+
+signal_interrupt <- function() {
+  condition <- structure(list(message = "interrupted", call = NULL), class = c("interrupt", "condition"))
+  signalCondition(condition)
+  invokeRestart("abort")
+}
+
+# Errors of the R side: one message (a vector is shown as bullets), classed as the peers class theirs.
+value_error <- function(message) raise(message, "value_error")
+type_error <- function(message) raise(message, "type_error")
+runtime_error <- function(message) raise(message, "runtime_error")
+not_implemented_error <- function(message) raise(message, "not_implemented_error")
+
+raise <- function(message, class) {
+  rlang::abort(message, class = c(class, "candela_error"), call = NULL)
+}
+
+# Dimensions count from 1 in R and from 0 in the engine; negative ones count from the end in both.
+zero_based_dim <- function(dim) {
+  if (any(dim == 0)) {
+    runtime_error("Indexing starts at 1 and got a 0.")
+  }
+  as.double(ifelse(dim > 0, dim - 1, dim))
+}

@@ -1,0 +1,98 @@
+#include "autograd/op.h"
+
+#include <string.h>
+
+cd_status cd_out(cd_call *call, int i, cd_dtype dtype, int ndim, const int64_t *shape, cd_layout layout,
+                 cd_error *err)
+{
+    return cd_tensor_new_shape(&call->out[i], dtype, ndim, shape, layout, err);
+}
+
+cd_status cd_out_like(cd_call *call, int i, const cd_tensor *t, cd_error *err)
+{
+    return cd_out(call, i, t->dtype, t->ndim, t->shape, cd_tensor_preferred_layout(t), err);
+}
+
+int64_t cd_int_attr(const double *attr, int i)
+{
+    return (int64_t)attr[i];
+}
+
+static cd_status check_inputs(const cd_call *call, cd_error *err)
+{
+    const cd_op *op = call->op;
+    if (call->n_in < op->min_in || call->n_in > op->max_in) {
+        return cd_fail(err, CD_EVALUE, "%s takes %d to %d tensors, got %d.", op->name, op->min_in, op->max_in,
+                       call->n_in);
+    }
+    for (int i = 0; i < op->min_in; i++) {
+        if (call->in[i] == NULL) {
+            return cd_fail(err, CD_EVALUE, "%s: input %d must be a tensor, got NULL or an undefined tensor.",
+                           op->name, i + 1);
+        }
+    }
+    return CD_OK;
+}
+
+static cd_status use_target(cd_call *call, cd_tensor *target, cd_error *err)
+{
+    char have[CD_SHAPE_TEXT], want[CD_SHAPE_TEXT];
+    if (!cd_tensor_same_shape(target, call->out[0])) {
+        return cd_fail(err, CD_ESHAPE, "%s: the result has shape %s, which does not fit in place into %s.",
+                       call->op->name, cd_shape_text(have, call->out[0]->ndim, call->out[0]->shape),
+                       cd_shape_text(want, target->ndim, target->shape));
+    }
+    cd_tensor_release(call->out[0]);
+    call->out[0] = cd_tensor_retain(target);
+    return CD_OK;
+}
+
+cd_status cd_call_run(cd_call *call, cd_tensor *target, cd_error *err)
+{
+    CD_TRY(check_inputs(call, err));
+    CD_TRY(call->op->shape(call, err));
+    if (target != NULL) {
+        CD_TRY(use_target(call, target, err));
+    }
+    for (int i = 0; i < call->op->n_out; i++) {
+        if (call->out[i]->storage == NULL) {
+            CD_TRY(cd_tensor_allocate(call->out[i], err));
+        }
+    }
+    return call->op->forward != NULL ? call->op->forward(call, err) : CD_OK;
+}
+
+void cd_call_clear(cd_call *call)
+{
+    for (int i = 0; i < CD_MAX_OUTPUTS; i++) {
+        cd_tensor_release(call->out[i]);
+        call->out[i] = NULL;
+    }
+    for (int i = 0; i < CD_MAX_SAVED; i++) {
+        cd_tensor_release(call->saved[i]);
+        call->saved[i] = NULL;
+    }
+}
+
+cd_status cd_run(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *in, int n_attr,
+                 const double *attr, cd_error *err)
+{
+    cd_call call = {.op = op, .n_in = n_in, .in = in, .n_attr = n_attr, .attr = attr};
+    cd_status status = cd_call_run(&call, NULL, err);
+    for (int i = 0; i < op->n_out; i++) {
+        out[i] = status == CD_OK ? cd_tensor_retain(call.out[i]) : NULL;
+    }
+    cd_call_clear(&call);
+    return status;
+}
+
+cd_status cd_run1(cd_tensor **out, const char *name, int n_in, cd_tensor *const *in, int n_attr,
+                  const double *attr, cd_error *err)
+{
+    const cd_op *op = cd_op_find(name);
+    *out = NULL;
+    if (op == NULL || op->n_out != 1) {
+        return cd_fail(err, CD_EINTERNAL, "no operator '%s' with one output.", name);
+    }
+    return cd_run(out, op, n_in, in, n_attr, attr, err);
+}

@@ -1,0 +1,103 @@
+/* Operators: what one is, and the table of all of them.
+ *
+ * An operator is three small functions side by side in one file of its family (op_*.c):
+ *   shape    checks the inputs and announces the outputs with cd_out() (dtype, shape, layout), or, for a
+ * view, makes them with cd_tensor_view(); nothing is computed; forward  fills the outputs, whose memory is
+ * there by then; absent for views; backward turns the gradients of the outputs (dy) into those of the inputs
+ * (dx); absent where there is none. Inputs are tensors, attributes are numbers in an order the file gives
+ * names to with an enum. To add one: write it, add its line to table.def, give it a name in R.
+ */
+#ifndef CANDELA_AUTOGRAD_OP_H
+#define CANDELA_AUTOGRAD_OP_H
+
+#include <stdbool.h>
+
+#include "base/status.h"
+#include "tensor/tensor.h"
+
+#define CD_MAX_OUTPUTS 4
+#define CD_MAX_SAVED 4
+#define CD_ANY_COUNT 1000000
+
+/* What backward reads besides dy; anything else is there as dtype and shape only. */
+#define CD_KEEP_IN(i) (1u << (i)) /* i < 8 */
+#define CD_KEEP_OUT(i) (1u << (8 + (i)))
+#define CD_KEEP_ALL_IN (1u << 16) /* operators with any number of inputs */
+
+/* Traits. */
+#define CD_VIEW (1u << 0) /* outputs share the storage of in[0] */
+#define CD_POINTWISE \
+    (1u << 1) /* out[0][i] depends on in[0][i] only through reading it first: out may be in[0] */
+
+typedef struct cd_op cd_op;
+
+/* One call of an operator, going forward. */
+typedef struct cd_call {
+    const cd_op *op;
+    int n_in;
+    cd_tensor *const *in; /* borrowed; NULL where an optional input is absent */
+    int n_attr;
+    const double *attr;
+    bool differentiable;            /* backward may come: put what it needs into saved */
+    cd_tensor *out[CD_MAX_OUTPUTS]; /* owned by the call */
+    cd_tensor *saved[CD_MAX_SAVED]; /* owned by the call: results forward keeps for backward */
+} cd_call;
+
+/* The same call, going backward. */
+typedef struct cd_gradient {
+    const cd_op *op;
+    int n_in;
+    cd_tensor *const *in; /* kept inputs with data, others without storage; NULL where absent */
+    int n_attr;
+    const double *attr;
+    cd_tensor *const *out; /* kept outputs with data, others without storage */
+    cd_tensor *const *saved;
+    cd_tensor *dy[CD_MAX_OUTPUTS]; /* gradient of each output, any strides; NULL means zero */
+    const bool *wants;             /* per input: is its gradient asked for? */
+    cd_tensor **dx; /* per input: set to a new or retained tensor where wanted; NULL means zero */
+} cd_gradient;
+
+struct cd_op {
+    const char *name;          /* "conv2d" */
+    const char *backward_name; /* "ConvolutionBackward0", what printing shows; NULL: not differentiable */
+    int min_in, max_in;        /* how many inputs */
+    int n_out;
+    unsigned keeps;
+    unsigned traits;
+    cd_status (*shape)(cd_call *call, cd_error *err);
+    cd_status (*forward)(cd_call *call, cd_error *err);
+    cd_status (*backward)(cd_gradient *g, cd_error *err);
+};
+
+/* Announces output i: dtype, shape, layout. */
+cd_status cd_out(cd_call *call, int i, cd_dtype dtype, int ndim, const int64_t *shape, cd_layout layout,
+                 cd_error *err);
+
+/* Output i has the dtype, shape and layout of t. */
+cd_status cd_out_like(cd_call *call, int i, const cd_tensor *t, cd_error *err);
+
+/* Attribute i as an integer. */
+int64_t cd_int_attr(const double *attr, int i);
+
+/* The table. */
+int cd_op_count(void);
+const cd_op *cd_op_at(int id);             /* NULL when out of range */
+const cd_op *cd_op_find(const char *name); /* NULL when unknown */
+
+/* Runs an operator on tensors, without recording anything: for operators built from others and for backward
+ * functions. out receives op->n_out new references. */
+cd_status cd_run(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *in, int n_attr,
+                 const double *attr, cd_error *err);
+
+/* cd_run by name with one output; attributes as further arguments are not needed often, so they are an array.
+ */
+cd_status cd_run1(cd_tensor **out, const char *name, int n_in, cd_tensor *const *in, int n_attr,
+                  const double *attr, cd_error *err);
+
+/* The steps of cd_run, for the recorder: checks counts, runs shape, allocates (unless target is given, which
+ * then becomes out[0]), runs forward. The caller owns call->out and call->saved afterwards, also on failure.
+ */
+cd_status cd_call_run(cd_call *call, cd_tensor *target, cd_error *err);
+void cd_call_clear(cd_call *call);
+
+#endif

@@ -1,0 +1,409 @@
+#include "autograd/variable.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/copy.h"
+
+static bool recording = true;
+static int64_t next_sequence = 1;
+
+static cd_status no_node(cd_error *err)
+{
+    return cd_fail(err, CD_EALLOC, "cannot allocate a node of the graph.");
+}
+
+bool cd_grad_enabled(void)
+{
+    return recording;
+}
+
+bool cd_set_grad_enabled(bool enabled)
+{
+    bool before = recording;
+    recording = enabled;
+    return before;
+}
+
+/* ---- nodes ---- */
+
+void cd_node_free_saved(cd_node *n)
+{
+    for (int i = 0; i < n->n_in; i++) {
+        cd_tensor_release(n->in[i]);
+        n->in[i] = NULL;
+    }
+    for (int i = 0; i < CD_MAX_OUTPUTS; i++) {
+        cd_tensor_release(n->out[i]);
+        n->out[i] = NULL;
+    }
+    for (int i = 0; i < CD_MAX_SAVED; i++) {
+        cd_tensor_release(n->saved[i]);
+        n->saved[i] = NULL;
+    }
+}
+
+/* Freeing a node releases its inputs' nodes; a long chain of them would overflow the stack if done by
+ * recursion, so the outermost call works off a list. */
+static cd_node *to_free = NULL;
+static bool freeing = false;
+
+static void node_release(cd_node *n);
+
+static void node_free(cd_node *n)
+{
+    cd_node_free_saved(n);
+    for (int i = 0; i < n->n_in; i++) {
+        node_release(n->edges[i].node);
+        cd_variable_release(n->edges[i].leaf);
+    }
+    for (int i = 0; i < CD_MAX_OUTPUTS; i++) {
+        cd_tensor_release(n->dy[i]);
+    }
+    free(n->edges);
+    free(n->in);
+    free(n->in_version);
+    free(n->attr);
+    free(n);
+}
+
+static void node_release(cd_node *n)
+{
+    if (n == NULL || --n->refs > 0) {
+        return;
+    }
+    n->next_to_free = to_free;
+    to_free = n;
+    if (freeing) {
+        return;
+    }
+    freeing = true;
+    while (to_free != NULL) {
+        cd_node *next = to_free;
+        to_free = next->next_to_free;
+        node_free(next);
+    }
+    freeing = false;
+}
+
+static cd_node *node_new(const cd_op *op, int n_in, int n_attr, const double *attr)
+{
+    cd_node *n = calloc(1, sizeof *n);
+    if (n == NULL) {
+        return NULL;
+    }
+    n->refs = 1;
+    n->op = op;
+    n->edges = calloc((size_t)n_in + 1, sizeof *n->edges);
+    n->in = calloc((size_t)n_in + 1, sizeof *n->in);
+    n->in_version = calloc((size_t)n_in + 1, sizeof *n->in_version);
+    n->attr = calloc((size_t)n_attr + 1, sizeof *n->attr);
+    if (n->edges == NULL || n->in == NULL || n->in_version == NULL || n->attr == NULL) {
+        node_release(n);
+        return NULL;
+    }
+    n->n_in = n_in;
+    n->n_attr = n_attr;
+    if (n_attr > 0) {
+        memcpy(n->attr, attr, (size_t)n_attr * sizeof *attr);
+    }
+    n->sequence = next_sequence++;
+    return n;
+}
+
+/* The tensor itself where backward reads it, else dtype and shape. */
+static cd_status keep(cd_tensor **kept, int64_t *version, cd_tensor *t, bool whole, cd_error *err)
+{
+    if (t == NULL) {
+        *kept = NULL;
+        return CD_OK;
+    }
+    if (!whole) {
+        return cd_tensor_new_shape(kept, t->dtype, t->ndim, t->shape, cd_tensor_preferred_layout(t), err);
+    }
+    *version = t->storage->version;
+    return cd_tensor_alias(kept, t, err);
+}
+
+static cd_edge edge_to(cd_variable *v)
+{
+    cd_edge edge = {NULL, 0, NULL};
+    if (v == NULL || !v->requires_grad) {
+        return edge;
+    }
+    if (v->creator != NULL) {
+        edge.node = v->creator;
+        edge.node->refs++;
+        edge.output = v->output;
+    } else {
+        edge.leaf = cd_variable_retain(v);
+    }
+    return edge;
+}
+
+static cd_status node_record(cd_node **node, const cd_call *call, cd_variable *const *in, cd_error *err)
+{
+    unsigned keeps = call->op->keeps;
+    cd_node *n = node_new(call->op, call->n_in, call->n_attr, call->attr);
+    if (n == NULL) {
+        return no_node(err);
+    }
+    *node = n;
+    for (int i = 0; i < call->n_in; i++) {
+        bool whole = (keeps & CD_KEEP_ALL_IN) != 0 || (i < 8 && (keeps & CD_KEEP_IN(i)) != 0);
+        n->edges[i] = edge_to(in[i]);
+        CD_TRY(keep(&n->in[i], &n->in_version[i], call->in[i], whole, err));
+    }
+    for (int i = 0; i < call->op->n_out; i++) {
+        CD_TRY(keep(&n->out[i], &n->out_version[i], call->out[i], (keeps & CD_KEEP_OUT(i)) != 0, err));
+    }
+    for (int i = 0; i < CD_MAX_SAVED; i++) {
+        n->saved[i] = cd_tensor_retain(call->saved[i]);
+    }
+    return CD_OK;
+}
+
+/* ---- variables ---- */
+
+cd_status cd_variable_new(cd_variable **v, cd_tensor *value, bool requires_grad, cd_error *err)
+{
+    *v = calloc(1, sizeof **v);
+    if (*v == NULL) {
+        cd_tensor_release(value);
+        return cd_fail(err, CD_EALLOC, "cannot allocate a variable.");
+    }
+    (*v)->refs = 1;
+    (*v)->value = value;
+    (*v)->requires_grad = requires_grad;
+    return CD_OK;
+}
+
+cd_variable *cd_variable_retain(cd_variable *v)
+{
+    if (v != NULL) {
+        v->refs++;
+    }
+    return v;
+}
+
+static void stop_watching(cd_variable *v)
+{
+    if (v->creator != NULL && v->creator->watcher[v->output] == v) {
+        v->creator->watcher[v->output] = NULL;
+    }
+}
+
+void cd_variable_release(cd_variable *v)
+{
+    if (v == NULL || --v->refs > 0) {
+        return;
+    }
+    stop_watching(v);
+    cd_tensor_release(v->value);
+    cd_tensor_release(v->grad);
+    node_release(v->creator);
+    free(v);
+}
+
+cd_status cd_variable_require_grad(cd_variable *v, bool requires_grad, cd_error *err)
+{
+    if (v->creator != NULL && !requires_grad) {
+        return cd_fail(err, CD_EAUTOGRAD,
+                       "you can only change requires_grad flags of leaf variables; use $detach() to get a "
+                       "tensor without history.");
+    }
+    if (requires_grad && v->value != NULL && !cd_dtype_is_float(v->value->dtype)) {
+        return cd_fail(err, CD_EDTYPE, "only tensors of floating point dtype can require gradients, got %s.",
+                       cd_dtype_name(v->value->dtype));
+    }
+    v->requires_grad = requires_grad;
+    return CD_OK;
+}
+
+cd_status cd_variable_retain_grad(cd_variable *v, cd_error *err)
+{
+    if (!v->requires_grad) {
+        return cd_fail(err, CD_EAUTOGRAD, "can't retain_grad on a tensor that has requires_grad = FALSE.");
+    }
+    if (v->creator != NULL) {
+        v->retains_grad = true;
+        v->creator->watcher[v->output] = v;
+    }
+    return CD_OK;
+}
+
+cd_status cd_variable_detach(cd_variable **detached, const cd_variable *v, cd_error *err)
+{
+    cd_tensor *alias;
+    CD_TRY(cd_tensor_alias(&alias, v->value, err));
+    return cd_variable_new(detached, alias, false, err);
+}
+
+/* ---- applying operators ---- */
+
+static bool any_requires_grad(int n_in, cd_variable *const *in)
+{
+    for (int i = 0; i < n_in; i++) {
+        if (in[i] != NULL && in[i]->requires_grad) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Inputs of most operators fit here; cat and stack of many tensors go to the heap. */
+#define FEW_INPUTS 16
+
+static cd_tensor **values_of(cd_tensor **few, int n_in, cd_variable *const *in)
+{
+    cd_tensor **values = n_in <= FEW_INPUTS ? few : malloc((size_t)n_in * sizeof *values);
+    for (int i = 0; values != NULL && i < n_in; i++) {
+        values[i] = in[i] != NULL ? in[i]->value : NULL;
+    }
+    return values;
+}
+
+static void free_values(cd_tensor **few, cd_tensor **values)
+{
+    if (values != few) {
+        free(values);
+    }
+}
+
+static cd_status wrap_outputs(cd_variable **out, const cd_call *call, cd_node *node, cd_variable *const *in,
+                              cd_error *err)
+{
+    for (int i = 0; i < call->op->n_out; i++) {
+        bool tracked = node != NULL && cd_dtype_is_float(call->out[i]->dtype);
+        CD_TRY(cd_variable_new(&out[i], cd_tensor_retain(call->out[i]), tracked, err));
+        if (tracked) {
+            out[i]->creator = node;
+            out[i]->output = i;
+            node->refs++;
+        }
+        out[i]->is_view_of_tracked = (call->op->traits & CD_VIEW) != 0 && in[0]->requires_grad;
+    }
+    return CD_OK;
+}
+
+static cd_status apply_recorded(cd_variable **out, cd_call *call, cd_variable *const *in, cd_error *err)
+{
+    cd_node *node = NULL;
+    cd_status status = cd_call_run(call, NULL, err);
+    if (status == CD_OK && call->differentiable) {
+        status = node_record(&node, call, in, err);
+    }
+    if (status == CD_OK) {
+        status = wrap_outputs(out, call, node, in, err);
+    }
+    node_release(node);
+    return status;
+}
+
+cd_status cd_apply(cd_variable **out, const cd_op *op, int n_in, cd_variable *const *in, int n_attr,
+                   const double *attr, cd_error *err)
+{
+    cd_tensor *few[FEW_INPUTS];
+    cd_tensor **values = values_of(few, n_in, in);
+    memset(out, 0, (size_t)op->n_out * sizeof *out);
+    if (values == NULL) {
+        return no_node(err);
+    }
+    cd_call call = {.op = op, .n_in = n_in, .in = values, .n_attr = n_attr, .attr = attr};
+    call.differentiable = recording && op->backward != NULL && any_requires_grad(n_in, in);
+    cd_status status = apply_recorded(out, &call, in, err);
+    for (int i = 0; status != CD_OK && i < op->n_out; i++) {
+        cd_variable_release(out[i]);
+        out[i] = NULL;
+    }
+    cd_call_clear(&call);
+    free_values(few, values);
+    return status;
+}
+
+cd_status cd_check_in_place(const cd_variable *v, cd_error *err)
+{
+    if (!recording) {
+        return CD_OK;
+    }
+    if (v->requires_grad && v->creator == NULL) {
+        return cd_fail(err, CD_EAUTOGRAD,
+                       "a leaf Variable that requires grad is being used in an in-place operation. "
+                       "Wrap the change in with_no_grad({ ... }).");
+    }
+    if (v->is_view_of_tracked) {
+        return cd_fail(err, CD_EAUTOGRAD,
+                       "in-place change of a view of a tensor that requires a gradient is not supported. "
+                       "Use an operation that returns a new tensor, or $clone() the view first.");
+    }
+    return CD_OK;
+}
+
+/* Writes over the target directly when nothing recorded needs its old value. */
+static bool can_overwrite(const cd_call *call, const cd_tensor *target)
+{
+    bool keeps_input = call->differentiable && (call->op->keeps & CD_KEEP_IN(0)) != 0;
+    return (call->op->traits & CD_POINTWISE) != 0 && !keeps_input && cd_tensor_is_dense(target);
+}
+
+static cd_status run_in_place(cd_call *call, cd_tensor *target, cd_error *err)
+{
+    if (can_overwrite(call, target)) {
+        CD_TRY(call->op->shape(call, err));
+        bool fits = call->out[0]->dtype == target->dtype && cd_tensor_same_strides(call->out[0], target);
+        cd_tensor_release(call->out[0]);
+        call->out[0] = NULL;
+        if (fits) {
+            CD_TRY(cd_call_run(call, target, err));
+            target->storage->version++;
+            return CD_OK;
+        }
+    }
+    CD_TRY(cd_call_run(call, NULL, err));
+    if (cd_dtype_is_float(call->out[0]->dtype) && !cd_dtype_is_float(target->dtype)) {
+        return cd_fail(err, CD_EDTYPE, "%s_: result type %s can't be cast to the desired output type %s.",
+                       call->op->name, cd_dtype_name(call->out[0]->dtype), cd_dtype_name(target->dtype));
+    }
+    if (!cd_tensor_same_shape(call->out[0], target)) {
+        char have[CD_SHAPE_TEXT], want[CD_SHAPE_TEXT];
+        return cd_fail(err, CD_ESHAPE, "%s_: the result has shape %s, which does not fit in place into %s.",
+                       call->op->name, cd_shape_text(have, call->out[0]->ndim, call->out[0]->shape),
+                       cd_shape_text(want, target->ndim, target->shape));
+    }
+    return cd_tensor_copy(target, call->out[0], err);
+}
+
+static void continue_history(cd_variable *target, cd_node *node)
+{
+    stop_watching(target);
+    node_release(target->creator);
+    target->creator = node;
+    target->output = 0;
+    target->requires_grad = true;
+    node->refs++;
+}
+
+cd_status cd_apply_in_place(cd_variable *target, const cd_op *op, int n_in, cd_variable *const *in,
+                            int n_attr, const double *attr, cd_error *err)
+{
+    cd_tensor *few[FEW_INPUTS];
+    cd_node *node = NULL;
+    CD_TRY(cd_check_in_place(target, err));
+    cd_tensor **values = values_of(few, n_in, in);
+    if (values == NULL) {
+        return no_node(err);
+    }
+    cd_call call = {.op = op, .n_in = n_in, .in = values, .n_attr = n_attr, .attr = attr};
+    call.differentiable = recording && op->backward != NULL && any_requires_grad(n_in, in);
+    cd_status status = run_in_place(&call, target->value, err);
+    if (status == CD_OK && call.differentiable) {
+        status = node_record(&node, &call, in, err);
+        if (status == CD_OK) {
+            continue_history(target, node);
+        }
+    }
+    node_release(node);
+    cd_call_clear(&call);
+    free_values(few, values);
+    return status;
+}

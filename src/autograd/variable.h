@@ -1,0 +1,101 @@
+/* Variables and the tape: tensors that remember how they were computed.
+ *
+ * A cd_variable is what a user holds: a tensor, whether it requires a gradient, the gradient, and the node
+ * that computed it (its creator; a leaf has none). Nodes hold what their operator's backward reads and, for
+ * each input, an edge to the node or leaf it came from. Nodes never hold the variables they computed, so
+ * there are no cycles.
+ */
+#ifndef CANDELA_AUTOGRAD_VARIABLE_H
+#define CANDELA_AUTOGRAD_VARIABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "autograd/op.h"
+#include "base/status.h"
+#include "tensor/tensor.h"
+
+typedef struct cd_node cd_node;
+
+typedef struct cd_variable {
+    int64_t refs;
+    cd_tensor *value; /* NULL: undefined */
+    bool requires_grad;
+    bool retains_grad;       /* keep the gradient although not a leaf */
+    bool is_view_of_tracked; /* shares storage with a variable that has a history */
+    cd_tensor *grad;         /* NULL: none */
+    cd_node *creator;        /* one reference; NULL for a leaf */
+    int output;              /* which output of the creator */
+} cd_variable;
+
+typedef struct cd_edge {
+    cd_node *node;     /* one reference, or NULL */
+    int output;        /* of node */
+    cd_variable *leaf; /* one reference, or NULL; neither: no gradient flows */
+} cd_edge;
+
+struct cd_node {
+    int64_t refs;
+    int64_t sequence; /* inputs of a node always have smaller numbers */
+    const cd_op *op;
+    int n_in;
+    cd_edge *edges;
+    cd_tensor **in; /* kept, or shape only */
+    cd_tensor *out[CD_MAX_OUTPUTS];
+    cd_tensor *saved[CD_MAX_SAVED];
+    int64_t *in_version;
+    int64_t out_version[CD_MAX_OUTPUTS];
+    int n_attr;
+    double *attr;
+    bool freed;                           /* backward has been here */
+    cd_variable *watcher[CD_MAX_OUTPUTS]; /* borrowed: a variable with retains_grad, or NULL */
+    cd_tensor *dy[CD_MAX_OUTPUTS];        /* during backward */
+    int64_t mark;                         /* of the backward pass that last visited it */
+    cd_node *next_to_free;
+};
+
+/* Wraps a tensor (takes over the reference, also on failure). Caller owns one reference. value may be NULL.
+ */
+cd_status cd_variable_new(cd_variable **v, cd_tensor *value, bool requires_grad, cd_error *err);
+cd_variable *cd_variable_retain(cd_variable *v);
+void cd_variable_release(cd_variable *v);
+
+/* Whether operations are being recorded (thread of R only); set returns what was before. */
+bool cd_grad_enabled(void);
+bool cd_set_grad_enabled(bool enabled);
+
+/* Applies an operator and records it where an input requires a gradient. out receives op->n_out new
+ * references. in[i] may be NULL (absent). */
+cd_status cd_apply(cd_variable **out, const cd_op *op, int n_in, cd_variable *const *in, int n_attr,
+                   const double *attr, cd_error *err);
+
+/* The same with the result written into target, which must be in[0]; its history then continues with this
+ * operation. Errors: CD_EAUTOGRAD for a leaf that requires a gradient, or a view of a tensor with a history.
+ */
+cd_status cd_apply_in_place(cd_variable *target, const cd_op *op, int n_in, cd_variable *const *in,
+                            int n_attr, const double *attr, cd_error *err);
+
+/* May v be changed in place now? The check of cd_apply_in_place. */
+cd_status cd_check_in_place(const cd_variable *v, cd_error *err);
+
+/* v$requires_grad_(). Errors: CD_EAUTOGRAD for a non-leaf set to false, CD_EDTYPE for integers. */
+cd_status cd_variable_require_grad(cd_variable *v, bool requires_grad, cd_error *err);
+
+/* Keeps v's gradient in backward although v is no leaf. */
+cd_status cd_variable_retain_grad(cd_variable *v, cd_error *err);
+
+/* A variable on the same storage without history. */
+cd_status cd_variable_detach(cd_variable **detached, const cd_variable *v, cd_error *err);
+
+/* Gives up what a node keeps for backward. */
+void cd_node_free_saved(cd_node *n);
+
+/* Back-propagates from the roots: d(sum of root_grads * roots) / d(leaf), added to each leaf's grad.
+ * root_grads[i] may be NULL where root i has one element. retain_graph keeps what the nodes saved.
+ * With n_targets > 0 nothing is accumulated in leaves; target_grads receives the gradients of the targets
+ * instead (NULL where none flows), owned by the caller.
+ * Errors: CD_EAUTOGRAD (no graph, second time, changed in place), CD_ESHAPE, CD_EINTERRUPT. */
+cd_status cd_backward(int n_roots, cd_variable *const *roots, cd_tensor *const *root_grads, bool retain_graph,
+                      int n_targets, cd_variable *const *targets, cd_tensor **target_grads, cd_error *err);
+
+#endif

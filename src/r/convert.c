@@ -1,0 +1,247 @@
+/* Between R arrays and tensors. R arrays are column-major; index order is kept, so only strides differ. */
+#include <string.h>
+
+#include "r/glue.h"
+#include "r/registry.h"
+#include "tensor/copy.h"
+
+static int is_integer64(SEXP x)
+{
+    return TYPEOF(x) == REALSXP && Rf_inherits(x, "integer64");
+}
+
+/* The dtype in which the R vector's memory can be read, and the one a tensor of it has by default. */
+static int r_storage_dtype(SEXP x)
+{
+    switch (TYPEOF(x)) {
+    case REALSXP:
+        return is_integer64(x) ? CD_INT64 : CD_FLOAT64;
+    case INTSXP:
+    case LGLSXP:
+        return CD_INT32;
+    case RAWSXP:
+        return CD_UINT8;
+    default:
+        return -1;
+    }
+}
+
+static int default_dtype(SEXP x)
+{
+    switch (TYPEOF(x)) {
+    case REALSXP:
+        return is_integer64(x) ? CD_INT64 : CD_FLOAT32;
+    case INTSXP:
+        return CD_INT64;
+    case LGLSXP:
+        return CD_BOOL;
+    default:
+        return CD_UINT8;
+    }
+}
+
+static int r_shape(int64_t *shape, SEXP x)
+{
+    SEXP dim = Rf_getAttrib(x, R_DimSymbol);
+    if (dim == R_NilValue) {
+        shape[0] = Rf_xlength(x);
+        return 1;
+    }
+    int ndim = Rf_length(dim);
+    for (int i = 0; i < ndim && i < CD_MAX_DIMS; i++) {
+        shape[i] = INTEGER(dim)[i];
+    }
+    return ndim;
+}
+
+static void column_major(int64_t *stride, int ndim, const int64_t *shape)
+{
+    int64_t step = 1;
+    for (int i = 0; i < ndim; i++) {
+        stride[i] = step;
+        step *= shape[i];
+    }
+}
+
+static void *r_data(SEXP x)
+{
+    switch (TYPEOF(x)) {
+    case REALSXP:
+        return REAL(x);
+    case RAWSXP:
+        return RAW(x);
+    case LGLSXP:
+        return LOGICAL(x);
+    default:
+        return INTEGER(x);
+    }
+}
+
+static cd_status has_missing(SEXP x, cd_error *err)
+{
+    int type = TYPEOF(x);
+    if (type != INTSXP && type != LGLSXP) {
+        return CD_OK;
+    }
+    const int *value = type == INTSXP ? INTEGER(x) : LOGICAL(x);
+    for (R_xlen_t i = 0; i < Rf_xlength(x); i++) {
+        if (value[i] == NA_INTEGER) {
+            return cd_fail(err, CD_EVALUE,
+                           "element %lld is NA: integer and logical tensors have no missing values. "
+                           "Convert to double first to get NaN.",
+                           (long long)i + 1);
+        }
+    }
+    return CD_OK;
+}
+
+cd_status cdr_tensor_from_r(cd_tensor **t, SEXP x, int dtype, cd_error *err)
+{
+    int64_t shape[CD_MAX_DIMS], stride[CD_MAX_DIMS];
+    int source_dtype = r_storage_dtype(x);
+    cd_tensor *source;
+    *t = NULL;
+    if (source_dtype < 0) {
+        return cd_fail(err, CD_EVALUE, "can't convert an object of type '%s' to a tensor.",
+                       Rf_type2char(TYPEOF(x)));
+    }
+    int ndim = r_shape(shape, x);
+    if (ndim > CD_MAX_DIMS) {
+        return cd_fail(err, CD_ESHAPE, "a tensor has at most %d dimensions, got %d.", CD_MAX_DIMS, ndim);
+    }
+    CD_TRY(has_missing(x, err));
+    column_major(stride, ndim, shape);
+    CD_TRY(cd_tensor_borrow(&source, r_data(x), (cd_dtype)source_dtype, ndim, shape, stride, err));
+    cd_status status =
+        cd_tensor_new(t, (cd_dtype)(dtype >= 0 ? dtype : default_dtype(x)), ndim, shape, CD_CONTIGUOUS, err);
+    if (status == CD_OK) {
+        status = cd_tensor_copy(*t, source, err);
+    }
+    cd_tensor_release(source);
+    return status;
+}
+
+static int is_number(SEXP x)
+{
+    int type = TYPEOF(x);
+    return (type == REALSXP || type == INTSXP || type == LGLSXP) && Rf_xlength(x) == 1 &&
+           Rf_getAttrib(x, R_DimSymbol) == R_NilValue && !is_integer64(x);
+}
+
+static cd_status number_variable(cd_tensor **t, SEXP x, cd_error *err)
+{
+    static const cd_dtype of_type[] = {[LGLSXP] = CD_BOOL, [INTSXP] = CD_INT64, [REALSXP] = CD_FLOAT64};
+    CD_TRY(has_missing(x, err));
+    return cd_tensor_number(t, of_type[TYPEOF(x)], Rf_asReal(x), err);
+}
+
+cd_status cdr_as_variable(cd_variable **v, SEXP x, cd_error *err)
+{
+    cd_tensor *t;
+    *v = NULL;
+    if (x == R_NilValue) {
+        return CD_OK;
+    }
+    if (cdr_is_handle(x)) {
+        cd_variable *held = R_ExternalPtrAddr(x);
+        if (held == NULL) {
+            return cd_fail(err, CD_EVALUE,
+                           "a tensor was restored from a saved workspace or file: its data are gone. Save "
+                           "tensors and models with torch_save() or luz_save().");
+        }
+        *v = held->value != NULL ? cd_variable_retain(held) : NULL;
+        return CD_OK;
+    }
+    CD_TRY(is_number(x) ? number_variable(&t, x, err) : cdr_tensor_from_r(&t, x, -1, err));
+    return cd_variable_new(v, t, false, err);
+}
+
+SEXP cdr_tensor(SEXP x, SEXP dtype, SEXP requires_grad)
+{
+    cd_error err;
+    cd_tensor *t;
+    cd_variable *v = NULL;
+    int wanted = dtype == R_NilValue ? -1 : (int)cdr_int64(dtype, "dtype");
+    int grad = cdr_flag(requires_grad, "requires_grad");
+    cdr_collect_if_needed();
+    SEXP handle = PROTECT(cdr_handle());
+    cd_status status = cdr_tensor_from_r(&t, x, wanted, &err);
+    if (status == CD_OK) {
+        status = cd_variable_new(&v, t, false, &err);
+    } else {
+        cd_tensor_release(t);
+    }
+    if (status == CD_OK && grad) {
+        status = cd_variable_require_grad(v, true, &err);
+    }
+    if (status != CD_OK) {
+        cd_variable_release(v);
+        cdr_raise(&err);
+    }
+    cdr_handle_set(handle, v);
+    UNPROTECT(1);
+    return handle;
+}
+
+/* ---- to R ---- */
+
+static SEXPTYPE r_type(cd_dtype dtype)
+{
+    switch (dtype) {
+    case CD_FLOAT32:
+    case CD_FLOAT64:
+        return REALSXP;
+    case CD_BOOL:
+        return LGLSXP;
+    default:
+        return INTSXP;
+    }
+}
+
+static SEXP allocate_result(const cd_tensor *t, SEXPTYPE type)
+{
+    SEXP x = PROTECT(Rf_allocVector(type, (R_xlen_t)cd_tensor_numel(t)));
+    if (t->ndim > 1) {
+        SEXP dim = PROTECT(Rf_allocVector(INTSXP, t->ndim));
+        for (int i = 0; i < t->ndim; i++) {
+            INTEGER(dim)[i] = (int)t->shape[i];
+        }
+        Rf_setAttrib(x, R_DimSymbol, dim);
+        UNPROTECT(1);
+    }
+    UNPROTECT(1);
+    return x;
+}
+
+/* Copies t into memory laid out column-major as dtype. */
+static cd_status copy_out(void *data, cd_dtype dtype, const cd_tensor *t, cd_error *err)
+{
+    int64_t stride[CD_MAX_DIMS];
+    cd_tensor *target;
+    column_major(stride, t->ndim, t->shape);
+    CD_TRY(cd_tensor_borrow(&target, data, dtype, t->ndim, t->shape, stride, err));
+    cd_status status = cd_tensor_copy(target, t, err);
+    cd_tensor_release(target);
+    return status;
+}
+
+/* type: NULL for the natural R type, "double" for doubles, "integer64" for 64-bit integers in a double
+ * vector, "raw" for bytes. */
+SEXP cdr_as_array(SEXP x, SEXP type)
+{
+    cd_error err;
+    const cd_tensor *t = cdr_defined(x, "x")->value;
+    SEXPTYPE as = r_type(t->dtype);
+    cd_dtype element = as == REALSXP ? CD_FLOAT64 : CD_INT32;
+    if (type != R_NilValue) {
+        const char *wanted = cdr_string(type, "type");
+        as = strcmp(wanted, "raw") == 0 ? RAWSXP : REALSXP;
+        element = as == RAWSXP ? CD_UINT8 : strcmp(wanted, "integer64") == 0 ? CD_INT64 : CD_FLOAT64;
+    }
+    SEXP result = PROTECT(allocate_result(t, as));
+    if (copy_out(r_data(result), element, t, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    UNPROTECT(1);
+    return result;
+}

@@ -1,0 +1,168 @@
+#include "r/glue.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "r/registry.h"
+
+static SEXP tensor_class = NULL; /* c("torch_tensor", "R7"), preserved */
+static SEXP namespace_env = NULL;
+
+/* Bytes handed out between two collections of the youngest generation: a few activations of a large batch. */
+#define YOUNG_PRESSURE ((size_t)96 << 20)
+/* A full collection when what is in use has doubled since the last one, and is at least this. */
+#define FULL_PRESSURE ((size_t)512 << 20)
+
+SEXP cdr_init(SEXP env)
+{
+    namespace_env = env;
+    tensor_class = Rf_allocVector(STRSXP, 2);
+    R_PreserveObject(tensor_class);
+    SET_STRING_ELT(tensor_class, 0, Rf_mkChar("torch_tensor"));
+    SET_STRING_ELT(tensor_class, 1, Rf_mkChar("R7"));
+    return R_NilValue;
+}
+
+/* ---- conditions ---- */
+
+void cdr_raise(const cd_error *err)
+{
+    SEXP kind = PROTECT(Rf_mkString(cd_status_name(err->code)));
+    SEXP message = PROTECT(Rf_mkString(err->message));
+    SEXP call = PROTECT(Rf_lang3(Rf_install("stop_engine"), kind, message));
+    Rf_eval(call, namespace_env);
+    UNPROTECT(3);
+}
+
+void cdr_stop(cd_status status, const char *format, ...)
+{
+    cd_error err;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(err.message, sizeof err.message, format, args);
+    va_end(args);
+    err.code = status;
+    cdr_raise(&err);
+}
+
+/* ---- handles ---- */
+
+static SEXP handle_tag(void)
+{
+    static SEXP tag = NULL;
+    if (tag == NULL) {
+        tag = Rf_install("candela_tensor");
+    }
+    return tag;
+}
+
+static void finalize(SEXP handle)
+{
+    cd_variable *v = R_ExternalPtrAddr(handle);
+    R_ClearExternalPtr(handle);
+    cd_variable_release(v);
+}
+
+SEXP cdr_handle(void)
+{
+    SEXP handle = PROTECT(R_MakeExternalPtr(NULL, handle_tag(), R_NilValue));
+    R_RegisterCFinalizerEx(handle, finalize, FALSE);
+    Rf_setAttrib(handle, R_ClassSymbol, tensor_class);
+    UNPROTECT(1);
+    return handle;
+}
+
+void cdr_handle_set(SEXP handle, cd_variable *v)
+{
+    R_SetExternalPtrAddr(handle, v);
+}
+
+int cdr_is_handle(SEXP x)
+{
+    return TYPEOF(x) == EXTPTRSXP && R_ExternalPtrTag(x) == handle_tag();
+}
+
+cd_variable *cdr_variable(SEXP x, const char *what)
+{
+    if (!cdr_is_handle(x)) {
+        cdr_stop(CD_EVALUE, "`%s` must be a tensor, got an object of type '%s'.", what,
+                 Rf_type2char(TYPEOF(x)));
+    }
+    cd_variable *v = R_ExternalPtrAddr(x);
+    if (v == NULL) {
+        cdr_stop(CD_EVALUE,
+                 "`%s` is a tensor restored from a saved workspace or file: its data are gone. "
+                 "Save tensors and models with torch_save() or luz_save().",
+                 what);
+    }
+    return v;
+}
+
+cd_variable *cdr_defined(SEXP x, const char *what)
+{
+    cd_variable *v = cdr_variable(x, what);
+    if (v->value == NULL) {
+        cdr_stop(CD_EVALUE, "`%s` is an undefined tensor.", what);
+    }
+    return v;
+}
+
+/* ---- memory that R cannot see ---- */
+
+void cdr_collect_if_needed(void)
+{
+    static size_t full_limit = FULL_PRESSURE;
+    static SEXP young = NULL;
+    if (cd_memory_count().allocated < YOUNG_PRESSURE) {
+        return;
+    }
+    if (young == NULL) {
+        young = Rf_lang2(Rf_install("gc"), Rf_ScalarLogical(FALSE));
+        R_PreserveObject(young);
+        SET_TAG(CDR(young), Rf_install("full"));
+    }
+    Rf_eval(young, R_BaseEnv);
+    if (cd_memory_count().in_use > full_limit) {
+        R_gc();
+        full_limit = 2 * cd_memory_count().in_use;
+        full_limit = full_limit > FULL_PRESSURE ? full_limit : FULL_PRESSURE;
+    }
+    cd_memory_reset_pressure();
+}
+
+/* ---- scalars ---- */
+
+double cdr_double(SEXP x, const char *what)
+{
+    int type = TYPEOF(x);
+    if ((type != REALSXP && type != INTSXP && type != LGLSXP) || Rf_xlength(x) != 1) {
+        cdr_stop(CD_EVALUE, "`%s` must be a single number.", what);
+    }
+    return Rf_asReal(x);
+}
+
+int64_t cdr_int64(SEXP x, const char *what)
+{
+    double value = cdr_double(x, what);
+    if (!(value >= -9007199254740992.0 && value <= 9007199254740992.0)) {
+        cdr_stop(CD_EVALUE, "`%s` must be a whole number, got %g.", what, value);
+    }
+    return (int64_t)value;
+}
+
+int cdr_flag(SEXP x, const char *what)
+{
+    if (TYPEOF(x) != LGLSXP || Rf_xlength(x) != 1 || LOGICAL(x)[0] == NA_LOGICAL) {
+        cdr_stop(CD_EVALUE, "`%s` must be TRUE or FALSE.", what);
+    }
+    return LOGICAL(x)[0];
+}
+
+const char *cdr_string(SEXP x, const char *what)
+{
+    if (TYPEOF(x) != STRSXP || Rf_xlength(x) != 1 || STRING_ELT(x, 0) == NA_STRING) {
+        cdr_stop(CD_EVALUE, "`%s` must be a single string.", what);
+    }
+    return Rf_translateChar(STRING_ELT(x, 0));
+}

@@ -1,0 +1,57 @@
+/* What the glue files share: handles, conversions, conditions. Only files of this folder include R headers.
+ *
+ * An entry point has three phases: (1) check the arguments and allocate every R result; (2) call the engine,
+ * no R API at all; (3) fill the results, free the engine's temporaries, and only then raise. So nothing can
+ * jump while C memory is held.
+ */
+#ifndef CANDELA_R_GLUE_H
+#define CANDELA_R_GLUE_H
+
+#define R_NO_REMAP
+#include <Rinternals.h>
+
+#include "autograd/variable.h"
+#include "base/status.h"
+
+/* Raises a classed R condition with err's message. Does not return. Hold no C memory. */
+void cdr_raise(const cd_error *err);
+
+/* Raises (as cdr_raise) a condition of the given status with a formatted message. Does not return. */
+void cdr_stop(cd_status status, const char *format, ...) CD_PRINTF(2, 3);
+
+/* A new R tensor handle without a variable yet (unprotected): phase 1. */
+SEXP cdr_handle(void);
+
+/* Gives the handle its variable; takes over the caller's reference. Does not allocate. */
+void cdr_handle_set(SEXP handle, cd_variable *v);
+
+/* Is x a tensor handle (valid or not)? */
+int cdr_is_handle(SEXP x);
+
+/* The variable of a handle, borrowed. Raises when x is no tensor, or one restored from a saved workspace.
+ * what names the argument. The variable may be undefined (value == NULL). */
+cd_variable *cdr_variable(SEXP x, const char *what);
+
+/* As cdr_variable, and raises when undefined. */
+cd_variable *cdr_defined(SEXP x, const char *what);
+
+/* A variable for anything an operator accepts: a handle (its variable, retained), a number of length one
+ * without dim (a 0-d "number"), any other atomic vector or array (converted as torch_tensor does). NULL gives
+ * NULL. The caller releases it. Allocates no R object and does not jump. */
+cd_status cdr_as_variable(cd_variable **v, SEXP x, cd_error *err);
+
+/* A tensor from an R vector or array: index order kept, dtype by R type (double -> float32, integer -> int64,
+ * integer64 -> int64, logical -> bool, raw -> uint8) unless dtype >= 0. A vector without dim is 1-d. */
+cd_status cdr_tensor_from_r(cd_tensor **t, SEXP x, int dtype, cd_error *err);
+
+/* Asks R for a collection when many bytes were handed out since the last one, so that tensors nobody reaches
+ * any more are freed. Call in phase 1 only. */
+void cdr_collect_if_needed(void);
+
+/* Scalars from R with a clear error that names the argument. */
+int64_t cdr_int64(SEXP x, const char *what);
+double cdr_double(SEXP x, const char *what);
+int cdr_flag(SEXP x, const char *what);
+const char *cdr_string(SEXP x, const char *what);
+
+#endif

@@ -1,0 +1,42 @@
+#include <R_ext/Rdynload.h>
+#include <R_ext/Utils.h>
+#include <R_ext/Visibility.h>
+
+#include "base/interrupt.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "r/glue.h"
+#include "r/registry.h"
+
+#define CDR_ENTRY(name, n) {#name, (DL_FUNC)&name, n},
+static const R_CallMethodDef entries[] = {
+#include "r/registry.def"
+    {NULL, NULL, 0},
+};
+#undef CDR_ENTRY
+
+static void check_interrupt(void *unused)
+{
+    (void)unused;
+    R_CheckUserInterrupt();
+}
+
+static int interrupt_pending(void)
+{
+    return !R_ToplevelExec(check_interrupt, NULL);
+}
+
+void attribute_visible R_init_candela(DllInfo *dll)
+{
+    R_registerRoutines(dll, NULL, entries, NULL, NULL);
+    R_useDynamicSymbols(dll, FALSE);
+    R_forceSymbols(dll, TRUE);
+    cd_parallel_init();
+    cd_interrupt_register(interrupt_pending);
+}
+
+void attribute_visible R_unload_candela(DllInfo *dll)
+{
+    (void)dll;
+    cd_memory_trim();
+}

@@ -1,0 +1,275 @@
+#include "tensor/copy.h"
+
+#include <string.h>
+
+#include "base/parallel.h"
+
+/* Elements one thread should at least copy: below this, starting threads costs more than it saves. */
+#define COPY_GRAIN 65536
+
+typedef void (*copy_run)(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t n);
+
+#define TO_NUMBER(type, value) ((type)(value))
+/* A negative float has no value as an unsigned byte in C; through int64_t it wraps as users expect. */
+#define TO_BYTE(type, value) ((type)(int64_t)(value))
+#define TO_BOOL(type, value) ((type)((value) != 0))
+
+#define DEFINE_COPY(from_name, from, to_name, to, convert)                                                   \
+    static void copy_##from_name##_##to_name(char *dst, int64_t dst_step, const char *src, int64_t src_step, \
+                                             int64_t n)                                                      \
+    {                                                                                                        \
+        to *d = (to *)dst;                                                                                   \
+        const from *s = (const from *)src;                                                                   \
+        if (dst_step == 1 && src_step == 1) {                                                                \
+            for (int64_t i = 0; i < n; i++) {                                                                \
+                d[i] = convert(to, s[i]);                                                                    \
+            }                                                                                                \
+            return;                                                                                          \
+        }                                                                                                    \
+        for (int64_t i = 0; i < n; i++) {                                                                    \
+            d[i * dst_step] = convert(to, s[i * src_step]);                                                  \
+        }                                                                                                    \
+    }
+
+#define DEFINE_COPIES_FROM(name, type)                 \
+    DEFINE_COPY(name, type, bool, uint8_t, TO_BOOL)    \
+    DEFINE_COPY(name, type, uint8, uint8_t, TO_BYTE)   \
+    DEFINE_COPY(name, type, int32, int32_t, TO_NUMBER) \
+    DEFINE_COPY(name, type, int64, int64_t, TO_NUMBER) \
+    DEFINE_COPY(name, type, float32, float, TO_NUMBER) \
+    DEFINE_COPY(name, type, float64, double, TO_NUMBER)
+
+/* A float to an unsigned byte goes through int64_t: the direct conversion of a negative value is undefined.
+ */
+DEFINE_COPIES_FROM(uint8, uint8_t)
+DEFINE_COPIES_FROM(int32, int32_t)
+DEFINE_COPIES_FROM(int64, int64_t)
+DEFINE_COPIES_FROM(float32, float)
+DEFINE_COPIES_FROM(float64, double)
+
+#define COPIES_FROM(name)                                                                  \
+    {                                                                                      \
+        copy_##name##_bool, copy_##name##_uint8, copy_##name##_int32, copy_##name##_int64, \
+            copy_##name##_float32, copy_##name##_float64                                   \
+    }
+
+static const copy_run copies[CD_DTYPES][CD_DTYPES] = {
+    [CD_BOOL] = COPIES_FROM(uint8),  [CD_UINT8] = COPIES_FROM(uint8),     [CD_INT32] = COPIES_FROM(int32),
+    [CD_INT64] = COPIES_FROM(int64), [CD_FLOAT32] = COPIES_FROM(float32), [CD_FLOAT64] = COPIES_FROM(float64),
+};
+
+cd_status cd_broadcast_strides(int64_t *stride, const cd_tensor *src, int ndim, const int64_t *shape,
+                               cd_error *err)
+{
+    char from[CD_SHAPE_TEXT], to[CD_SHAPE_TEXT];
+    int lead = ndim - src->ndim;
+    if (lead < 0) {
+        return cd_fail(err, CD_ESHAPE, "shape %s cannot be broadcast to %s.",
+                       cd_shape_text(from, src->ndim, src->shape), cd_shape_text(to, ndim, shape));
+    }
+    for (int i = 0; i < ndim; i++) {
+        int64_t size = i < lead ? 1 : src->shape[i - lead];
+        if (size != 1 && size != shape[i]) {
+            return cd_fail(err, CD_ESHAPE, "shape %s cannot be broadcast to %s.",
+                           cd_shape_text(from, src->ndim, src->shape), cd_shape_text(to, ndim, shape));
+        }
+        stride[i] = size == 1 ? 0 : src->stride[i - lead];
+    }
+    return CD_OK;
+}
+
+/* A copy seen as nested loops, the fastest dimension of dst innermost, neighbours merged where possible. */
+typedef struct {
+    int ndim;
+    int64_t shape[CD_MAX_DIMS], dst_stride[CD_MAX_DIMS], src_stride[CD_MAX_DIMS];
+    char *dst;
+    const char *src;
+    int64_t dst_size, src_size, run_length;
+    copy_run run;
+} copy_plan;
+
+static void insert_by_dst_stride(copy_plan *p, int64_t size, int64_t dst_stride, int64_t src_stride)
+{
+    int at = p->ndim++;
+    while (at > 0 && p->dst_stride[at - 1] < dst_stride) {
+        p->shape[at] = p->shape[at - 1];
+        p->dst_stride[at] = p->dst_stride[at - 1];
+        p->src_stride[at] = p->src_stride[at - 1];
+        at--;
+    }
+    p->shape[at] = size;
+    p->dst_stride[at] = dst_stride;
+    p->src_stride[at] = src_stride;
+}
+
+static void merge_neighbours(copy_plan *p)
+{
+    int kept = 0;
+    for (int i = 1; i < p->ndim; i++) {
+        bool joins = p->dst_stride[kept] == p->dst_stride[i] * p->shape[i] &&
+                     p->src_stride[kept] == p->src_stride[i] * p->shape[i];
+        if (joins) {
+            p->shape[kept] *= p->shape[i];
+        } else {
+            kept++;
+            p->shape[kept] = p->shape[i];
+        }
+        p->dst_stride[kept] = p->dst_stride[i];
+        p->src_stride[kept] = p->src_stride[i];
+    }
+    p->ndim = p->ndim > 0 ? kept + 1 : 0;
+}
+
+/* A transposition reads and writes best in small squares; 16 floats are one cache line. */
+#define TILE 16
+
+static bool is_transposition(const copy_plan *p)
+{
+    return p->ndim >= 2 && p->src_stride[p->ndim - 1] > 1 && p->src_stride[p->ndim - 2] == 1 &&
+           p->shape[p->ndim - 1] >= TILE / 2 && p->shape[p->ndim - 2] >= TILE / 2;
+}
+
+static void copy_square(const copy_plan *p, char *dst, const char *src)
+{
+    int64_t rows = p->shape[p->ndim - 2], columns = p->shape[p->ndim - 1];
+    int64_t dst_row = p->dst_stride[p->ndim - 2], dst_column = p->dst_stride[p->ndim - 1];
+    int64_t src_row = p->src_stride[p->ndim - 2], src_column = p->src_stride[p->ndim - 1];
+    for (int64_t r = 0; r < rows; r += TILE) {
+        int64_t row_end = r + TILE < rows ? r + TILE : rows;
+        for (int64_t c = 0; c < columns; c += TILE) {
+            int64_t width = c + TILE < columns ? TILE : columns - c;
+            for (int64_t row = r; row < row_end; row++) {
+                p->run(dst + (row * dst_row + c * dst_column) * p->dst_size, dst_column,
+                       src + (row * src_row + c * src_column) * p->src_size, src_column, width);
+            }
+        }
+    }
+}
+
+static void copy_range(void *context, int64_t begin, int64_t end, int thread)
+{
+    const copy_plan *p = context;
+    int inner = is_transposition(p) ? 2 : 1;
+    int outer = p->ndim - inner;
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t rest = i, dst_at = 0, src_at = 0;
+        for (int d = outer - 1; d >= 0; d--) {
+            int64_t index = rest % p->shape[d];
+            rest /= p->shape[d];
+            dst_at += index * p->dst_stride[d];
+            src_at += index * p->src_stride[d];
+        }
+        char *dst = p->dst + dst_at * p->dst_size;
+        const char *src = p->src + src_at * p->src_size;
+        if (inner == 2) {
+            copy_square(p, dst, src);
+        } else {
+            p->run(dst, p->dst_stride[outer], src, p->src_stride[outer], p->shape[outer]);
+        }
+    }
+}
+
+/* One long run is cut so that threads can share it. */
+static void split_single_run(copy_plan *p)
+{
+    int64_t pieces = p->shape[0] / COPY_GRAIN;
+    if (p->ndim != 1 || pieces < 2 || p->shape[0] % pieces != 0) {
+        return;
+    }
+    int64_t length = p->shape[0] / pieces;
+    p->shape[1] = length;
+    p->dst_stride[1] = p->dst_stride[0];
+    p->src_stride[1] = p->src_stride[0];
+    p->shape[0] = pieces;
+    p->dst_stride[0] *= length;
+    p->src_stride[0] *= length;
+    p->ndim = 2;
+}
+
+static void run_plan(copy_plan *p)
+{
+    if (p->ndim == 0) {
+        p->run(p->dst, 1, p->src, 1, 1);
+        return;
+    }
+    merge_neighbours(p);
+    split_single_run(p);
+    int outer = p->ndim - (is_transposition(p) ? 2 : 1);
+    int64_t items = 1, inner_items = 1;
+    for (int d = 0; d < p->ndim; d++) {
+        *(d < outer ? &items : &inner_items) *= p->shape[d];
+    }
+    int64_t grain = COPY_GRAIN / (inner_items > 0 ? inner_items : 1) + 1;
+    cd_parallel_for(items, grain, copy_range, p);
+}
+
+cd_status cd_tensor_copy(cd_tensor *dst, const cd_tensor *src, cd_error *err)
+{
+    int64_t src_stride[CD_MAX_DIMS];
+    copy_plan plan = {0};
+    CD_TRY(cd_broadcast_strides(src_stride, src, dst->ndim, dst->shape, err));
+    dst->storage->version++;
+    if (cd_tensor_numel(dst) == 0) {
+        return CD_OK;
+    }
+    plan.dst = cd_tensor_data(dst);
+    plan.src = cd_tensor_data(src);
+    plan.dst_size = (int64_t)cd_dtype_size(dst->dtype);
+    plan.src_size = (int64_t)cd_dtype_size(src->dtype);
+    plan.run = copies[src->dtype][dst->dtype];
+    for (int i = 0; i < dst->ndim; i++) {
+        if (dst->shape[i] != 1) {
+            insert_by_dst_stride(&plan, dst->shape[i], dst->stride[i], src_stride[i]);
+        }
+    }
+    run_plan(&plan);
+    return CD_OK;
+}
+
+cd_status cd_tensor_clone(cd_tensor **copy, const cd_tensor *t, cd_layout layout, cd_error *err)
+{
+    CD_TRY(cd_tensor_new(copy, t->dtype, t->ndim, t->shape, layout, err));
+    CD_TRY(cd_tensor_copy(*copy, t, err));
+    (*copy)->storage->version = 0;
+    return CD_OK;
+}
+
+static bool has_layout(const cd_tensor *t, cd_layout layout)
+{
+    return layout == CD_CHANNELS_LAST && t->ndim == 4 ? cd_tensor_is_channels_last(t)
+                                                      : cd_tensor_is_contiguous(t);
+}
+
+cd_status cd_tensor_as(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_layout layout, cd_error *err)
+{
+    if (t->dtype == dtype && has_layout(t, layout)) {
+        *as = cd_tensor_retain(t);
+        return CD_OK;
+    }
+    CD_TRY(cd_tensor_new(as, dtype, t->ndim, t->shape, layout, err));
+    return cd_tensor_copy(*as, t, err);
+}
+
+cd_status cd_tensor_fill(cd_tensor *t, double value, cd_error *err)
+{
+    cd_tensor *number;
+    CD_TRY(cd_tensor_number(&number, t->dtype == CD_BOOL ? CD_BOOL : CD_FLOAT64,
+                            t->dtype == CD_BOOL ? value != 0 : value, err));
+    cd_status status = cd_tensor_copy(t, number, err);
+    cd_tensor_release(number);
+    return status;
+}
+
+double cd_tensor_get(const cd_tensor *t, int64_t position)
+{
+    double value;
+    int64_t at = 0;
+    for (int d = t->ndim - 1; d >= 0; d--) {
+        at += position % t->shape[d] * t->stride[d];
+        position /= t->shape[d];
+    }
+    const char *element = (const char *)cd_tensor_data(t) + at * (int64_t)cd_dtype_size(t->dtype);
+    copies[t->dtype][CD_FLOAT64]((char *)&value, 1, element, 1, 1);
+    return value;
+}

@@ -1,0 +1,29 @@
+/* Copying between tensors of any dtype and strides. */
+#ifndef CANDELA_TENSOR_COPY_H
+#define CANDELA_TENSOR_COPY_H
+
+#include "tensor/tensor.h"
+
+/* dst[i...] = (dtype of dst) src[i...]; src is broadcast to the shape of dst. The version of dst goes up.
+ * Float to integer truncates, anything to bool is != 0. Errors: CD_ESHAPE when src cannot be broadcast.
+ * The two must not overlap unless they are the same elements. */
+cd_status cd_tensor_copy(cd_tensor *dst, const cd_tensor *src, cd_error *err);
+
+/* A dense copy of t in the layout; caller owns it. */
+cd_status cd_tensor_clone(cd_tensor **copy, const cd_tensor *t, cd_layout layout, cd_error *err);
+
+/* t itself (retained) where it already has the dtype and layout, else a converted copy. Caller owns one
+ * reference. */
+cd_status cd_tensor_as(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_layout layout, cd_error *err);
+
+/* Sets every element to value. */
+cd_status cd_tensor_fill(cd_tensor *t, double value, cd_error *err);
+
+/* Strides (elements) that make src look as if it had dst's shape: zero where it is broadcast. */
+cd_status cd_broadcast_strides(int64_t *stride, const cd_tensor *src, int ndim, const int64_t *shape,
+                               cd_error *err);
+
+/* One element as double / int64, at a flat row-major position. */
+double cd_tensor_get(const cd_tensor *t, int64_t position);
+
+#endif

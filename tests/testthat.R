@@ -1,0 +1,4 @@
+library(testthat)
+library(candela)
+
+test_check("candela")
