@@ -1,0 +1,177 @@
+# Element types as R objects. The codes are those of cd_dtype in the engine.
+
+dtype_names <- c("Bool", "Byte", "Int", "Long", "Float", "Double")
+
+new_dtype <- function(code) structure(list(code = code), class = "torch_dtype")
+
+dtypes <- lapply(0:5, new_dtype)
+names(dtypes) <- dtype_names
+
+dtype_aliases <- c(
+  bool = "Bool", uint8 = "Byte", byte = "Byte", int = "Int", int32 = "Int", long = "Long", int64 = "Long",
+  float = "Float", float32 = "Float", double = "Double", float64 = "Double"
+)
+
+#' Element types of tensors
+#'
+#' `torch_float()` (32-bit) is the default and what the engine is made for; `torch_long()` holds class labels and
+#' indices. `torch_float64()` works everywhere, more slowly. Half precision, 8- and 16-bit signed integers and complex
+#' numbers are not available.
+#'
+#' @return An object of class `torch_dtype`; compare with `==`. The field `is_floating_point` tells floats from the
+#'   others.
+#' @examples
+#' torch_float()
+#' torch_tensor(1:3)$dtype == torch_long()
+#' @name torch_dtype
+NULL
+
+#' @rdname torch_dtype
+#' @export
+torch_float <- function() dtypes$Float
+#' @rdname torch_dtype
+#' @export
+torch_float32 <- function() dtypes$Float
+#' @rdname torch_dtype
+#' @export
+torch_double <- function() dtypes$Double
+#' @rdname torch_dtype
+#' @export
+torch_float64 <- function() dtypes$Double
+#' @rdname torch_dtype
+#' @export
+torch_long <- function() dtypes$Long
+#' @rdname torch_dtype
+#' @export
+torch_int64 <- function() dtypes$Long
+#' @rdname torch_dtype
+#' @export
+torch_int <- function() dtypes$Int
+#' @rdname torch_dtype
+#' @export
+torch_int32 <- function() dtypes$Int
+#' @rdname torch_dtype
+#' @export
+torch_uint8 <- function() dtypes$Byte
+#' @rdname torch_dtype
+#' @export
+torch_bool <- function() dtypes$Bool
+
+#' @rdname torch_dtype
+#' @param x any object
+#' @export
+is_torch_dtype <- function(x) inherits(x, "torch_dtype")
+
+#' @export
+print.torch_dtype <- function(x, ...) {
+  cat(format(x), "\n", sep = "")
+  invisible(x)
+}
+
+#' @export
+format.torch_dtype <- function(x, ...) paste0("torch_", dtype_name(x))
+
+#' @export
+as.character.torch_dtype <- function(x, ...) dtype_name(x)
+
+#' @export
+`==.torch_dtype` <- function(e1, e2) {
+  is_torch_dtype(e1) && is_torch_dtype(e2) && dtype_code(e1) == dtype_code(e2)
+}
+
+#' @export
+`!=.torch_dtype` <- function(e1, e2) !(e1 == e2)
+
+#' @export
+`$.torch_dtype` <- function(x, name) {
+  switch(name,
+    is_floating_point = dtype_code(x) >= 4L,
+    code = dtype_code(x),
+    NULL
+  )
+}
+
+dtype_code <- function(x) unclass(x)[["code"]]
+dtype_name <- function(x) dtype_names[[dtype_code(x) + 1L]]
+
+# The engine's code for what a user gave as dtype: an object, a name, or NULL for `default`.
+as_dtype_code <- function(dtype, default = NULL) {
+  if (is.null(dtype)) {
+    return(default)
+  }
+  if (is_torch_dtype(dtype)) {
+    return(dtype_code(dtype))
+  }
+  if (is.character(dtype) && length(dtype) == 1 && dtype %in% names(dtype_aliases)) {
+    return(dtype_code(dtypes[[dtype_aliases[[dtype]]]]))
+  }
+  value_error(sprintf(
+    "`dtype` must be a torch_dtype such as torch_float() or one of %s, got %s.",
+    paste0('"', names(dtype_aliases), '"', collapse = ", "), describe(dtype)
+  ))
+}
+
+# A short description of any object for error messages.
+describe <- function(x) {
+  if (is.character(x) && length(x) == 1) {
+    return(paste0('"', x, '"'))
+  }
+  if (is.numeric(x) && length(x) == 1) {
+    return(format(x))
+  }
+  sprintf("an object of class <%s>", paste(class(x), collapse = "/"))
+}
+
+default_dtype <- new.env(parent = emptyenv())
+default_dtype$code <- 4L
+
+#' The float type of new tensors
+#'
+#' Used by [torch_randn()], [torch_zeros()] and the like when no `dtype` is given.
+#' @param d `torch_float()` or `torch_double()`.
+#' @return `torch_get_default_dtype()`: the dtype; the setter: nothing.
+#' @examples
+#' torch_get_default_dtype()
+#' @export
+torch_set_default_dtype <- function(d) {
+  if (!is_torch_dtype(d) || !d$is_floating_point) {
+    type_error("only floating-point types are supported as the default type.")
+  }
+  default_dtype$code <- dtype_code(d)
+  invisible(NULL)
+}
+
+#' @rdname torch_set_default_dtype
+#' @export
+torch_get_default_dtype <- function() new_dtype(default_dtype$code)
+
+#' Numerical limits of element types
+#'
+#' @param dtype a [torch_dtype].
+#' @return A list: `bits`, `min`, `max`, and for floats `eps` and `tiny` (the smallest normal number). Limits of
+#'   64-bit integers are rounded to doubles.
+#' @examples
+#' torch_finfo(torch_float())$eps
+#' torch_iinfo(torch_uint8())$max
+#' @export
+torch_finfo <- function(dtype) {
+  switch(dtype_name(dtype),
+    Float = list(bits = 32L, max = (2 - 2^-23) * 2^127, min = -(2 - 2^-23) * 2^127, eps = 2^-23, tiny = 2^-126),
+    Double = list(
+      bits = 64L, max = .Machine$double.xmax, min = -.Machine$double.xmax,
+      eps = .Machine$double.eps, tiny = .Machine$double.xmin
+    ),
+    value_error(sprintf("torch_finfo() needs a float dtype, got %s.", format(dtype)))
+  )
+}
+
+#' @rdname torch_finfo
+#' @export
+torch_iinfo <- function(dtype) {
+  switch(dtype_name(dtype),
+    Byte = list(bits = 8L, min = 0, max = 255),
+    Int = list(bits = 32L, min = -2^31, max = 2^31 - 1),
+    Long = list(bits = 64L, min = -2^63, max = 2^63),
+    value_error(sprintf("torch_iinfo() needs an integer dtype, got %s.", format(dtype)))
+  )
+}

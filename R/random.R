@@ -1,0 +1,165 @@
+#' @include tensor-class.R
+NULL
+
+UNIFORM <- 0
+NORMAL <- 1
+INTEGER_RANGE <- 2
+BERNOULLI <- 3
+
+fill_random <- function(x, kind, a, b) .Call(cdr_fill_random, x, kind, a, b)
+
+new_random <- function(size, kind, a, b, dtype, default, device, requires_grad) {
+  x <- new_full(size, NULL, dtype, default, device, FALSE)
+  fill_random(x, kind, a, b)
+  if (requires_grad) x$requires_grad_(TRUE)
+  x
+}
+
+#' Random tensors
+#'
+#' Draws from the package's own generator, seeded by [torch_manual_seed()], not from R's. The stream is that of
+#' libtorch on a CPU: the same integers and uniforms bit for bit, normals to 1e-6.
+#'
+#' @inheritParams torch_zeros
+#' @param low,high integers are drawn from `low` to `high - 1`.
+#' @param n `torch_randperm()` permutes 1 to `n`.
+#' @param mean,std number or tensor of means and standard deviations.
+#' @param generator not used.
+#' @param self tensor of probabilities.
+#' @param p a single probability used instead.
+#' @return A tensor: uniform on \[0, 1) (`torch_rand()`), standard normal (`torch_randn()`), integers as floats unless
+#'   `dtype` says otherwise (`torch_randint()`), a long permutation (`torch_randperm()`), zeros and ones
+#'   (`torch_bernoulli()`).
+#' @source Matsumoto and Nishimura (1998), Mersenne Twister; Box and Muller (1958).
+#' @examples
+#' torch_manual_seed(1)
+#' torch_randn(1)
+#' @export
+torch_randn <- function(..., names = NULL, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
+  new_random(resolve_size(...), NORMAL, 0, 1, dtype, default_dtype$code, device, requires_grad)
+}
+
+#' @rdname torch_randn
+#' @export
+torch_rand <- function(..., names = NULL, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
+  new_random(resolve_size(...), UNIFORM, 0, 1, dtype, default_dtype$code, device, requires_grad)
+}
+
+#' @rdname torch_randn
+#' @export
+torch_randn_like <- function(input, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
+                             memory_format = NULL) {
+  new_random(as.double(input$shape), NORMAL, 0, 1, dtype, dtype_code(input$dtype), device, requires_grad)
+}
+
+#' @rdname torch_randn
+#' @export
+torch_rand_like <- function(input, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
+                            memory_format = NULL) {
+  new_random(as.double(input$shape), UNIFORM, 0, 1, dtype, dtype_code(input$dtype), device, requires_grad)
+}
+
+#' @rdname torch_randn
+#' @export
+torch_randint <- function(low, high, size, generator = NULL, dtype = NULL, layout = NULL, device = NULL,
+                          requires_grad = FALSE, memory_format = NULL) {
+  new_random(as_size(size), INTEGER_RANGE, low, high, dtype, default_dtype$code, device, requires_grad)
+}
+
+#' @rdname torch_randn
+#' @export
+torch_randint_like <- function(input, low, high, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
+  new_random(as.double(input$shape), INTEGER_RANGE, low, high, dtype, dtype_code(input$dtype), device, requires_grad)
+}
+
+#' @rdname torch_randn
+#' @export
+torch_randperm <- function(n, dtype = torch_int64(), layout = NULL, device = NULL, requires_grad = FALSE) {
+  check_device(device)
+  x <- .Call(cdr_randperm, as.double(n), 1)
+  if (dtype == torch_int64()) x else x$to(dtype = dtype)
+}
+
+#' @rdname torch_randn
+#' @export
+torch_normal <- function(mean, std, size = NULL, generator = NULL, ...) {
+  if (is.null(size)) {
+    size <- if (is_tensor(mean)) mean$shape else if (is_tensor(std)) std$shape else 1
+  }
+  torch_randn(size) * std + mean
+}
+
+#' @rdname torch_randn
+#' @export
+torch_bernoulli <- function(self, p, generator = NULL) {
+  if (missing(p)) {
+    return((torch_rand_like(self) < self)$to(dtype = self$dtype))
+  }
+  torch_empty_like(self)$bernoulli_(p)
+}
+
+tensor_method("uniform_", function(from = 0, to = 1, generator = NULL) {
+  invisible(fill_random(self, UNIFORM, from, to))
+})
+tensor_method("normal_", function(mean = 0, std = 1, generator = NULL) {
+  invisible(fill_random(self, NORMAL, mean, std))
+})
+tensor_method("random_", function(from = 0, to, generator = NULL) {
+  invisible(fill_random(self, INTEGER_RANGE, from, to))
+})
+tensor_method("bernoulli_", function(p = 0.5, generator = NULL) {
+  invisible(fill_random(self, BERNOULLI, p, 0))
+})
+
+#' Seed the generator of random tensors
+#'
+#' @param seed a whole number.
+#' @param code an expression run with the seed; the generator's state is restored afterwards.
+#' @param ... not used.
+#' @param .env the environment (usually a function's) at whose end the state is restored.
+#' @param state what `torch_get_rng_state()` gave: the generator's 624 words, its position and a kept normal, as a
+#'   double vector.
+#' @return `torch_manual_seed()`: nothing. `with_torch_manual_seed()`: the value of `code`.
+#' @examples
+#' torch_manual_seed(1)
+#' torch_rand(2)
+#' with_torch_manual_seed(torch_rand(2), seed = 1)
+#' @export
+torch_manual_seed <- function(seed) {
+  if (!is.numeric(seed) || length(seed) != 1 || is.na(seed)) {
+    value_error(sprintf("`seed` must be a single whole number, got %s.", describe(seed)))
+  }
+  invisible(.Call(cdr_seed, as.double(seed)))
+}
+
+#' @rdname torch_manual_seed
+#' @export
+with_torch_manual_seed <- function(code, ..., seed) {
+  local_torch_manual_seed(seed)
+  force(code)
+}
+
+#' @rdname torch_manual_seed
+#' @export
+local_torch_manual_seed <- function(seed, .env = parent.frame()) {
+  state <- torch_get_rng_state()
+  at_exit(.env, function() torch_set_rng_state(state))
+  torch_manual_seed(seed)
+}
+
+#' @rdname torch_manual_seed
+#' @export
+torch_get_rng_state <- function() .Call(cdr_rng_state)
+
+#' @rdname torch_manual_seed
+#' @export
+torch_set_rng_state <- function(state) invisible(.Call(cdr_set_rng_state, state))
+
+# Runs `action` when the function whose frame is `env` ends.
+at_exit <- function(env, action) {
+  do.call(base::on.exit, list(as.call(list(action)), add = TRUE, after = FALSE), envir = env)
+}
+
+seed_from_clock <- function() {
+  .Call(cdr_seed, (as.numeric(Sys.time()) * 1e6 + Sys.getpid() * 7919) %% 2^52)
+}

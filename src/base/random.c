@@ -1,0 +1,170 @@
+#include "base/random.h"
+
+#include <math.h>
+
+#define MT_SHIFT 397
+#define BLOCK 16
+#define TWO_PI 6.283185307179586476925286766559
+
+static cd_generator default_generator = {.next = -1};
+
+cd_generator *cd_random_default(void)
+{
+    if (default_generator.next < 0) {
+        cd_random_seed(&default_generator, 67280421310721u);
+    }
+    return &default_generator;
+}
+
+void cd_random_seed(cd_generator *g, uint64_t seed)
+{
+    g->state[0] = (uint32_t)seed;
+    for (uint32_t i = 1; i < CD_MT_SIZE; i++) {
+        uint32_t previous = g->state[i - 1];
+        g->state[i] = 1812433253u * (previous ^ (previous >> 30)) + i;
+    }
+    g->next = CD_MT_SIZE;
+    g->has_normal = false;
+}
+
+static void refill(cd_generator *g)
+{
+    uint32_t *s = g->state;
+    for (int k = 0; k < CD_MT_SIZE; k++) {
+        uint32_t y = (s[k] & 0x80000000u) | (s[(k + 1) % CD_MT_SIZE] & 0x7fffffffu);
+        s[k] = s[(k + MT_SHIFT) % CD_MT_SIZE] ^ (y >> 1) ^ ((y & 1u) != 0 ? 0x9908b0dfu : 0u);
+    }
+    g->next = 0;
+}
+
+uint32_t cd_random_u32(cd_generator *g)
+{
+    if (g->next >= CD_MT_SIZE) {
+        refill(g);
+    }
+    uint32_t y = g->state[g->next++];
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c5680u;
+    y ^= (y << 15) & 0xefc60000u;
+    return y ^ (y >> 18);
+}
+
+uint64_t cd_random_u64(cd_generator *g)
+{
+    uint64_t high = cd_random_u32(g);
+    return (high << 32) | cd_random_u32(g);
+}
+
+double cd_random_double(cd_generator *g)
+{
+    return (double)(cd_random_u64(g) & ((1ULL << 53) - 1)) / (double)(1ULL << 53);
+}
+
+static float uniform_float(cd_generator *g)
+{
+    return (float)(cd_random_u32(g) & ((1u << 24) - 1)) / (float)(1u << 24);
+}
+
+void cd_random_uniform_f32(cd_generator *g, float *x, int64_t n, double low, double high)
+{
+    float from = (float)low, range = (float)high - (float)low;
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = uniform_float(g) * range + from;
+    }
+}
+
+void cd_random_uniform_f64(cd_generator *g, double *x, int64_t n, double low, double high)
+{
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = cd_random_double(g) * (high - low) + low;
+    }
+}
+
+static double one_normal(cd_generator *g)
+{
+    if (g->has_normal) {
+        g->has_normal = false;
+        return g->normal;
+    }
+    double u1 = cd_random_double(g), u2 = cd_random_double(g);
+    double radius = sqrt(-2.0 * log1p(-u2)), angle = TWO_PI * u1;
+    g->normal = radius * sin(angle);
+    g->has_normal = true;
+    return radius * cos(angle);
+}
+
+static void transform_block_f32(float *x, double mean, double std)
+{
+    for (int j = 0; j < BLOCK / 2; j++) {
+        float u1 = 1.0f - x[j], u2 = x[j + BLOCK / 2];
+        float radius = sqrtf(-2.0f * logf(u1)), angle = (float)TWO_PI * u2;
+        x[j] = radius * cosf(angle) * (float)std + (float)mean;
+        x[j + BLOCK / 2] = radius * sinf(angle) * (float)std + (float)mean;
+    }
+}
+
+static void transform_block_f64(double *x, double mean, double std)
+{
+    for (int j = 0; j < BLOCK / 2; j++) {
+        double u1 = 1.0 - x[j], u2 = x[j + BLOCK / 2];
+        double radius = sqrt(-2.0 * log(u1)), angle = TWO_PI * u2;
+        x[j] = radius * cos(angle) * std + mean;
+        x[j + BLOCK / 2] = radius * sin(angle) * std + mean;
+    }
+}
+
+void cd_random_normal_f32(cd_generator *g, float *x, int64_t n, double mean, double std)
+{
+    if (n < BLOCK) {
+        for (int64_t i = 0; i < n; i++) {
+            x[i] = (float)(one_normal(g) * std + mean);
+        }
+        return;
+    }
+    cd_random_uniform_f32(g, x, n, 0, 1);
+    for (int64_t i = 0; i + BLOCK <= n; i += BLOCK) {
+        transform_block_f32(x + i, mean, std);
+    }
+    if (n % BLOCK != 0) {
+        cd_random_uniform_f32(g, x + n - BLOCK, BLOCK, 0, 1);
+        transform_block_f32(x + n - BLOCK, mean, std);
+    }
+}
+
+void cd_random_normal_f64(cd_generator *g, double *x, int64_t n, double mean, double std)
+{
+    if (n < BLOCK) {
+        for (int64_t i = 0; i < n; i++) {
+            x[i] = one_normal(g) * std + mean;
+        }
+        return;
+    }
+    cd_random_uniform_f64(g, x, n, 0, 1);
+    for (int64_t i = 0; i + BLOCK <= n; i += BLOCK) {
+        transform_block_f64(x + i, mean, std);
+    }
+    if (n % BLOCK != 0) {
+        cd_random_uniform_f64(g, x + n - BLOCK, BLOCK, 0, 1);
+        transform_block_f64(x + n - BLOCK, mean, std);
+    }
+}
+
+int64_t cd_random_integer(cd_generator *g, int64_t from, int64_t to)
+{
+    uint64_t range = (uint64_t)to - (uint64_t)from;
+    uint64_t draw = range >= (1ULL << 32) ? cd_random_u64(g) : cd_random_u32(g);
+    return (int64_t)(draw % range + (uint64_t)from);
+}
+
+void cd_random_permutation(cd_generator *g, int64_t *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = i;
+    }
+    for (int64_t i = 0; i < n - 1; i++) {
+        int64_t z = (int64_t)(cd_random_u32(g) % (uint64_t)(n - i));
+        int64_t swapped = x[i];
+        x[i] = x[i + z];
+        x[i + z] = swapped;
+    }
+}

@@ -1,0 +1,47 @@
+/* Random numbers: the stream of libtorch's CPU generator.
+ *
+ * The engine is the Mersenne Twister MT19937 (Matsumoto and Nishimura 1998). Integers and uniforms are
+ * libtorch's bit for bit, normals to float rounding, so that the numbers users know from torch_manual_seed()
+ * come out here too. Numbers are drawn one after the other in memory order on the main thread: results do not
+ * depend on threads.
+ */
+#ifndef CANDELA_BASE_RANDOM_H
+#define CANDELA_BASE_RANDOM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CD_MT_SIZE 624
+
+typedef struct cd_generator {
+    uint32_t state[CD_MT_SIZE];
+    int next; /* CD_MT_SIZE: the state is used up */
+    bool has_normal;
+    double normal; /* second result of the last Box-Muller pair */
+} cd_generator;
+
+/* The generator all random operations draw from. */
+cd_generator *cd_random_default(void);
+
+void cd_random_seed(cd_generator *g, uint64_t seed);
+
+uint32_t cd_random_u32(cd_generator *g);
+uint64_t cd_random_u64(cd_generator *g);  /* first draw is the high word */
+double cd_random_double(cd_generator *g); /* uniform on [0, 1), 53 bits */
+
+/* x[i] uniform on [low, high): 24 bits of one draw for float, 53 bits of two for double. */
+void cd_random_uniform_f32(cd_generator *g, float *x, int64_t n, double low, double high);
+void cd_random_uniform_f64(cd_generator *g, double *x, int64_t n, double low, double high);
+
+/* x[i] normal: by Box and Muller (1958), one at a time for n < 16, else in blocks of 16 (eight radii, eight
+ * angles); when n is no multiple of 16 the last 16 are drawn anew. */
+void cd_random_normal_f32(cd_generator *g, float *x, int64_t n, double mean, double std);
+void cd_random_normal_f64(cd_generator *g, double *x, int64_t n, double mean, double std);
+
+/* An integer of [from, to): a draw modulo the range, 64 bits wide when the range needs it. */
+int64_t cd_random_integer(cd_generator *g, int64_t from, int64_t to);
+
+/* x = a random permutation of 0 .. n-1: z = draw mod (n - i), swap(i, i + z). */
+void cd_random_permutation(cd_generator *g, int64_t *x, int64_t n);
+
+#endif

@@ -1,0 +1,250 @@
+/* Making tensors from R: empty, filled, random. */
+#include "base/random.h"
+#include "r/glue.h"
+#include "r/registry.h"
+#include "tensor/copy.h"
+
+static int shape_from_r(int64_t *shape, SEXP size)
+{
+    if (size == R_NilValue) {
+        return 0;
+    }
+    if (TYPEOF(size) != REALSXP) {
+        cdr_stop(CD_EVALUE, "`size` must be a vector of whole numbers.");
+    }
+    int ndim = Rf_length(size);
+    if (ndim > CD_MAX_DIMS) {
+        cdr_stop(CD_EVALUE, "a tensor has at most %d dimensions, got %d.", CD_MAX_DIMS, ndim);
+    }
+    for (int i = 0; i < ndim; i++) {
+        double value = REAL(size)[i];
+        if (!(value >= 0 && value <= 9e15) || value != (double)(int64_t)value) {
+            cdr_stop(CD_EVALUE, "`size` must hold whole numbers of at least 0, got %g.", value);
+        }
+        shape[i] = (int64_t)value;
+    }
+    return ndim;
+}
+
+static cd_dtype dtype_from_r(SEXP dtype)
+{
+    int code = (int)cdr_int64(dtype, "dtype");
+    if (code < 0 || code >= CD_DTYPES) {
+        cdr_stop(CD_EDTYPE, "unknown dtype.");
+    }
+    return (cd_dtype)code;
+}
+
+/* size: doubles; value: number, or NULL to leave the memory as it is. */
+SEXP cdr_full(SEXP size, SEXP value, SEXP dtype, SEXP requires_grad)
+{
+    cd_error err;
+    int64_t shape[CD_MAX_DIMS];
+    cd_tensor *t;
+    cd_variable *v = NULL;
+    int ndim = shape_from_r(shape, size);
+    cd_dtype type = dtype_from_r(dtype);
+    int grad = cdr_flag(requires_grad, "requires_grad");
+    double fill = value == R_NilValue ? 0 : cdr_double(value, "fill_value");
+    cdr_collect_if_needed();
+    SEXP handle = PROTECT(cdr_handle());
+    cd_status status = cd_tensor_new(&t, type, ndim, shape, CD_CONTIGUOUS, &err);
+    if (status == CD_OK && value != R_NilValue) {
+        status = cd_tensor_fill(t, fill, &err);
+        t->storage->version = 0;
+    }
+    if (status == CD_OK) {
+        status = cd_variable_new(&v, t, false, &err);
+    }
+    if (status == CD_OK && grad) {
+        status = cd_variable_require_grad(v, true, &err);
+    }
+    if (status != CD_OK) {
+        cd_variable_release(v);
+        cdr_raise(&err);
+    }
+    cdr_handle_set(handle, v);
+    UNPROTECT(1);
+    return handle;
+}
+
+SEXP cdr_undefined(void)
+{
+    cd_error err;
+    cd_variable *v;
+    SEXP handle = PROTECT(cdr_handle());
+    if (cd_variable_new(&v, NULL, false, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    cdr_handle_set(handle, v);
+    UNPROTECT(1);
+    return handle;
+}
+
+/* ---- random filling ---- */
+
+typedef enum { UNIFORM = 0, NORMAL, INTEGER_RANGE, BERNOULLI } distribution;
+
+static void fill_one_by_one(cd_tensor *t, distribution kind, double a, double b)
+{
+    cd_generator *g = cd_random_default();
+    int64_t n = cd_tensor_numel(t);
+    void *data = cd_tensor_data(t);
+    for (int64_t i = 0; i < n; i++) {
+        double value = kind == BERNOULLI ? cd_random_double(g) < a
+                                         : (double)cd_random_integer(g, (int64_t)a, (int64_t)b);
+        switch (t->dtype) {
+        case CD_FLOAT32:
+            ((float *)data)[i] = (float)value;
+            break;
+        case CD_FLOAT64:
+            ((double *)data)[i] = value;
+            break;
+        case CD_INT64:
+            ((int64_t *)data)[i] = (int64_t)value;
+            break;
+        case CD_INT32:
+            ((int32_t *)data)[i] = (int32_t)value;
+            break;
+        default:
+            ((uint8_t *)data)[i] = (uint8_t)value;
+            break;
+        }
+    }
+}
+
+static void fill_contiguous(cd_tensor *t, distribution kind, double a, double b)
+{
+    cd_generator *g = cd_random_default();
+    int64_t n = cd_tensor_numel(t);
+    if (kind == UNIFORM && t->dtype == CD_FLOAT32) {
+        cd_random_uniform_f32(g, cd_tensor_data(t), n, a, b);
+    } else if (kind == UNIFORM) {
+        cd_random_uniform_f64(g, cd_tensor_data(t), n, a, b);
+    } else if (kind == NORMAL && t->dtype == CD_FLOAT32) {
+        cd_random_normal_f32(g, cd_tensor_data(t), n, a, b);
+    } else if (kind == NORMAL) {
+        cd_random_normal_f64(g, cd_tensor_data(t), n, a, b);
+    } else {
+        fill_one_by_one(t, kind, a, b);
+    }
+}
+
+static cd_status check_random(const cd_tensor *t, distribution kind, double a, double b, cd_error *err)
+{
+    if ((kind == UNIFORM || kind == NORMAL) && !cd_dtype_is_float(t->dtype)) {
+        return cd_fail(err, CD_EDTYPE, "uniform and normal numbers need a float tensor, got %s.",
+                       cd_dtype_name(t->dtype));
+    }
+    if (kind == UNIFORM && !(a <= b)) {
+        return cd_fail(err, CD_EVALUE, "uniform expects from <= to, got from = %g and to = %g.", a, b);
+    }
+    if (kind == NORMAL && !(b >= 0)) {
+        return cd_fail(err, CD_EVALUE, "normal expects std >= 0, got %g.", b);
+    }
+    if (kind == INTEGER_RANGE && !(a < b)) {
+        return cd_fail(err, CD_EVALUE, "random integers expect low < high, got low = %g and high = %g.", a,
+                       b);
+    }
+    if (kind == BERNOULLI && !(a >= 0 && a <= 1)) {
+        return cd_fail(err, CD_EVALUE, "a probability lies between 0 and 1, got %g.", a);
+    }
+    return CD_OK;
+}
+
+static cd_status fill_random(cd_tensor *t, distribution kind, double a, double b, cd_error *err)
+{
+    cd_tensor *dense;
+    CD_TRY(check_random(t, kind, a, b, err));
+    if (cd_tensor_is_contiguous(t)) {
+        fill_contiguous(t, kind, a, b);
+        t->storage->version++;
+        return CD_OK;
+    }
+    CD_TRY(cd_tensor_new(&dense, t->dtype, t->ndim, t->shape, CD_CONTIGUOUS, err));
+    fill_contiguous(dense, kind, a, b);
+    cd_status status = cd_tensor_copy(t, dense, err);
+    cd_tensor_release(dense);
+    return status;
+}
+
+/* kind: a distribution; a, b: its parameters. Changes x in place and returns it. */
+SEXP cdr_fill_random(SEXP x, SEXP kind, SEXP a, SEXP b)
+{
+    cd_error err;
+    cd_variable *v = cdr_defined(x, "self");
+    double first = cdr_double(a, "from"), second = cdr_double(b, "to");
+    distribution which = (distribution)cdr_int64(kind, "kind");
+    cd_status status = cd_check_in_place(v, &err);
+    if (status == CD_OK) {
+        status = fill_random(v->value, which, first, second, &err);
+    }
+    if (status != CD_OK) {
+        cdr_raise(&err);
+    }
+    return x;
+}
+
+/* A random permutation of first .. first + n - 1 as int64. */
+SEXP cdr_randperm(SEXP n, SEXP first)
+{
+    cd_error err;
+    cd_tensor *t;
+    cd_variable *v;
+    int64_t size = cdr_int64(n, "n"), offset = cdr_int64(first, "first");
+    SEXP handle = PROTECT(cdr_handle());
+    if (cd_tensor_new(&t, CD_INT64, 1, &size, CD_CONTIGUOUS, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    int64_t *x = cd_tensor_data(t);
+    cd_random_permutation(cd_random_default(), x, size);
+    for (int64_t i = 0; i < size; i++) {
+        x[i] += offset;
+    }
+    if (cd_variable_new(&v, t, false, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    cdr_handle_set(handle, v);
+    UNPROTECT(1);
+    return handle;
+}
+
+SEXP cdr_seed(SEXP seed)
+{
+    cd_random_seed(cd_random_default(), (uint64_t)cdr_int64(seed, "seed"));
+    return R_NilValue;
+}
+
+/* The generator's whole state as doubles: 624 words, position, whether a normal is kept, that normal. */
+SEXP cdr_rng_state(void)
+{
+    const cd_generator *g = cd_random_default();
+    SEXP state = PROTECT(Rf_allocVector(REALSXP, CD_MT_SIZE + 3));
+    for (int i = 0; i < CD_MT_SIZE; i++) {
+        REAL(state)[i] = g->state[i];
+    }
+    REAL(state)[CD_MT_SIZE] = g->next;
+    REAL(state)[CD_MT_SIZE + 1] = g->has_normal;
+    REAL(state)[CD_MT_SIZE + 2] = g->normal;
+    UNPROTECT(1);
+    return state;
+}
+
+SEXP cdr_set_rng_state(SEXP state)
+{
+    cd_generator *g = cd_random_default();
+    if (TYPEOF(state) != REALSXP || Rf_length(state) != CD_MT_SIZE + 3) {
+        cdr_stop(CD_EVALUE, "`state` must come from torch_get_rng_state().");
+    }
+    int next = (int)REAL(state)[CD_MT_SIZE];
+    if (next < 0 || next > CD_MT_SIZE) {
+        cdr_stop(CD_EVALUE, "`state` must come from torch_get_rng_state().");
+    }
+    for (int i = 0; i < CD_MT_SIZE; i++) {
+        g->state[i] = (uint32_t)REAL(state)[i];
+    }
+    g->next = next;
+    g->has_normal = REAL(state)[CD_MT_SIZE + 1] != 0;
+    g->normal = REAL(state)[CD_MT_SIZE + 2];
+    return R_NilValue;
+}

@@ -1,0 +1,323 @@
+/* What R asks of a tensor handle, and gradients. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/cpu.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "r/glue.h"
+#include "r/registry.h"
+#include "tensor/copy.h"
+
+SEXP cdr_is_undefined(SEXP x)
+{
+    return Rf_ScalarLogical(cdr_variable(x, "x")->value == NULL);
+}
+
+SEXP cdr_shape(SEXP x)
+{
+    const cd_tensor *t = cdr_defined(x, "self")->value;
+    SEXP shape = PROTECT(Rf_allocVector(INTSXP, t->ndim));
+    for (int i = 0; i < t->ndim; i++) {
+        INTEGER(shape)[i] = (int)t->shape[i];
+    }
+    UNPROTECT(1);
+    return shape;
+}
+
+SEXP cdr_dtype(SEXP x)
+{
+    return Rf_ScalarInteger(cdr_defined(x, "self")->value->dtype);
+}
+
+SEXP cdr_requires_grad(SEXP x)
+{
+    return Rf_ScalarLogical(cdr_variable(x, "self")->requires_grad);
+}
+
+SEXP cdr_set_requires_grad(SEXP x, SEXP value)
+{
+    cd_error err;
+    cd_variable *v = cdr_variable(x, "self");
+    if (cd_variable_require_grad(v, cdr_flag(value, "requires_grad"), &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    return x;
+}
+
+SEXP cdr_is_leaf(SEXP x)
+{
+    return Rf_ScalarLogical(cdr_variable(x, "self")->creator == NULL);
+}
+
+SEXP cdr_retain_grad(SEXP x)
+{
+    cd_error err;
+    if (cd_variable_retain_grad(cdr_variable(x, "self"), &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    return x;
+}
+
+/* Address of the first element, to tell whether two tensors share memory. */
+SEXP cdr_data_ptr(SEXP x)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%p", cd_tensor_data(cdr_defined(x, "self")->value));
+    return Rf_mkString(text);
+}
+
+/* Address of the variable: two handles of one variable have the same. */
+SEXP cdr_identity(SEXP x)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%p", (void *)cdr_variable(x, "self"));
+    return Rf_mkString(text);
+}
+
+SEXP cdr_version(SEXP x)
+{
+    return Rf_ScalarReal((double)cdr_defined(x, "self")->value->storage->version);
+}
+
+/* The gradient as a tensor sharing its memory; undefined where there is none. */
+SEXP cdr_grad(SEXP x)
+{
+    cd_error err;
+    cd_tensor *alias = NULL;
+    cd_variable *grad = NULL;
+    const cd_variable *v = cdr_variable(x, "self");
+    SEXP handle = PROTECT(cdr_handle());
+    cd_status status = v->grad != NULL ? cd_tensor_alias(&alias, v->grad, &err) : CD_OK;
+    if (status == CD_OK) {
+        status = cd_variable_new(&grad, alias, false, &err);
+    }
+    if (status != CD_OK) {
+        cdr_raise(&err);
+    }
+    cdr_handle_set(handle, grad);
+    UNPROTECT(1);
+    return handle;
+}
+
+/* value: a tensor of the same shape, or NULL / undefined to remove the gradient. */
+SEXP cdr_set_grad(SEXP x, SEXP value)
+{
+    cd_variable *v = cdr_defined(x, "self");
+    cd_tensor *grad = value == R_NilValue ? NULL : cdr_variable(value, "grad")->value;
+    if (grad != NULL && !cd_tensor_same_shape(grad, v->value)) {
+        cdr_stop(CD_ESHAPE, "`grad` must have the shape of the tensor.");
+    }
+    cd_tensor_retain(grad);
+    cd_tensor_release(v->grad);
+    v->grad = grad;
+    return x;
+}
+
+SEXP cdr_detach(SEXP x)
+{
+    cd_error err;
+    cd_variable *detached;
+    const cd_variable *v = cdr_defined(x, "self");
+    SEXP handle = PROTECT(cdr_handle());
+    if (cd_variable_detach(&detached, v, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    cdr_handle_set(handle, detached);
+    UNPROTECT(1);
+    return handle;
+}
+
+/* NULL asks, TRUE or FALSE sets; gives the state before. */
+SEXP cdr_grad_mode(SEXP enabled)
+{
+    bool before = cd_grad_enabled();
+    if (enabled != R_NilValue) {
+        cd_set_grad_enabled(cdr_flag(enabled, "enabled"));
+    }
+    return Rf_ScalarLogical(before);
+}
+
+/* ---- the graph, as users see it ---- */
+
+static SEXP node_tag(void)
+{
+    return Rf_install("candela_node");
+}
+
+static void finalize_node_holder(SEXP pointer)
+{
+    cd_variable *v = R_ExternalPtrAddr(pointer);
+    R_ClearExternalPtr(pointer);
+    cd_variable_release(v);
+}
+
+/* A node is shown through a variable that holds it: list(name, pointer), NULL where there is none. */
+static SEXP describe_node(cd_node *node, int output)
+{
+    cd_error err;
+    cd_variable *holder;
+    SEXP result = PROTECT(Rf_allocVector(VECSXP, 2));
+    SET_VECTOR_ELT(result, 0, Rf_mkString(node->op->backward_name));
+    SEXP pointer = PROTECT(R_MakeExternalPtr(NULL, node_tag(), R_NilValue));
+    R_RegisterCFinalizerEx(pointer, finalize_node_holder, FALSE);
+    SET_VECTOR_ELT(result, 1, pointer);
+    if (cd_variable_new(&holder, NULL, false, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    holder->creator = node;
+    holder->output = output;
+    node->refs++;
+    R_SetExternalPtrAddr(pointer, holder);
+    UNPROTECT(2);
+    return result;
+}
+
+SEXP cdr_grad_fn(SEXP x)
+{
+    const cd_variable *v = cdr_variable(x, "self");
+    return v->creator == NULL ? R_NilValue : describe_node(v->creator, v->output);
+}
+
+static SEXP describe_edge(const cd_edge *edge)
+{
+    if (edge->node != NULL) {
+        return describe_node(edge->node, edge->output);
+    }
+    SEXP leaf = PROTECT(Rf_allocVector(VECSXP, 2));
+    SET_VECTOR_ELT(leaf, 0, Rf_mkString("torch::autograd::AccumulateGrad"));
+    UNPROTECT(1);
+    return leaf;
+}
+
+/* pointer: of a node as cdr_grad_fn gives it. The nodes its inputs came from. */
+SEXP cdr_next_functions(SEXP pointer)
+{
+    if (TYPEOF(pointer) != EXTPTRSXP || R_ExternalPtrTag(pointer) != node_tag() ||
+        R_ExternalPtrAddr(pointer) == NULL) {
+        return Rf_allocVector(VECSXP, 0);
+    }
+    const cd_node *node = ((cd_variable *)R_ExternalPtrAddr(pointer))->creator;
+    int count = 0;
+    SEXP list = PROTECT(Rf_allocVector(VECSXP, node->n_in));
+    for (int i = 0; i < node->n_in; i++) {
+        if (node->edges[i].node != NULL || node->edges[i].leaf != NULL) {
+            SET_VECTOR_ELT(list, count++, describe_edge(&node->edges[i]));
+        }
+    }
+    list = Rf_lengthgets(list, count);
+    UNPROTECT(1);
+    return list;
+}
+
+/* ---- backward ---- */
+
+/* R_alloc memory is freed by R at the end of the .Call, also when an error is raised. */
+static cd_variable **variables_of(SEXP list, const char *what)
+{
+    int n = Rf_length(list);
+    cd_variable **v = (cd_variable **)R_alloc((size_t)n + 1, sizeof *v);
+    for (int i = 0; i < n; i++) {
+        v[i] = cdr_defined(VECTOR_ELT(list, i), what);
+    }
+    return v;
+}
+
+static cd_tensor **gradients_of(SEXP list, int n)
+{
+    cd_tensor **grads = (cd_tensor **)R_alloc((size_t)n + 1, sizeof *grads);
+    for (int i = 0; i < n; i++) {
+        SEXP g = list == R_NilValue ? R_NilValue : VECTOR_ELT(list, i);
+        grads[i] = g == R_NilValue ? NULL : cdr_variable(g, "gradient")->value;
+    }
+    return grads;
+}
+
+/* roots: list of tensors; root_grads: list of tensors or NULL, or NULL. */
+SEXP cdr_backward(SEXP roots, SEXP root_grads, SEXP retain_graph)
+{
+    cd_error err;
+    int n = Rf_length(roots);
+    cd_variable **root = variables_of(roots, "tensors");
+    cd_tensor **grads = gradients_of(root_grads, n);
+    cdr_collect_if_needed();
+    if (cd_backward(n, root, grads, cdr_flag(retain_graph, "retain_graph"), 0, NULL, NULL, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    return R_NilValue;
+}
+
+/* Gradients of the roots with respect to targets, as a list; an element is undefined where none flows. */
+SEXP cdr_backward_to(SEXP roots, SEXP root_grads, SEXP retain_graph, SEXP targets)
+{
+    cd_error err;
+    int n = Rf_length(roots), n_targets = Rf_length(targets);
+    cd_variable **root = variables_of(roots, "outputs"), **target = variables_of(targets, "inputs");
+    cd_tensor **grads = gradients_of(root_grads, n);
+    cd_tensor **result = (cd_tensor **)R_alloc((size_t)n_targets + 1, sizeof *result);
+    int keep = cdr_flag(retain_graph, "retain_graph");
+    SEXP list = PROTECT(Rf_allocVector(VECSXP, n_targets));
+    for (int i = 0; i < n_targets; i++) {
+        SET_VECTOR_ELT(list, i, cdr_handle());
+    }
+    if (n_targets > 0 && cd_backward(n, root, grads, keep, n_targets, target, result, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    for (int i = 0; i < n_targets; i++) {
+        cd_variable *v;
+        if (cd_variable_new(&v, result[i], false, &err) != CD_OK) {
+            cdr_raise(&err);
+        }
+        cdr_handle_set(VECTOR_ELT(list, i), v);
+    }
+    UNPROTECT(1);
+    return list;
+}
+
+/* ---- settings ---- */
+
+SEXP cdr_threads(SEXP n)
+{
+    if (n != R_NilValue) {
+        cd_set_threads((int)cdr_int64(n, "num_threads"));
+    }
+    return Rf_ScalarInteger(cd_threads());
+}
+
+/* Instruction set in use, the best this machine has; reads CANDELA_SIMD anew. */
+SEXP cdr_cpu(void)
+{
+    cd_cpu_refresh();
+    SEXP names = PROTECT(Rf_allocVector(STRSXP, 2));
+    SET_STRING_ELT(names, 0, Rf_mkChar(cd_cpu_name(cd_cpu_level())));
+    SET_STRING_ELT(names, 1, Rf_mkChar(cd_cpu_name(cd_cpu_best())));
+    UNPROTECT(1);
+    return names;
+}
+
+/* Bytes in use, cached, and the peak of the first. */
+SEXP cdr_memory(void)
+{
+    cd_memory_counters count = cd_memory_count();
+    SEXP bytes = PROTECT(Rf_allocVector(REALSXP, 3));
+    REAL(bytes)[0] = (double)count.in_use;
+    REAL(bytes)[1] = (double)count.cached;
+    REAL(bytes)[2] = (double)count.peak;
+    UNPROTECT(1);
+    return bytes;
+}
+
+/* limit: bytes, 0 for none, NULL to leave it; trim: give unused blocks back; reset_peak. */
+SEXP cdr_memory_control(SEXP limit, SEXP trim, SEXP reset_peak)
+{
+    if (limit != R_NilValue) {
+        cd_memory_set_limit((size_t)cdr_double(limit, "limit"));
+    }
+    if (cdr_flag(trim, "trim")) {
+        cd_memory_trim();
+    }
+    if (cdr_flag(reset_peak, "reset_peak")) {
+        cd_memory_reset_peak();
+    }
+    return R_NilValue;
+}
