@@ -1,0 +1,43 @@
+# Targets for users: demo, test. For those who work on the package: check, lint, bench, document, kernels, clean.
+
+RSCRIPT ?= Rscript
+PETS ?=
+WEIGHTS ?=
+EPOCHS ?=
+OUT ?= .
+
+.PHONY: all setup install demo test check lint bench document kernels clean
+
+all: install
+
+setup:
+	sh tools/setup.sh
+
+# Installs from a source package, so that nothing is left behind in src/.
+install: setup
+	sh tools/install.sh
+
+demo: install
+	$(RSCRIPT) inst/scripts/pet_segmentation.R --pets "$(PETS)" --weights "$(WEIGHTS)" --epochs "$(EPOCHS)" --out "$(OUT)"
+
+test: install
+	$(RSCRIPT) tools/test.R
+
+check: setup
+	sh tools/check.sh
+
+lint:
+	sh tools/lint.sh
+
+bench: install
+	$(RSCRIPT) bench/run.R
+
+document:
+	$(RSCRIPT) tools/document.R
+
+kernels:
+	sh tools/kernels.sh
+
+clean:
+	./cleanup
+	rm -rf candela_*.tar.gz candela.Rcheck

@@ -1,0 +1,52 @@
+#!/bin/sh
+# Format and structure: clang-format (where installed), which folder may include which, forbidden calls, ASCII, tabs.
+set -u
+failed=0
+complain() {
+    echo "$1"
+    failed=1
+}
+
+if command -v clang-format >/dev/null 2>&1; then
+    for file in src/*/*.[ch]; do
+        clang-format "$file" | cmp -s - "$file" || complain "$file: not formatted (clang-format -i $file)"
+    done
+else
+    echo "clang-format is not installed: formatting not checked"
+fi
+
+# Folder, then the folders it may include.
+layers='base:base
+kernels:kernels base
+tensor:tensor kernels base
+autograd:autograd tensor kernels base
+optim:optim tensor kernels base
+io:io tensor base
+image:image tensor kernels base
+r:r base kernels tensor autograd optim io image'
+echo "$layers" | while IFS=: read -r folder allowed; do
+    pattern=$(echo "$allowed" | sed 's/ /|/g')
+    grep -nE '^#include "' src/"$folder"/* 2>/dev/null | grep -vE "#include \"($pattern)/" |
+        sed 's/$/  <- not allowed here/'
+done > "${TMPDIR:-/tmp}/candela-layers.$$"
+[ -s "${TMPDIR:-/tmp}/candela-layers.$$" ] && complain "$(cat "${TMPDIR:-/tmp}/candela-layers.$$")"
+rm -f "${TMPDIR:-/tmp}/candela-layers.$$"
+
+forbid() { # pattern, reason, files...
+    pattern=$1
+    reason=$2
+    shift 2
+    found=$(grep -nE "$pattern" "$@" 2>/dev/null)
+    [ -z "$found" ] || complain "$found
+    ^ $reason"
+}
+engine=$(ls src/base/*.[ch] src/kernels/*.[ch] src/tensor/*.[ch] src/autograd/*.[ch] src/optim/*.[ch] src/io/*.[ch] src/image/*.[ch])
+all=$(ls src/*/*.[ch])
+# shellcheck disable=SC2086
+forbid '#include <R(internals|_ext)?' 'only src/r includes R headers' $engine
+# shellcheck disable=SC2086
+forbid '(^|[^a-z_])(printf|abort|exit|assert|rand|sprintf)\(' 'not in a library' $all
+forbid '#pragma omp' 'OpenMP lives in base/parallel.c' $(ls src/*/*.[ch] | grep -v base/parallel.c)
+forbid '	' 'tabs' $all $(ls R/*.R tests/testthat/*.R)
+LC_ALL=C forbid '[^ -~	]' 'not ASCII' $all $(ls R/*.R)
+exit $failed
