@@ -1,0 +1,36 @@
+/* How the n columns of a product are cut into blocks that tiles can compute, and panels packed for them.
+ *
+ * A block is one tile kind wide: as many of the widest kind as fit, then narrower ones for the rest. The
+ * panel of a block holds its columns for every step of the reduction, [reduction][width], padded with zeros;
+ * the panels of all blocks follow one another.
+ */
+#ifndef CANDELA_KERNELS_COLUMNS_H
+#define CANDELA_KERNELS_COLUMNS_H
+
+#include "kernels/isa.h"
+
+typedef struct cdk_column_block {
+    const cdk_tile_kind *kind;
+    int64_t first; /* first column */
+    int64_t panel; /* columns of the panels before this one: its panel starts at panel * reduction */
+    int lanes;     /* columns that exist, 1 .. kind->width */
+} cdk_column_block;
+
+typedef struct cdk_columns {
+    cdk_column_block tail[2 * CDK_TILE_KINDS];
+    const cdk_tile_kind *widest;
+    int64_t full;  /* blocks of the widest kind */
+    int64_t count; /* blocks */
+    int64_t width; /* columns of all panels */
+} cdk_columns;
+
+cdk_columns cdk_columns_make(const cdk_isa *isa, int64_t n);
+cdk_column_block cdk_columns_get(const cdk_columns *columns, int64_t block);
+
+/* Cuts n rows into tiles of nearly equal height of at most kind->rows: rows of the tile that starts at i. */
+int cdk_tile_rows(const cdk_tile_kind *kind, int64_t n, int64_t i);
+
+/* Computes n rows with tiles of `block`, moving y by y_row and x by x_row from row to row. */
+void cdk_tile_strip(const cdk_column_block *block, cdk_tile *tile, int64_t n);
+
+#endif

@@ -1,0 +1,162 @@
+#include "kernels/conv.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "kernels/conv_taps.h"
+#include "kernels/gemm.h"
+#include "kernels/isa.h"
+
+/* The gradient for a bias is summed over so many pixels, then these sums are added in order. */
+#define SUM_CHUNK_PIXELS 4096
+
+static int is_positive(int64_t a, int64_t b, int64_t c, int64_t d)
+{
+    return a > 0 && b > 0 && c > 0 && d > 0;
+}
+
+static cd_status check(const cdk_conv *conv, cd_error *err)
+{
+    if (conv->N < 0 || !is_positive(conv->C, conv->H, conv->W, conv->K) ||
+        !is_positive(conv->R, conv->S, conv->OH, conv->OW)) {
+        return cd_fail(
+            err, CD_EVALUE,
+            "convolution: sizes must be positive, got input [%lld, %lld, %lld, %lld], kernel %lld x %lld, "
+            "output [%lld, %lld, %lld, %lld]; check kernel size, stride and padding",
+            (long long)conv->N, (long long)conv->C, (long long)conv->H, (long long)conv->W,
+            (long long)conv->R, (long long)conv->S, (long long)conv->N, (long long)conv->K,
+            (long long)conv->OH, (long long)conv->OW);
+    }
+    if (!is_positive(conv->stride_h, conv->stride_w, conv->dilation_h, conv->dilation_w)) {
+        return cd_fail(err, CD_EVALUE,
+                       "convolution: stride and dilation must be at least 1, got %lld x %lld and %lld x %lld",
+                       (long long)conv->stride_h, (long long)conv->stride_w, (long long)conv->dilation_h,
+                       (long long)conv->dilation_w);
+    }
+    if (conv->groups < 1 || conv->C % conv->groups != 0 || conv->K % conv->groups != 0) {
+        return cd_fail(err, CD_EVALUE,
+                       "convolution: groups must divide the %lld input and %lld output channels, got %lld",
+                       (long long)conv->C, (long long)conv->K, (long long)conv->groups);
+    }
+    return CD_OK;
+}
+
+/* A 1 x 1 convolution that reads every pixel once is a matrix product. */
+static int is_product(const cdk_conv *conv)
+{
+    return conv->R == 1 && conv->S == 1 && conv->stride_h == 1 && conv->stride_w == 1 && conv->pad_top == 0 &&
+           conv->pad_left == 0 && conv->OH == conv->H && conv->OW == conv->W && conv->groups == 1;
+}
+
+static cd_status multiply_pixels(float *y, const float *x, const float *w, const float *bias,
+                                 const cdk_conv *conv, int backward, cdk_activation activation, cd_error *err)
+{
+    const int64_t in = backward ? conv->K : conv->C, out = backward ? conv->C : conv->K;
+    const cdk_gemm_options options = {.bias = bias, .activation = activation, .trans_b = !backward};
+    return cdk_gemm_full(y, x, w, conv->N * conv->H * conv->W, out, in, in, conv->C, out, &options, err);
+}
+
+static cd_status convolve(float *y, const float *x, const float *w, const float *bias, const cdk_conv *conv,
+                          int backward, cdk_activation activation, cd_error *err)
+{
+    cdk_taps taps;
+    CD_TRY(check(conv, err));
+    if (conv->N == 0) {
+        return CD_OK;
+    }
+    if (is_product(conv)) {
+        return multiply_pixels(y, x, w, bias, conv, backward, activation, err);
+    }
+    CD_TRY(cdk_taps_make(&taps, conv, backward, err));
+    const int depthwise = conv->groups == conv->C && conv->groups == conv->K;
+    const cd_status status =
+        (depthwise ? cdk_conv_depthwise : cdk_conv_dense)(y, x, w, bias, &taps, activation, err);
+    cdk_taps_free(&taps);
+    return status;
+}
+
+cd_status cdk_conv_forward(float *y, const float *x, const float *w, const float *bias, const cdk_conv *conv,
+                           cdk_activation activation, cd_error *err)
+{
+    return convolve(y, x, w, bias, conv, 0, activation, err);
+}
+
+cd_status cdk_conv_backward_input(float *dx, const float *dy, const float *w, const cdk_conv *conv,
+                                  cd_error *err)
+{
+    return convolve(dx, dy, w, NULL, conv, 1, CDK_ACTIVATION_NONE, err);
+}
+
+cd_status cdk_conv_backward_weight(float *dw, float *dbias, const float *dy, const float *x,
+                                   const cdk_conv *conv, cd_error *err)
+{
+    CD_TRY(check(conv, err));
+    if (conv->N == 0) {
+        memset(dw, 0, (size_t)(conv->K * (conv->C / conv->groups) * conv->R * conv->S) * sizeof(float));
+        if (dbias) {
+            memset(dbias, 0, (size_t)conv->K * sizeof(float));
+        }
+        return CD_OK;
+    }
+    return cdk_conv_weight(dw, dbias, dy, x, conv, err);
+}
+
+cd_status cdk_conv_transpose_forward(float *y, const float *x, const float *w, const float *bias,
+                                     const cdk_conv *conv, cdk_activation activation, cd_error *err)
+{
+    return convolve(y, x, w, bias, conv, 1, activation, err);
+}
+
+cd_status cdk_conv_transpose_backward_input(float *dx, const float *dy, const float *w, const cdk_conv *conv,
+                                            cd_error *err)
+{
+    return convolve(dx, dy, w, NULL, conv, 0, CDK_ACTIVATION_NONE, err);
+}
+
+cd_status cdk_conv_transpose_backward_weight(float *dw, float *dbias, const float *dy, const float *x,
+                                             const cdk_conv *conv, cd_error *err)
+{
+    CD_TRY(cdk_conv_backward_weight(dw, NULL, x, dy, conv, err));
+    return dbias ? cdk_channel_sums(dbias, dy, conv->N * conv->H * conv->W, conv->C, err) : CD_OK;
+}
+
+typedef struct channel_sums {
+    float *partial; /* [chunks][channels] */
+    const float *x;
+    int64_t pixels, channels;
+    const cdk_isa *isa;
+} channel_sums;
+
+static void sum_chunks(void *context, int64_t begin, int64_t end, int thread)
+{
+    const channel_sums *sums = context;
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t first = i * SUM_CHUNK_PIXELS, left = sums->pixels - first;
+        float *sum = sums->partial + i * sums->channels;
+        memset(sum, 0, (size_t)sums->channels * sizeof(float));
+        sums->isa->channel_sum(sum, sums->x + first * sums->channels, sums->channels,
+                               left < SUM_CHUNK_PIXELS ? left : SUM_CHUNK_PIXELS, sums->channels);
+    }
+}
+
+cd_status cdk_channel_sums(float *sums, const float *x, int64_t pixels, int64_t channels, cd_error *err)
+{
+    const int64_t chunks = (pixels + SUM_CHUNK_PIXELS - 1) / SUM_CHUNK_PIXELS;
+    channel_sums job = {.x = x, .pixels = pixels, .channels = channels, .isa = cdk_isa_current()};
+    void *partial = NULL;
+    size_t bytes = 0;
+    CD_TRY(cd_memory_size(&bytes, (size_t)chunks, (size_t)channels, sizeof(float), err));
+    CD_TRY(cd_memory_alloc(&partial, bytes, err));
+    job.partial = partial;
+    cd_parallel_for(chunks, 1, sum_chunks, &job);
+    memset(sums, 0, (size_t)channels * sizeof(float));
+    for (int64_t i = 0; i < chunks; i++) {
+        for (int64_t c = 0; c < channels; c++) {
+            sums[c] += job.partial[i * channels + c];
+        }
+    }
+    cd_memory_free(partial);
+    return CD_OK;
+}

@@ -1,0 +1,65 @@
+/* Two-dimensional convolution of channels-last float32 images, its gradients, and transposed convolution.
+ *
+ * Images are dense with channels last: x is [N][H][W][C], y is [N][OH][OW][K]. Weights are in the order of
+ * PyTorch, w is [K][C / groups][R][S], and are packed inside. With g the group of output channel k:
+ *
+ *     y[n][p][q][k] = act(bias[k] + sum_{c, r, s} w[k][c][r][s]
+ *                         x[n][p stride_h - pad_top + r dilation_h][q stride_w - pad_left + s dilation_w][g
+ * C/groups + c])
+ *
+ * where x is zero outside of the image. The padding at the bottom and on the right follows from OH and OW, so
+ * it may differ from that at the top and on the left. No output is required to touch the image.
+ *
+ * A transposed convolution is described by the convolution it is the adjoint of: its input is [N][OH][OW][K],
+ * its output [N][H][W][C] and its weights, in PyTorch's order for transposed convolution, are the same
+ * [K][C / groups][R][S].
+ *
+ * Results do not depend on the number of threads. Outputs must not overlap inputs. Errors: CD_EVALUE for a
+ * description that is not a convolution, CD_EALLOC.
+ */
+#ifndef CANDELA_KERNELS_CONV_H
+#define CANDELA_KERNELS_CONV_H
+
+#include <stdint.h>
+
+#include "base/status.h"
+#include "kernels/epilogue.h"
+
+typedef struct cdk_conv {
+    int64_t N, C, H, W;             /* images, input channels, height, width */
+    int64_t K, R, S;                /* output channels, kernel height, width */
+    int64_t OH, OW;                 /* output height, width */
+    int64_t stride_h, stride_w;     /* >= 1 */
+    int64_t pad_top, pad_left;      /* may be negative: the kernel then starts inside of the image */
+    int64_t dilation_h, dilation_w; /* >= 1 */
+    int64_t groups;                 /* divides C and K */
+} cdk_conv;
+
+/* y from x. bias is [K] or NULL. */
+cd_status cdk_conv_forward(float *y, const float *x, const float *w, const float *bias, const cdk_conv *conv,
+                           cdk_activation activation, cd_error *err);
+
+/* dx, the gradient for x, from dy, that for y. Pixels of x no output looks at get 0. */
+cd_status cdk_conv_backward_input(float *dx, const float *dy, const float *w, const cdk_conv *conv,
+                                  cd_error *err);
+
+/* dw [K][C / groups][R][S] and, unless NULL, dbias [K]. Both are overwritten. */
+cd_status cdk_conv_backward_weight(float *dw, float *dbias, const float *dy, const float *x,
+                                   const cdk_conv *conv, cd_error *err);
+
+/* y [N][H][W][C] from x [N][OH][OW][K]. bias is [C] or NULL. */
+cd_status cdk_conv_transpose_forward(float *y, const float *x, const float *w, const float *bias,
+                                     const cdk_conv *conv, cdk_activation activation, cd_error *err);
+
+/* dx [N][OH][OW][K] from dy [N][H][W][C]. */
+cd_status cdk_conv_transpose_backward_input(float *dx, const float *dy, const float *w, const cdk_conv *conv,
+                                            cd_error *err);
+
+/* dw [K][C / groups][R][S] and, unless NULL, dbias [C], from dy [N][H][W][C] and x [N][OH][OW][K]. */
+cd_status cdk_conv_transpose_backward_weight(float *dw, float *dbias, const float *dy, const float *x,
+                                             const cdk_conv *conv, cd_error *err);
+
+/* sums[c] = sum over pixels of x[pixels][channels]: the gradient of a bias. */
+cd_status cdk_channel_sums(float *sums, const float *x, int64_t pixels, int64_t channels, cd_error *err);
+
+#endif

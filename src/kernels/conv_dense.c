@@ -1,0 +1,304 @@
+/* Convolution by taps as a product of pixels and panels of weights, without building the matrix of patches.
+ *
+ * A band of output rows of one image is one item of work. Where the kernel leaves the image, the rows of the
+ * input that the band reads are first copied into a zero-padded scratch; then every tile reads its pixels at
+ * a constant distance, and taps that lie side by side are one long run. */
+#include "kernels/conv_taps.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "kernels/columns.h"
+
+/* Bytes of input a band should read: half of a common second-level cache. */
+#define DENSE_BAND_BYTES (256 * 1024)
+/* Bytes of a panel used before moving on to the next pixels. */
+#define DENSE_PANEL_BYTES (192 * 1024)
+
+typedef struct dense {
+    float *y;
+    const float *x, *w, *bias;
+    const cdk_taps *taps;
+    cdk_activation activation;
+    cdk_columns columns;
+    float *panels;
+    float *scratch; /* [threads][scratch_rows][scratch_w][in_channels], or NULL: read x */
+    ptrdiff_t *x_run, *w_run;
+    int64_t rows, cols; /* of the largest phase */
+    int64_t band_rows, bands;
+    int64_t scratch_rows, scratch_w;
+    int64_t row_length;       /* elements of a row of what is read */
+    int64_t shift_h, shift_w; /* offset of the first row and column of what is read */
+} dense;
+
+typedef struct phase {
+    int64_t h, w; /* of the axes */
+    int64_t taps_h, taps_w;
+    int64_t before; /* taps of all phases before */
+    int64_t runs, length;
+} phase;
+
+static int64_t min_int64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t max_int64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Taps side by side read one contiguous run where a pixel's channels are all of one group. */
+static int side_by_side(const cdk_taps *taps, int64_t w)
+{
+    const cdk_axis *axis = &taps->w;
+    for (int64_t j = axis->start[w] + 1; j < axis->start[w + 1]; j++) {
+        if (axis->offset[j] != axis->offset[j - 1] + 1) {
+            return 0;
+        }
+    }
+    return taps->groups == 1;
+}
+
+static phase make_phase(const cdk_taps *taps, int64_t index)
+{
+    phase p = {.h = index / taps->w.phases, .w = index % taps->w.phases};
+    p.taps_h = taps->h.start[p.h + 1] - taps->h.start[p.h];
+    p.taps_w = taps->w.start[p.w + 1] - taps->w.start[p.w];
+    p.before = taps->h.start[p.h] * taps->kernel_w + p.taps_h * taps->w.start[p.w];
+    const int joined = p.taps_w > 0 && side_by_side(taps, p.w);
+    p.runs = joined ? p.taps_h : p.taps_h * p.taps_w;
+    p.length = joined ? p.taps_w * taps->in_group : taps->in_group;
+    return p;
+}
+
+static int64_t phase_count(const cdk_taps *taps)
+{
+    return taps->h.phases * taps->w.phases;
+}
+
+static float *panel_of(const dense *d, const phase *p, int64_t group, const cdk_column_block *block)
+{
+    const int64_t taps = p->taps_h * p->taps_w, depth = d->taps->in_group;
+    return d->panels + (p->before * d->taps->groups + taps * group) * d->columns.width * depth +
+           block->panel * taps * depth;
+}
+
+static void pack_taps(const dense *d, const phase *p, const float *w, const cdk_column_block *block,
+                      float *panel)
+{
+    const cdk_taps *taps = d->taps;
+    const int width = block->kind->width;
+    for (int64_t i = 0; i < p->taps_h; i++) {
+        for (int64_t j = 0; j < p->taps_w; j++) {
+            const float *from = w + taps->h.tap[taps->h.start[p->h] + i] * taps->kernel_w +
+                                taps->w.tap[taps->w.start[p->w] + j];
+            float *to = panel + (i * p->taps_w + j) * taps->in_group * width;
+            for (int lane = 0; lane < block->lanes; lane++) {
+                to[lane] = from[lane * taps->weight_out];
+            }
+            for (int lane = block->lanes; lane < width; lane++) {
+                to[lane] = 0.0f;
+            }
+        }
+    }
+}
+
+static void pack_panels(void *context, int64_t begin, int64_t end, int thread)
+{
+    const dense *d = context;
+    const cdk_taps *taps = d->taps;
+    (void)thread;
+    for (int64_t item = begin; item < end; item++) {
+        const cdk_column_block block = cdk_columns_get(&d->columns, item % d->columns.count);
+        const int64_t group = item / d->columns.count % taps->groups;
+        const phase p = make_phase(taps, item / d->columns.count / taps->groups);
+        float *panel = panel_of(d, &p, group, &block);
+        const float *w = d->w + group * taps->weight_group + block.first * taps->weight_out;
+        for (int64_t c = 0; c < taps->in_group; c++) {
+            pack_taps(d, &p, w + c * taps->weight_in, &block, panel + c * block.kind->width);
+        }
+    }
+}
+
+static void make_runs(dense *d)
+{
+    const cdk_taps *taps = d->taps;
+    for (int64_t index = 0; index < phase_count(taps); index++) {
+        const phase p = make_phase(taps, index);
+        const int64_t across = p.taps_h ? p.runs / p.taps_h : 0;
+        for (int64_t run = 0; run < p.runs; run++) {
+            const int64_t h = taps->h.offset[taps->h.start[p.h] + run / across];
+            const int64_t w = taps->w.offset[taps->w.start[p.w] + run % across];
+            d->x_run[p.before + run] =
+                (h - d->shift_h) * d->row_length + (w - d->shift_w) * taps->in_channels;
+            d->w_run[p.before + run] = run * p.length;
+        }
+    }
+}
+
+/* Copies input rows h0 .. h0 + scratch_rows into the scratch, zeros where there is no image. */
+static void fill_scratch(const dense *d, float *scratch, int64_t n, int64_t h0, int64_t rows)
+{
+    const cdk_taps *taps = d->taps;
+    const int64_t C = taps->in_channels, W = taps->w.inputs;
+    const int64_t left = min_int64(max_int64(-d->shift_w, 0), d->scratch_w);
+    const int64_t skip = max_int64(d->shift_w, 0);
+    const int64_t middle = max_int64(0, min_int64(W - skip, d->scratch_w - left));
+    const int64_t right = d->scratch_w - left - middle;
+    for (int64_t i = 0; i < rows; i++, scratch += d->row_length) {
+        const int64_t h = h0 + i;
+        if (h < 0 || h >= taps->h.inputs) {
+            memset(scratch, 0, (size_t)d->row_length * sizeof(float));
+            continue;
+        }
+        memset(scratch, 0, (size_t)(left * C) * sizeof(float));
+        memcpy(scratch + left * C, d->x + ((n * taps->h.inputs + h) * W + skip) * C,
+               (size_t)(middle * C) * sizeof(float));
+        memset(scratch + (left + middle) * C, 0, (size_t)(right * C) * sizeof(float));
+    }
+}
+
+/* Rows j0 .. j1 of a phase, one block of columns, part of the runs. */
+static void convolve_rows(const dense *d, const phase *p, const cdk_column_block *block, cdk_tile tile,
+                          int64_t j0, int64_t j1)
+{
+    const cdk_taps *taps = d->taps;
+    const int64_t cols = cdk_axis_count(&taps->w, p->w);
+    float *y = tile.y;
+    const float *x = tile.x;
+    for (int64_t j = j0; j < j1; j++) {
+        tile.y = y + (p->h + j * taps->h.out_step) * taps->w.outputs * taps->out_channels;
+        tile.x = x + (j - j0) * taps->h.in_step * d->row_length;
+        cdk_tile_strip(block, &tile, cols);
+    }
+}
+
+static void convolve_block(const dense *d, const phase *p, int64_t group, const cdk_column_block *block,
+                           const float *x, int64_t n, int64_t j0, int64_t j1)
+{
+    const cdk_taps *taps = d->taps;
+    const int64_t column = group * taps->out_group + block->first;
+    const int64_t run_bytes = p->length * block->kind->width * (int64_t)sizeof(float);
+    const int64_t part = max_int64(1, DENSE_PANEL_BYTES / max_int64(run_bytes, 1));
+    cdk_tile tile = {
+        .y = d->y + (n * taps->h.outputs * taps->w.outputs + p->w) * taps->out_channels + column,
+        .x = x + group * taps->in_group,
+        .w = panel_of(d, p, group, block),
+        .bias = d->bias ? d->bias + column : NULL,
+        .length = p->length,
+        .y_row = taps->w.out_step * taps->out_channels,
+        .x_row = taps->w.in_step * taps->in_channels,
+        .x_step = 1,
+        .w_step = block->kind->width,
+        .w_unit = block->kind->width,
+        .lanes = block->lanes,
+    };
+    int64_t run = 0;
+    do {
+        tile.x_run = d->x_run + p->before + run;
+        tile.w_run = d->w_run + p->before + run;
+        tile.runs = min_int64(part, p->runs - run);
+        run += tile.runs;
+        tile.activation = run == p->runs ? d->activation : CDK_ACTIVATION_NONE;
+        convolve_rows(d, p, block, tile, j0, j1);
+        tile.bias = NULL;
+        tile.accumulate = 1;
+    } while (run < p->runs);
+}
+
+static void convolve_band(const dense *d, int64_t item, int thread)
+{
+    const cdk_taps *taps = d->taps;
+    const int64_t n = item / d->bands, j0 = item % d->bands * d->band_rows;
+    const int64_t j1 = min_int64(j0 + d->band_rows, d->rows);
+    const float *x = d->x + (n * taps->h.inputs + j0 * taps->h.in_step) * d->row_length;
+    if (d->scratch) {
+        float *scratch = d->scratch + thread * d->scratch_rows * d->row_length;
+        const int64_t rows = (j1 - j0 - 1) * taps->h.in_step + taps->h.high - taps->h.low + 1;
+        fill_scratch(d, scratch, n, j0 * taps->h.in_step + d->shift_h, rows);
+        x = scratch;
+    }
+    for (int64_t index = 0; index < phase_count(taps); index++) {
+        const phase p = make_phase(taps, index);
+        const int64_t last = min_int64(j1, cdk_axis_count(&taps->h, p.h));
+        for (int64_t i = 0; i < taps->groups * d->columns.count; i++) {
+            const cdk_column_block block = cdk_columns_get(&d->columns, i % d->columns.count);
+            convolve_block(d, &p, i / d->columns.count, &block, x, n, j0, last);
+        }
+    }
+}
+
+static void convolve_bands(void *context, int64_t begin, int64_t end, int thread)
+{
+    for (int64_t item = begin; item < end; item++) {
+        convolve_band(context, item, thread);
+    }
+}
+
+static int leaves_image(const cdk_axis *axis, int64_t count)
+{
+    return axis->low < 0 || (count - 1) * axis->in_step + axis->high >= axis->inputs;
+}
+
+static void plan_bands(dense *d)
+{
+    const cdk_taps *taps = d->taps;
+    const int padded = leaves_image(&taps->h, d->rows) || leaves_image(&taps->w, d->cols);
+    d->scratch_w = (d->cols - 1) * taps->w.in_step + taps->w.high - taps->w.low + 1;
+    d->row_length = (padded ? d->scratch_w : taps->w.inputs) * taps->in_channels;
+    d->shift_h = padded ? taps->h.low : 0;
+    d->shift_w = padded ? taps->w.low : 0;
+    const int64_t row_bytes = d->row_length * taps->h.in_step * (int64_t)sizeof(float);
+    const int64_t share = d->rows * taps->N / (4 * cd_threads());
+    d->band_rows =
+        min_int64(d->rows, max_int64(1, min_int64(DENSE_BAND_BYTES / max_int64(row_bytes, 1), share)));
+    d->bands = (d->rows + d->band_rows - 1) / d->band_rows;
+    d->scratch_rows = padded ? (d->band_rows - 1) * taps->h.in_step + taps->h.high - taps->h.low + 1 : 0;
+}
+
+static cd_status alloc_floats(float **block, int64_t a, int64_t b, int64_t c, cd_error *err)
+{
+    void *memory = NULL;
+    size_t bytes = 0;
+    CD_TRY(cd_memory_size(&bytes, (size_t)a, (size_t)b, (size_t)c, err));
+    CD_TRY(cd_memory_size(&bytes, bytes, sizeof(float), 1, err));
+    CD_TRY(cd_memory_alloc(&memory, bytes, err));
+    *block = memory;
+    return CD_OK;
+}
+
+static cd_status alloc_scratch(dense *d, cd_error *err)
+{
+    const cdk_taps *taps = d->taps;
+    void *runs = NULL;
+    CD_TRY(cd_memory_alloc(&runs, (size_t)taps->kernel_size * 2 * sizeof(ptrdiff_t), err));
+    d->x_run = runs;
+    d->w_run = d->x_run + taps->kernel_size;
+    CD_TRY(alloc_floats(&d->panels, d->columns.width * taps->groups, taps->in_group, taps->kernel_size, err));
+    if (d->scratch_rows > 0) {
+        CD_TRY(alloc_floats(&d->scratch, cd_threads(), d->scratch_rows, d->row_length, err));
+    }
+    return CD_OK;
+}
+
+cd_status cdk_conv_dense(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
+                         cdk_activation activation, cd_error *err)
+{
+    dense d = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .activation = activation};
+    d.columns = cdk_columns_make(cdk_isa_current(), taps->out_group);
+    d.rows = cdk_axis_count(&taps->h, 0);
+    d.cols = cdk_axis_count(&taps->w, 0);
+    plan_bands(&d);
+    const cd_status status = alloc_scratch(&d, err);
+    if (status == CD_OK) {
+        make_runs(&d);
+        cd_parallel_for(phase_count(taps) * taps->groups * d.columns.count, 1, pack_panels, &d);
+        cd_parallel_chunks(taps->N * d.bands, 1, convolve_bands, &d);
+    }
+    cd_memory_free(d.scratch);
+    cd_memory_free(d.panels);
+    cd_memory_free(d.x_run);
+    return status;
+}

@@ -1,0 +1,59 @@
+/* The taps of a convolution along its two axes, the same for forward and for the gradient of the input.
+ *
+ * Both write outputs that are sums over taps of inputs at a fixed offset. Forward: output j reads input
+ * j stride + r dilation - pad. Gradient of the input: outputs j stride + a, with the phase a = 0 .. stride -
+ * 1, read input j + (a + pad - r dilation) / stride for those taps r that divide. So
+ *
+ *     output  first + j out_step,  j < count    reads    input  j in_step + offset[tap]
+ *
+ * with one phase (first = 0, out_step = 1, in_step = stride) or `stride` phases (in_step = 1, out_step =
+ * stride).
+ */
+#ifndef CANDELA_KERNELS_CONV_TAPS_H
+#define CANDELA_KERNELS_CONV_TAPS_H
+
+#include <stddef.h>
+
+#include "kernels/conv.h"
+
+typedef struct cdk_axis {
+    int64_t phases, in_step, out_step;
+    int64_t outputs, inputs; /* sizes of the images along the axis */
+    int64_t *start;          /* [phases + 1]: the taps of phase a are start[a] .. start[a + 1] - 1 */
+    int64_t *tap;            /* index in the kernel */
+    int64_t *offset;         /* ascending within a phase */
+    int64_t low, high;       /* smallest and largest offset; 0, 0 when there are no taps */
+} cdk_axis;
+
+typedef struct cdk_taps {
+    cdk_axis h, w;
+    int64_t N, in_channels, out_channels, groups;
+    int64_t in_group, out_group;                   /* channels of a group */
+    int64_t kernel_size;                           /* R S */
+    int64_t kernel_w;                              /* S */
+    ptrdiff_t weight_out, weight_in, weight_group; /* strides of the weights, elements */
+    int64_t *memory;
+} cdk_taps;
+
+/* The pixels y = f(x) (backward = 0) or dx = f(dy) (backward = 1) takes. Free with cdk_taps_free. */
+cd_status cdk_taps_make(cdk_taps *taps, const cdk_conv *conv, int backward, cd_error *err);
+void cdk_taps_free(cdk_taps *taps);
+
+/* Number of outputs of a phase. */
+int64_t cdk_axis_count(const cdk_axis *axis, int64_t phase);
+
+/* The j < count for which tap number i reads an input that exists: first <= j < last (first = last: none). */
+void cdk_axis_valid(const cdk_axis *axis, int64_t i, int64_t count, int64_t *first, int64_t *last);
+
+/* Convolves: y (+ bias, activation) from x by the taps; conv_dense.c for any groups, conv_depthwise.c for
+ * groups of one channel in and out. */
+cd_status cdk_conv_dense(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
+                         cdk_activation activation, cd_error *err);
+cd_status cdk_conv_depthwise(float *y, const float *x, const float *w, const float *bias,
+                             const cdk_taps *taps, cdk_activation activation, cd_error *err);
+
+/* The gradients of weights (conv_weight.c). dy is [N][OH][OW][K]; dbias may be NULL. */
+cd_status cdk_conv_weight(float *dw, float *dbias, const float *dy, const float *x, const cdk_conv *conv,
+                          cd_error *err);
+
+#endif

@@ -1,0 +1,201 @@
+#include "kernels/gemm.h"
+
+#include <stddef.h>
+
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "kernels/columns.h"
+
+/* Steps of K done before moving on: a panel of 32 columns is then 32 KB. */
+#define GEMM_KC 256
+/* Rows of A taken together, a multiple of every tile height: with KC a block of A is 84 KB. */
+#define GEMM_MC 84
+/* Multiply-adds below which a second thread costs more than it gives. */
+#define GEMM_SERIAL 32768
+/* Below so many rows the panels of B are not used often enough to pay for packing them. */
+#define GEMM_PACK_ROWS 16
+/* Rows of A a multiple of 4 KB apart share the sets of the first cache; such blocks are copied. */
+#define GEMM_BAD_STRIDE 512
+#define GEMM_COPY_STRIDE (GEMM_KC + 16)
+
+typedef struct gemm {
+    float *C;
+    const float *A, *B;
+    float *panels; /* B packed, or NULL: read B as it lies */
+    float *copies; /* [threads][MC][COPY_STRIDE], or NULL */
+    int64_t M, N, K, ldc, ldb;
+    ptrdiff_t a_row, a_step;
+    cdk_gemm_options options;
+    cdk_columns columns;
+    int64_t row_blocks, column_groups;
+} gemm;
+
+static int64_t min_int64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void pack_panel(const gemm *g, int64_t index)
+{
+    const cdk_column_block block = cdk_columns_get(&g->columns, index);
+    const int width = block.kind->width;
+    float *panel = g->panels + block.panel * g->K;
+    const ptrdiff_t k_stride = g->options.trans_b ? 1 : g->ldb;
+    const ptrdiff_t n_stride = g->options.trans_b ? g->ldb : 1;
+    const float *from = g->B + block.first * n_stride;
+    for (int64_t k = 0; k < g->K; k++, panel += width, from += k_stride) {
+        for (int j = 0; j < block.lanes; j++) {
+            panel[j] = from[j * n_stride];
+        }
+        for (int j = block.lanes; j < width; j++) {
+            panel[j] = 0.0f;
+        }
+    }
+}
+
+static void pack_panels(void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) {
+        pack_panel(context, i);
+    }
+}
+
+static const float *copy_rows(const gemm *g, float *copy, int64_t first_row, int64_t rows, int64_t k0,
+                              int64_t kc)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        const float *from = g->A + (first_row + i) * g->a_row + k0;
+        for (int64_t k = 0; k < kc; k++) {
+            copy[i * GEMM_COPY_STRIDE + k] = from[k];
+        }
+    }
+    return copy;
+}
+
+/* Rows of one block of C for steps k0 .. k0 + kc of K; `a` points to its first row at k0. */
+static void multiply_block(const gemm *g, const cdk_column_block *block, int64_t first_row, int64_t rows,
+                           int64_t k0, int64_t kc, const float *a, ptrdiff_t a_row)
+{
+    const ptrdiff_t start = 0;
+    cdk_tile tile = {
+        .y = g->C + first_row * g->ldc + block->first,
+        .x = a,
+        .w = g->panels ? g->panels + block->panel * g->K + k0 * block->kind->width
+                       : g->B + k0 * g->ldb + block->first,
+        .bias = k0 == 0 && g->options.bias ? g->options.bias + block->first : NULL,
+        .x_run = &start,
+        .w_run = &start,
+        .runs = 1,
+        .length = kc,
+        .y_row = g->ldc,
+        .x_row = a_row,
+        .x_step = g->a_step,
+        .w_step = g->panels ? block->kind->width : g->ldb,
+        .activation = k0 + kc == g->K ? g->options.activation : CDK_ACTIVATION_NONE,
+        .lanes = block->lanes,
+        .accumulate = k0 > 0 || g->options.accumulate,
+        .w_bounded = g->panels == NULL,
+    };
+    cdk_tile_strip(block, &tile, rows);
+}
+
+static void multiply_item(const gemm *g, int64_t item, float *copy)
+{
+    const int64_t first_row = item / g->column_groups * GEMM_MC, group = item % g->column_groups;
+    const int64_t rows = min_int64(GEMM_MC, g->M - first_row);
+    const int64_t first_block = group * g->columns.count / g->column_groups;
+    const int64_t last_block = (group + 1) * g->columns.count / g->column_groups;
+    int64_t k0 = 0;
+    do {
+        const int64_t kc = min_int64(GEMM_KC, g->K - k0);
+        const float *a = g->A + first_row * g->a_row + k0 * g->a_step;
+        if (copy) {
+            a = copy_rows(g, copy, first_row, rows, k0, kc);
+        }
+        for (int64_t b = first_block; b < last_block; b++) {
+            const cdk_column_block block = cdk_columns_get(&g->columns, b);
+            multiply_block(g, &block, first_row, rows, k0, kc, a, copy ? GEMM_COPY_STRIDE : g->a_row);
+        }
+        k0 += GEMM_KC;
+    } while (k0 < g->K);
+}
+
+static void multiply_items(void *context, int64_t begin, int64_t end, int thread)
+{
+    const gemm *g = context;
+    float *copy = g->copies ? g->copies + (ptrdiff_t)thread * GEMM_MC * GEMM_COPY_STRIDE : NULL;
+    for (int64_t i = begin; i < end; i++) {
+        multiply_item(g, i, copy);
+    }
+}
+
+/* Few row blocks: cut the columns too, so that every thread has work. */
+static void plan_items(gemm *g)
+{
+    const int64_t wanted = 4 * (int64_t)cd_threads();
+    g->row_blocks = (g->M + GEMM_MC - 1) / GEMM_MC;
+    g->column_groups = 1;
+    if (g->row_blocks < wanted) {
+        g->column_groups = min_int64(g->columns.count, (wanted + g->row_blocks - 1) / g->row_blocks);
+    }
+}
+
+static cd_status alloc_scratch(gemm *g, cd_error *err)
+{
+    void *block = NULL;
+    size_t bytes = 0;
+    if (g->options.trans_b || g->M > GEMM_PACK_ROWS) {
+        CD_TRY(cd_memory_size(&bytes, (size_t)g->columns.width, (size_t)g->K, sizeof(float), err));
+        CD_TRY(cd_memory_alloc(&block, bytes, err));
+        g->panels = block;
+    }
+    if (g->a_step == 1 && g->a_row % GEMM_BAD_STRIDE == 0 && g->M > 1) {
+        CD_TRY(cd_memory_size(&bytes, (size_t)cd_threads(), GEMM_MC * GEMM_COPY_STRIDE, sizeof(float), err));
+        CD_TRY(cd_memory_alloc(&block, bytes, err));
+        g->copies = block;
+    }
+    return CD_OK;
+}
+
+static void run_gemm(gemm *g)
+{
+    const int64_t items = g->row_blocks * g->column_groups;
+    const int serial = g->M * g->N <= GEMM_SERIAL && g->M * g->N * g->K <= GEMM_SERIAL;
+    if (g->panels) {
+        cd_parallel_for(g->columns.count, serial ? g->columns.count : 1 + GEMM_SERIAL / (8 * (g->K + 1)),
+                        pack_panels, g);
+    }
+    if (serial) {
+        multiply_items(g, 0, items, 0);
+    } else {
+        cd_parallel_chunks(items, 1, multiply_items, g);
+    }
+}
+
+cd_status cdk_gemm_full(float *C, const float *A, const float *B, int64_t M, int64_t N, int64_t K,
+                        int64_t lda, int64_t ldb, int64_t ldc, const cdk_gemm_options *options, cd_error *err)
+{
+    if (M <= 0 || N <= 0) {
+        return CD_OK;
+    }
+    gemm g = {.C = C, .A = A, .B = B, .M = M, .N = N, .K = K, .ldc = ldc, .ldb = ldb, .options = *options};
+    g.a_row = options->trans_a ? 1 : lda;
+    g.a_step = options->trans_a ? lda : 1;
+    g.columns = cdk_columns_make(cdk_isa_current(), N);
+    plan_items(&g);
+    const cd_status status = alloc_scratch(&g, err);
+    if (status == CD_OK) {
+        run_gemm(&g);
+    }
+    cd_memory_free(g.panels);
+    cd_memory_free(g.copies);
+    return status;
+}
+
+cd_status cdk_gemm(float *C, const float *A, const float *B, int64_t M, int64_t N, int64_t K, int64_t lda,
+                   int64_t ldb, int64_t ldc, int trans_a, int trans_b, int accumulate, cd_error *err)
+{
+    const cdk_gemm_options options = {.trans_a = trans_a, .trans_b = trans_b, .accumulate = accumulate};
+    return cdk_gemm_full(C, A, B, M, N, K, lda, ldb, ldc, &options, err);
+}

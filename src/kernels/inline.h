@@ -1,0 +1,11 @@
+/* The templates pass constants to functions and rely on their being inlined. */
+#ifndef CANDELA_KERNELS_INLINE_H
+#define CANDELA_KERNELS_INLINE_H
+
+#if defined(__GNUC__) || defined(__clang__)
+#define CDK_ALWAYS_INLINE __attribute__((always_inline))
+#else
+#define CDK_ALWAYS_INLINE
+#endif
+
+#endif

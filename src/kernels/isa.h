@@ -1,0 +1,75 @@
+/* The vectorised inner kernels, one table for each instruction set.
+ *
+ * Every dense product of the engine (matrix product, convolution forward and backward) is made of one tile:
+ * up to `rows` rows times `width` columns of y, kept in registers while a reduction runs over t:
+ *
+ *     y[i][j] (+)= sum_run sum_{t < length} x[x_run + i x_row + t x_step] w[w_run w_unit + t w_step + j]
+ *
+ * The strides tell what it is. Matrix product: i a row of A, t along K, w a panel of B. Convolution: i a
+ * pixel, t a channel, runs the kernel's taps. Gradient of the weights: i an input channel, t a pixel, w the
+ * output's gradient as it lies in memory.
+ */
+#ifndef CANDELA_KERNELS_ISA_H
+#define CANDELA_KERNELS_ISA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/epilogue.h"
+
+typedef struct cdk_tile {
+    float *y;
+    const float *x, *w;
+    const float *bias;      /* [lanes], added to every row, or NULL */
+    const ptrdiff_t *x_run; /* [runs] in elements */
+    const ptrdiff_t *w_run; /* [runs] in units of w_unit elements */
+    ptrdiff_t w_unit;
+    int64_t runs, length;      /* runs = 0 gives y = 0 (+ bias) */
+    ptrdiff_t y_row;           /* elements from row i to row i + 1 of y */
+    ptrdiff_t x_row, x_step;   /* elements in x for i + 1 and for t + 1 */
+    ptrdiff_t w_step;          /* elements in w for t + 1 */
+    cdk_activation activation; /* applied last */
+    int lanes;                 /* columns of y, 1 .. width */
+    int accumulate;            /* add to what y holds */
+    int w_bounded;             /* columns of w from `lanes` on must not be read (w is not a padded panel) */
+} cdk_tile;
+
+typedef void (*cdk_tile_kernel)(const cdk_tile *tile);
+
+/* kernel[n - 1] computes n rows, n = 1 .. rows. */
+typedef struct cdk_tile_kind {
+    int width, rows;
+    const cdk_tile_kernel *kernel;
+} cdk_tile_kind;
+
+/* One channel at a time: y[i][c] = sum_tap w[w_tap + c] x[x_tap + i x_pixel + c] for pixels i and channels c.
+ */
+typedef struct cdk_depthwise {
+    float *y;
+    const float *x, *w;
+    const float *bias;              /* [channels] or NULL */
+    const ptrdiff_t *x_tap, *w_tap; /* [taps] in elements */
+    int64_t taps, pixels, channels;
+    ptrdiff_t y_pixel, x_pixel;
+    cdk_activation activation;
+} cdk_depthwise;
+
+#define CDK_TILE_KINDS 3
+
+typedef struct cdk_isa {
+    int kinds; /* of tiles, widest first; each at most half as wide as the one before */
+    cdk_tile_kind kind[CDK_TILE_KINDS];
+    void (*depthwise)(const cdk_depthwise *row);
+    /* sum[c] += sum_{i < pixels} x[i x_pixel + c] y[i y_pixel + c] */
+    void (*channel_dot)(float *sum, const float *x, ptrdiff_t x_pixel, const float *y, ptrdiff_t y_pixel,
+                        int64_t pixels, int64_t channels);
+    /* sum[c] += sum_{i < pixels} x[i x_pixel + c] */
+    void (*channel_sum)(float *sum, const float *x, ptrdiff_t x_pixel, int64_t pixels, int64_t channels);
+} cdk_isa;
+
+/* The table for cd_cpu_level(). */
+const cdk_isa *cdk_isa_current(void);
+
+extern const cdk_isa cdk_isa_plain, cdk_isa_neon, cdk_isa_avx2, cdk_isa_avx512;
+
+#endif

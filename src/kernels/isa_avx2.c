@@ -1,0 +1,45 @@
+/* AVX2 and FMA: 16 registers of 8 floats. 6 x 2 accumulators, two of w and one broadcast use 15 of them. */
+#include "base/cpu.h"
+
+#ifdef CD_HAVE_X86_TARGETS
+
+#include <immintrin.h>
+
+#include "kernels/inline.h"
+#include "kernels/isa.h"
+
+#define TILE_TARGET CD_TARGET_AVX2
+
+static const int32_t mask_bits[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+
+#define VEC __m256
+#define VEC_WIDTH 8
+#define VEC_MASK __m256i
+#define VEC_ZERO _mm256_setzero_ps
+#define VEC_LOAD _mm256_loadu_ps
+#define VEC_STORE _mm256_storeu_ps
+#define VEC_SET1 _mm256_set1_ps
+#define VEC_ADD _mm256_add_ps
+#define VEC_FMA _mm256_fmadd_ps
+#define VEC_MAX _mm256_max_ps
+#define VEC_MIN _mm256_min_ps
+#define VEC_MAKE_MASK(n) _mm256_loadu_si256((const __m256i *)(mask_bits + 8 - (n)))
+#define VEC_LOAD_MASK(p, mask) _mm256_maskload_ps(p, mask)
+#define VEC_STORE_MASK(p, mask, v) _mm256_maskstore_ps(p, mask, v)
+
+#define TILE_NAME one
+#define TILE_ROWS 12
+#define TILE_VECTORS 1
+#include "kernels/tile_template.h"
+
+#define TILE_NAME two
+#define TILE_ROWS 6
+#define TILE_VECTORS 2
+#include "kernels/tile_template.h"
+
+#include "kernels/channels_template.h"
+
+const cdk_isa cdk_isa_avx2 = {
+    2, {{16, 6, tiles_two}, {8, 12, tiles_one}, {0, 0, NULL}}, depthwise, channel_dot, channel_sum};
+
+#endif

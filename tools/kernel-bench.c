@@ -1,0 +1,469 @@
+/* Checks and times the kernels of src/kernels without R.
+ *
+ *     kernel-bench check            every kernel at awkward shapes against its naive twin, on every
+ * instruction set this machine has, and that 1, 2 and 4 threads give the same bits kernel-bench time [batch]
+ * [threads] [repeats] the layers of a U-Net on a MobileNet v2, in GFLOP/s and as a share of the multiply-add
+ * peak measured in the same run
+ *
+ * CANDELA_SIMD chooses the instruction set that is timed. Exit status 1 when a check fails. */
+#define _POSIX_C_SOURCE 200809L
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cpu.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "kernels/conv.h"
+#include "kernels/gemm.h"
+#include "kernels/isa.h"
+#include "kernels/reference.h"
+
+#define TOLERANCE 2e-5
+
+static int checks, failures;
+static cd_error error;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static uint32_t random_state = 12345;
+
+static float *random_floats(int64_t n)
+{
+    float *x = malloc((size_t)(n > 0 ? n : 1) * sizeof(float));
+    for (int64_t i = 0; i < n; i++) {
+        random_state = random_state * 1664525u + 1013904223u;
+        x[i] = (float)(random_state >> 8) / 8388608.0f - 1.0f;
+    }
+    return x;
+}
+
+/* Largest difference, in units of the largest value. */
+static double difference(const float *a, const float *b, int64_t n)
+{
+    double largest = 0, scale = 1e-30;
+    for (int64_t i = 0; i < n; i++) {
+        const double d = fabs((double)a[i] - b[i]);
+        largest = d > largest || d != d ? d : largest;
+        scale = fabs(b[i]) > scale ? fabs(b[i]) : scale;
+    }
+    return largest / scale;
+}
+
+static void report(const char *what, const char *shape, int threads, double error_size, int same)
+{
+    checks++;
+    if (error_size <= TOLERANCE && same) {
+        return;
+    }
+    failures++;
+    printf("FAIL %-7s %d threads %-24s %s: error %.2e%s%s\n", cd_cpu_name(cd_cpu_level()), threads, what,
+           shape, error_size, same ? "" : ", differs from 1 thread", error.message);
+}
+
+typedef enum { FORWARD, BACKWARD_INPUT, BACKWARD_WEIGHT, TRANSPOSE, TRANSPOSE_WEIGHT, PASSES } pass;
+static const char *pass_name[PASSES] = {"forward", "backward input", "backward weight", "transpose",
+                                        "transpose weight"};
+
+typedef struct images {
+    float *x, *y, *w, *bias;
+    int64_t x_size, y_size, w_size;
+} images;
+
+static images make_images(const cdk_conv *c)
+{
+    images im = {.x_size = c->N * c->C * c->H * c->W, .y_size = c->N * c->K * c->OH * c->OW};
+    im.w_size = c->K * (c->C / c->groups) * c->R * c->S;
+    im.x = random_floats(im.x_size);
+    im.y = random_floats(im.y_size);
+    im.w = random_floats(im.w_size);
+    im.bias = random_floats(c->K + c->C);
+    return im;
+}
+
+static void free_images(images *im)
+{
+    free(im->x);
+    free(im->y);
+    free(im->w);
+    free(im->bias);
+}
+
+static int64_t output_size(const images *im, const cdk_conv *c, pass p)
+{
+    const int64_t sizes[PASSES] = {im->y_size, im->x_size, im->w_size + c->K, im->x_size, im->w_size + c->C};
+    return sizes[p];
+}
+
+static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, int naive)
+{
+    float *bias_out = out + im->w_size;
+    if (naive) {
+        switch (p) {
+        case FORWARD:
+            cdk_conv_forward_naive(out, im->x, im->w, im->bias, c, CDK_ACTIVATION_RELU);
+            break;
+        case BACKWARD_INPUT:
+            cdk_conv_backward_input_naive(out, im->y, im->w, c);
+            break;
+        case BACKWARD_WEIGHT:
+            cdk_conv_backward_weight_naive(out, bias_out, im->y, im->x, c);
+            break;
+        case TRANSPOSE:
+            cdk_conv_transpose_forward_naive(out, im->y, im->w, im->bias, c, CDK_ACTIVATION_RELU6);
+            break;
+        default:
+            cdk_conv_backward_weight_naive(out, NULL, im->y, im->x, c);
+            cdk_channel_sums_naive(bias_out, im->x, c->N * c->H * c->W, c->C);
+        }
+        return CD_OK;
+    }
+    switch (p) {
+    case FORWARD:
+        return cdk_conv_forward(out, im->x, im->w, im->bias, c, CDK_ACTIVATION_RELU, &error);
+    case BACKWARD_INPUT:
+        return cdk_conv_backward_input(out, im->y, im->w, c, &error);
+    case BACKWARD_WEIGHT:
+        return cdk_conv_backward_weight(out, bias_out, im->y, im->x, c, &error);
+    case TRANSPOSE:
+        return cdk_conv_transpose_forward(out, im->y, im->w, im->bias, c, CDK_ACTIVATION_RELU6, &error);
+    default:
+        return cdk_conv_transpose_backward_weight(out, bias_out, im->x, im->y, c, &error);
+    }
+}
+
+static cdk_conv square(int64_t N, int64_t C, int64_t size, int64_t K, int64_t kernel, int64_t stride,
+                       int64_t pad, int64_t groups)
+{
+    cdk_conv c = {.N = N, .C = C, .H = size, .W = size, .K = K, .R = kernel, .S = kernel, .groups = groups};
+    c.stride_h = c.stride_w = stride;
+    c.pad_top = c.pad_left = pad;
+    c.dilation_h = c.dilation_w = 1;
+    c.OH = c.OW = (size + 2 * pad - kernel) / stride + 1;
+    return c;
+}
+
+static void set_level(cd_cpu level)
+{
+    setenv("CANDELA_SIMD", cd_cpu_name(level), 1);
+    cd_cpu_refresh();
+}
+
+static void check_pass(const images *im, const cdk_conv *c, pass p, const char *shape)
+{
+    const int64_t n = output_size(im, c, p);
+    float *expected = random_floats(n), *single = random_floats(n), *out = random_floats(n);
+    run(expected, im, c, p, 1);
+    for (cd_cpu level = CD_CPU_PLAIN; level < CD_CPU_LEVELS; level++) {
+        if (!cd_cpu_has(level)) {
+            continue;
+        }
+        set_level(level);
+        for (int threads = 1; threads <= 4; threads *= 2) {
+            cd_set_threads(threads);
+            for (int64_t i = 0; i < n; i++) {
+                out[i] = NAN;
+            }
+            error.message[0] = 0;
+            const cd_status status = run(out, im, c, p, 0);
+            if (threads == 1) {
+                memcpy(single, out, (size_t)n * sizeof(float));
+            }
+            report(pass_name[p], shape, threads, status == CD_OK ? difference(out, expected, n) : INFINITY,
+                   memcmp(single, out, (size_t)n * sizeof(float)) == 0);
+        }
+    }
+    free(expected);
+    free(single);
+    free(out);
+}
+
+static void check_conv(cdk_conv c)
+{
+    char shape[200];
+    images im = make_images(&c);
+    snprintf(shape, sizeof shape,
+             "N %d C %d %dx%d K %d kernel %dx%d out %dx%d stride %d,%d pad %d,%d dilation %d,%d groups %d",
+             (int)c.N, (int)c.C, (int)c.H, (int)c.W, (int)c.K, (int)c.R, (int)c.S, (int)c.OH, (int)c.OW,
+             (int)c.stride_h, (int)c.stride_w, (int)c.pad_top, (int)c.pad_left, (int)c.dilation_h,
+             (int)c.dilation_w, (int)c.groups);
+    for (pass p = FORWARD; p < PASSES; p++) {
+        check_pass(&im, &c, p, shape);
+    }
+    free_images(&im);
+}
+
+static void check_convs(void)
+{
+    check_conv(square(2, 3, 17, 32, 3, 2, 1, 1));
+    check_conv(square(2, 19, 15, 16, 3, 1, 1, 1));
+    check_conv(square(3, 16, 13, 3, 3, 1, 1, 1));
+    check_conv(square(2, 48, 14, 32, 3, 1, 1, 1));
+    check_conv(square(1, 352, 7, 40, 3, 1, 1, 1));
+    check_conv(square(2, 40, 6, 88, 3, 1, 1, 1));
+    check_conv(square(2, 24, 9, 24, 3, 1, 1, 24));
+    check_conv(square(2, 19, 10, 19, 3, 2, 1, 19));
+    check_conv(square(2, 33, 11, 33, 5, 2, 2, 33));
+    check_conv(square(1, 5, 8, 15, 3, 1, 1, 5));
+    check_conv(square(2, 12, 8, 20, 3, 2, 0, 4));
+    check_conv(square(2, 32, 14, 64, 2, 2, 0, 1));
+    check_conv(square(2, 16, 15, 32, 2, 2, 0, 1));
+    check_conv(square(3, 21, 7, 50, 1, 1, 0, 1));
+    check_conv(square(1, 17, 9, 6, 1, 2, 0, 1));
+    check_conv(square(2, 8, 1, 12, 1, 1, 0, 1));
+    check_conv(square(2, 8, 1, 12, 3, 1, 1, 1));
+    check_conv(square(2, 1, 1, 1, 3, 1, 1, 1));
+    check_conv(square(1, 1, 28, 1, 5, 1, 2, 1));
+    check_conv(square(1, 4, 23, 7, 3, 5, 1, 1));
+    check_conv(square(1, 6, 20, 6, 2, 7, 0, 6));
+    check_conv(square(2, 7, 11, 9, 7, 1, 3, 1));
+    check_conv(square(1, 512, 2, 19, 1, 1, 0, 1));
+    check_conv(square(1, 9, 3, 5, 3, 1, 5, 1));
+    cdk_conv odd = {2, 5, 11, 18, 7, 3, 2, 9, 10, 1, 2, 3, -1, 2, 3, 1};
+    check_conv(odd);
+    cdk_conv asymmetric = {1, 6, 10, 9, 4, 3, 3, 6, 5, 2, 2, 0, 1, 1, 1, 2};
+    check_conv(asymmetric);
+    cdk_conv depthwise = {2, 10, 12, 7, 10, 3, 3, 9, 9, 2, 1, 2, 3, 2, 2, 10};
+    check_conv(depthwise);
+}
+
+static void check_gemm(int64_t M, int64_t N, int64_t K)
+{
+    float *A = random_floats(M * K), *B = random_floats(K * N), *bias = random_floats(N);
+    float *before = random_floats(M * N), *expected = malloc((size_t)(M * N) * sizeof(float) + 1);
+    float *out = malloc((size_t)(M * N) * sizeof(float) + 1),
+          *single = malloc((size_t)(M * N) * sizeof(float) + 1);
+    const size_t bytes = (size_t)(M * N) * sizeof(float);
+    for (int form = 0; form < 8; form++) {
+        char shape[80];
+        const cdk_gemm_options options = {form & 4 ? NULL : bias, CDK_ACTIVATION_NONE, form & 1,
+                                          form >> 1 & 1, form >> 2 & 1};
+        const int64_t lda = form & 1 ? M : K, ldb = form & 2 ? K : N;
+        snprintf(shape, sizeof shape, "%d x %d x %d, form %d", (int)M, (int)N, (int)K, form);
+        memcpy(expected, before, bytes);
+        cdk_gemm_naive(expected, A, B, M, N, K, lda, ldb, N, &options);
+        for (cd_cpu level = CD_CPU_PLAIN; level < CD_CPU_LEVELS; level++) {
+            for (int threads = 1; cd_cpu_has(level) && threads <= 4; threads *= 2) {
+                set_level(level);
+                cd_set_threads(threads);
+                memcpy(out, before, bytes);
+                const cd_status status = cdk_gemm_full(out, A, B, M, N, K, lda, ldb, N, &options, &error);
+                if (threads == 1) {
+                    memcpy(single, out, bytes);
+                }
+                report("gemm", shape, threads, status == CD_OK ? difference(out, expected, M * N) : INFINITY,
+                       memcmp(single, out, bytes) == 0);
+            }
+        }
+    }
+    free(A);
+    free(B);
+    free(bias);
+    free(before);
+    free(expected);
+    free(out);
+    free(single);
+}
+
+static int check_all(void)
+{
+    check_convs();
+    check_gemm(1, 1, 1);
+    check_gemm(5, 3, 0);
+    check_gemm(32, 10, 32);
+    check_gemm(7, 100, 300);
+    check_gemm(130, 77, 512);
+    check_gemm(100, 33, 1000);
+    check_gemm(200, 1, 60);
+    check_gemm(3, 1000, 1280);
+    const cd_memory_counters memory = cd_memory_count();
+    if (memory.in_use != 0) {
+        failures++;
+        printf("FAIL %lld bytes not given back\n", (long long)memory.in_use);
+    }
+    printf("%d checks, %d failed\n", checks, failures);
+    return failures > 0;
+}
+
+/* Multiply-adds of all multiplications and additions, in GFLOP. */
+static double gflop(const cdk_conv *c)
+{
+    return 2e-9 * (double)(c->N * c->OH * c->OW * c->K) * (double)(c->C / c->groups * c->R * c->S);
+}
+
+static float peak_x[1024], peak_w[1024];
+
+static void peak_body(void *context, int64_t begin, int64_t end, int thread)
+{
+    const cdk_tile_kind *kind = &cdk_isa_current()->kind[0];
+    const ptrdiff_t zero = 0;
+    float y[32 * 14];
+    (void)context;
+    (void)thread;
+    cdk_tile tile = {.y = y,
+                     .x = peak_x,
+                     .w = peak_w,
+                     .x_run = &zero,
+                     .w_run = &zero,
+                     .runs = 1,
+                     .length = 1000000,
+                     .y_row = kind->width,
+                     .x_row = 1,
+                     .lanes = kind->width};
+    for (int64_t i = begin; i < end; i++) {
+        kind->kernel[kind->rows - 1](&tile);
+    }
+}
+
+/* GFLOP/s of the tile itself with all operands in registers and the first cache: what layers can reach. */
+static double peak(void)
+{
+    const cdk_tile_kind *kind = &cdk_isa_current()->kind[0];
+    double best = 1e30;
+    for (int i = 0; i < 5; i++) {
+        const double start = now();
+        cd_parallel_chunks(8, 1, peak_body, NULL);
+        const double seconds = now() - start;
+        best = seconds < best ? seconds : best;
+    }
+    return 2e-9 * 8 * 1e6 * kind->rows * kind->width / best;
+}
+
+static double time_pass(float *out, const images *im, const cdk_conv *c, pass p, int repeats)
+{
+    double best = 1e30;
+    for (int i = 0; i < repeats; i++) {
+        const double start = now();
+        if (run(out, im, c, p, 0) != CD_OK) {
+            printf("FAIL %s\n", error.message);
+            exit(1);
+        }
+        const double seconds = now() - start;
+        best = seconds < best ? seconds : best;
+    }
+    return best;
+}
+
+static double total_flop, total_seconds;
+
+static void time_layer(const char *name, cdk_conv c, int transposed, int forward_only, int repeats,
+                       double best)
+{
+    const pass passes[3] = {transposed ? TRANSPOSE : FORWARD, transposed ? FORWARD : BACKWARD_INPUT,
+                            transposed ? TRANSPOSE_WEIGHT : BACKWARD_WEIGHT};
+    images im = make_images(&c);
+    const int64_t size = im.x_size > im.y_size ? im.x_size : im.y_size;
+    float *out = random_floats(size > im.w_size + c.K + c.C ? size : im.w_size + c.K + c.C);
+    printf("%-28s", name);
+    for (int i = 0; i < (forward_only ? 1 : 3); i++) {
+        const double seconds = time_pass(out, &im, &c, passes[i], repeats);
+        printf(" %8.2f ms %6.1f (%3.0f%%)", seconds * 1e3, gflop(&c) / seconds,
+               100 * gflop(&c) / seconds / best);
+        total_flop += gflop(&c);
+        total_seconds += seconds;
+    }
+    printf("\n");
+    fflush(stdout);
+    free(out);
+    free_images(&im);
+}
+
+static void print_total(const char *what)
+{
+    printf("%s: %.1f GFLOP in %.0f ms, %.1f GFLOP/s\n", what, total_flop, total_seconds * 1e3,
+           total_flop / total_seconds);
+    total_flop = total_seconds = 0;
+}
+
+static void time_decoder(int64_t N, int repeats, double best)
+{
+    static const int channels[5][4] = {
+        {320, 256, 352, 14}, {256, 128, 160, 28}, {128, 64, 88, 56}, {64, 32, 48, 112}, {32, 16, 19, 224}};
+    char name[100];
+    for (int i = 0; i < 5; i++) {
+        const int in = channels[i][0], out = channels[i][1], joined = channels[i][2], size = channels[i][3];
+        snprintf(name, sizeof name, "transposed %d -> %d at %d", in, out, size);
+        time_layer(name, square(N, out, size, in, 2, 2, 0, 1), 1, 0, repeats, best);
+        snprintf(name, sizeof name, "conv %d -> %d at %d", joined, out, size);
+        time_layer(name, square(N, joined, size, out, 3, 1, 1, 1), 0, 0, repeats, best);
+    }
+    time_layer("conv 16 -> 3 at 224", square(N, 16, 224, 3, 3, 1, 1, 1), 0, 0, repeats, best);
+    print_total("decoder, forward and backward");
+}
+
+static void time_block(int64_t N, int in, int out, int size, int stride, int expand, int repeats, double best)
+{
+    char name[100];
+    const int wide = in * expand;
+    if (expand > 1) {
+        snprintf(name, sizeof name, "expand %d -> %d at %d", in, wide, size);
+        time_layer(name, square(N, in, size, wide, 1, 1, 0, 1), 0, 1, repeats, best);
+    }
+    snprintf(name, sizeof name, "depthwise %d s%d at %d", wide, stride, size);
+    time_layer(name, square(N, wide, size, wide, 3, stride, 1, wide), 0, 1, repeats, best);
+    snprintf(name, sizeof name, "project %d -> %d at %d", wide, out, size / stride);
+    time_layer(name, square(N, wide, size / stride, out, 1, 1, 0, 1), 0, 1, repeats, best);
+}
+
+static void time_encoder(int64_t N, int repeats, double best)
+{
+    static const int blocks[17][5] = {{32, 16, 112, 1, 1}, {16, 24, 112, 2, 6}, {24, 24, 56, 1, 6},
+                                      {24, 32, 56, 2, 6},  {32, 32, 28, 1, 6},  {32, 32, 28, 1, 6},
+                                      {32, 64, 28, 2, 6},  {64, 64, 14, 1, 6},  {64, 64, 14, 1, 6},
+                                      {64, 64, 14, 1, 6},  {64, 96, 14, 1, 6},  {96, 96, 14, 1, 6},
+                                      {96, 96, 14, 1, 6},  {96, 160, 14, 2, 6}, {160, 160, 7, 1, 6},
+                                      {160, 160, 7, 1, 6}, {160, 320, 7, 1, 6}};
+    time_layer("stem 3 -> 32 s2 at 224", square(N, 3, 224, 32, 3, 2, 1, 1), 0, 1, repeats, best);
+    for (int i = 0; i < 17; i++) {
+        const int *b = blocks[i];
+        time_block(N, b[0], b[1], b[2], b[3], b[4], repeats, best);
+    }
+    print_total("encoder, forward");
+}
+
+static void time_gemm(int64_t n, int repeats, double peak_rate)
+{
+    float *A = random_floats(n * n), *B = random_floats(n * n), *C = random_floats(n * n);
+    for (int form = 0; form < 4; form++) {
+        double best = 1e30;
+        for (int i = 0; i < repeats; i++) {
+            const double start = now();
+            cdk_gemm(C, A, B, n, n, n, n, n, n, form & 1, form >> 1, 0, &error);
+            best = now() - start < best ? now() - start : best;
+        }
+        const double rate = 2e-9 * (double)(n * n * n) / best;
+        printf("gemm %d cubed %s%s: %.1f GFLOP/s (%.0f%%)\n", (int)n, form & 1 ? "t" : "n",
+               form & 2 ? "t" : "n", rate, 100 * rate / peak_rate);
+    }
+    free(A);
+    free(B);
+    free(C);
+}
+
+int main(int argc, char **argv)
+{
+    cd_parallel_init();
+    cd_cpu_refresh();
+    if (argc > 1 && strcmp(argv[1], "check") == 0) {
+        return check_all();
+    }
+    const int64_t N = argc > 2 ? atoi(argv[2]) : 32;
+    cd_set_threads(argc > 3 ? atoi(argv[3]) : 2);
+    const int repeats = argc > 4 ? atoi(argv[4]) : 3;
+    const double best = peak();
+    printf("%s, %d threads, batch %d; tile peak %.1f GFLOP/s\n", cd_cpu_name(cd_cpu_level()), cd_threads(),
+           (int)N, best);
+    printf("forward, backward input, backward weight: time, GFLOP/s, share of peak\n");
+    time_gemm(1024, repeats, best);
+    time_decoder(N, repeats, best);
+    time_encoder(N, repeats, best);
+    return 0;
+}
