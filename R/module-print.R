@@ -1,0 +1,46 @@
+# The printed form of modules: a count, then one section for each kind of member that is there.
+
+count_parameters <- function(module) {
+  parameters <- collect_members(module_object(module), own_parameters)
+  sum(vapply(parameters, function(p) prod(dim(p)), 0))
+}
+
+format_count <- function(n) {
+  format(n, big.mark = ",", scientific = FALSE)
+}
+
+child_item <- function(child) {
+  sprintf("<%s> #%s parameters", class(child)[[1]], format_count(count_parameters(child)))
+}
+
+tensor_item <- function(x) {
+  sprintf("%s [%s]", dtype_name(x$dtype), paste0("1:", dim(x), collapse = ", "))
+}
+
+print_section <- function(title, members, item) {
+  if (length(members) == 0) {
+    return()
+  }
+  cli::cat_line()
+  cli::cat_rule(title)
+  cli::cat_bullet(names(members), ": ", vapply(members, item, ""))
+}
+
+print_module <- function(object) {
+  cli::cat_line("An `nn_module` containing ", format_count(count_parameters(object)), " parameters.")
+  print_section("Modules", own_children(object), child_item)
+  print_section("Parameters", own_parameters(object), tensor_item)
+  print_section("Buffers", own_buffers(object), tensor_item)
+}
+
+#' @export
+print.nn_module <- function(x, ...) {
+  attr(x, "module", exact = TRUE)$print()
+  invisible(x)
+}
+
+#' @export
+print.nn_module_generator <- function(x, ...) {
+  cli::cat_line("<", class(x)[[1]], "> module generator with arguments (", toString(names(formals(x))), ")")
+  invisible(x)
+}
