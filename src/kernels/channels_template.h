@@ -8,8 +8,8 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET VEC channels_load(const float *p, co
     return part ? VEC_LOAD_MASK(p, mask) : VEC_LOAD(p);
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void channels_store(float *p, VEC v, const int part,
-                                                                VEC_MASK mask, cdk_activation activation)
+static inline CDK_ALWAYS_INLINE TILE_TARGET void
+channels_store(float *p, VEC v, const int part, VEC_MASK mask, cdk_activation activation, int stream)
 {
     if (activation != CDK_ACTIVATION_NONE) {
         v = VEC_MAX(VEC_ZERO(), v);
@@ -19,6 +19,8 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void channels_store(float *p, VEC v,
     }
     if (part) {
         VEC_STORE_MASK(p, mask, v);
+    } else if (stream) {
+        VEC_STREAM(p, v);
     } else {
         VEC_STORE(p, v);
     }
@@ -31,6 +33,8 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_pixels(const cdk_dept
                                                                   VEC_MASK mask)
 {
     const ptrdiff_t x_pixel = row->x_pixel, y_pixel = row->y_pixel;
+    const int stream = row->stream && VEC_WIDTH % CDK_LINE_FLOATS == 0 && y_pixel % CDK_LINE_FLOATS == 0 &&
+                       (uintptr_t)y % (CDK_LINE_FLOATS * sizeof(float)) == 0;
     VEC a0 = bias, a1 = bias, a2 = bias, a3 = bias, a4 = bias, a5 = bias;
     for (int64_t tap = 0; tap < row->taps; tap++) {
         const float *p = x + row->x_tap[tap];
@@ -44,13 +48,13 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_pixels(const cdk_dept
             a5 = VEC_FMA(channels_load(p + 5 * x_pixel, part, mask), w_tap, a5);
         }
     }
-    channels_store(y, a0, part, mask, row->activation);
+    channels_store(y, a0, part, mask, row->activation, stream);
     if (pixels > 1) {
-        channels_store(y + y_pixel, a1, part, mask, row->activation);
-        channels_store(y + 2 * y_pixel, a2, part, mask, row->activation);
-        channels_store(y + 3 * y_pixel, a3, part, mask, row->activation);
-        channels_store(y + 4 * y_pixel, a4, part, mask, row->activation);
-        channels_store(y + 5 * y_pixel, a5, part, mask, row->activation);
+        channels_store(y + y_pixel, a1, part, mask, row->activation, stream);
+        channels_store(y + 2 * y_pixel, a2, part, mask, row->activation, stream);
+        channels_store(y + 3 * y_pixel, a3, part, mask, row->activation, stream);
+        channels_store(y + 4 * y_pixel, a4, part, mask, row->activation, stream);
+        channels_store(y + 5 * y_pixel, a5, part, mask, row->activation, stream);
     }
 }
 
@@ -97,7 +101,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void dot_channels(float *sum, const 
         even = VEC_FMA(channels_load(x, part, mask), channels_load(y, part, mask), even);
     }
     even = VEC_ADD(VEC_ADD(even, odd), channels_load(sum, part, mask));
-    channels_store(sum, even, part, mask, CDK_ACTIVATION_NONE);
+    channels_store(sum, even, part, mask, CDK_ACTIVATION_NONE, 0);
 }
 
 static TILE_TARGET void channel_dot(float *sum, const float *x, ptrdiff_t x_pixel, const float *y,
@@ -127,7 +131,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void sum_channels(float *sum, const 
         even = VEC_ADD(even, channels_load(x, part, mask));
     }
     even = VEC_ADD(VEC_ADD(even, odd), channels_load(sum, part, mask));
-    channels_store(sum, even, part, mask, CDK_ACTIVATION_NONE);
+    channels_store(sum, even, part, mask, CDK_ACTIVATION_NONE, 0);
 }
 
 static TILE_TARGET void channel_sum(float *sum, const float *x, ptrdiff_t x_pixel, int64_t pixels,

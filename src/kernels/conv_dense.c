@@ -25,6 +25,7 @@ typedef struct dense {
     float *panels;
     float *scratch; /* [threads][scratch_rows][scratch_w][in_channels], or NULL: read x */
     ptrdiff_t *x_run, *w_run;
+    int stream;
     int64_t rows, cols; /* of the largest phase */
     int64_t band_rows, bands;
     int64_t scratch_rows, scratch_w;
@@ -202,6 +203,7 @@ static void convolve_block(const dense *d, const phase *p, int64_t group, const 
         tile.runs = min_int64(part, p->runs - run);
         run += tile.runs;
         tile.activation = run == p->runs ? d->activation : CDK_ACTIVATION_NONE;
+        tile.stream = run == p->runs && !tile.accumulate && d->stream;
         convolve_rows(d, p, block, tile, j0, j1);
         tile.bias = NULL;
         tile.accumulate = 1;
@@ -290,6 +292,8 @@ cd_status cdk_conv_dense(float *y, const float *x, const float *w, const float *
     d.columns = cdk_columns_make(cdk_isa_current(), taps->out_group);
     d.rows = cdk_axis_count(&taps->h, 0);
     d.cols = cdk_axis_count(&taps->w, 0);
+    d.stream = taps->N * taps->h.outputs * taps->w.outputs * taps->out_channels * (int64_t)sizeof(float) >
+               CDK_STREAM_BYTES;
     plan_bands(&d);
     const cd_status status = alloc_scratch(&d, err);
     if (status == CD_OK) {

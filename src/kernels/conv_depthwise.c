@@ -68,6 +68,7 @@ static void convolve_pixels(const depthwise_job *job, ptrdiff_t *list, int64_t n
         .y_pixel = taps->w.out_step * C,
         .x_pixel = taps->w.in_step * C,
         .activation = job->activation,
+        .stream = taps->N * taps->h.outputs * taps->w.outputs * C * (int64_t)sizeof(float) > CDK_STREAM_BYTES,
     };
     list_taps(job, &row, list, list + taps->kernel_size, phase_h, j, phase_w, k0, k1);
     job->isa->depthwise(&row);

@@ -13,7 +13,7 @@
 #include "kernels/columns.h"
 
 /* Floats all partial sums together may take (unless one chunk needs more). */
-#define WEIGHT_PARTIAL_FLOATS (4 * 1024 * 1024)
+#define WEIGHT_PARTIAL_FLOATS (1024 * 1024)
 #define WEIGHT_MAX_CHUNKS 32
 /* Items of work wanted at least; where the memory does not allow so many chunks, the columns are cut. */
 #define WEIGHT_ITEMS 16
@@ -33,10 +33,12 @@ typedef struct weight_job {
     const cdk_isa *isa;
     lanes lanes;         /* what the columns of a tile are: output channels, input channels, or depthwise */
     cdk_columns columns; /* of one group */
-    float *partial;      /* [chunks][partial_size]: products, then [K] of the bias */
+    /* [chunks][partial_size]: products, then [K] of the bias. Products lie as they are computed:
+     * [groups][blocks][taps][rows][width of the block], or [taps][C] for depthwise. */
+    float *partial;
     int64_t c_group, k_group, products, partial_size;
     int64_t band_rows, bands, chunks, column_groups;
-    int64_t group_stride, tap_stride, c_stride, k_stride; /* of the products */
+    int64_t rows; /* of a tile: the channels that are not columns */
 } weight_job;
 
 /* Pixels one tap sums in a band: rows p0 .. p1 of y, columns q0 .. q1. */
@@ -66,10 +68,16 @@ static int64_t pixel_of_x(const weight_job *job, const tap_range *range, int64_t
            job->taps.w.offset[range->w];
 }
 
-static float *products_of(const weight_job *job, float *partial, const tap_range *range, int64_t group)
+static int64_t tap_index(const weight_job *job, const tap_range *range)
 {
-    const int64_t tap = job->taps.h.tap[range->h] * job->conv->S + job->taps.w.tap[range->w];
-    return partial + group * job->group_stride + tap * job->tap_stride;
+    return job->taps.h.tap[range->h] * job->conv->S + job->taps.w.tap[range->w];
+}
+
+static float *products_of(const weight_job *job, float *partial, int64_t group, const cdk_column_block *block,
+                          int64_t tap)
+{
+    const int64_t column = group * job->columns.width + block->panel;
+    return partial + (column * job->taps.kernel_size + tap * block->kind->width) * job->rows;
 }
 
 static void multiply_tap(const weight_job *job, float *partial, const tap_range *range, int64_t group,
@@ -85,7 +93,7 @@ static void multiply_tap(const weight_job *job, float *partial, const tap_range 
         y_run[p - range->p0] = pixel_of_y(job, range, p) * conv->K;
     }
     cdk_tile tile = {
-        .y = products_of(job, partial, range, group) + block->first,
+        .y = products_of(job, partial, group, block, tap_index(job, range)),
         .x = out ? x : dy,
         .w = (out ? dy : x) + block->first,
         .x_run = out ? x_run : y_run,
@@ -93,7 +101,7 @@ static void multiply_tap(const weight_job *job, float *partial, const tap_range 
         .w_unit = 1,
         .runs = range->p1 - range->p0,
         .length = range->q1 - range->q0,
-        .y_row = out ? job->c_stride : job->k_stride,
+        .y_row = block->kind->width,
         .x_row = 1,
         .x_step = out ? x_step : y_step,
         .w_step = out ? y_step : x_step,
@@ -101,14 +109,14 @@ static void multiply_tap(const weight_job *job, float *partial, const tap_range 
         .accumulate = 1,
         .w_bounded = 1,
     };
-    cdk_tile_strip(block, &tile, out ? job->c_group : job->k_group);
+    cdk_tile_strip(block, &tile, job->rows);
 }
 
 static void multiply_channels(const weight_job *job, float *partial, const tap_range *range)
 {
     const int64_t C = job->conv->C;
     for (int64_t p = range->p0; p < range->p1; p++) {
-        job->isa->channel_dot(products_of(job, partial, range, 0), job->x + pixel_of_x(job, range, p) * C,
+        job->isa->channel_dot(partial + tap_index(job, range) * C, job->x + pixel_of_x(job, range, p) * C,
                               job->conv->stride_w * C, job->dy + pixel_of_y(job, range, p) * C, C,
                               range->q1 - range->q0, C);
     }
@@ -202,48 +210,59 @@ static void add_chunks(void *context, int64_t begin, int64_t end, int thread)
     }
 }
 
-/* Output channels begin .. end of dw, in PyTorch's order; neighbouring ones share the lines that are read. */
-static void order_weights(void *context, int64_t begin, int64_t end, int thread)
+/* Puts the sums of one block of columns into PyTorch's order. */
+static void order_block(const weight_job *job, int64_t group, const cdk_column_block *block)
 {
-    const weight_job *job = context;
-    const int64_t taps = job->taps.kernel_size;
-    (void)thread;
-    for (int64_t c = 0; c < job->c_group; c++) {
+    const int64_t taps = job->taps.kernel_size, width = block->kind->width;
+    const int64_t row_stride = job->lanes == LANES_OUT ? taps : job->c_group * taps;
+    const int64_t lane_stride = job->lanes == LANES_OUT ? job->c_group * taps : taps;
+    float *dw = job->dw + group * job->k_group * job->c_group * taps + block->first * lane_stride;
+    const float *products = products_of(job, job->partial, group, block, 0);
+    for (int64_t row = 0; row < job->rows; row++) {
         for (int64_t tap = 0; tap < taps; tap++) {
-            for (int64_t k = begin; k < end; k++) {
-                const int64_t group = k / job->k_group;
-                job->dw[(k * job->c_group + c) * taps + tap] =
-                    job->partial[group * job->group_stride + tap * job->tap_stride + c * job->c_stride +
-                                 k % job->k_group * job->k_stride];
+            for (int lane = 0; lane < block->lanes; lane++) {
+                dw[row * row_stride + lane * lane_stride + tap] =
+                    products[(tap * job->rows + row) * width + lane];
             }
         }
     }
 }
 
-static void set_strides(weight_job *job)
+static void order_weights(void *context, int64_t begin, int64_t end, int thread)
 {
-    const int64_t tap = job->c_group * job->k_group;
-    job->tap_stride = tap;
-    job->group_stride = tap * job->taps.kernel_size;
-    job->c_stride = job->lanes == LANES_OUT ? job->k_group : 1;
-    job->k_stride = job->lanes == LANES_OUT ? 1 : job->c_group;
-    if (job->lanes == LANES_CHANNELS) {
-        job->tap_stride = job->conv->C;
-        job->group_stride = 1;
+    const weight_job *job = context;
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) {
+        const cdk_column_block block = cdk_columns_get(&job->columns, i % job->columns.count);
+        order_block(job, i / job->columns.count, &block);
+    }
+}
+
+static void order_channels(const weight_job *job)
+{
+    const int64_t taps = job->taps.kernel_size, C = job->conv->C;
+    for (int64_t c = 0; c < C; c++) {
+        for (int64_t tap = 0; tap < taps; tap++) {
+            job->dw[c * taps + tap] = job->partial[tap * C + c];
+        }
     }
 }
 
 static void choose_lanes(weight_job *job)
 {
+    const cdk_conv *conv = job->conv;
     const cdk_columns out = cdk_columns_make(job->isa, job->k_group),
                       in = cdk_columns_make(job->isa, job->c_group);
     const int64_t out_cost = out.width * max_int64(job->c_group, WEIGHT_TILE_ROWS);
     const int64_t in_cost = in.width * max_int64(job->k_group, WEIGHT_TILE_ROWS);
     job->lanes = in_cost < out_cost ? LANES_IN : LANES_OUT;
     job->columns = job->lanes == LANES_IN ? in : out;
+    job->rows = job->lanes == LANES_IN ? job->k_group : job->c_group;
+    job->products = conv->groups * job->columns.width * job->rows * job->taps.kernel_size;
     if (job->c_group == 1 && job->k_group == 1) {
         job->lanes = LANES_CHANNELS;
         job->columns.count = 1;
+        job->products = conv->C * job->taps.kernel_size;
     }
 }
 
@@ -251,13 +270,11 @@ static void plan(weight_job *job)
 {
     const cdk_conv *conv = job->conv;
     choose_lanes(job);
-    set_strides(job);
     const int64_t row_bytes =
         (conv->W * conv->stride_h * conv->C + conv->OW * conv->K) * (int64_t)sizeof(float);
     job->band_rows =
         min_int64(max_int64(1, WEIGHT_BAND_BYTES / row_bytes), min_int64(conv->OH, WEIGHT_BAND_ROWS));
     job->bands = (conv->OH + job->band_rows - 1) / job->band_rows;
-    job->products = conv->K * job->c_group * job->taps.kernel_size;
     job->partial_size = (job->products + conv->K + 15) / 16 * 16;
     const int64_t allowed =
         min_int64(WEIGHT_MAX_CHUNKS, max_int64(1, WEIGHT_PARTIAL_FLOATS / job->partial_size));
@@ -271,7 +288,11 @@ static void run(weight_job *job)
     cd_parallel_for(job->chunks * job->partial_size, 65536, clear_partial, job);
     cd_parallel_chunks(job->chunks * job->column_groups, 1, multiply_items, job);
     cd_parallel_for(job->partial_size, 4096, add_chunks, job);
-    cd_parallel_chunks(K, 16, order_weights, job);
+    if (job->lanes == LANES_CHANNELS) {
+        order_channels(job);
+    } else {
+        cd_parallel_for(job->conv->groups * job->columns.count, 1, order_weights, job);
+    }
     if (job->dbias) {
         memcpy(job->dbias, job->partial + job->products, (size_t)K * sizeof(float));
     }

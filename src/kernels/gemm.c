@@ -1,6 +1,7 @@
 #include "kernels/gemm.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/parallel.h"
@@ -35,20 +36,28 @@ static int64_t min_int64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static void pack_panel(const gemm *g, int64_t index)
+/* Rows of B are copied as they lie. */
+static void pack_rows(const gemm *g, const cdk_column_block *block, float *panel)
 {
-    const cdk_column_block block = cdk_columns_get(&g->columns, index);
-    const int width = block.kind->width;
-    float *panel = g->panels + block.panel * g->K;
-    const ptrdiff_t k_stride = g->options.trans_b ? 1 : g->ldb;
-    const ptrdiff_t n_stride = g->options.trans_b ? g->ldb : 1;
-    const float *from = g->B + block.first * n_stride;
-    for (int64_t k = 0; k < g->K; k++, panel += width, from += k_stride) {
-        for (int j = 0; j < block.lanes; j++) {
-            panel[j] = from[j * n_stride];
-        }
-        for (int j = block.lanes; j < width; j++) {
-            panel[j] = 0.0f;
+    const int width = block->kind->width;
+    const float *from = g->B + block->first;
+    for (int64_t k = 0; k < g->K; k++, panel += width, from += g->ldb) {
+        memcpy(panel, from, (size_t)block->lanes * sizeof(float));
+        memset(panel + block->lanes, 0, (size_t)(width - block->lanes) * sizeof(float));
+    }
+}
+
+/* Rows of stored B become columns, a cache line of each at a time. */
+static void pack_columns(const gemm *g, const cdk_column_block *block, float *panel)
+{
+    const int width = block->kind->width;
+    for (int64_t k0 = 0; k0 < g->K; k0 += CDK_LINE_FLOATS) {
+        const int64_t k1 = min_int64(k0 + CDK_LINE_FLOATS, g->K);
+        for (int j = 0; j < width; j++) {
+            const float *from = g->B + (block->first + j) * g->ldb;
+            for (int64_t k = k0; k < k1; k++) {
+                panel[k * width + j] = j < block->lanes ? from[k] : 0.0f;
+            }
         }
     }
 }
@@ -57,7 +66,9 @@ static void pack_panels(void *context, int64_t begin, int64_t end, int thread)
 {
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
-        pack_panel(context, i);
+        const gemm *g = context;
+        const cdk_column_block block = cdk_columns_get(&g->columns, i);
+        (g->options.trans_b ? pack_columns : pack_rows)(g, &block, g->panels + block.panel * g->K);
     }
 }
 
@@ -65,10 +76,8 @@ static const float *copy_rows(const gemm *g, float *copy, int64_t first_row, int
                               int64_t kc)
 {
     for (int64_t i = 0; i < rows; i++) {
-        const float *from = g->A + (first_row + i) * g->a_row + k0;
-        for (int64_t k = 0; k < kc; k++) {
-            copy[i * GEMM_COPY_STRIDE + k] = from[k];
-        }
+        memcpy(copy + i * GEMM_COPY_STRIDE, g->A + (first_row + i) * g->a_row + k0,
+               (size_t)kc * sizeof(float));
     }
     return copy;
 }
@@ -96,6 +105,8 @@ static void multiply_block(const gemm *g, const cdk_column_block *block, int64_t
         .lanes = block->lanes,
         .accumulate = k0 > 0 || g->options.accumulate,
         .w_bounded = g->panels == NULL,
+        .stream =
+            kc == g->K && !g->options.accumulate && g->M * g->N * (int64_t)sizeof(float) > CDK_STREAM_BYTES,
     };
     cdk_tile_strip(block, &tile, rows);
 }

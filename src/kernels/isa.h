@@ -32,6 +32,7 @@ typedef struct cdk_tile {
     int lanes;                 /* columns of y, 1 .. width */
     int accumulate;            /* add to what y holds */
     int w_bounded;             /* columns of w from `lanes` on must not be read (w is not a padded panel) */
+    int stream;                /* y is too large to stay in a cache: write past it */
 } cdk_tile;
 
 typedef void (*cdk_tile_kernel)(const cdk_tile *tile);
@@ -52,7 +53,14 @@ typedef struct cdk_depthwise {
     int64_t taps, pixels, channels;
     ptrdiff_t y_pixel, x_pixel;
     cdk_activation activation;
+    int stream; /* as in cdk_tile */
 } cdk_depthwise;
+
+/* Outputs of more bytes than this are written past the caches: the next reader would not find them there. */
+#define CDK_STREAM_BYTES (16 * 1024 * 1024)
+
+/* Floats of a cache line. */
+#define CDK_LINE_FLOATS 16
 
 #define CDK_TILE_KINDS 3
 

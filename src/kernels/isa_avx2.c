@@ -18,6 +18,7 @@ static const int32_t mask_bits[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0
 #define VEC_ZERO _mm256_setzero_ps
 #define VEC_LOAD _mm256_loadu_ps
 #define VEC_STORE _mm256_storeu_ps
+#define VEC_STREAM _mm256_stream_ps
 #define VEC_SET1 _mm256_set1_ps
 #define VEC_ADD _mm256_add_ps
 #define VEC_FMA _mm256_fmadd_ps

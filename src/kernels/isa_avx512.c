@@ -17,6 +17,7 @@
 #define VEC_ZERO _mm256_setzero_ps
 #define VEC_LOAD _mm256_loadu_ps
 #define VEC_STORE _mm256_storeu_ps
+#define VEC_STREAM _mm256_stream_ps
 #define VEC_SET1 _mm256_set1_ps
 #define VEC_ADD _mm256_add_ps
 #define VEC_FMA _mm256_fmadd_ps
@@ -37,6 +38,7 @@
 #undef VEC_ZERO
 #undef VEC_LOAD
 #undef VEC_STORE
+#undef VEC_STREAM
 #undef VEC_SET1
 #undef VEC_ADD
 #undef VEC_FMA
@@ -52,6 +54,7 @@
 #define VEC_ZERO _mm512_setzero_ps
 #define VEC_LOAD _mm512_loadu_ps
 #define VEC_STORE _mm512_storeu_ps
+#define VEC_STREAM _mm512_stream_ps
 #define VEC_SET1 _mm512_set1_ps
 #define VEC_ADD _mm512_add_ps
 #define VEC_FMA _mm512_fmadd_ps

@@ -34,6 +34,7 @@ static inline void store_lanes(float *p, int lanes, float32x4_t value)
 #define VEC_ZERO() vdupq_n_f32(0.0f)
 #define VEC_LOAD vld1q_f32
 #define VEC_STORE vst1q_f32
+#define VEC_STREAM vst1q_f32
 #define VEC_SET1 vdupq_n_f32
 #define VEC_ADD vaddq_f32
 #define VEC_FMA(a, b, c) vfmaq_f32(c, a, b)

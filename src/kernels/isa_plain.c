@@ -123,6 +123,7 @@ static inline void store_lanes(float *p, int lanes, plain_vec v)
 #define VEC_ZERO() plain_set1(0.0f)
 #define VEC_LOAD plain_load
 #define VEC_STORE plain_store
+#define VEC_STREAM plain_store
 #define VEC_SET1 plain_set1
 #define VEC_ADD plain_add
 #define VEC_FMA plain_fma

@@ -3,7 +3,7 @@
  * Set before inclusion: TILE_NAME (suffix of the names), TILE_ROWS (largest number of rows, at most 14),
  * TILE_VECTORS (1 or 2 vectors side by side), TILE_TARGET (target attribute), VEC, VEC_WIDTH, VEC_MASK and
  * the operations VEC_ZERO, VEC_LOAD, VEC_STORE, VEC_SET1, VEC_ADD, VEC_FMA, VEC_MAX, VEC_MIN, VEC_MAKE_MASK,
- * VEC_LOAD_MASK and VEC_STORE_MASK.
+ * VEC_LOAD_MASK, VEC_STORE_MASK, and VEC_STREAM (a store past the caches).
  *
  * The accumulators are named variables, not an array: compilers at -O2 keep an array in memory. `rows` and
  * `bounded` are constants at every call, so that rows that do not exist vanish. Rows are addressed from a
@@ -16,8 +16,10 @@
 
 #define TILE_EACH_ROW(X)                                                                                     \
     X(0, base0, 0)                                                                                           \
-    X(1, base0, 1) X(2, base0, 2) X(3, base3, 0) X(4, base3, 1) X(5, base3, 2) X(6, base6, 0) X(7, base6, 1) \
-        X(8, base6, 2) X(9, base9, 0) X(10, base9, 1) X(11, base9, 2) X(12, base12, 0) X(13, base12, 1)
+    X(1, base0, 1)                                                                                           \
+    X(2, base0, 2)                                                                                           \
+    X(3, base3, 0) X(4, base3, 1) X(5, base3, 2) X(6, base6, 0) X(7, base6, 1) X(8, base6, 2) X(9, base9, 0) \
+        X(10, base9, 1) X(11, base9, 2) X(12, base12, 0) X(13, base12, 1)
 
 #define TILE_DECLARE(i, base, offset) VEC a##i = VEC_ZERO(), b##i = VEC_ZERO();
 #define TILE_STEP(i, base, offset)                                         \
@@ -35,9 +37,9 @@
 #define TILE_BIAS(i, base, offset) \
     a##i = VEC_ADD(a##i, bias0);   \
     b##i = VEC_ADD(b##i, bias1);
-#define TILE_FINISH(i, base, offset)                                  \
-    if (rows > i) {                                                   \
-        TILE_FN(finish)(tile->y + i * tile->y_row, a##i, b##i, tile); \
+#define TILE_FINISH(i, base, offset)                                          \
+    if (rows > i) {                                                           \
+        TILE_FN(finish)(tile->y + i * tile->y_row, a##i, b##i, tile, stream); \
     }
 
 static inline CDK_ALWAYS_INLINE TILE_TARGET VEC TILE_FN(activate)(VEC v, cdk_activation activation)
@@ -52,13 +54,18 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET VEC TILE_FN(activate)(VEC v, cdk_act
 }
 
 static inline CDK_ALWAYS_INLINE TILE_TARGET void TILE_FN(finish_vector)(float *y, VEC v, int lanes,
-                                                                        const cdk_tile *tile)
+                                                                        const cdk_tile *tile, int stream)
 {
     if (lanes >= VEC_WIDTH) {
         if (tile->accumulate) {
             v = VEC_ADD(v, VEC_LOAD(y));
         }
-        VEC_STORE(y, TILE_FN(activate)(v, tile->activation));
+        v = TILE_FN(activate)(v, tile->activation);
+        if (stream) {
+            VEC_STREAM(y, v);
+        } else {
+            VEC_STORE(y, v);
+        }
     } else if (lanes > 0) {
         const VEC_MASK mask = VEC_MAKE_MASK(lanes);
         if (tile->accumulate) {
@@ -68,11 +75,12 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void TILE_FN(finish_vector)(float *y
     }
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void TILE_FN(finish)(float *y, VEC a, VEC b, const cdk_tile *tile)
+static inline CDK_ALWAYS_INLINE TILE_TARGET void TILE_FN(finish)(float *y, VEC a, VEC b, const cdk_tile *tile,
+                                                                 int stream)
 {
-    TILE_FN(finish_vector)(y, a, tile->lanes, tile);
+    TILE_FN(finish_vector)(y, a, tile->lanes, tile, stream);
     if (TILE_VECTORS > 1) {
-        TILE_FN(finish_vector)(y + VEC_WIDTH, b, tile->lanes - VEC_WIDTH, tile);
+        TILE_FN(finish_vector)(y + VEC_WIDTH, b, tile->lanes - VEC_WIDTH, tile, stream);
     }
 }
 
@@ -111,6 +119,10 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void TILE_FN(tile)(const cdk_tile *t
         const VEC bias1 = TILE_VECTORS > 1 ? TILE_FN(load_part)(tile->bias + VEC_WIDTH, second) : bias0;
         TILE_EACH_ROW(TILE_BIAS)
     }
+    /* Only whole cache lines are worth it. */
+    const int stream = tile->stream && TILE_VECTORS * VEC_WIDTH % CDK_LINE_FLOATS == 0 &&
+                       tile->y_row % CDK_LINE_FLOATS == 0 &&
+                       (uintptr_t)tile->y % (CDK_LINE_FLOATS * size) == 0;
     TILE_EACH_ROW(TILE_FINISH)
     (void)mask0;
     (void)mask1;
