@@ -1,0 +1,62 @@
+# Each layer of the chapter's U-Net alone: forward and backward, speed and error.
+#
+# usage: Rscript bench/layers.R [--batch 32] [--threads 2] [--repeats 5]
+# One CSV line per layer: name, forward and backward seconds (smallest of the repeats), multiply-adds of the forward
+# pass, and the largest error of output and of weight gradient against float64, relative to the largest value (batch 1).
+suppressPackageStartupMessages(library(candela))
+here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
+source(file.path(here, "common.R"))
+
+batch <- as.integer(option("batch", 32))
+repeats <- as.integer(option("repeats", 5))
+torch_set_num_threads(as.integer(option("threads", 2)))
+torch_manual_seed(1)
+layers <- read.csv(file.path(here, "layers.csv"))
+
+new_layer <- function(l) {
+  if (l$kind == "transpose") {
+    nn_conv_transpose2d(l$in_channels, l$out_channels, l$kernel, l$stride, l$padding)
+  } else {
+    nn_conv2d(l$in_channels, l$out_channels, l$kernel, l$stride, l$padding, groups = l$groups)
+  }
+}
+
+run <- function(layer, x, dy = NULL) {
+  y <- layer(x)
+  if (!is.null(dy)) y$backward(dy)
+  y
+}
+
+relative_error <- function(actual, exact) {
+  max(abs(as_array(actual) - as_array(exact))) / max(abs(as_array(exact)))
+}
+
+errors <- function(layer, l) {
+  x <- torch_randn(1, l$in_channels, l$size, l$size)
+  exact <- layer$clone(deep = TRUE)$to(dtype = torch_double())
+  dy <- torch_randn(dim(layer(x)))
+  layer$zero_grad()
+  y <- run(layer, x, dy)
+  y_exact <- run(exact, x$to(dtype = torch_double()), dy$to(dtype = torch_double()))
+  c(relative_error(y$detach(), y_exact$detach()), relative_error(layer$weight$grad, exact$weight$grad))
+}
+
+measure <- function(l) {
+  layer <- new_layer(l)
+  error <- errors(layer, l)
+  # The images come channels last, as the layer before would hand them on; the input's gradient is wanted too.
+  x <- nn_conv2d(1, l$in_channels, 1)(torch_randn(batch, 1, l$size, l$size))$detach()
+  x$requires_grad_(TRUE)
+  y <- layer(x)
+  dy <- (y * 0.5)$detach()
+  forward <- least_seconds(repeats, function() with_no_grad(layer(x)))
+  both <- least_seconds(repeats, function() run(layer, x, dy))
+  madds <- batch * prod(dim(y)[3:4]) * l$out_channels * l$in_channels / l$groups * l$kernel^2
+  if (l$kind == "transpose") madds <- madds / l$stride^2
+  cat(sprintf(
+    "%s,%.6f,%.6f,%.0f,%.2e,%.2e\n", l$name, forward, max(both - forward, 0), madds, error[[1]], error[[2]]
+  ))
+}
+
+cat("name,forward_s,backward_s,multiply_adds,error_y,error_dw\n")
+for (i in seq_len(nrow(layers))) measure(layers[i, ])

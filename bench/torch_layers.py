@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""PyTorch's side of layers.R: the same layers, the same columns.
+
+usage: torch_layers.py [--batch 32] [--threads 2] [--repeats 5]
+"""
+import argparse
+import csv
+import os
+import time
+
+import torch
+from torch import nn
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--batch", type=int, default=32)
+parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--repeats", type=int, default=5)
+args = parser.parse_args()
+torch.set_num_threads(args.threads)
+torch.manual_seed(1)
+
+
+def new_layer(row):
+    i, o = int(row["in_channels"]), int(row["out_channels"])
+    kernel, stride, padding = int(row["kernel"]), int(row["stride"]), int(row["padding"])
+    if row["kind"] == "transpose":
+        return nn.ConvTranspose2d(i, o, kernel, stride, padding)
+    return nn.Conv2d(i, o, kernel, stride, padding, groups=int(row["groups"]))
+
+
+def least_seconds(call):
+    call()
+    times = []
+    for _ in range(args.repeats):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def relative_error(actual, exact):
+    return ((actual.double() - exact).abs().max() / exact.abs().max()).item()
+
+
+def errors(layer, row):
+    x = torch.randn(1, int(row["in_channels"]), int(row["size"]), int(row["size"]))
+    exact = new_layer(row).double()
+    exact.load_state_dict({name: value.double() for name, value in layer.state_dict().items()})
+    y = layer(x)
+    dy = torch.randn_like(y)
+    y.backward(dy)
+    y_exact = exact(x.double())
+    y_exact.backward(dy.double())
+    return relative_error(y.detach(), y_exact.detach()), relative_error(layer.weight.grad, exact.weight.grad)
+
+
+print("name,forward_s,backward_s,multiply_adds,error_y,error_dw")
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "layers.csv")) as file:
+    for row in csv.DictReader(file):
+        layer = new_layer(row)
+        error_y, error_dw = errors(layer, row)
+        x = torch.randn(args.batch, int(row["in_channels"]), int(row["size"]), int(row["size"]), requires_grad=True)
+        dy = torch.randn_like(layer(x))
+
+        def forward():
+            with torch.no_grad():
+                layer(x)
+
+        def both():
+            layer(x).backward(dy)
+
+        f = least_seconds(forward)
+        b = least_seconds(both)
+        print(f"{row['name']},{f:.6f},{max(b - f, 0):.6f},0,{error_y:.2e},{error_dw:.2e}", flush=True)
