@@ -83,12 +83,27 @@ static header *from_system_after_trim(size_t capacity, int size_class)
     return over_limit(capacity) ? NULL : from_system(capacity, size_class);
 }
 
-static header *from_pool(int size_class)
+static header *from_list(int size_class)
 {
     header *h = pool.free_list[size_class];
     if (h != NULL) {
         pool.free_list[size_class] = h->next;
         pool.count.cached -= h->capacity;
+    }
+    return h;
+}
+
+/* A large block may serve a request up to half its size smaller: better than touching new pages while old
+ * ones wait. Small blocks are always taken from their own class. */
+#define LARGE_CLASS (STEPS_PER_DOUBLING * 14) /* 64 * 2^14 bytes: one megabyte */
+#define CLASSES_ABOVE 4
+
+static header *from_pool(int size_class)
+{
+    int last = size_class >= LARGE_CLASS ? size_class + CLASSES_ABOVE : size_class;
+    header *h = NULL;
+    for (int i = size_class; h == NULL && i <= last && i < CLASS_COUNT; i++) {
+        h = from_list(i);
     }
     return h;
 }
@@ -141,7 +156,7 @@ void cd_memory_trim(void)
 {
     for (int i = 0; i < CLASS_COUNT; i++) {
         header *h;
-        while ((h = from_pool(i)) != NULL) {
+        while ((h = from_list(i)) != NULL) {
             free(h->base);
         }
     }
