@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "tensor/pending.h"
+
 cd_status cd_out(cd_call *call, int i, cd_dtype dtype, int ndim, const int64_t *shape, cd_layout layout,
                  cd_error *err)
 {
@@ -47,19 +49,52 @@ static cd_status use_target(cd_call *call, cd_tensor *target, cd_error *err)
     return CD_OK;
 }
 
-cd_status cd_call_run(cd_call *call, cd_tensor *target, cd_error *err)
+static cd_status force_inputs(const cd_call *call, cd_error *err)
 {
-    CD_TRY(check_inputs(call, err));
-    CD_TRY(call->op->shape(call, err));
-    if (target != NULL) {
-        CD_TRY(use_target(call, target, err));
+    int first = (call->op->traits & CD_TAKES_PENDING) != 0 ? 1 : 0;
+    for (int i = first; i < call->n_in; i++) {
+        CD_TRY(cd_tensor_force(call->in[i], err));
     }
+    return CD_OK;
+}
+
+static cd_status postpone(cd_call *call, bool *postponed, cd_error *err)
+{
+    *postponed = false;
+    if (call->op->postpone == NULL || !call->may_postpone || !cd_postponing()) {
+        return CD_OK;
+    }
+    CD_TRY(call->op->postpone(call, err));
+    *postponed = call->out[0]->pending != NULL;
+    return CD_OK;
+}
+
+static cd_status compute(cd_call *call, cd_error *err)
+{
     for (int i = 0; i < call->op->n_out; i++) {
         if (call->out[i]->storage == NULL) {
             CD_TRY(cd_tensor_allocate(call->out[i], err));
         }
     }
     return call->op->forward != NULL ? call->op->forward(call, err) : CD_OK;
+}
+
+cd_status cd_call_run(cd_call *call, cd_tensor *target, cd_error *err)
+{
+    bool postponed = false;
+    CD_TRY(check_inputs(call, err));
+    CD_TRY(force_inputs(call, err));
+    CD_TRY(call->op->shape(call, err));
+    if (target != NULL) {
+        CD_TRY(use_target(call, target, err));
+    } else {
+        CD_TRY(postpone(call, &postponed, err));
+    }
+    if (!postponed) {
+        CD_TRY(compute(call, err));
+        cd_tensor_settle(call->out[0]);
+    }
+    return CD_OK;
 }
 
 void cd_call_clear(cd_call *call)

@@ -29,6 +29,8 @@
 #define CD_POINTWISE \
     (1u << 1) /* out[0][i] depends on in[0][i] only through reading it first: out may be in[0] */
 
+#define CD_TAKES_PENDING (1u << 2) /* forward looks at in[0]->pending itself; other inputs have storage */
+
 typedef struct cd_op cd_op;
 
 /* One call of an operator, going forward. */
@@ -39,6 +41,7 @@ typedef struct cd_call {
     int n_attr;
     const double *attr;
     bool differentiable;            /* backward may come: put what it needs into saved */
+    bool may_postpone;              /* the caller can deal with a pending out[0] */
     cd_tensor *out[CD_MAX_OUTPUTS]; /* owned by the call */
     cd_tensor *saved[CD_MAX_SAVED]; /* owned by the call: results forward keeps for backward */
 } cd_call;
@@ -67,6 +70,10 @@ struct cd_op {
     cd_status (*shape)(cd_call *call, cd_error *err);
     cd_status (*forward)(cd_call *call, cd_error *err);
     cd_status (*backward)(cd_gradient *g, cd_error *err);
+    /* Optional: may make out[0] pending (cd_tensor_postpone) instead of having forward called; if it does
+     * not, forward is called as usual. What it does at once, such as statistics, it must not do again in
+     * forward. */
+    cd_status (*postpone)(cd_call *call, cd_error *err);
 };
 
 /* Announces output i: dtype, shape, layout. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tensor/copy.h"
+#include "tensor/pending.h"
 
 static bool recording = true;
 static int64_t next_sequence = 1;
@@ -235,6 +236,7 @@ cd_status cd_variable_retain_grad(cd_variable *v, cd_error *err)
 cd_status cd_variable_detach(cd_variable **detached, const cd_variable *v, cd_error *err)
 {
     cd_tensor *alias;
+    CD_TRY(cd_tensor_force(v->value, err));
     CD_TRY(cd_tensor_alias(&alias, v->value, err));
     return cd_variable_new(detached, alias, false, err);
 }
@@ -311,6 +313,7 @@ cd_status cd_apply(cd_variable **out, const cd_op *op, int n_in, cd_variable *co
     }
     cd_call call = {.op = op, .n_in = n_in, .in = values, .n_attr = n_attr, .attr = attr};
     call.differentiable = recording && op->backward != NULL && any_requires_grad(n_in, in);
+    call.may_postpone = true;
     cd_status status = apply_recorded(out, &call, in, err);
     for (int i = 0; status != CD_OK && i < op->n_out; i++) {
         cd_variable_release(out[i]);
@@ -348,6 +351,7 @@ static bool can_overwrite(const cd_call *call, const cd_tensor *target)
 
 static cd_status run_in_place(cd_call *call, cd_tensor *target, cd_error *err)
 {
+    CD_TRY(cd_tensor_will_change(target, err));
     if (can_overwrite(call, target)) {
         CD_TRY(call->op->shape(call, err));
         bool fits = call->out[0]->dtype == target->dtype && cd_tensor_same_strides(call->out[0], target);
@@ -360,6 +364,7 @@ static cd_status run_in_place(cd_call *call, cd_tensor *target, cd_error *err)
         }
     }
     CD_TRY(cd_call_run(call, NULL, err));
+    CD_TRY(cd_tensor_force(target, err));
     if (cd_dtype_is_float(call->out[0]->dtype) && !cd_dtype_is_float(target->dtype)) {
         return cd_fail(err, CD_EDTYPE, "%s_: result type %s can't be cast to the desired output type %s.",
                        call->op->name, cd_dtype_name(call->out[0]->dtype), cd_dtype_name(target->dtype));

@@ -3,6 +3,7 @@
 #include "r/glue.h"
 #include "r/registry.h"
 #include "tensor/copy.h"
+#include "tensor/pending.h"
 
 static int shape_from_r(int64_t *shape, SEXP size)
 {
@@ -156,6 +157,7 @@ static cd_status fill_random(cd_tensor *t, distribution kind, double a, double b
 {
     cd_tensor *dense;
     CD_TRY(check_random(t, kind, a, b, err));
+    CD_TRY(cd_tensor_will_change(t, err));
     if (cd_tensor_is_contiguous(t)) {
         fill_contiguous(t, kind, a, b);
         t->storage->version++;

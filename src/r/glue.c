@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "r/registry.h"
+#include "tensor/pending.h"
 
 static SEXP tensor_class = NULL; /* c("torch_tensor", "R7"), preserved */
 static SEXP namespace_env = NULL;
@@ -14,9 +15,12 @@ static SEXP namespace_env = NULL;
 /* A full collection when what is in use has doubled since the last one, and is at least this. */
 #define FULL_PRESSURE ((size_t)512 << 20)
 
+static void collect_young(void);
+
 SEXP cdr_init(SEXP env)
 {
     namespace_env = env;
+    cd_pending_register_collector(collect_young);
     tensor_class = Rf_allocVector(STRSXP, 2);
     R_PreserveObject(tensor_class);
     SET_STRING_ELT(tensor_class, 0, Rf_mkChar("torch_tensor"));
@@ -99,7 +103,7 @@ cd_variable *cdr_variable(SEXP x, const char *what)
     return v;
 }
 
-cd_variable *cdr_defined(SEXP x, const char *what)
+cd_variable *cdr_described(SEXP x, const char *what)
 {
     cd_variable *v = cdr_variable(x, what);
     if (v->value == NULL) {
@@ -108,21 +112,37 @@ cd_variable *cdr_defined(SEXP x, const char *what)
     return v;
 }
 
+cd_variable *cdr_defined(SEXP x, const char *what)
+{
+    cd_error err;
+    cd_variable *v = cdr_described(x, what);
+    if (cd_tensor_force(v->value, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    return v;
+}
+
 /* ---- memory that R cannot see ---- */
+
+/* Collects the youngest generation: most temporaries of a training step, in a millisecond or two. */
+static void collect_young(void)
+{
+    static SEXP call = NULL;
+    if (call == NULL) {
+        call = Rf_lang2(Rf_install("gc"), Rf_ScalarLogical(FALSE));
+        R_PreserveObject(call);
+        SET_TAG(CDR(call), Rf_install("full"));
+    }
+    Rf_eval(call, R_BaseEnv);
+}
 
 void cdr_collect_if_needed(void)
 {
     static size_t full_limit = FULL_PRESSURE;
-    static SEXP young = NULL;
     if (cd_memory_count().allocated < YOUNG_PRESSURE) {
         return;
     }
-    if (young == NULL) {
-        young = Rf_lang2(Rf_install("gc"), Rf_ScalarLogical(FALSE));
-        R_PreserveObject(young);
-        SET_TAG(CDR(young), Rf_install("full"));
-    }
-    Rf_eval(young, R_BaseEnv);
+    collect_young();
     if (cd_memory_count().in_use > full_limit) {
         R_gc();
         full_limit = 2 * cd_memory_count().in_use;

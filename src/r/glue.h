@@ -32,7 +32,10 @@ int cdr_is_handle(SEXP x);
  * what names the argument. The variable may be undefined (value == NULL). */
 cd_variable *cdr_variable(SEXP x, const char *what);
 
-/* As cdr_variable, and raises when undefined. */
+/* As cdr_variable, and raises when undefined. Its data may still be pending: for dtype and shape only. */
+cd_variable *cdr_described(SEXP x, const char *what);
+
+/* As cdr_described, with the data there. Phase 1 only. */
 cd_variable *cdr_defined(SEXP x, const char *what);
 
 /* A variable for anything an operator accepts: a handle (its variable, retained), a number of length one

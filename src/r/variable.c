@@ -8,6 +8,7 @@
 #include "r/glue.h"
 #include "r/registry.h"
 #include "tensor/copy.h"
+#include "tensor/pending.h"
 
 SEXP cdr_is_undefined(SEXP x)
 {
@@ -16,7 +17,7 @@ SEXP cdr_is_undefined(SEXP x)
 
 SEXP cdr_shape(SEXP x)
 {
-    const cd_tensor *t = cdr_defined(x, "self")->value;
+    const cd_tensor *t = cdr_described(x, "self")->value;
     SEXP shape = PROTECT(Rf_allocVector(INTSXP, t->ndim));
     for (int i = 0; i < t->ndim; i++) {
         INTEGER(shape)[i] = (int)t->shape[i];
@@ -27,7 +28,7 @@ SEXP cdr_shape(SEXP x)
 
 SEXP cdr_dtype(SEXP x)
 {
-    return Rf_ScalarInteger(cdr_defined(x, "self")->value->dtype);
+    return Rf_ScalarInteger(cdr_described(x, "self")->value->dtype);
 }
 
 SEXP cdr_requires_grad(SEXP x)
@@ -107,6 +108,10 @@ SEXP cdr_set_grad(SEXP x, SEXP value)
     cd_tensor *grad = value == R_NilValue ? NULL : cdr_variable(value, "grad")->value;
     if (grad != NULL && !cd_tensor_same_shape(grad, v->value)) {
         cdr_stop(CD_ESHAPE, "`grad` must have the shape of the tensor.");
+    }
+    cd_error err;
+    if (cd_tensor_force(grad, &err) != CD_OK) {
+        cdr_raise(&err);
     }
     cd_tensor_retain(grad);
     cd_tensor_release(v->grad);
@@ -228,7 +233,7 @@ static cd_tensor **gradients_of(SEXP list, int n)
     cd_tensor **grads = (cd_tensor **)R_alloc((size_t)n + 1, sizeof *grads);
     for (int i = 0; i < n; i++) {
         SEXP g = list == R_NilValue ? R_NilValue : VECTOR_ELT(list, i);
-        grads[i] = g == R_NilValue ? NULL : cdr_variable(g, "gradient")->value;
+        grads[i] = g == R_NilValue ? NULL : cdr_defined(g, "gradient")->value;
     }
     return grads;
 }
@@ -293,6 +298,16 @@ SEXP cdr_cpu(void)
     SET_STRING_ELT(names, 1, Rf_mkChar(cd_cpu_name(cd_cpu_best())));
     UNPROTECT(1);
     return names;
+}
+
+/* NULL asks, TRUE or FALSE sets whether operators may postpone work to fuse it; gives the state before. */
+SEXP cdr_fusing(SEXP on)
+{
+    bool before = cd_postponing();
+    if (on != R_NilValue) {
+        cd_set_postponing(cdr_flag(on, "on"));
+    }
+    return Rf_ScalarLogical(before);
 }
 
 /* Bytes in use, cached, and the peak of the first. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "tensor/pending.h"
 
 static cd_status no_handle(cd_error *err)
 {
@@ -107,6 +108,12 @@ cd_status cd_tensor_allocate(cd_tensor *t, cd_error *err)
     return CD_OK;
 }
 
+void cd_tensor_drop_storage(cd_tensor *t)
+{
+    storage_release(t->storage);
+    t->storage = NULL;
+}
+
 cd_status cd_tensor_new(cd_tensor **t, cd_dtype dtype, int ndim, const int64_t *shape, cd_layout layout,
                         cd_error *err)
 {
@@ -195,6 +202,7 @@ void cd_tensor_release(cd_tensor *t)
     if (t == NULL || --t->refs > 0) {
         return;
     }
+    cd_tensor_settle(t);
     storage_release(t->storage);
     free(t);
 }

@@ -29,8 +29,9 @@ typedef struct cd_storage {
 } cd_storage;
 
 typedef struct cd_tensor {
-    cd_storage *storage; /* one reference; NULL: shape only */
-    int64_t offset;      /* elements */
+    cd_storage *storage;        /* one reference; NULL: shape only, or pending */
+    struct cd_pending *pending; /* how to compute it (tensor/pending.h), or NULL */
+    int64_t offset;             /* elements */
     cd_dtype dtype;
     int ndim;
     int64_t shape[CD_MAX_DIMS];
@@ -55,6 +56,9 @@ cd_status cd_tensor_new_shape(cd_tensor **t, cd_dtype dtype, int ndim, const int
 
 /* Gives a shape-only tensor its storage (by its strides, which must be dense). */
 cd_status cd_tensor_allocate(cd_tensor *t, cd_error *err);
+
+/* Takes the storage away again. */
+void cd_tensor_drop_storage(cd_tensor *t);
 
 /* A tensor over the caller's memory, which must outlive every reference to it. */
 cd_status cd_tensor_borrow(cd_tensor **t, void *data, cd_dtype dtype, int ndim, const int64_t *shape,

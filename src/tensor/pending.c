@@ -1,0 +1,117 @@
+#include "tensor/pending.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static cd_pending *all_pending = NULL;
+static void (*collector)(void) = NULL;
+static int postponing = -1;
+
+bool cd_postponing(void)
+{
+    if (postponing < 0) {
+        const char *set = getenv("CANDELA_FUSE");
+        postponing = set == NULL || strcmp(set, "0") != 0;
+    }
+    return postponing != 0;
+}
+
+void cd_set_postponing(bool on)
+{
+    postponing = on;
+}
+
+void cd_pending_register_collector(void (*collect)(void))
+{
+    collector = collect;
+}
+
+cd_status cd_tensor_postpone(cd_tensor *t, cd_recipe recipe, int n_source, cd_tensor *const *source,
+                             int n_attr, const double *attr, cd_error *err)
+{
+    cd_pending *p = calloc(1, sizeof *p);
+    if (p == NULL || n_source > CD_PENDING_SOURCES || n_attr > CD_PENDING_ATTRS) {
+        free(p);
+        return cd_fail(err, CD_EALLOC, "cannot allocate a pending tensor.");
+    }
+    p->recipe = recipe;
+    p->tensor = t;
+    for (int i = 0; i < n_source; i++) {
+        p->source[i] = cd_tensor_retain(source[i]);
+    }
+    if (n_attr > 0) {
+        memcpy(p->attr, attr, (size_t)n_attr * sizeof *attr);
+    }
+    p->next = all_pending;
+    if (all_pending != NULL) {
+        all_pending->previous = p;
+    }
+    all_pending = p;
+    t->pending = p;
+    return CD_OK;
+}
+
+void cd_tensor_settle(cd_tensor *t)
+{
+    cd_pending *p = t->pending;
+    if (p == NULL) {
+        return;
+    }
+    t->pending = NULL;
+    *(p->previous != NULL ? &p->previous->next : &all_pending) = p->next;
+    if (p->next != NULL) {
+        p->next->previous = p->previous;
+    }
+    for (int i = 0; i < CD_PENDING_SOURCES; i++) {
+        cd_tensor_release(p->source[i]);
+    }
+    free(p);
+}
+
+cd_status cd_tensor_force(cd_tensor *t, cd_error *err)
+{
+    if (t == NULL || t->pending == NULL) {
+        return CD_OK;
+    }
+    CD_TRY(cd_tensor_allocate(t, err));
+    cd_status status = t->pending->recipe(t, t->pending, err);
+    if (status != CD_OK) {
+        cd_tensor_drop_storage(t);
+        return status;
+    }
+    cd_tensor_settle(t);
+    return CD_OK;
+}
+
+static bool reads(const cd_pending *p, const cd_storage *storage)
+{
+    for (int i = 0; i < CD_PENDING_SOURCES; i++) {
+        if (p->source[i] != NULL && p->source[i]->storage == storage) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static cd_pending *find_reader(const cd_storage *storage)
+{
+    cd_pending *p = all_pending;
+    while (p != NULL && !reads(p, storage)) {
+        p = p->next;
+    }
+    return p;
+}
+
+cd_status cd_tensor_will_change(const cd_tensor *t, cd_error *err)
+{
+    if (all_pending == NULL || t->storage == NULL || find_reader(t->storage) == NULL) {
+        return CD_OK;
+    }
+    if (collector != NULL) {
+        collector();
+    }
+    for (cd_pending *p = find_reader(t->storage); p != NULL; p = find_reader(t->storage)) {
+        CD_TRY(cd_tensor_force(p->tensor, err));
+    }
+    return CD_OK;
+}

@@ -1,0 +1,55 @@
+/* Pending tensors: results that are known but not computed yet.
+ *
+ * A memory-bound operator may postpone its work: the tensor it returns has dtype, shape and strides, and a
+ * recipe instead of storage. An operator that understands the recipe (an activation behind a convolution or a
+ * batch norm) does both in one pass over memory; anything else that wants the data has the recipe carried out
+ * first. Nobody can tell the difference, except by time and memory:
+ * - whatever reads a tensor's data calls cd_tensor_force() first (cd_call_run and the glue do so for
+ * everybody);
+ * - whatever changes a tensor in place calls cd_tensor_will_change() first, which carries out the recipes
+ * that read it.
+ */
+#ifndef CANDELA_TENSOR_PENDING_H
+#define CANDELA_TENSOR_PENDING_H
+
+#include "base/status.h"
+#include "tensor/tensor.h"
+
+#define CD_PENDING_SOURCES 4
+#define CD_PENDING_ATTRS 16
+
+typedef struct cd_pending cd_pending;
+
+/* Fills t, whose storage has just been allocated, by the recipe. */
+typedef cd_status (*cd_recipe)(cd_tensor *t, const cd_pending *pending, cd_error *err);
+
+struct cd_pending {
+    cd_recipe recipe;                      /* also tells what kind of result this is */
+    cd_tensor *source[CD_PENDING_SOURCES]; /* owned; NULL where unused */
+    double attr[CD_PENDING_ATTRS];
+    cd_pending *previous, *next; /* all pending tensors, so that a writer finds its readers */
+    cd_tensor *tensor;
+};
+
+/* Gives t, which has no storage, a recipe. Sources are retained and must have storage. */
+cd_status cd_tensor_postpone(cd_tensor *t, cd_recipe recipe, int n_source, cd_tensor *const *source,
+                             int n_attr, const double *attr, cd_error *err);
+
+/* Computes t if it is pending. Afterwards t has storage, or an error is returned and t is as before. */
+cd_status cd_tensor_force(cd_tensor *t, cd_error *err);
+
+/* Drops the recipe of a tensor that has got its data another way; NULL recipe allowed. */
+void cd_tensor_settle(cd_tensor *t);
+
+/* To be called before the storage of t is written to: computes the pending tensors that read it. */
+cd_status cd_tensor_will_change(const cd_tensor *t, cd_error *err);
+
+/* Registers how to have unreachable tensors freed, so that will_change does not compute what nobody wants. */
+void cd_pending_register_collector(void (*collect)(void));
+
+/* Postponing can be switched off, to compare results; the environment variable CANDELA_FUSE=0 does so at
+ * load. */
+bool cd_postponing(void);
+void cd_set_postponing(bool on);
+
+#endif
