@@ -1,0 +1,137 @@
+test_that("gradients reach leaves, add up, and can be cleared", {
+  x <- torch_tensor(c(1, 2, 3), requires_grad = TRUE)
+  (x * x)$sum()$backward()
+  expect_equal(as_array(x$grad), c(2, 4, 6))
+  (x * x)$sum()$backward()
+  expect_equal(as_array(x$grad), c(4, 8, 12))
+  x$grad$zero_()
+  expect_equal(as_array(x$grad), c(0, 0, 0))
+})
+
+test_that("without gradient, grad is undefined", {
+  expect_true(is_undefined_tensor(torch_ones(1)$grad))
+  expect_false(is_undefined_tensor(torch_ones(1)))
+})
+
+test_that("a tensor used twice gets both contributions", {
+  x <- torch_tensor(3, requires_grad = TRUE)
+  y <- x * 2
+  (y * y + y)$backward()
+  expect_equal(x$grad$item(), 2 * (2 * 6) + 2)
+})
+
+test_that("nothing is recorded inside with_no_grad, or for what requires no gradient", {
+  x <- torch_ones(2, requires_grad = TRUE)
+  expect_false(with_no_grad(x * 2)$requires_grad)
+  expect_null((torch_ones(2) * 2)$grad_fn)
+  expect_false((x$detach() * 2)$requires_grad)
+  expect_true(with_no_grad(with_enable_grad(x * 2))$requires_grad)
+  f <- function() {
+    local_no_grad()
+    (x * 2)$requires_grad
+  }
+  expect_false(f())
+  expect_true((x * 2)$requires_grad)
+  try(with_no_grad(stop("an error")), silent = TRUE)
+  expect_true((x * 2)$requires_grad)
+})
+
+test_that("only leaves and floats may be switched", {
+  x <- torch_ones(2, requires_grad = TRUE)
+  y <- x * 2
+  expect_error(y$requires_grad_(FALSE), "leaf", class = "candela_error_autograd")
+  expect_error(torch_ones(2, dtype = "long")$requires_grad_(TRUE), "floating point")
+  expect_true(x$is_leaf)
+  expect_false(y$is_leaf)
+})
+
+test_that("a second pass needs retain_graph", {
+  x <- torch_tensor(2, requires_grad = TRUE)
+  y <- x * x
+  y$backward(retain_graph = TRUE)
+  y$backward()
+  expect_equal(x$grad$item(), 8)
+  expect_error(y$backward(), "second time", class = "candela_error_autograd")
+})
+
+test_that("a tensor changed in place before backward is noticed", {
+  x <- torch_tensor(c(1, 2), requires_grad = TRUE)
+  y <- x * 2
+  z <- y * y
+  y$add_(1)
+  expect_error(z$sum()$backward(), "modified by an inplace operation", class = "candela_error_autograd")
+})
+
+test_that("in-place operations on leaves are refused, on others recorded", {
+  x <- torch_tensor(c(1, 2), requires_grad = TRUE)
+  expect_error(x$add_(1), "leaf Variable", class = "candela_error_autograd")
+  with_no_grad(x$add_(1))
+  expect_equal(as_array(x$detach()), c(2, 3))
+  y <- x * 3
+  y$mul_(2)
+  y$sum()$backward()
+  expect_equal(as_array(x$grad), c(6, 6))
+})
+
+test_that("backward asks for a gradient where the result is not one number", {
+  x <- torch_ones(2, requires_grad = TRUE)
+  expect_error((x * 2)$backward(), "scalar outputs", class = "candela_error_autograd")
+  (x * 2)$backward(torch_tensor(c(1, 10)))
+  expect_equal(as_array(x$grad), c(2, 20))
+  expect_error((x * 2)$backward(torch_ones(3)), "same", class = "candela_error_shape")
+  expect_error(torch_ones(1)$backward(), "does not require grad", class = "candela_error_autograd")
+})
+
+test_that("autograd_grad leaves grad alone", {
+  x <- torch_tensor(2, requires_grad = TRUE)
+  y <- x * x
+  z <- y * x
+  grads <- autograd_grad(z$sum(), list(x, y))
+  expect_equal(grads[[1]]$item(), 12)
+  expect_equal(grads[[2]]$item(), 2)
+  expect_true(is_undefined_tensor(x$grad))
+  other <- torch_ones(1, requires_grad = TRUE)
+  expect_error(autograd_grad((x * x)$sum(), other), "not used")
+  expect_true(is_undefined_tensor(autograd_grad((x * x)$sum(), other, allow_unused = TRUE)[[1]]))
+  expect_error(autograd_grad(x * x, x, create_graph = TRUE), "not available", class = "not_implemented_error")
+})
+
+test_that("retain_grad keeps the gradient of an intermediate result", {
+  x <- torch_tensor(2, requires_grad = TRUE)
+  y <- x * 3
+  y$retain_grad()
+  (y * y)$backward()
+  expect_equal(y$grad$item(), 12)
+})
+
+test_that("the graph can be looked at", {
+  x <- torch_tensor(2, requires_grad = TRUE)
+  y <- (x * 3 + x)$exp()
+  expect_equal(y$grad_fn$name, "ExpBackward0")
+  expect_output(print(y$grad_fn), "ExpBackward0")
+  add <- y$grad_fn$next_functions[[1]]
+  expect_equal(add$name, "AddBackward0")
+  expect_length(add$next_functions, 2)
+})
+
+test_that("copy_ and fill_ have gradients", {
+  x <- torch_tensor(c(1, 2), requires_grad = TRUE)
+  y <- torch_zeros(3, 2)
+  y$copy_(x * 2)
+  y$sum()$backward()
+  expect_equal(as_array(x$grad), c(6, 6))
+  z <- x * 2
+  z$fill_(1)
+  z$sum()$backward()
+  expect_equal(as_array(x$grad), c(6, 6))
+})
+
+test_that("a chain of a hundred thousand operations is computed, differentiated and freed", {
+  x <- torch_tensor(1, requires_grad = TRUE)
+  y <- x
+  for (i in 1:1e5) y <- y + 1
+  y$backward()
+  expect_equal(x$grad$item(), 1)
+  rm(y)
+  expect_silent(gc())
+})

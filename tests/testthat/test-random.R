@@ -1,0 +1,77 @@
+test_that("normals are libtorch's", {
+  torch_manual_seed(1)
+  expect_equal(torch_randn(1)$item(), 0.661352157592773, tolerance = 1e-7)
+  torch_manual_seed(1)
+  few <- as_array(torch_randn(2, 3))
+  expect_equal(few[1, 1:2], c(0.6613522, 0.2669241), tolerance = 1e-6)
+  expect_equal(few[2, ], c(0.6213173, -0.4519060, -0.1661302), tolerance = 1e-6)
+})
+
+test_that("uniforms are libtorch's, bit for bit", {
+  torch_manual_seed(1)
+  expect_identical(as_array(torch_rand(3)) * 2^24, c(0.75763160, 0.27931088, 0.40306926) |> (\(x) round(x * 2^24))())
+})
+
+test_that("permutations hold every index once and depend on the seed only", {
+  torch_manual_seed(3)
+  a <- as_array(torch_randperm(100))
+  torch_manual_seed(3)
+  b <- as_array(torch_randperm(100))
+  expect_identical(a, b)
+  expect_identical(sort(a), 1:100)
+})
+
+test_that("integers lie in their range", {
+  torch_manual_seed(1)
+  x <- torch_randint(2, 5, size = 1000)
+  expect_true(x$dtype == torch_float())
+  expect_setequal(unique(as_array(x)), 2:4)
+  expect_error(torch_randint(5, 5, size = 1), "low < high")
+})
+
+test_that("the last sixteen are drawn again where the size is no multiple of sixteen", {
+  torch_manual_seed(5)
+  long <- as_array(torch_randn(20))
+  torch_manual_seed(5)
+  u <- as_array(torch_rand(36))
+  block <- function(u) {
+    radius <- sqrt(-2 * log(1 - u[1:8]))
+    c(radius * cos(2 * pi * u[9:16]), radius * sin(2 * pi * u[9:16]))
+  }
+  expect_equal(long[1:4], block(u[1:16])[1:4], tolerance = 1e-5)
+  expect_equal(long[5:20], block(u[21:36]), tolerance = 1e-5)
+})
+
+test_that("moments are right in float64 too", {
+  torch_manual_seed(1)
+  x <- as_array(torch_randn(20000, dtype = "double"))
+  expect_lt(abs(mean(x)), 0.03)
+  expect_lt(abs(sd(x) - 1), 0.03)
+})
+
+test_that("a seed holds for an expression or a function only", {
+  torch_manual_seed(1)
+  before <- torch_get_rng_state()
+  a <- with_torch_manual_seed(as_array(torch_rand(2)), seed = 9)
+  expect_identical(torch_get_rng_state(), before)
+  f <- function() {
+    local_torch_manual_seed(9)
+    as_array(torch_rand(2))
+  }
+  expect_identical(f(), a)
+  expect_identical(torch_get_rng_state(), before)
+})
+
+test_that("R's own generator is left alone", {
+  set.seed(1)
+  state <- .Random.seed
+  torch_randn(100)
+  expect_identical(.Random.seed, state)
+})
+
+test_that("wrong parameters are named", {
+  expect_error(torch_empty(2, dtype = "long")$normal_(), "float tensor", class = "candela_error_dtype")
+  expect_error(torch_empty(2)$uniform_(2, 1), "from <= to")
+  expect_error(torch_empty(2)$bernoulli_(2), "between 0 and 1")
+  expect_error(torch_manual_seed("a"), "`seed`", class = "value_error")
+})
