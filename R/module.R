@@ -230,7 +230,8 @@ set_training <- function(object, mode) {
   if (!is.logical(mode) || length(mode) != 1 || is.na(mode)) {
     value_error("`training` must be TRUE or FALSE.")
   }
-  module_private(object)$.training <- mode
+  private <- module_private(object)
+  private$.training <- mode
 }
 
 # A tensor whose type and place do not change stays the same object, so optimisers keep their references.
