@@ -1,0 +1,334 @@
+/* `x[i, j, ...]` and `x[i, j, ...] <- value`: R index expressions, already evaluated, become codes of one
+ * view and tensors that index the view. */
+#include <string.h>
+
+#include "autograd/view.h"
+#include "r/glue.h"
+#include "r/registry.h"
+
+/* No tensor has more dimensions; new ones and an ellipsis come on top. */
+#define MAX_INDICES 32
+
+typedef struct {
+    int n;                                         /* codes */
+    double code[1 + MAX_INDICES * CD_INDEX_WIDTH]; /* [0] is the dim of the tensor index, for assign */
+    int n_tensors;
+    cd_variable *tensor[MAX_INDICES]; /* owned */
+    int position[MAX_INDICES];        /* of the tensor's code */
+    bool drop;
+} parsed;
+
+static void parsed_clear(parsed *p)
+{
+    for (int i = 0; i < p->n_tensors; i++) {
+        cd_variable_release(p->tensor[i]);
+    }
+}
+
+static double *code_at(parsed *p, int i)
+{
+    return p->code + 1 + i * CD_INDEX_WIDTH;
+}
+
+static void add_code(parsed *p, cd_index_kind kind, double a, double b, double c)
+{
+    double *code = code_at(p, p->n++);
+    code[0] = kind;
+    code[1] = a;
+    code[2] = b;
+    code[3] = c;
+}
+
+static cd_status add_tensor(parsed *p, cd_variable *v, cd_error *err)
+{
+    const cd_tensor *t = v->value;
+    p->position[p->n_tensors] = p->n;
+    p->tensor[p->n_tensors++] = v;
+    if (t->dtype != CD_BOOL && t->dtype != CD_INT64) {
+        return cd_fail(err, CD_EDTYPE, "Only long and boolean tensors are supported as an index, got %s.",
+                       cd_dtype_name(t->dtype));
+    }
+    add_code(p, CD_INDEX_MASKED, t->dtype == CD_BOOL ? t->ndim : 1, 0, 0);
+    return CD_OK;
+}
+
+static cd_status add_vector(parsed *p, SEXP x, cd_error *err)
+{
+    cd_tensor *t;
+    cd_variable *v;
+    bool nothing = TYPEOF(x) == LGLSXP && Rf_xlength(x) == 1 && LOGICAL(x)[0] == NA_LOGICAL;
+    int64_t none = 0;
+    for (R_xlen_t i = 0; TYPEOF(x) == REALSXP && !Rf_inherits(x, "integer64") && i < Rf_xlength(x); i++) {
+        if (ISNAN(REAL(x)[i])) {
+            return cd_fail(err, CD_EINDEX, "element %lld of an index is NA.", (long long)i + 1);
+        }
+    }
+    cd_status status = nothing ? cd_tensor_new(&t, CD_INT64, 1, &none, CD_CONTIGUOUS, err)
+                               : cdr_tensor_from_r(&t, x, TYPEOF(x) == LGLSXP ? CD_BOOL : CD_INT64, err);
+    if (status != CD_OK) {
+        cd_tensor_release(t);
+        return status;
+    }
+    CD_TRY(cd_variable_new(&v, t, false, err));
+    return add_tensor(p, v, err);
+}
+
+static bool is_scalar(SEXP x)
+{
+    return (TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP) && Rf_xlength(x) == 1 &&
+           !Rf_inherits(x, "integer64") && Rf_getAttrib(x, R_DimSymbol) == R_NilValue;
+}
+
+static cd_status add_scalar(parsed *p, double at, cd_error *err)
+{
+    if (ISNAN(at)) {
+        return cd_fail(err, CD_EINDEX, "an index is NA.");
+    }
+    if (p->drop) {
+        add_code(p, CD_INDEX_AT, at, 0, 0);
+        return CD_OK;
+    }
+    add_code(p, CD_INDEX_MASKED, 1, at, 0);
+    return CD_OK;
+}
+
+static cd_status add_index(parsed *p, SEXP x, cd_error *err)
+{
+    cd_variable *v;
+    if (p->n == MAX_INDICES) {
+        return cd_fail(err, CD_EINDEX, "at most %d indices.", MAX_INDICES);
+    }
+    if (x == R_NilValue) {
+        add_code(p, CD_INDEX_NEW, 0, 0, 0);
+    } else if (TYPEOF(x) == STRSXP) {
+        bool whole = strcmp(CHAR(STRING_ELT(x, 0)), "all") == 0;
+        add_code(p, whole ? CD_INDEX_ALL : CD_INDEX_ELLIPSIS, 0, 0, 0);
+    } else if (cdr_is_handle(x)) {
+        CD_TRY(cdr_as_variable(&v, x, err));
+        return v != NULL ? add_tensor(p, v, err)
+                         : cd_fail(err, CD_EVALUE, "an index is an undefined tensor.");
+    } else if (Rf_inherits(x, "slice")) {
+        add_code(p, CD_INDEX_RANGE, REAL(x)[0], REAL(x)[1], REAL(x)[2]);
+    } else if (is_scalar(x)) {
+        return add_scalar(p, Rf_asReal(x), err);
+    } else if (TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP || TYPEOF(x) == LGLSXP) {
+        return add_vector(p, x, err);
+    } else {
+        return cd_fail(err, CD_EINDEX, "a tensor cannot be indexed by an object of type '%s'.",
+                       Rf_type2char(TYPEOF(x)));
+    }
+    return CD_OK;
+}
+
+/* With drop = FALSE a number keeps its dimension: it becomes a range of one element, checked against the
+ * size. */
+static cd_status keep_scalar_dims(parsed *p, const cd_tensor *x, cd_error *err)
+{
+    int dim = 0, taken = 0;
+    for (int i = 0; i < p->n; i++) {
+        const double *code = code_at(p, i);
+        taken += code[0] == CD_INDEX_MASKED ? (int)code[1] : code[0] < CD_INDEX_NEW;
+    }
+    for (int i = 0; i < p->n; i++) {
+        double *code = code_at(p, i);
+        int uses = code[0] == CD_INDEX_MASKED ? (int)code[1] : code[0] < CD_INDEX_NEW;
+        bool kept = code[0] == CD_INDEX_MASKED && code[2] != 0;
+        uses = code[0] == CD_INDEX_ELLIPSIS ? x->ndim - taken : uses;
+        if (kept && dim < x->ndim && (code[2] > (double)x->shape[dim] || code[2] < -(double)x->shape[dim])) {
+            return cd_fail(err, CD_EINDEX, "index %lld is out of bounds for dimension %d with size %lld.",
+                           (long long)code[2], dim + 1, (long long)x->shape[dim]);
+        }
+        if (kept) {
+            code[0] = CD_INDEX_RANGE;
+            code[1] = code[2];
+            code[3] = 1;
+        }
+        dim += uses;
+    }
+    return CD_OK;
+}
+
+static cd_status parse(parsed *p, SEXP list, bool drop, const cd_tensor *x, cd_error *err)
+{
+    p->n = 0;
+    p->n_tensors = 0;
+    p->drop = drop;
+    for (int i = 0; i < Rf_length(list); i++) {
+        CD_TRY(add_index(p, VECTOR_ELT(list, i), err));
+    }
+    return drop ? CD_OK : keep_scalar_dims(p, x, err);
+}
+
+/* Dimension of the view in which each tensor index starts. */
+static void place_tensors(int *dim, parsed *p, const cd_tensor *x)
+{
+    int used = 0, at = 0, next = 0;
+    for (int i = 0; i < p->n; i++) {
+        const double *code = code_at(p, i);
+        used += code[0] == CD_INDEX_MASKED ? (int)code[1] : code[0] < CD_INDEX_NEW;
+    }
+    for (int i = 0; i < p->n; i++) {
+        const double *code = code_at(p, i);
+        if (next < p->n_tensors && p->position[next] == i) {
+            dim[next++] = at;
+        }
+        switch ((cd_index_kind)code[0]) {
+        case CD_INDEX_AT:
+            break;
+        case CD_INDEX_ELLIPSIS:
+            at += x->ndim - used;
+            break;
+        case CD_INDEX_MASKED:
+            at += (int)code[1];
+            break;
+        default:
+            at++;
+        }
+    }
+}
+
+static const cd_op *view_op(parsed *p)
+{
+    static const cd_op *slice = NULL, *element = NULL;
+    if (slice == NULL) {
+        slice = cd_op_find("slice");
+        element = cd_op_find("select");
+    }
+    for (int i = p->n - 1; i >= 0; i--) {
+        double kind = code_at(p, i)[0];
+        if (kind == CD_INDEX_AT || kind == CD_INDEX_RANGE || kind == CD_INDEX_NEW) {
+            return kind == CD_INDEX_AT ? element : slice;
+        }
+    }
+    return p->n_tensors > 0 ? NULL : slice;
+}
+
+/* *out = *out indexed by the tensors, one after the other. */
+static cd_status apply_tensors(cd_variable **out, parsed *p, int *dim, cd_error *err)
+{
+    const cd_op *op = cd_op_find("index");
+    int shift = 0;
+    for (int i = 0; i < p->n_tensors; i++) {
+        const cd_tensor *index = p->tensor[i]->value;
+        cd_variable *in[2] = {*out, p->tensor[i]}, *next;
+        double at = dim[i] + shift;
+        CD_TRY(cd_apply(&next, op, 2, in, 1, &at, err));
+        cd_variable_release(*out);
+        *out = next;
+        shift += index->dtype == CD_BOOL ? 1 - index->ndim : index->ndim - 1;
+    }
+    return CD_OK;
+}
+
+static cd_status index_variable(cd_variable **out, cd_variable *x, parsed *p, cd_error *err)
+{
+    int dim[MAX_INDICES];
+    const cd_op *op = view_op(p);
+    place_tensors(dim, p, x->value);
+    if (op != NULL) {
+        CD_TRY(cd_apply(out, op, 1, &x, p->n * CD_INDEX_WIDTH, p->code + 1, err));
+    } else {
+        *out = cd_variable_retain(x);
+    }
+    return apply_tensors(out, p, dim, err);
+}
+
+/* x: tensor; list: index values ("all", "ellipsis", NULL for a new dimension, slices, numbers, vectors,
+ * tensors). */
+SEXP cdr_index(SEXP x, SEXP list, SEXP drop)
+{
+    cd_error err;
+    parsed p;
+    cd_variable *out = NULL, *v = cdr_defined(x, "x");
+    int dropping = cdr_flag(drop, "drop");
+    cdr_collect_if_needed();
+    SEXP handle = PROTECT(cdr_handle());
+    cd_status status = parse(&p, list, dropping, v->value, &err);
+    if (status == CD_OK) {
+        status = index_variable(&out, v, &p, &err);
+    }
+    parsed_clear(&p);
+    if (status != CD_OK) {
+        cd_variable_release(out);
+        cdr_raise(&err);
+    }
+    cdr_handle_set(handle, out);
+    UNPROTECT(1);
+    return handle;
+}
+
+static cd_status assign_variable(cd_variable *x, parsed *p, cd_variable *value, cd_error *err)
+{
+    static const cd_op *assign = NULL;
+    int dim[MAX_INDICES] = {0};
+    if (assign == NULL) {
+        assign = cd_op_find("assign");
+    }
+    if (p->n_tensors > 1) {
+        return cd_fail(err, CD_EINDEX, "Only one tensor is allowed in the index of an assignment, got %d.",
+                       p->n_tensors);
+    }
+    if (value == NULL) {
+        return cd_fail(err, CD_EVALUE, "the value assigned must be a number, an array or a tensor.");
+    }
+    place_tensors(dim, p, x->value);
+    p->code[0] = dim[0];
+    cd_variable *in[3] = {x, value, p->n_tensors > 0 ? p->tensor[0] : NULL};
+    return cd_apply_in_place(x, assign, p->n_tensors > 0 ? 3 : 2, in, 1 + p->n * CD_INDEX_WIDTH, p->code,
+                             err);
+}
+
+SEXP cdr_assign(SEXP x, SEXP list, SEXP value)
+{
+    cd_error err;
+    parsed p;
+    cd_variable *from = NULL, *v = cdr_defined(x, "x");
+    cdr_collect_if_needed();
+    cd_status status = parse(&p, list, true, v->value, &err);
+    if (status == CD_OK) {
+        status = cdr_as_variable(&from, value, &err);
+    }
+    if (status == CD_OK) {
+        status = assign_variable(v, &p, from, &err);
+    }
+    parsed_clear(&p);
+    cd_variable_release(from);
+    if (status != CD_OK) {
+        cdr_raise(&err);
+    }
+    return x;
+}
+
+/* ---- what a tensor is ---- */
+
+static SEXP sizes_to_r(int n, const int64_t *size)
+{
+    SEXP x = PROTECT(Rf_allocVector(INTSXP, n));
+    for (int i = 0; i < n; i++) {
+        INTEGER(x)[i] = size[i] > INT32_MAX ? NA_INTEGER : (int)size[i];
+    }
+    UNPROTECT(1);
+    return x;
+}
+
+SEXP cdr_stride(SEXP x)
+{
+    const cd_tensor *t = cdr_defined(x, "x")->value;
+    return sizes_to_r(t->ndim, t->stride);
+}
+
+SEXP cdr_numel(SEXP x)
+{
+    int64_t n = cd_tensor_numel(cdr_described(x, "x")->value);
+    return n <= INT32_MAX ? Rf_ScalarInteger((int)n) : Rf_ScalarReal((double)n);
+}
+
+SEXP cdr_is_contiguous(SEXP x)
+{
+    return Rf_ScalarLogical(cd_tensor_is_contiguous(cdr_defined(x, "x")->value));
+}
+
+SEXP cdr_storage_offset(SEXP x)
+{
+    return Rf_ScalarReal((double)cdr_defined(x, "x")->value->offset);
+}
