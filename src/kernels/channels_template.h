@@ -46,6 +46,8 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_pixels(const cdk_dept
             a3 = VEC_FMA(channels_load(p + 3 * x_pixel, part, mask), w_tap, a3);
             a4 = VEC_FMA(channels_load(p + 4 * x_pixel, part, mask), w_tap, a4);
             a5 = VEC_FMA(channels_load(p + 5 * x_pixel, part, mask), w_tap, a5);
+            CDK_PREFETCH(p + PIXELS_AT_ONCE * x_pixel);
+            CDK_PREFETCH(p + (PIXELS_AT_ONCE + 3) * x_pixel);
         }
     }
     channels_store(y, a0, part, mask, row->activation, stream);
@@ -58,30 +60,37 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_pixels(const cdk_dept
     }
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_channels(const cdk_depthwise *row, int64_t c,
-                                                                    const int part, VEC_MASK mask)
+static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_vector(const cdk_depthwise *row, int64_t i,
+                                                                  int64_t c, const int pixels, const int part,
+                                                                  VEC_MASK mask)
 {
     const VEC bias = row->bias ? channels_load(row->bias + c, part, mask) : VEC_ZERO();
-    int64_t i = 0;
-    for (; i + PIXELS_AT_ONCE <= row->pixels; i += PIXELS_AT_ONCE) {
-        depthwise_pixels(row, row->y + i * row->y_pixel + c, row->x + i * row->x_pixel + c, row->w + c, bias,
-                         PIXELS_AT_ONCE, part, mask);
+    depthwise_pixels(row, row->y + i * row->y_pixel + c, row->x + i * row->x_pixel + c, row->w + c, bias,
+                     pixels, part, mask);
+}
+
+/* All channels of pixel i and the following ones: memory is read in the order it lies. */
+static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_channels(const cdk_depthwise *row, int64_t i,
+                                                                    const int pixels)
+{
+    const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
+    int64_t c = 0;
+    for (; c + VEC_WIDTH <= row->channels; c += VEC_WIDTH) {
+        depthwise_vector(row, i, c, pixels, 0, whole);
     }
-    for (; i < row->pixels; i++) {
-        depthwise_pixels(row, row->y + i * row->y_pixel + c, row->x + i * row->x_pixel + c, row->w + c, bias,
-                         1, part, mask);
+    if (c < row->channels) {
+        depthwise_vector(row, i, c, pixels, 1, VEC_MAKE_MASK((int)(row->channels - c)));
     }
 }
 
 static TILE_TARGET void depthwise(const cdk_depthwise *row)
 {
-    const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
-    int64_t c = 0;
-    for (; c + VEC_WIDTH <= row->channels; c += VEC_WIDTH) {
-        depthwise_channels(row, c, 0, whole);
+    int64_t i = 0;
+    for (; i + PIXELS_AT_ONCE <= row->pixels; i += PIXELS_AT_ONCE) {
+        depthwise_channels(row, i, PIXELS_AT_ONCE);
     }
-    if (c < row->channels) {
-        depthwise_channels(row, c, 1, VEC_MAKE_MASK((int)(row->channels - c)));
+    for (; i < row->pixels; i++) {
+        depthwise_channels(row, i, 1);
     }
 }
 

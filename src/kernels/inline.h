@@ -1,11 +1,13 @@
-/* The templates pass constants to functions and rely on their being inlined. */
+/* What the templates ask of the compiler: they pass constants to functions and rely on their being inlined. */
 #ifndef CANDELA_KERNELS_INLINE_H
 #define CANDELA_KERNELS_INLINE_H
 
 #if defined(__GNUC__) || defined(__clang__)
 #define CDK_ALWAYS_INLINE __attribute__((always_inline))
+#define CDK_PREFETCH(p) __builtin_prefetch(p)
 #else
 #define CDK_ALWAYS_INLINE
+#define CDK_PREFETCH(p) ((void)(p))
 #endif
 
 #endif
