@@ -26,6 +26,8 @@ typedef struct dense {
     float *scratch; /* [threads][scratch_rows][scratch_w][in_channels], or NULL: read x */
     ptrdiff_t *x_run, *w_run;
     int stream;
+    const cdk_isa *isa;
+    int thin;           /* few output channels: isa->thin instead of tiles */
     int64_t rows, cols; /* of the largest phase */
     int64_t band_rows, bands;
     int64_t scratch_rows, scratch_w;
@@ -106,6 +108,22 @@ static void pack_taps(const dense *d, const phase *p, const float *w, const cdk_
     }
 }
 
+/* For isa->thin: an output channel's weights one after the other. */
+static void pack_thin(const dense *d, const phase *p, const float *w, float *panel)
+{
+    const cdk_taps *taps = d->taps;
+    for (int64_t k = 0; k < taps->out_group; k++) {
+        for (int64_t tap = 0; tap < p->taps_h * p->taps_w; tap++) {
+            const float *from = w + k * taps->weight_out +
+                                taps->h.tap[taps->h.start[p->h] + tap / p->taps_w] * taps->kernel_w +
+                                taps->w.tap[taps->w.start[p->w] + tap % p->taps_w];
+            for (int64_t c = 0; c < taps->in_group; c++) {
+                *panel++ = from[c * taps->weight_in];
+            }
+        }
+    }
+}
+
 static void pack_panels(void *context, int64_t begin, int64_t end, int thread)
 {
     const dense *d = context;
@@ -117,6 +135,10 @@ static void pack_panels(void *context, int64_t begin, int64_t end, int thread)
         const phase p = make_phase(taps, item / d->columns.count / taps->groups);
         float *panel = panel_of(d, &p, group, &block);
         const float *w = d->w + group * taps->weight_group + block.first * taps->weight_out;
+        if (d->thin) {
+            pack_thin(d, &p, w, panel);
+            continue;
+        }
         for (int64_t c = 0; c < taps->in_group; c++) {
             pack_taps(d, &p, w + c * taps->weight_in, &block, panel + c * block.kind->width);
         }
@@ -172,7 +194,11 @@ static void convolve_rows(const dense *d, const phase *p, const cdk_column_block
     for (int64_t j = j0; j < j1; j++) {
         tile.y = y + (p->h + j * taps->h.out_step) * taps->w.outputs * taps->out_channels;
         tile.x = x + (j - j0) * taps->h.in_step * d->row_length;
-        cdk_tile_strip(block, &tile, cols);
+        if (d->thin) {
+            d->isa->thin(&tile, cols);
+        } else {
+            cdk_tile_strip(block, &tile, cols);
+        }
     }
 }
 
@@ -182,7 +208,8 @@ static void convolve_block(const dense *d, const phase *p, int64_t group, const 
     const cdk_taps *taps = d->taps;
     const int64_t column = group * taps->out_group + block->first;
     const int64_t run_bytes = p->length * block->kind->width * (int64_t)sizeof(float);
-    const int64_t part = max_int64(1, DENSE_PANEL_BYTES / max_int64(run_bytes, 1));
+    const int64_t part =
+        d->thin ? max_int64(p->runs, 1) : max_int64(1, DENSE_PANEL_BYTES / max_int64(run_bytes, 1));
     cdk_tile tile = {
         .y = d->y + (n * taps->h.outputs * taps->w.outputs + p->w) * taps->out_channels + column,
         .x = x + group * taps->in_group,
@@ -196,6 +223,10 @@ static void convolve_block(const dense *d, const phase *p, int64_t group, const 
         .w_unit = block->kind->width,
         .lanes = block->lanes,
     };
+    if (d->thin) {
+        tile.w_step = p->taps_h * p->taps_w * taps->in_group;
+        tile.w_unit = 1;
+    }
     int64_t run = 0;
     do {
         tile.x_run = d->x_run + p->before + run;
@@ -244,6 +275,15 @@ static int leaves_image(const cdk_axis *axis, int64_t count)
     return axis->low < 0 || (count - 1) * axis->in_step + axis->high >= axis->inputs;
 }
 
+/* The lanes thin kernels fill, against those a tile leaves empty. */
+static int is_thin(const dense *d)
+{
+    const phase p = make_phase(d->taps, 0);
+    const int64_t vectors = (p.length + d->isa->thin_width - 1) / d->isa->thin_width;
+    return d->taps->groups == 1 && d->taps->out_group <= CDK_THIN_COLUMNS &&
+           d->taps->out_group * vectors * d->isa->thin_width < p.length * d->columns.width;
+}
+
 static void plan_bands(dense *d)
 {
     const cdk_taps *taps = d->taps;
@@ -289,7 +329,9 @@ cd_status cdk_conv_dense(float *y, const float *x, const float *w, const float *
                          cdk_activation activation, cd_error *err)
 {
     dense d = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .activation = activation};
-    d.columns = cdk_columns_make(cdk_isa_current(), taps->out_group);
+    d.isa = cdk_isa_current();
+    d.columns = cdk_columns_make(d.isa, taps->out_group);
+    d.thin = is_thin(&d);
     d.rows = cdk_axis_count(&taps->h, 0);
     d.cols = cdk_axis_count(&taps->w, 0);
     d.stream = taps->N * taps->h.outputs * taps->w.outputs * taps->out_channels * (int64_t)sizeof(float) >

@@ -59,6 +59,8 @@ typedef struct cdk_depthwise {
 /* Outputs of more bytes than this are written past the caches: the next reader would not find them there. */
 #define CDK_STREAM_BYTES (16 * 1024 * 1024)
 
+#define CDK_THIN_COLUMNS 4
+
 /* Floats of a cache line. */
 #define CDK_LINE_FLOATS 16
 
@@ -67,6 +69,11 @@ typedef struct cdk_depthwise {
 typedef struct cdk_isa {
     int kinds; /* of tiles, widest first; each at most half as wide as the one before */
     cdk_tile_kind kind[CDK_TILE_KINDS];
+    /* n rows of at most CDK_THIN_COLUMNS columns, where x_step = 1 and w has the reduction contiguous:
+     * y[i][j] = sum_run sum_{t < length} x[x_run + i x_row + t] w[w_run + j w_step + t], then bias,
+     * activation. */
+    void (*thin)(const cdk_tile *tile, int64_t n);
+    int thin_width; /* the steps of t it does at once */
     void (*depthwise)(const cdk_depthwise *row);
     /* sum[c] += sum_{i < pixels} x[i x_pixel + c] y[i y_pixel + c] */
     void (*channel_dot)(float *sum, const float *x, ptrdiff_t x_pixel, const float *y, ptrdiff_t y_pixel,

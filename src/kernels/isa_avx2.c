@@ -12,6 +12,13 @@
 
 static const int32_t mask_bits[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
+static inline TILE_TARGET float sum_lanes(__m256 v)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+
 #define VEC __m256
 #define VEC_WIDTH 8
 #define VEC_MASK __m256i
@@ -38,9 +45,20 @@ static const int32_t mask_bits[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0
 #define TILE_VECTORS 2
 #include "kernels/tile_template.h"
 
+#define VEC_SUM sum_lanes
+
+#include "kernels/thin_template.h"
+
 #include "kernels/channels_template.h"
 
 const cdk_isa cdk_isa_avx2 = {
-    2, {{16, 6, tiles_two}, {8, 12, tiles_one}, {0, 0, NULL}}, depthwise, channel_dot, channel_sum};
+    .kinds = 2,
+    .kind = {{16, 6, tiles_two}, {8, 12, tiles_one}, {0, 0, NULL}},
+    .thin = thin,
+    .thin_width = 8,
+    .depthwise = depthwise,
+    .channel_dot = channel_dot,
+    .channel_sum = channel_sum,
+};
 
 #endif

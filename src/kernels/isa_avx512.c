@@ -74,9 +74,20 @@
 #define TILE_VECTORS 2
 #include "kernels/tile_template.h"
 
+#define VEC_SUM _mm512_reduce_add_ps
+
+#include "kernels/thin_template.h"
+
 #include "kernels/channels_template.h"
 
 const cdk_isa cdk_isa_avx512 = {
-    3, {{32, 14, tiles_two}, {16, 14, tiles_one}, {8, 14, tiles_half}}, depthwise, channel_dot, channel_sum};
+    .kinds = 3,
+    .kind = {{32, 14, tiles_two}, {16, 14, tiles_one}, {8, 14, tiles_half}},
+    .thin = thin,
+    .thin_width = 16,
+    .depthwise = depthwise,
+    .channel_dot = channel_dot,
+    .channel_sum = channel_sum,
+};
 
 #endif

@@ -54,9 +54,20 @@ static inline void store_lanes(float *p, int lanes, float32x4_t value)
 #define TILE_VECTORS 2
 #include "kernels/tile_template.h"
 
+#define VEC_SUM vaddvq_f32
+
+#include "kernels/thin_template.h"
+
 #include "kernels/channels_template.h"
 
 const cdk_isa cdk_isa_neon = {
-    2, {{8, 12, tiles_two}, {4, 12, tiles_one}, {0, 0, NULL}}, depthwise, channel_dot, channel_sum};
+    .kinds = 2,
+    .kind = {{8, 12, tiles_two}, {4, 12, tiles_one}, {0, 0, NULL}},
+    .thin = thin,
+    .thin_width = 4,
+    .depthwise = depthwise,
+    .channel_dot = channel_dot,
+    .channel_sum = channel_sum,
+};
 
 #endif

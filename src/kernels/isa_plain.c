@@ -117,6 +117,11 @@ static inline void store_lanes(float *p, int lanes, plain_vec v)
     }
 }
 
+static inline float sum_lanes(plain_vec v)
+{
+    return (PLAIN_LANE(v, 0) + PLAIN_LANE(v, 1)) + (PLAIN_LANE(v, 2) + PLAIN_LANE(v, 3));
+}
+
 #define VEC plain_vec
 #define VEC_WIDTH 4
 #define VEC_MASK int
@@ -143,7 +148,18 @@ static inline void store_lanes(float *p, int lanes, plain_vec v)
 #define TILE_VECTORS 2
 #include "kernels/tile_template.h"
 
+#define VEC_SUM sum_lanes
+
+#include "kernels/thin_template.h"
+
 #include "kernels/channels_template.h"
 
 const cdk_isa cdk_isa_plain = {
-    2, {{8, 6, tiles_two}, {4, 12, tiles_one}, {0, 0, NULL}}, depthwise, channel_dot, channel_sum};
+    .kinds = 2,
+    .kind = {{8, 6, tiles_two}, {4, 12, tiles_one}, {0, 0, NULL}},
+    .thin = thin,
+    .thin_width = 4,
+    .depthwise = depthwise,
+    .channel_dot = channel_dot,
+    .channel_sum = channel_sum,
+};
