@@ -105,10 +105,9 @@ nn_init_trunc_normal_ <- function(tensor, mean = 0, std = 1, a = -2, b = 2) {
   lower <- stats::pnorm((a - mean) / std)
   upper <- stats::pnorm((b - mean) / std)
   fill_without_gradient(tensor, function(x) {
-    uniform <- as.numeric(as.array(x$uniform_(2 * lower - 1, 2 * upper - 1)$reshape(-1)))
-    values <- mean + std * stats::qnorm((uniform + 1) / 2)
-    values <- pmin(pmax(values, a), b)
-    x$copy_(torch_tensor(values, dtype = x$dtype)$view(dim(x)))
+    values <- as.array(x$uniform_(2 * lower - 1, 2 * upper - 1)$detach())
+    values[] <- pmin(pmax(mean + std * stats::qnorm((values + 1) / 2), a), b)
+    x$copy_(torch_tensor(values, dtype = x$dtype))
   })
 }
 
@@ -210,9 +209,7 @@ nn_init_orthogonal_ <- function(tensor, gain = 1) {
   signs <- sign(diag(qr.R(decomposition)))
   q <- qr.Q(decomposition) %*% diag(signs, nrow = length(signs))
   q <- if (rows < columns) t(q) else q
-  fill_without_gradient(tensor, function(x) {
-    x$copy_(torch_tensor(as.vector(t(gain * q)), dtype = x$dtype)$view(shape))
-  })
+  fill_from_array(tensor, aperm(array(t(gain * q), rev(shape))))
 }
 
 #' @rdname nn_init

@@ -33,14 +33,13 @@ print_module <- function(object) {
   print_section("Buffers", own_buffers(object), tensor_item)
 }
 
-#' @export
-print.nn_module <- function(x, ...) {
-  attr(x, "module", exact = TRUE)$print()
-  invisible(x)
+print_generator <- function(generator) {
+  arguments <- toString(names(formals(generator)))
+  cli::cat_line("<", class(generator)[[1]], "> module generator with arguments (", arguments, ")")
 }
 
 #' @export
-print.nn_module_generator <- function(x, ...) {
-  cli::cat_line("<", class(x)[[1]], "> module generator with arguments (", toString(names(formals(x))), ")")
+print.nn_module <- function(x, ...) {
+  if (is_nn_module(x)) attr(x, "module", exact = TRUE)$print() else print_generator(x)
   invisible(x)
 }

@@ -199,7 +199,7 @@ check_fit <- function(key, source, target) {
   if (!is_tensor(source)) {
     value_error(sprintf("`%s` in the state_dict must be a tensor, but is of class <%s>.", key, class(source)[[1]]))
   }
-  if (!identical(dim(source), dim(target)) && !(length(source) == 1 && length(target) == 1)) {
+  if (!identical(dim(source), dim(target)) && !(prod(dim(source)) == 1 && prod(dim(target)) == 1)) {
     value_error(sprintf("`%s` has shape [%s] in the state_dict, but [%s] in the module.",
       key, toString(dim(source)), toString(dim(target))))
   }

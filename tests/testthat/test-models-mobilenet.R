@@ -59,13 +59,13 @@ test_that("weights are drawn for the layers that follow", {
 test_that("weights that do not fit are named", {
   model <- model_mobilenet_v2()
   weights <- model$state_dict()
-  expect_silent(check_weights_fit(weights, model, "here"))
-  expect_error(check_weights_fit(weights[-3], model, "here"), "`features.0.1.bias` is missing", class = "value_error")
+  expect_silent(candela:::check_weights_fit(weights, model, "here"))
+  expect_error(candela:::check_weights_fit(weights[-3], model, "here"), "`features.0.1.bias` is missing", class = "value_error")
   other <- model_mobilenet_v2(num_classes = 7)
-  expect_error(check_weights_fit(weights, other, "here"),
+  expect_error(candela:::check_weights_fit(weights, other, "here"),
     "`classifier.1.weight` has shape [1000, 1280], but the model asks for [7, 1280]", fixed = TRUE)
   tracked <- !grepl("num_batches_tracked", names(weights))
-  expect_silent(check_weights_fit(weights[tracked], model, "here"))
+  expect_silent(candela:::check_weights_fit(weights[tracked], model, "here"))
 })
 
 test_that("classification gives one number for each class", {
@@ -92,7 +92,7 @@ expect_stages <- function(model, reference, mode) {
 }
 
 reference_encoder <- function() {
-  reference <- read_safetensors(reference_path("mobilenet.safetensors"))
+  reference <- load_safetensors(reference_path("mobilenet.safetensors"))
   weights <- reference[startsWith(names(reference), "weights.")]
   names(weights) <- sub("^weights.", "", names(weights))
   model <- model_mobilenet_v2()
