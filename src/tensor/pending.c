@@ -74,7 +74,7 @@ cd_status cd_tensor_force(cd_tensor *t, cd_error *err)
         return CD_OK;
     }
     CD_TRY(cd_tensor_allocate(t, err));
-    cd_status status = t->pending->recipe(t, t->pending, err);
+    cd_status status = t->pending->recipe(t, t->pending, CDK_ACTIVATION_NONE, err);
     if (status != CD_OK) {
         cd_tensor_drop_storage(t);
         return status;

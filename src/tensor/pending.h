@@ -13,6 +13,7 @@
 #define CANDELA_TENSOR_PENDING_H
 
 #include "base/status.h"
+#include "kernels/epilogue.h"
 #include "tensor/tensor.h"
 
 #define CD_PENDING_SOURCES 4
@@ -20,8 +21,9 @@
 
 typedef struct cd_pending cd_pending;
 
-/* Fills t, whose storage has just been allocated, by the recipe. */
-typedef cd_status (*cd_recipe)(cd_tensor *t, const cd_pending *pending, cd_error *err);
+/* Fills t, which has storage, with activation(result): every recipe can end in one. */
+typedef cd_status (*cd_recipe)(cd_tensor *t, const cd_pending *pending, cdk_activation activation,
+                               cd_error *err);
 
 struct cd_pending {
     cd_recipe recipe;                      /* also tells what kind of result this is */
