@@ -1,0 +1,55 @@
+# From items to a batch.
+
+# Items are put together along a new first dimension; lists element by element, with the first item's names.
+default_collate <- function(items) {
+  first <- items[[1]]
+  if (is_tensor(first)) {
+    torch_stack(items, dim = 1)
+  } else if (is.list(first) && !is.object(first)) {
+    collate_lists(items)
+  } else if (is.atomic(first) && !is.null(first)) {
+    collate_atomic(items)
+  } else {
+    value_error(sprintf(
+      "Items of class <%s> cannot be put together into a batch; give a `collate_fn` to dataloader().",
+      paste(class(first), collapse = "/")
+    ))
+  }
+}
+
+collate_lists <- function(items) {
+  first <- items[[1]]
+  lengths <- lengths(items)
+  if (any(lengths != lengths[1])) {
+    value_error(sprintf(
+      "Items must be lists of the same length, but the first has %d elements and another %d.",
+      lengths[1], lengths[lengths != lengths[1]][1]
+    ))
+  }
+  batch <- lapply(seq_along(first), function(i) default_collate(lapply(items, `[[`, i)))
+  names(batch) <- names(first)
+  batch
+}
+
+collate_atomic <- function(items) {
+  first <- items[[1]]
+  is_scalar <- length(first) == 1 && is.null(dim(first))
+  if (!is_scalar) {
+    return(torch_stack(lapply(items, torch_tensor), dim = 1))
+  }
+  values <- unlist(items, use.names = FALSE)
+  if (is.character(values)) values else torch_tensor(values)
+}
+
+# What `.getbatch()` returns is a batch already: only R arrays become tensors.
+default_convert <- function(x) {
+  if (is_tensor(x) || is.character(x)) {
+    x
+  } else if (is.list(x) && !is.object(x)) {
+    lapply(x, default_convert)
+  } else if (is.numeric(x) || is.logical(x)) {
+    torch_tensor(x)
+  } else {
+    x
+  }
+}

@@ -1,0 +1,74 @@
+#' @include luz-callbacks.R
+NULL
+
+#' Resume training
+#'
+#' `luz_callback_auto_resume()` saves the state of training after each epoch; if training stops with an error or the
+#' process ends, the same call of [fit()][fit.luz_module_generator] goes on after the last finished epoch. The file is
+#' deleted when training ends. `luz_callback_resume_from_checkpoint()` starts training from a checkpoint.
+#'
+#' @param path Path of the file with the state; for `luz_callback_resume_from_checkpoint()` also a folder, whose
+#'   last file in alphabetical order is used.
+#' @param ... Not used.
+#' @param restore_model_state,restore_records,restore_optimizer_state,restore_callbacks_state What to restore.
+#' @return A callback.
+#' @examples
+#' luz_callback_auto_resume(tempfile(fileext = ".pt"))
+#' @export
+luz_callback_auto_resume <- function(path = "./state.pt") AutoResumeCallback$new(path)
+
+AutoResumeCallback <- define_callback("auto_resume_callback",
+  weight = Inf,
+  finished_epochs = 0,
+  initialize = function(path) self$path <- path,
+  on_fit_begin = function() {
+    self$finished_epochs <- 0
+    ctx$epoch_handlers$skip_epoch <- function(condition) NULL
+    if (file.exists(self$path)) {
+      rlang::inform("Resuming model training with of `luz_callback_auto_resume()`")
+      self$finished_epochs <- restore_checkpoint(ctx, self$path)$epoch
+    }
+  },
+  on_epoch_begin = function() {
+    if (ctx$epoch <= self$finished_epochs) {
+      rlang::signal("The epoch was finished before.", class = "skip_epoch")
+    }
+  },
+  on_epoch_end = function() luz_save_checkpoint(ctx, self$path),
+  on_fit_end = function() unlink(self$path)
+)
+
+#' @rdname luz_callback_auto_resume
+#' @export
+luz_callback_resume_from_checkpoint <- function(path, ..., restore_model_state = TRUE, restore_records = FALSE,
+                                                restore_optimizer_state = FALSE, restore_callbacks_state = FALSE) {
+  rlang::check_dots_empty()
+  ResumeFromCallback$new(path, list(
+    model = restore_model_state, records = restore_records, optimizers = restore_optimizer_state,
+    callbacks = restore_callbacks_state
+  ))
+}
+
+ResumeFromCallback <- define_callback("resume_from_checkpoint_callback",
+  weight = Inf,
+  initialize = function(path, restore) {
+    self$path <- path
+    self$restore <- restore
+  },
+  on_fit_begin = function() {
+    path <- checkpoint_path(self$path)
+    if (is.null(path)) {
+      rlang::warn(sprintf("There is no checkpoint at '%s': training starts anew.", self$path))
+    } else {
+      rlang::inject(restore_checkpoint(ctx, path, !!!self$restore))
+    }
+  }
+)
+
+checkpoint_path <- function(path) {
+  if (dir.exists(path)) {
+    files <- sort(list.files(path, full.names = TRUE))
+    path <- if (length(files) > 0) files[[length(files)]]
+  }
+  if (!is.null(path) && file.exists(path)) path
+}

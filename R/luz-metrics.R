@@ -1,0 +1,261 @@
+#' @include class-generator.R
+NULL
+
+LuzMetric <- R6::R6Class(
+  classname = "LuzMetric",
+  lock_objects = FALSE,
+  public = list(
+    abbrev = NULL,
+    initialize = function() NULL,
+    update = function(preds, target) not_implemented_error("The metric has no `update()` method."),
+    compute = function() not_implemented_error("The metric has no `compute()` method."),
+    to = function(device) invisible(self)
+  )
+)
+
+#' Define metrics
+#'
+#' A metric summarises the predictions of an epoch in a number. `luz_metric()` returns a function that makes metrics
+#' of the new kind, for the argument `metrics` of [setup()].
+#'
+#' @details Methods to define: `initialize(...)`, called at the start of each epoch; `update(preds, target)`, called
+#'   for each batch; `compute()`, which returns the value; optionally `format(v)`, which returns the text to show. The
+#'   field `abbrev` is the name to show. Methods see the metric as `self` and the state of training as `ctx`.
+#' @inheritParams dataset
+#' @param name Class name of the metric.
+#' @param inherit The metric to inherit from.
+#' @return A function with the arguments of `initialize`, which returns an object with the method `new()`.
+#' @examples
+#' bias <- luz_metric(
+#'   abbrev = "Bias",
+#'   initialize = function() self$batches <- c(),
+#'   update = function(preds, target) self$batches <- c(self$batches, (preds - target)$mean()$item()),
+#'   compute = function() mean(self$batches)
+#' )
+#' metric <- bias()$new()
+#' metric$update(torch_ones(4), torch_zeros(4))
+#' metric$compute()
+#' @export
+luz_metric <- function(name = NULL, ..., private = NULL, active = NULL, parent_env = parent.frame(),
+                       inherit = NULL) {
+  class <- derive_class(name, inherit %||% LuzMetric, rlang::list2(...), private, active, parent_env)
+  metric_constructor(class, name)
+}
+
+metric_constructor <- function(class, name) {
+  f <- function() {
+    call <- sys.call()
+    call[[1]] <- quote(rlang::list2)
+    arguments <- eval(call, parent.frame())
+    metric_generator(class, name, arguments)
+  }
+  formals(f) <- formals(class_member(class, "initialize"))
+  structure(f, r6_class = class)
+}
+
+metric_generator <- function(class, name, arguments) {
+  structure(
+    list(new = function() rlang::inject(class$new(!!!arguments))),
+    class = c(if (!is.null(name)) paste0(name, "_generator"), "luz_metric_generator", "R6ClassGenerator"),
+    r6_class = class
+  )
+}
+
+#' @export
+print.luz_metric_generator <- function(x, ...) {
+  cat(sprintf("<%s>\n", class(x)[[1]]))
+  invisible(x)
+}
+
+#' Metrics for training and validation
+#'
+#' @param metrics Metrics computed in training and validation: one, or a list.
+#' @param train_metrics,valid_metrics Further metrics computed in only one of them.
+#' @return An object for the argument `metrics` of [setup()]. The loss is always reported first, without being listed.
+#' @examples
+#' luz_metric_set(metrics = luz_metric_mae(), valid_metrics = luz_metric_rmse())
+#' @export
+luz_metric_set <- function(metrics = NULL, train_metrics = NULL, valid_metrics = NULL) {
+  metrics <- check_metrics(metrics)
+  structure(
+    list(train = c(metrics, check_metrics(train_metrics)), valid = c(metrics, check_metrics(valid_metrics))),
+    class = "luz_metric_set"
+  )
+}
+
+as_metric_set <- function(metrics) {
+  if (inherits(metrics, "luz_metric_set")) metrics else luz_metric_set(metrics)
+}
+
+check_metrics <- function(metrics) {
+  if (inherits(metrics, "luz_metric_generator") || !is.list(metrics) && !is.null(metrics)) metrics <- list(metrics)
+  for (metric in metrics) {
+    if (!inherits(metric, "luz_metric_generator")) {
+      rlang::abort(c(
+        "Expected an object with class <luz_metric_generator>.",
+        x = sprintf("Got an object with class <%s>.", paste(class(metric), collapse = "/")),
+        i = if (is.function(metric)) "Perhaps you forgot to call it, as in `luz_metric_mae()`?"
+      ), class = c("type_error", "candela_error"), call = NULL)
+    }
+  }
+  as.list(metrics)
+}
+
+metric_label <- function(metric) metric$abbrev %||% class(metric)[[1]]
+metric_name <- function(metric) tolower(metric_label(metric))
+
+metric_labels <- function(metrics) {
+  labels <- vapply(metrics, metric_label, character(1))
+  stats::setNames(labels, tolower(labels))
+}
+
+metric_formatters <- function(metrics) {
+  formatters <- lapply(metrics, function(x) x$format)
+  stats::setNames(formatters, vapply(metrics, metric_name, character(1)))
+}
+
+format_metric <- function(value, formatter = NULL) {
+  if (is.function(formatter)) {
+    formatter(value)
+  } else if (length(value) > 1) {
+    names <- names(value) %||% seq_along(value)
+    paste0(names, ": ", vapply(value, function(x) as.character(round(x, 4)), character(1)), collapse = " | ")
+  } else {
+    as.character(round(unlist(value), 4))
+  }
+}
+
+# The metrics in the course of an epoch, for the progress bar.
+running_metrics <- function(metrics) {
+  values <- lapply(metrics, function(metric) {
+    value <- metric$compute()
+    format_metric(if (is_tensor(value)) as.numeric(value$item()) else value, metric$format)
+  })
+  stats::setNames(values, vapply(metrics, metric_label, character(1)))
+}
+
+define_metric <- function(name, ..., inherit = LuzMetric) {
+  derive_class(name, inherit, list(...), NULL, NULL, topenv())
+}
+
+# The unweighted mean of the losses of the batches; a list of means if there are several optimizers.
+LuzMetricLoss <- define_metric("luz_metric_loss_average",
+  abbrev = "Loss",
+  initialize = function() {
+    self$total <- 0
+    self$n <- 0
+    self$latest <- 0
+  },
+  update = function(preds, target) {
+    loss <- if (is.list(ctx$loss)) ctx$loss else list(opt = ctx$loss)
+    self$latest <- vapply(loss, loss_number_of, numeric(1))
+    self$total <- self$total + self$latest
+    self$n <- self$n + 1
+  },
+  compute = function() {
+    mean <- self$total / self$n
+    if (length(mean) > 1) as.list(mean) else unname(mean)
+  }
+)
+
+loss_number_of <- function(x) as.numeric(if (is_tensor(x)) x$item() else x)
+
+# Metrics that are a mean over elements, from sums over batches.
+MeanMetric <- define_metric("luz_metric_mean",
+  initialize = function() {
+    self$total <- 0
+    self$n <- 0
+  },
+  add = function(values) {
+    self$total <- self$total + as.numeric(values$sum()$item())
+    self$n <- self$n + values$numel()
+  },
+  compute = function() self$total / self$n
+)
+
+MetricMae <- define_metric("luz_metric_mae",
+  inherit = MeanMetric, abbrev = "MAE",
+  update = function(preds, target) self$add(torch_abs(preds - target))
+)
+
+MetricMse <- define_metric("luz_metric_mse",
+  inherit = MeanMetric, abbrev = "MSE",
+  update = function(preds, target) self$add(torch_square(preds - target))
+)
+
+MetricRmse <- define_metric("luz_metric_rmse",
+  inherit = MetricMse, abbrev = "RMSE",
+  compute = function() sqrt(super$compute())
+)
+
+MetricAccuracy <- define_metric("luz_metric_accuracy",
+  inherit = MeanMetric, abbrev = "Acc",
+  update = function(preds, target) {
+    classes <- torch_argmax(preds, dim = 2)
+    self$add(matches(classes, target))
+  }
+)
+
+# 1 where the class is the target; for the two targets of mixup, their weights.
+matches <- function(classes, target) {
+  if (!is.list(target)) {
+    return((classes == target$view_as(classes))$to(dtype = torch_float()))
+  }
+  y <- lapply(target[[1]], function(y) matches(classes, y))
+  torch_lerp(y[[2]], y[[1]], broadcast_weight(target[[2]], y[[1]]))
+}
+
+MetricBinaryAccuracy <- define_metric("luz_metric_binary_accuracy",
+  inherit = MeanMetric, abbrev = "BinAcc",
+  initialize = function(threshold = 0.5) {
+    super$initialize()
+    self$threshold <- threshold
+  },
+  update = function(preds, target) {
+    self$add(((preds > self$threshold)$to(dtype = torch_float()) == target)$to(dtype = torch_float()))
+  }
+)
+
+MetricBinaryAccuracyLogits <- define_metric("luz_metric_binary_accuracy_with_logits",
+  inherit = MetricBinaryAccuracy, abbrev = "BinAcc",
+  update = function(preds, target) super$update(torch_sigmoid(preds), target)
+)
+
+#' Metrics
+#'
+#' Accuracy of classifications, and mean absolute, mean squared and root mean squared error.
+#'
+#' @details `luz_metric_accuracy()` compares the class with the largest value along dimension 2 of the predictions with
+#'   the target; predictions of shape batch x classes x height x width go with targets of shape batch x height x
+#'   width, and every pixel counts. The binary accuracies compare probabilities (or logits) with 0/1 targets of the same
+#'   shape. All count elements, not batches.
+#' @param threshold Probability above which the prediction is 1.
+#' @return A metric for the argument `metrics` of [setup()].
+#' @examples
+#' metric <- luz_metric_accuracy()$new()
+#' metric$update(torch_tensor(matrix(c(1, 0, 0, 1), 2)), torch_tensor(c(1L, 1L)))
+#' metric$compute()
+#' @export
+luz_metric_accuracy <- metric_constructor(MetricAccuracy, "luz_metric_accuracy")
+
+#' @rdname luz_metric_accuracy
+#' @export
+luz_metric_binary_accuracy <- metric_constructor(MetricBinaryAccuracy, "luz_metric_binary_accuracy")
+
+#' @rdname luz_metric_accuracy
+#' @export
+luz_metric_binary_accuracy_with_logits <- metric_constructor(
+  MetricBinaryAccuracyLogits, "luz_metric_binary_accuracy_with_logits"
+)
+
+#' @rdname luz_metric_accuracy
+#' @export
+luz_metric_mae <- metric_constructor(MetricMae, "luz_metric_mae")
+
+#' @rdname luz_metric_accuracy
+#' @export
+luz_metric_mse <- metric_constructor(MetricMse, "luz_metric_mse")
+
+#' @rdname luz_metric_accuracy
+#' @export
+luz_metric_rmse <- metric_constructor(MetricRmse, "luz_metric_rmse")

@@ -1,0 +1,100 @@
+#' @include luz-callbacks.R
+NULL
+
+#' Mixup
+#'
+#' Trains on convex combinations of pairs of items of a batch. The callback mixes each batch; `nnf_mixup()` does so
+#' for one batch; `nn_mixup_loss()` turns a loss into one for mixed targets,
+#' `w * loss(x, y1) + (1 - w) * loss(x, y2)`.
+#'
+#' @details The weight of an item is drawn from a Beta(alpha, alpha) distribution, by R's generator; the larger of w
+#'   and 1 - w is used. The pairs are drawn by the generator that [torch_manual_seed()] seeds.
+#' @param alpha Parameter of the Beta distribution.
+#' @param ... Not used.
+#' @param run_valid Whether to mix validation batches too.
+#' @param auto_loss Whether to wrap the loss of the model in `nn_mixup_loss()` during training; it must be a module.
+#' @param x Inputs, a tensor whose first dimension is the batch.
+#' @param y Targets, likewise.
+#' @param weight Tensor with the weight of each item.
+#' @param loss A loss module with a field `reduction`, such as [nn_cross_entropy_loss()].
+#' @return `luz_callback_mixup()`: a callback. `nnf_mixup()`: a list with the mixed `x` and, as `y`, a list of `ys`, the
+#'   targets of both items, and `weight`. `nn_mixup_loss()`: a loss module.
+#' @source Zhang et al. (2018) mixup: Beyond Empirical Risk Minimization, <https://arxiv.org/abs/1710.09412>.
+#' @examples
+#' mixed <- nnf_mixup(torch_randn(4, 3), torch_tensor(1:4), weight = torch_tensor(c(0.9, 0.8, 0.7, 0.6)))
+#' loss <- nn_mixup_loss(nn_cross_entropy_loss())
+#' loss(torch_randn(4, 4), mixed$y)
+#' @export
+luz_callback_mixup <- function(alpha = 0.4, ..., run_valid = FALSE, auto_loss = FALSE) {
+  rlang::check_dots_empty()
+  MixupCallback$new(alpha, run_valid, auto_loss)
+}
+
+MixupCallback <- define_callback("mixup_callback",
+  initialize = function(alpha, run_valid, auto_loss) {
+    self$alpha <- alpha
+    self$run_valid <- run_valid
+    self$auto_loss <- auto_loss
+  },
+  on_fit_begin = function() {
+    if (self$auto_loss) {
+      self$loss <- ctx$loss_fn
+      ctx$loss_fn <- nn_mixup_loss(original_loss(ctx$loss_fn))
+    }
+  },
+  on_fit_end = function() if (self$auto_loss) ctx$loss_fn <- self$loss,
+  on_train_batch_begin = function() self$mix(),
+  on_valid_batch_begin = function() if (self$run_valid) self$mix(),
+  mix = function() {
+    n <- ctx$input$shape[1]
+    weight <- stats::rbeta(n, self$alpha, self$alpha)
+    mixed <- nnf_mixup(ctx$input, ctx$target, torch_tensor(pmax(weight, 1 - weight)))
+    ctx$batch <- list(mixed$x, mixed$y)
+  }
+)
+
+# The module that setup() was given, behind the method of the model.
+original_loss <- function(loss) {
+  given <- get0("loss_function", envir = environment(loss), inherits = TRUE)
+  if (inherits(given, "nn_module")) given else loss
+}
+
+#' @rdname luz_callback_mixup
+#' @export
+nnf_mixup <- function(x, y, weight) {
+  order <- as.integer(as_array(torch_randperm(x$shape[1])))
+  order <- torch_tensor(order - min(order) + 1L, dtype = torch_long())
+  list(
+    x = torch_lerp(x$index_select(1, order), x, broadcast_weight(weight, x)),
+    y = list(ys = list(y1 = y, y2 = y$index_select(1, order)), weight = weight)
+  )
+}
+
+# One weight per item, in a shape that broadcasts to `x`.
+broadcast_weight <- function(weight, x) {
+  weight$to(dtype = x$dtype)$view(c(-1, rep(1, length(dim(x)) - 1)))
+}
+
+#' @rdname luz_callback_mixup
+#' @export
+nn_mixup_loss <- function(loss) {
+  if (!inherits(loss, "nn_module") || is.null(loss$reduction)) {
+    value_error("`loss` must be a loss module with a field `reduction`, such as nn_cross_entropy_loss().")
+  }
+  nn_module(
+    "nn_mixup_loss",
+    initialize = function(loss) {
+      self$reduction <- loss$reduction
+      self$loss <- loss$clone(deep = TRUE)
+      self$loss$reduction <- "none"
+    },
+    forward = function(input, target) {
+      value <- if (is.list(target)) self$mixed(input, target[[1]], target[[2]]) else self$loss(input, target)
+      switch(self$reduction, mean = value$mean(), sum = value$sum(), value)
+    },
+    mixed = function(input, ys, weight) {
+      first <- self$loss(input, ys[[1]])
+      torch_lerp(self$loss(input, ys[[2]]), first, broadcast_weight(weight, first))
+    }
+  )(loss)
+}

@@ -1,0 +1,110 @@
+#' Metrics of a trained model
+#'
+#' @param object What [fit()][fit.luz_module_generator] or [evaluate()] returned.
+#' @param ... Not used.
+#' @return A data frame with the columns `set` (`"train"`, `"valid"`), `metric`, `epoch` and `value`; for an evaluation
+#'   only `metric` and `value`.
+#' @examples
+#' fitted <- nn_linear %>%
+#'   setup(loss = nn_mse_loss(), optimizer = optim_sgd) %>%
+#'   set_hparams(in_features = 3, out_features = 1) %>%
+#'   set_opt_hparams(lr = 0.01) %>%
+#'   fit(list(torch_randn(64, 3), torch_randn(64, 1)), epochs = 3, verbose = FALSE)
+#' get_metrics(fitted)
+#' @export
+get_metrics <- function(object, ...) UseMethod("get_metrics")
+
+#' @rdname get_metrics
+#' @export
+get_metrics.luz_module_fitted <- function(object, ...) metrics_data_frame(object$records$metrics)
+
+#' @rdname get_metrics
+#' @export
+get_metrics.luz_module_evaluation <- function(object, ...) {
+  metrics_data_frame(object$records$metrics)[c("metric", "value")]
+}
+
+#' @rdname get_metrics
+#' @export
+get_metrics.luz_context <- function(object, ...) object$get_metrics_df()
+
+#' @export
+print.luz_module_fitted <- function(x, ...) {
+  cli::cat_line("A `luz_module_fitted`")
+  print_times(x$records$profile)
+  print_last_metrics(x$records$metrics)
+  cli::cat_rule("Model")
+  print(x$model)
+  invisible(x)
+}
+
+print_times <- function(profile) {
+  cli::cat_rule("Time")
+  cli::cat_bullet("Total time: ", pretty_seconds(sum(profile$fit)))
+  if (length(profile$train) > 0) {
+    cli::cat_bullet("Avg time per training epoch: ", pretty_seconds(mean(profile$train)))
+  }
+  if (length(profile$valid) > 0) {
+    cli::cat_bullet("Avg time per validation epoch: ", pretty_seconds(mean(profile$valid)))
+  }
+  cli::cat_line()
+}
+
+print_last_metrics <- function(metrics) {
+  cli::cat_rule("Results")
+  cli::cat_line("Metrics observed in the last epoch.")
+  cli::cat_line()
+  print_metric_set("Training:", metrics$train)
+  print_metric_set("Validation:", metrics$valid)
+  cli::cat_line()
+}
+
+print_metric_set <- function(title, epochs) {
+  if (length(epochs) > 0) {
+    cli::cat_bullet(title, bullet = "info")
+    print_metric_values(epochs[[length(epochs)]])
+  }
+}
+
+print_metric_values <- function(values) {
+  for (name in names(values)) cli::cat_line(name, ": ", format_metric(values[[name]]))
+}
+
+#' @export
+print.luz_module_evaluation <- function(x, ...) {
+  cli::cat_line("A `luz_module_evaluation`")
+  cli::cat_rule("Results")
+  print_metric_values(x$records$metrics$valid[[1]])
+  invisible(x)
+}
+
+#' @export
+plot.luz_module_fitted <- function(x, ...) {
+  metrics <- get_metrics(x)
+  if (!rlang::is_installed("ggplot2")) {
+    return(plot_metrics_base(metrics))
+  }
+  ggplot2::ggplot(metrics, ggplot2::aes(x = .data$epoch, y = .data$value)) +
+    ggplot2::geom_point() +
+    ggplot2::geom_line() +
+    ggplot2::facet_grid(metric ~ set, scales = "free_y")
+}
+
+# One panel for each metric; the training set in black, the validation set in red.
+plot_metrics_base <- function(metrics) {
+  names <- unique(metrics$metric)
+  old <- graphics::par(mfrow = c(length(names), 1))
+  on.exit(graphics::par(old))
+  for (name in names) {
+    panel <- metrics[metrics$metric == name, ]
+    graphics::plot(
+      panel$epoch, panel$value, pch = 19, xlab = "epoch", ylab = name,
+      col = ifelse(panel$set == "train", "black", "red")
+    )
+  }
+  invisible(metrics)
+}
+
+#' @importFrom generics fit
+#' @export
+generics::fit

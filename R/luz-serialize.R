@@ -1,0 +1,114 @@
+#' Save and load trained models
+#'
+#' `luz_save()` writes everything about a trained model to one file, `luz_load()` reads it back.
+#' `luz_save_model_weights()` and `luz_load_model_weights()` do so for the weights alone; loading puts them into a
+#' model of the same structure. `luz_load_checkpoint()` does so with a file written by
+#' [luz_callback_model_checkpoint()].
+#'
+#' @param obj A trained model, as returned by [fit()][fit.luz_module_generator].
+#' @param path Path of the file.
+#' @param ... Not used.
+#' @return `luz_load()` returns the trained model, the other functions `NULL`, invisibly.
+#' @examples
+#' x <- torch_randn(64, 3)
+#' fitted <- nn_linear %>%
+#'   setup(loss = nn_mse_loss(), optimizer = optim_sgd) %>%
+#'   set_hparams(in_features = 3, out_features = 1) %>%
+#'   set_opt_hparams(lr = 0.01) %>%
+#'   fit(list(x, x$sum(2, keepdim = TRUE)), epochs = 1, verbose = FALSE)
+#' path <- tempfile()
+#' luz_save(fitted, path)
+#' luz_load(path)
+#' @export
+luz_save <- function(obj, path, ...) {
+  rlang::check_dots_empty()
+  check_fitted(obj)
+  obj$ctx$.serialized_model <- torch_serialize(obj$model)
+  obj$ctx$.serialization_version <- 2L
+  obj$model <- NULL
+  write_whole_file(path, function(temporary) saveRDS(obj, temporary))
+}
+
+# An existing file survives if writing fails.
+write_whole_file <- function(path, write) {
+  temporary <- tempfile(".saving-", tmpdir = dirname(path))
+  on.exit(unlink(temporary))
+  write(temporary)
+  if (!file.rename(temporary, path)) {
+    runtime_error(sprintf("The file '%s' cannot be written.", path))
+  }
+  invisible(NULL)
+}
+
+#' @rdname luz_save
+#' @export
+luz_load <- function(path) {
+  obj <- readRDS(path)
+  if (!inherits(obj, "luz_module_fitted") || is.null(obj$ctx$.serialized_model)) {
+    value_error(sprintf("'%s' was not written by luz_save().", path))
+  }
+  connection <- rawConnection(obj$ctx$.serialized_model)
+  on.exit(close(connection))
+  model <- torch_load(connection)
+  obj$ctx$.serialized_model <- NULL
+  obj$ctx$.serialization_version <- NULL
+  structure(c(list(model = model), unclass(obj)), class = class(obj))
+}
+
+#' @rdname luz_save
+#' @export
+luz_save_model_weights <- function(obj, path) {
+  torch_save(check_fitted(obj)$model$state_dict(), path)
+  invisible(NULL)
+}
+
+#' @rdname luz_save
+#' @export
+luz_load_model_weights <- function(obj, path, ...) {
+  rlang::check_dots_empty()
+  check_fitted(obj)$model$load_state_dict(torch_load(path))
+  invisible(NULL)
+}
+
+#' @rdname luz_save
+#' @export
+luz_load_checkpoint <- function(obj, path, ...) {
+  rlang::check_dots_empty()
+  check_fitted(obj)$model$load_state_dict(torch_load(path)$model)
+  invisible(NULL)
+}
+
+luz_save_checkpoint <- function(ctx, path) {
+  dir.create(dirname(path), recursive = TRUE, showWarnings = FALSE)
+  torch_save(ctx$state_dict(), path)
+}
+
+# Puts the parts of a checkpoint into the context of fit(); returns the checkpoint.
+restore_checkpoint <- function(ctx, path, model = TRUE, records = TRUE, optimizers = TRUE, callbacks = TRUE) {
+  state <- torch_load(path)
+  if (model) ctx$model$load_state_dict(state$model)
+  if (records) ctx$unsafe_set_records(state$records)
+  if (optimizers) {
+    for (name in names(state$optimizers)) ctx$optimizers[[name]]$load_state_dict(state$optimizers[[name]])
+  }
+  if (callbacks) load_callback_states(ctx$callbacks, state$callbacks)
+  state
+}
+
+# States are matched by the position among the callbacks of the same class.
+callback_keys <- function(callbacks) {
+  make.unique(vapply(callbacks, function(x) class(x)[[1]], character(1)))
+}
+
+callback_states <- function(callbacks) {
+  names(callbacks) <- callback_keys(callbacks)
+  has_state <- vapply(callbacks, function(x) is.function(x$state_dict), logical(1))
+  lapply(callbacks[has_state], function(x) x$state_dict())
+}
+
+load_callback_states <- function(callbacks, states) {
+  names(callbacks) <- callback_keys(callbacks)
+  for (name in intersect(names(callbacks), names(states))) {
+    if (is.function(callbacks[[name]]$load_state_dict)) callbacks[[name]]$load_state_dict(states[[name]])
+  }
+}
