@@ -1,6 +1,7 @@
 .onLoad <- function(libname, pkgname) {
   .Call(cdr_init, parent.env(environment()))
   load_ops()
+  register_iterators_on_load()
   seed_from_clock()
 }
 
