@@ -143,7 +143,7 @@ tensor_dataset <- constructor(TensorDataset, "dataset_generator")
 
 #' @export
 `[.tensor_dataset` <- function(x, i) {
-  if (length(i) == 1) x$.getitem(as.integer(i)) else x$.getbatch(as.integer(i))
+  if (length(i) == 1 || is.null(x$.getbatch)) x$.getitem(as.integer(i)) else x$.getbatch(as.integer(i))
 }
 
 DatasetSubset <- derive_class("dataset_subset", Dataset, list(
