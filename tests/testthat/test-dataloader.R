@@ -1,0 +1,88 @@
+first_batch <- function(loader) dataloader_next(dataloader_make_iter(loader))
+
+items <- function(get, n = 4L) {
+  dataset(.getitem = get, .length = function() n)()
+}
+
+test_that("length with and without the last batch", {
+  ds <- tensor_dataset(torch_arange(1, 10))
+  expect_length(dataloader(ds, batch_size = 4), 3)
+  expect_length(dataloader(ds, batch_size = 4, drop_last = TRUE), 2)
+  expect_length(dataloader(ds), 10)
+  expect_true(is_dataloader(dataloader(ds)))
+  expect_false(is_dataloader(ds))
+})
+
+test_that("tensors, arrays and vectors are stacked", {
+  b <- first_batch(dataloader(items(function(i) list(torch_ones(2, 3), matrix(0, 2, 2), c(1, 2, 3))), batch_size = 3))
+  expect_equal(lapply(b, dim), list(c(3, 2, 3), c(3, 2, 2), c(3, 3)))
+})
+
+test_that("single values become tensors of one dimension", {
+  get <- function(i) list(int = i, dbl = i / 2, lgl = i > 1, chr = letters[i])
+  b <- first_batch(dataloader(items(get), batch_size = 3))
+  expect_named(b, c("int", "dbl", "lgl", "chr"))
+  expect_true(b$int$dtype == torch_long())
+  expect_true(b$dbl$dtype == torch_float())
+  expect_true(b$lgl$dtype == torch_bool())
+  expect_equal(b$chr, c("a", "b", "c"))
+  expect_equal(dim(b$int), 3)
+})
+
+test_that("nested lists keep their names", {
+  b <- first_batch(dataloader(items(function(i) list(x = list(a = i, b = 2), y = i)), batch_size = 2))
+  expect_named(b, c("x", "y"))
+  expect_named(b$x, c("a", "b"))
+})
+
+test_that("a batch of one keeps its dimension", {
+  expect_equal(dim(first_batch(dataloader(tensor_dataset(torch_randn(3, 2))))[[1]]), c(1, 2))
+  expect_equal(dim(first_batch(dataloader(items(function(i) torch_ones(2))))), c(1, 2))
+})
+
+test_that("without batch size items come as they are", {
+  b <- first_batch(dataloader(items(function(i) list(x = torch_ones(2), y = 1)), batch_size = NULL))
+  expect_equal(dim(b$x), 2)
+})
+
+test_that("custom collate functions", {
+  b <- first_batch(dataloader(items(function(i) i), batch_size = 3, collate_fn = function(items) sum(unlist(items))))
+  expect_equal(b, 6)
+})
+
+test_that("items that cannot be put together say so", {
+  loader <- dataloader(items(function(i) quote(a)), batch_size = 2)
+  expect_error(first_batch(loader), "collate_fn", class = "value_error")
+})
+
+test_that("errors name the item and keep the message", {
+  ds <- items(function(i) if (i == 3) stop("cannot read 'img/17.jpg'") else i)
+  iter <- dataloader_make_iter(dataloader(ds, batch_size = 2))
+  dataloader_next(iter)
+  expect_error(dataloader_next(iter), "item 3: cannot read 'img/17.jpg'", class = "runtime_error")
+})
+
+test_that("the end of an epoch", {
+  iter <- dataloader_make_iter(dataloader(tensor_dataset(torch_arange(1, 2)), batch_size = 2))
+  expect_false(is.null(dataloader_next(iter)))
+  expect_null(dataloader_next(iter))
+  expect_equal(dataloader_next(iter, completed = "done"), "done")
+  expect_identical(iter$.next(), as.symbol(".__exhausted__."))
+})
+
+test_that("bad arguments", {
+  ds <- tensor_dataset(torch_arange(1, 10))
+  expect_error(dataloader(1:3), class = "value_error")
+  expect_error(dataloader(tensor_dataset), "generator", class = "value_error")
+  expect_error(dataloader(ds, batch_size = 0), "batch_size", class = "value_error")
+  expect_error(dataloader(ds, shuffle = TRUE, sampler = SequentialSampler$new(ds)), class = "value_error")
+  expect_error(dataloader(ds, batch_size = 2, batch_sampler = SequentialSampler$new(ds)), class = "value_error")
+  expect_error(dataloader(items(function(i) i, 0L)), "no items", class = "value_error")
+})
+
+test_that("workers are accepted", {
+  rlang::local_options(rlib_message_verbosity = "verbose")
+  ds <- tensor_dataset(torch_arange(1, 4))
+  expect_message(loader <- dataloader(ds, batch_size = 2, num_workers = 2), class = "candela_message_workers")
+  expect_equal(dim(first_batch(loader)[[1]]), 2)
+})
