@@ -122,6 +122,7 @@ static cd_status keep(cd_tensor **kept, int64_t *version, cd_tensor *t, bool who
     if (!whole) {
         return cd_tensor_new_shape(kept, t->dtype, t->ndim, t->shape, cd_tensor_preferred_layout(t), err);
     }
+    CD_TRY(cd_tensor_force(t, err));
     *version = t->storage->version;
     return cd_tensor_alias(kept, t, err);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "tensor/pending.h"
 
 /* Elements one thread should at least copy: below this, starting threads costs more than it saves. */
 #define COPY_GRAIN 65536
@@ -209,6 +210,7 @@ cd_status cd_tensor_copy(cd_tensor *dst, const cd_tensor *src, cd_error *err)
     int64_t src_stride[CD_MAX_DIMS];
     copy_plan plan = {0};
     CD_TRY(cd_broadcast_strides(src_stride, src, dst->ndim, dst->shape, err));
+    CD_TRY(cd_tensor_will_change(dst, err));
     dst->storage->version++;
     if (cd_tensor_numel(dst) == 0) {
         return CD_OK;
