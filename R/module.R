@@ -26,10 +26,13 @@ bind_member <- function(object, name, value) {
 # Lists `name` under one kind of member and under no other.
 list_member <- function(object, name, kind) {
   private <- module_private(object)
-  for (other in setdiff(member_kinds, kind)) {
-    private[[other]] <- setdiff(private[[other]], name)
+  if (name %in% private[[kind]]) {
+    return()
   }
-  private[[kind]] <- union(private[[kind]], name)
+  for (other in member_kinds) {
+    if (name %in% private[[other]]) private[[other]] <- setdiff(private[[other]], name)
+  }
+  private[[kind]] <- c(private[[kind]], name)
 }
 
 member_kinds <- c(".parameter_names", ".buffer_names", ".child_names")
@@ -87,10 +90,8 @@ register_buffer <- function(object, name, tensor, persistent = TRUE) {
   bind_member(object, name, tensor)
   list_member(object, name, ".buffer_names")
   private <- module_private(object)
-  private$.transient_names <- setdiff(private$.transient_names, name)
-  if (!persistent) {
-    private$.transient_names <- c(private$.transient_names, name)
-  }
+  others <- private$.transient_names[private$.transient_names != name]
+  private$.transient_names <- if (isFALSE(persistent)) c(others, name) else others
 }
 
 # What `module$name <- value` does, by the class of the value.
@@ -135,7 +136,8 @@ get_member <- function(object, name) {
 nth_child <- function(object, position) {
   children <- own_children(object)
   if (length(position) != 1 || is.na(position) || position < 1 || position > length(children)) {
-    value_error(sprintf("Child %s does not exist: the module has %d.", toString(position), length(children)))
+    value_error(sprintf("Subscript %s is out of bounds: the module has %d children.", toString(position),
+      length(children)))
   }
   children[[position]]
 }
@@ -243,6 +245,10 @@ apply_to_member <- function(object, name, fn) {
   }
   if (name %in% module_private(object)$.parameter_names) {
     new <- nn_parameter(new$detach(), requires_grad = old$requires_grad)
+    gradient <- old$grad
+    if (is_tensor(gradient) && !is_undefined_tensor(gradient)) {
+      new$grad <- with_no_grad(fn(gradient))
+    }
   }
   assign(name, new, envir = object)
 }

@@ -100,7 +100,7 @@ test_that("children are found by name, quoted number and position", {
   expect_s3_class(s$`1`, "nn_linear")
   expect_s3_class(s[["1"]], "nn_linear")
   expect_s3_class(s[[2]], "nn_linear")
-  expect_error(s[[3]], "does not exist", class = "value_error")
+  expect_error(s[[3]], "out of bounds", class = "value_error")
   s[[1]] <- nn_relu()
   expect_s3_class(s$`0`, "nn_relu")
 })
@@ -242,6 +242,14 @@ test_that("to converts floating point members only and keeps what does not chang
   expect_true(m$count$dtype == torch_long())
   expect_true(is_nn_parameter(m$scale) && m$scale$requires_grad)
   expect_error(m$to(dtype = torch_long()), class = "value_error")
+})
+
+test_that("to converts gradients as well", {
+  m <- scale_module(2)
+  m(torch_ones(2))$sum()$backward()
+  m$to(dtype = torch_double())
+  expect_true(m$scale$grad$dtype == torch_double())
+  expect_equal(as.numeric(m$scale$grad), c(1, 1))
 })
 
 test_that("zero_grad clears all gradients", {
