@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "r/glue.h"
+#include "r/pixels.h"
 #include "r/registry.h"
 
 #define CDR_ENTRY(name, n) {#name, (DL_FUNC)&name, n},
@@ -32,6 +33,7 @@ void attribute_visible R_init_candela(DllInfo *dll)
     R_useDynamicSymbols(dll, FALSE);
     R_forceSymbols(dll, TRUE);
     cd_parallel_init();
+    cdr_pixels_init(dll);
     cd_interrupt_register(interrupt_pending);
 }
 

@@ -1,0 +1,125 @@
+#' Read and write images
+#'
+#' JPEG and PNG are recognised by their content, whatever the file is called.
+#'
+#' @param path,paths file name(s); `~` is expanded.
+#' @param channels `NULL` for the channels in the file (grey 1, grey and alpha 2, RGB 3, RGB and alpha 4); 3 for RGB
+#'   always: grey is repeated, alpha dropped. CMYK files give RGB.
+#' @param x for `image_write()`: an H x W or H x W x C array of numbers in \[0, 1], or a tensor C x H x W or H x W
+#'   with such values; integer arrays and tensors of integers are written as they are (0 to 255).
+#' @param quality of a JPEG file, 1 to 100.
+#' @param bits per channel in a PNG file, 8 or 16.
+#' @param size height and width of the result.
+#' @param mean,std three numbers each: `(x - mean) / std` for each channel; `NULL` leaves the values in \[0, 1].
+#' @return
+#' * `image_read()`, `base_loader()`: an array H x W x C of doubles in \[0, 1]; `base_loader()` always has 3 channels.
+#' * `image_labels()`: an integer matrix H x W of the grey values or palette indices as they are stored, for masks.
+#' * `image_info()`: a list with `format`, `height`, `width`, `channels`, `bits`, read from the header alone.
+#' * `image_write()`: `path`, invisibly.
+#' * `read_image_batch()`: a float tensor N x 3 x H x W, `read_label_batch()`: a long tensor N x H x W; the files are
+#'   decoded and resized by [torch_get_num_threads()] threads, images bilinearly and labels to the nearest, as
+#'   [transform_resize()] does.
+#' @section Errors:
+#' Of class `candela_error_io` when a file cannot be opened, and `candela_error_format` when it is damaged, ends early,
+#' or is of another format. All name the file.
+#' @examples
+#' file <- tempfile(fileext = ".png")
+#' image_write(array(runif(4 * 5 * 3), c(4, 5, 3)), file)
+#' dim(image_read(file))
+#' image_info(file)$format
+#' read_image_batch(file, size = c(8, 8))$shape
+#' @export
+image_read <- function(path, channels = NULL) {
+  if (!is.null(channels) && !identical(as.numeric(channels), 3)) {
+    value_error(sprintf("`channels` must be NULL or 3, got %s.", describe(channels)))
+  }
+  .Call(cdr_image_read, image_path(path), !is.null(channels))
+}
+
+#' @rdname image_read
+#' @export
+base_loader <- function(path) image_read(path, channels = 3)
+
+#' @rdname image_read
+#' @export
+image_labels <- function(path) .Call(cdr_labels_read, image_path(path))
+
+#' @rdname image_read
+#' @export
+image_info <- function(path) {
+  info <- .Call(cdr_image_inspect, image_path(path))
+  names(info) <- c("format", "height", "width", "channels", "bits")
+  info
+}
+
+image_path <- function(path) {
+  if (!is.character(path) || length(path) != 1 || is.na(path)) {
+    value_error(sprintf("`path` must be the name of one file, got %s.", describe(path)))
+  }
+  path.expand(path)
+}
+
+#' @rdname image_read
+#' @export
+image_write <- function(x, path, quality = 90, bits = 8) {
+  format <- format_of_name(path)
+  if (is_tensor(x)) x <- planes_to_array(x)
+  if (length(dim(x)) == 2) dim(x) <- c(dim(x), 1L)
+  check_writable(x, quality, bits)
+  largest <- 2^bits - 1
+  values <- if (is.integer(x)) x else as.integer(floor(x * largest + 0.5))
+  if (anyNA(values) || any(values < 0L) || any(values > largest)) {
+    value_error(sprintf("`x` must hold numbers of 0 to 1, or integers of 0 to %d, without NA.", largest))
+  }
+  .Call(cdr_image_write, values, dim(x), image_path(path), format, as.integer(c(bits, quality)))
+  invisible(path)
+}
+
+format_of_name <- function(path) {
+  switch(tolower(tools::file_ext(path)),
+    jpg = , jpeg = "JPEG",
+    png = "PNG",
+    value_error(sprintf("`path` must end in .jpg, .jpeg or .png, got '%s'.", path))
+  )
+}
+
+planes_to_array <- function(x) {
+  values <- as_array(x$detach())
+  if (length(dim(values)) == 3) aperm(values, c(2, 3, 1)) else values
+}
+
+check_writable <- function(x, quality, bits) {
+  if (!is.numeric(x) || length(dim(x)) != 3 || !dim(x)[[3]] %in% 1:4) {
+    value_error(sprintf("`x` must be an H x W or H x W x C array with 1 to 4 channels, got %s.", describe(x)))
+  }
+  if (!is.numeric(quality) || length(quality) != 1 || !isTRUE(quality >= 1 && quality <= 100)) {
+    value_error(sprintf("`quality` must be a number of 1 to 100, got %s.", describe(quality)))
+  }
+  if (!identical(as.numeric(bits), 8) && !identical(as.numeric(bits), 16)) {
+    value_error(sprintf("`bits` must be 8 or 16, got %s.", describe(bits)))
+  }
+}
+
+#' @rdname image_read
+#' @export
+read_image_batch <- function(paths, size, mean = NULL, std = NULL) {
+  if (is.null(mean) != is.null(std)) value_error("Give both `mean` and `std`, or none.")
+  if (any(std == 0)) value_error("`std` must not be zero.")
+  .Call(
+    cdr_image_batch, path.expand(paths), batch_size_of(size),
+    if (!is.null(mean)) as.double(mean), if (!is.null(std)) as.double(std)
+  )
+}
+
+#' @rdname image_read
+#' @export
+read_label_batch <- function(paths, size) {
+  .Call(cdr_labels_batch, path.expand(paths), batch_size_of(size))
+}
+
+batch_size_of <- function(size) {
+  if (!is.numeric(size) || length(size) != 2 || anyNA(size) || any(size < 1)) {
+    value_error(sprintf("`size` must be height and width, got %s.", describe(size)))
+  }
+  as.double(trunc(size))
+}

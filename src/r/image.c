@@ -1,0 +1,273 @@
+/* Images for R: reading, writing, and arrays whose pixels stay bytes until somebody looks at them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "image/batch.h"
+#include "image/decode.h"
+#include "image/encode.h"
+#include "image/resample.h"
+#include "r/glue.h"
+#include "r/pixels.h"
+#include "r/registry.h"
+
+/* R allocates while an image is held, so R looks after it until it is in an R object. */
+typedef struct held_images {
+    int64_t n;
+    cd_image *images;
+} held_images;
+
+static void drop_images(SEXP holder)
+{
+    held_images *held = R_ExternalPtrAddr(holder);
+    R_ClearExternalPtr(holder);
+    if (held == NULL) {
+        return;
+    }
+    for (int64_t i = 0; i < held->n; i++) {
+        cd_image_free(&held->images[i]);
+    }
+    free(held->images);
+    free(held);
+}
+
+static SEXP hold_images(held_images **held, int64_t n)
+{
+    SEXP holder = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, R_NilValue));
+    R_RegisterCFinalizerEx(holder, drop_images, FALSE);
+    *held = calloc(1, sizeof **held);
+    if (*held != NULL) {
+        (*held)->images = calloc(n > 0 ? (size_t)n : 1, sizeof(cd_image));
+        (*held)->n = (*held)->images != NULL ? n : 0;
+        R_SetExternalPtrAddr(holder, *held);
+    }
+    if (*held == NULL || (*held)->images == NULL) {
+        cdr_stop(CD_EALLOC, "no memory to read images.");
+    }
+    UNPROTECT(1);
+    return holder;
+}
+
+/* Strings as R gave them, in R's transient memory. */
+static const char **path_list(SEXP paths)
+{
+    if (TYPEOF(paths) != STRSXP) {
+        cdr_stop(CD_EVALUE, "`paths` must be a character vector.");
+    }
+    int64_t n = Rf_xlength(paths);
+    const char **list = (const char **)R_alloc((size_t)n + 1, sizeof *list);
+    for (int64_t i = 0; i < n; i++) {
+        list[i] = Rf_translateChar(STRING_ELT(paths, i));
+    }
+    return list;
+}
+
+/* path: string. rgb: three channels of 8 bits, or as stored. Value: array H x W x C of values in [0, 1]. */
+SEXP cdr_image_read(SEXP path, SEXP rgb)
+{
+    cd_error err;
+    held_images *held;
+    const char *file = cdr_string(path, "path");
+    cd_decode_as as = cdr_flag(rgb, "rgb") ? CD_AS_RGB8 : CD_AS_STORED;
+    SEXP holder = PROTECT(hold_images(&held, 1));
+    if (cd_image_read(&held->images[0], file, as, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    SEXP array = PROTECT(cdr_pixels(&held->images[0]));
+    drop_images(holder);
+    UNPROTECT(2);
+    return array;
+}
+
+/* A list of arrays as cdr_image_read(rgb = TRUE) gives, decoded by several threads. */
+SEXP cdr_image_read_many(SEXP paths)
+{
+    cd_error err;
+    held_images *held;
+    const char **list = path_list(paths);
+    int64_t n = Rf_xlength(paths);
+    SEXP holder = PROTECT(hold_images(&held, n));
+    if (cd_image_read_many(held->images, list, n, &err) != CD_OK) {
+        drop_images(holder);
+        cdr_raise(&err);
+    }
+    SEXP arrays = PROTECT(Rf_allocVector(VECSXP, n));
+    for (int64_t i = 0; i < n; i++) {
+        SET_VECTOR_ELT(arrays, i, cdr_pixels(&held->images[i]));
+        cd_image_free(&held->images[i]);
+    }
+    drop_images(holder);
+    UNPROTECT(2);
+    return arrays;
+}
+
+/* Value: integer matrix of grey values or palette indices as stored. */
+SEXP cdr_labels_read(SEXP path)
+{
+    cd_error err;
+    held_images *held;
+    SEXP holder = PROTECT(hold_images(&held, 1));
+    cd_image *image = &held->images[0];
+    if (cd_image_read(image, cdr_string(path, "path"), CD_AS_LABELS, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    SEXP labels = PROTECT(Rf_allocMatrix(INTSXP, (int)image->height, (int)image->width));
+    for (int64_t j = 0, k = 0; j < image->width; j++) {
+        for (int64_t i = 0; i < image->height; i++, k++) {
+            int64_t at = i * image->width + j;
+            INTEGER(labels)
+            [k] = image->bits == 16 ? ((uint16_t *)image->pixels)[at] : ((uint8_t *)image->pixels)[at];
+        }
+    }
+    drop_images(holder);
+    UNPROTECT(2);
+    return labels;
+}
+
+/* Value: format's name, then height, width, channels, bits. */
+SEXP cdr_image_inspect(SEXP path)
+{
+    cd_error err;
+    cd_image image;
+    cd_image_format format;
+    if (cd_image_inspect(&image, &format, cdr_string(path, "path"), &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    SEXP info = PROTECT(Rf_allocVector(VECSXP, 5));
+    SET_VECTOR_ELT(info, 0, Rf_mkString(cd_image_format_name(format)));
+    SET_VECTOR_ELT(info, 1, Rf_ScalarInteger((int)image.height));
+    SET_VECTOR_ELT(info, 2, Rf_ScalarInteger((int)image.width));
+    SET_VECTOR_ELT(info, 3, Rf_ScalarInteger((int)image.channels));
+    SET_VECTOR_ELT(info, 4, Rf_ScalarInteger(image.bits));
+    UNPROTECT(1);
+    return info;
+}
+
+static void interleave(cd_image *image, const int *x)
+{
+    int64_t h = image->height, w = image->width, n = image->channels;
+    for (int64_t c = 0; c < n; c++) {
+        for (int64_t j = 0; j < w; j++) {
+            for (int64_t i = 0; i < h; i++, x++) {
+                int64_t at = (i * w + j) * n + c;
+                if (image->bits == 16) {
+                    ((uint16_t *)image->pixels)[at] = (uint16_t)*x;
+                } else {
+                    ((uint8_t *)image->pixels)[at] = (uint8_t)*x;
+                }
+            }
+        }
+    }
+}
+
+/* values: integers of 0 to 2^bits - 1, H x W x C column-major; dim: those three. */
+SEXP cdr_image_write(SEXP values, SEXP dim, SEXP path, SEXP format, SEXP options)
+{
+    cd_error err;
+    cd_image image = {.height = INTEGER(dim)[0],
+                      .width = INTEGER(dim)[1],
+                      .channels = INTEGER(dim)[2],
+                      .bits = INTEGER(options)[0]};
+    const char *file = cdr_string(path, "path");
+    cd_image_format code = strcmp(cdr_string(format, "format"), "JPEG") == 0 ? CD_FORMAT_JPEG : CD_FORMAT_PNG;
+    cd_status status = cd_image_allocate(&image, &err);
+    if (status == CD_OK) {
+        interleave(&image, INTEGER(values));
+        status = cd_image_write(file, &image, code, INTEGER(options)[1], &err);
+    }
+    cd_image_free(&image);
+    if (status != CD_OK) {
+        cdr_raise(&err);
+    }
+    return R_NilValue;
+}
+
+/* ---- tensors ---- */
+
+/* Takes over t; raises when status is an error. */
+static void give_tensor(SEXP handle, cd_tensor *t, cd_status status, cd_error *err)
+{
+    cd_variable *v = NULL;
+    if (status == CD_OK) {
+        status = cd_variable_new(&v, t, false, err);
+    } else {
+        cd_tensor_release(t);
+    }
+    if (status != CD_OK) {
+        cdr_raise(err);
+    }
+    cdr_handle_set(handle, v);
+}
+
+/* x: an array of cdr_image_read whose pixels are still bytes, else the value is NULL.
+ * Value: float tensor C x H x W. */
+SEXP cdr_image_tensor(SEXP x)
+{
+    cd_error err;
+    cd_image image;
+    cd_tensor *t = NULL;
+    if (!cdr_pixels_image(&image, x)) {
+        return R_NilValue;
+    }
+    cdr_collect_if_needed();
+    SEXP handle = PROTECT(cdr_handle());
+    int64_t shape[] = {image.channels, image.height, image.width};
+    cd_status status = cd_tensor_new(&t, CD_FLOAT32, 3, shape, CD_CONTIGUOUS, &err);
+    if (status == CD_OK) {
+        cd_image_planes(cd_tensor_data(t), &image);
+    }
+    give_tensor(handle, t, status, &err);
+    UNPROTECT(1);
+    return handle;
+}
+
+static const float *three_floats(float *y, SEXP x, const char *what)
+{
+    if (x == R_NilValue) {
+        return NULL;
+    }
+    if (TYPEOF(x) != REALSXP || Rf_length(x) != 3) {
+        cdr_stop(CD_EVALUE, "`%s` must hold three numbers.", what);
+    }
+    for (int i = 0; i < 3; i++) {
+        y[i] = (float)REAL(x)[i];
+    }
+    return y;
+}
+
+/* size: two doubles; mean, std: three doubles each or NULL. Value: float tensor N x 3 x H x W. */
+SEXP cdr_image_batch(SEXP paths, SEXP size, SEXP mean, SEXP std)
+{
+    cd_error err;
+    cd_tensor *t = NULL;
+    float m[3], s[3];
+    const char **list = path_list(paths);
+    const float *centre = three_floats(m, mean, "mean"), *spread = three_floats(s, std, "std");
+    int64_t shape[] = {Rf_xlength(paths), 3, (int64_t)REAL(size)[0], (int64_t)REAL(size)[1]};
+    cdr_collect_if_needed();
+    SEXP handle = PROTECT(cdr_handle());
+    cd_status status = cd_tensor_new(&t, CD_FLOAT32, 4, shape, CD_CHANNELS_LAST, &err);
+    if (status == CD_OK) {
+        status =
+            cd_image_read_batch(cd_tensor_data(t), list, shape[0], shape[2], shape[3], centre, spread, &err);
+    }
+    give_tensor(handle, t, status, &err);
+    UNPROTECT(1);
+    return handle;
+}
+
+/* Value: long tensor N x H x W. */
+SEXP cdr_labels_batch(SEXP paths, SEXP size)
+{
+    cd_error err;
+    cd_tensor *t = NULL;
+    const char **list = path_list(paths);
+    int64_t shape[] = {Rf_xlength(paths), (int64_t)REAL(size)[0], (int64_t)REAL(size)[1]};
+    SEXP handle = PROTECT(cdr_handle());
+    cd_status status = cd_tensor_new(&t, CD_INT64, 3, shape, CD_CONTIGUOUS, &err);
+    if (status == CD_OK) {
+        status = cd_labels_read_batch(cd_tensor_data(t), list, shape[0], shape[1], shape[2], &err);
+    }
+    give_tensor(handle, t, status, &err);
+    UNPROTECT(1);
+    return handle;
+}
