@@ -1,0 +1,230 @@
+#' Resize, crop, flip and pad images
+#'
+#' All work on tensors C x H x W and N x C x H x W, on masks H x W, and on R arrays H x W x C, which become tensors.
+#'
+#' @param img tensor ..., H, W, or array.
+#' @param size one number or `c(height, width)`. For `transform_resize()` one number is the new length of the short side,
+#'   the other is scaled alike and truncated; elsewhere it means a square.
+#' @param interpolation 0 or `"nearest"`, 2 or `"bilinear"`, 3 or `"bicubic"`. Use 0 for masks: it keeps the classes.
+#' @param top,left first row and column, counted from 1.
+#' @param height,width of the part cut out.
+#' @param padding one number for all sides; two for left and right, top and bottom; four for left, top, right, bottom.
+#' @param fill value of the padding.
+#' @param padding_mode `"constant"`, `"edge"`, `"reflect"` or `"symmetric"`.
+#' @param vertical_flip for `transform_ten_crop()`: flip top to bottom instead of left to right.
+#' @return A tensor of the dtype of `img`. `transform_five_crop()`: a list of five (corners, then centre),
+#'   `transform_ten_crop()`: of ten, the second five of the flipped image.
+#' @section Details:
+#' Resizing does not antialias, and does not align corners: `source = (target + 0.5) in / out - 0.5`; nearest takes
+#' `floor(target in / out)`.
+#'
+#' `transform_center_crop()` cuts out the rows and columns PyTorch cuts out, where torchvision for R begins one earlier:
+#' from 268 rows, 224 are 23 to 246. A larger size than the image pads with zeros.
+#' @examples
+#' x <- torch_rand(3, 6, 8)
+#' transform_resize(x, c(12, 16))$shape
+#' transform_center_crop(x, 4)$shape
+#' transform_pad(x, c(1, 2))$shape
+#' @export
+transform_resize <- function(img, size, interpolation = 2) {
+  img <- as_image(img)
+  mode <- interpolation_mode(interpolation, c("nearest", "bilinear", "bicubic"))
+  size <- resized_size(img, size)
+  if (all(size == image_size(img))) {
+    return(img)
+  }
+  batched(img, function(x) {
+    clamped <- mode == "bicubic" && !is_float(x)
+    as_float_image(x, function(x) {
+      x <- nnf_interpolate(x, size = size, mode = mode, align_corners = if (mode != "nearest") FALSE)
+      if (clamped) torch_clamp(x, 0, 255) else x
+    })
+  })
+}
+
+interpolation_mode <- function(interpolation, allowed) {
+  names <- c(`0` = "nearest", `2` = "bilinear", `3` = "bicubic")
+  mode <- if (is.character(interpolation)) interpolation else unname(names[as.character(as.numeric(interpolation))])
+  if (length(mode) != 1 || is.na(mode) || !mode %in% allowed) {
+    value_error(sprintf(
+      "`interpolation` must be one of %s, got %s.",
+      paste(sprintf("%s (\"%s\")", names(names)[names %in% allowed], names[names %in% allowed]), collapse = ", "),
+      describe(interpolation)
+    ))
+  }
+  mode
+}
+
+# c(height, width)
+image_size <- function(img) as.numeric(utils::tail(img$shape, 2))
+
+resized_size <- function(img, size) {
+  if (!is.numeric(size) || !length(size) %in% 1:2 || anyNA(size) || any(size < 1)) {
+    value_error("`size` must be one number or c(height, width), of at least 1.")
+  }
+  if (length(size) == 2) {
+    return(trunc(as.numeric(size)))
+  }
+  now <- image_size(img)
+  size <- trunc(as.numeric(size))
+  if (now[[1]] <= now[[2]]) c(size, trunc(size * now[[2]] / now[[1]])) else c(trunc(size * now[[1]] / now[[2]]), size)
+}
+
+# Calls f with an N x C x H x W view of img; the result has the leading dimensions of img again.
+batched <- function(img, f) {
+  shape <- img$shape
+  n <- length(shape)
+  if (n == 4) {
+    return(f(img))
+  }
+  if (n == 3) {
+    return(f(img$unsqueeze(1))$squeeze(1))
+  }
+  y <- f(img$reshape(c(if (n == 2) c(1, 1) else c(-1, shape[[n - 2]]), shape[n - 1], shape[n])))
+  y$reshape(c(if (n > 2) shape[seq_len(n - 2)], y$shape[3:4]))
+}
+
+#' @rdname transform_resize
+#' @export
+transform_hflip <- function(img) {
+  img <- as_image(img)
+  img$flip(length(img$shape))
+}
+
+#' @rdname transform_resize
+#' @export
+transform_vflip <- function(img) {
+  img <- as_image(img)
+  img$flip(length(img$shape) - 1)
+}
+
+#' @rdname transform_resize
+#' @export
+transform_crop <- function(img, top, left, height, width) {
+  img <- as_image(img)
+  now <- image_size(img)
+  part <- c(top, left, height, width)
+  if (!is.numeric(part) || length(part) != 4 || anyNA(part)) {
+    value_error("`top`, `left`, `height` and `width` must be single numbers.")
+  }
+  part <- trunc(as.numeric(part))
+  if (any(part < 1) || part[[1]] + part[[3]] - 1 > now[[1]] || part[[2]] + part[[4]] - 1 > now[[2]]) {
+    value_error(sprintf(
+      "rows %d to %d and columns %d to %d do not lie within an image of %d x %d.",
+      part[[1]], part[[1]] + part[[3]] - 1, part[[2]], part[[2]] + part[[4]] - 1, now[[1]], now[[2]]
+    ))
+  }
+  n <- length(img$shape)
+  img$narrow(n - 1, part[[1]], part[[3]])$narrow(n, part[[2]], part[[4]])
+}
+
+square_size <- function(size) {
+  if (!is.numeric(size) || !length(size) %in% 1:2 || anyNA(size) || any(size < 1)) {
+    value_error("`size` must be one number or c(height, width), of at least 1.")
+  }
+  trunc(rep_len(as.numeric(size), 2))
+}
+
+#' @rdname transform_resize
+#' @export
+transform_center_crop <- function(img, size) {
+  img <- as_image(img)
+  size <- square_size(size)
+  short <- pmax(size - image_size(img), 0)
+  if (any(short > 0)) {
+    before <- short %/% 2
+    after <- (short + 1) %/% 2
+    img <- transform_pad(img, c(before[[2]], before[[1]], after[[2]], after[[1]]))
+  }
+  # Halves are rounded to even, as PyTorch does.
+  first <- round((image_size(img) - size) / 2) + 1
+  transform_crop(img, first[[1]], first[[2]], size[[1]], size[[2]])
+}
+
+#' @rdname transform_resize
+#' @export
+transform_resized_crop <- function(img, top, left, height, width, size, interpolation = 2) {
+  transform_resize(transform_crop(img, top, left, height, width), square_size(size), interpolation)
+}
+
+#' @rdname transform_resize
+#' @export
+transform_five_crop <- function(img, size) {
+  img <- as_image(img)
+  size <- square_size(size)
+  now <- image_size(img)
+  if (any(size > now)) {
+    value_error(sprintf("`size` %d x %d is larger than the image, %d x %d.", size[[1]], size[[2]], now[[1]], now[[2]]))
+  }
+  last <- now - size + 1
+  corner <- function(top, left) transform_crop(img, top, left, size[[1]], size[[2]])
+  list(
+    corner(1, 1), corner(1, last[[2]]), corner(last[[1]], 1), corner(last[[1]], last[[2]]),
+    transform_center_crop(img, size)
+  )
+}
+
+#' @rdname transform_resize
+#' @export
+transform_ten_crop <- function(img, size, vertical_flip = FALSE) {
+  img <- as_image(img)
+  flipped <- if (vertical_flip) transform_vflip(img) else transform_hflip(img)
+  c(transform_five_crop(img, size), transform_five_crop(flipped, size))
+}
+
+#' @rdname transform_resize
+#' @export
+transform_pad <- function(img, padding, fill = 0, padding_mode = "constant") {
+  img <- as_image(img)
+  sides <- padding_sides(padding)
+  if (padding_mode == "constant" && all(sides >= 0)) {
+    return(pad_constant(img, sides, fill))
+  }
+  now <- image_size(img)
+  rows <- padded_positions(now[[1]], sides[[2]], sides[[4]], padding_mode)
+  columns <- padded_positions(now[[2]], sides[[1]], sides[[3]], padding_mode)
+  n <- length(img$shape)
+  img$index_select(n - 1, torch_tensor(as.integer(rows)))$index_select(n, torch_tensor(as.integer(columns)))
+}
+
+# left, top, right, bottom
+padding_sides <- function(padding) {
+  if (!is.numeric(padding) || !length(padding) %in% c(1, 2, 4) || anyNA(padding) || any(padding < 0)) {
+    value_error("`padding` must hold 1, 2 or 4 numbers of at least 0.")
+  }
+  padding <- trunc(as.numeric(padding))
+  switch(length(padding), rep(padding, 4), rep(padding, 2), NULL, padding)
+}
+
+pad_constant <- function(img, sides, fill) {
+  shape <- img$shape
+  n <- length(shape)
+  now <- image_size(img)
+  y <- torch_full(c(shape[seq_len(n - 2)], now + c(sides[[2]] + sides[[4]], sides[[1]] + sides[[3]])), fill,
+    dtype = img$dtype
+  )
+  y$narrow(n - 1, sides[[2]] + 1, now[[1]])$narrow(n, sides[[1]] + 1, now[[2]])$copy_(img)
+  y
+}
+
+# Which of 1 .. n stands at each place after padding.
+padded_positions <- function(n, before, after, mode) {
+  at <- seq(1 - before, n + after)
+  switch(mode,
+    constant = ,
+    edge = pmin(pmax(at, 1), n),
+    reflect = {
+      if (max(before, after) >= n) value_error("reflected padding must be smaller than the image.")
+      at <- abs(at - 1) + 1
+      n - abs(n - at)
+    },
+    symmetric = {
+      if (max(before, after) > n) value_error("symmetric padding must not be larger than the image.")
+      at <- ifelse(at < 1, 1 - at, at)
+      ifelse(at > n, 2 * n + 1 - at, at)
+    },
+    value_error(sprintf(
+      "`padding_mode` must be \"constant\", \"edge\", \"reflect\" or \"symmetric\", got %s.", describe(mode)
+    ))
+  )
+}
