@@ -39,7 +39,7 @@ plot_segmentation <- function(image, mask, truth = NULL, class_names = NULL, col
   graphics::par(mar = rep(0.3, 4), oma = c(if (with_legend) 2 else 0, 0, 0, 0))
   if (!is.null(main)) graphics::par(mar = c(0.3, 0.3, 1.8, 0.3))
   for (k in seq_len(n)) {
-    draw_segmentation(images[[k]], masks[[k]], truths[[k]], colours, alpha, main = rep_len(main, n)[k])
+    draw_segmentation(images[[k]], masks[[k]], truths[[k]], colours, alpha, main = if (!is.null(main)) rep_len(main, n)[k])
   }
   if (with_legend) draw_class_legend(class_names, colours, alpha)
   invisible(NULL)
