@@ -39,7 +39,11 @@ static uint32_t random_state = 12345;
 
 static float *random_floats(int64_t n)
 {
-    float *x = aligned_alloc(CD_ALIGNMENT, ((size_t)n * sizeof(float) / CD_ALIGNMENT + 1) * CD_ALIGNMENT);
+    void *block = NULL;
+    if (posix_memalign(&block, CD_ALIGNMENT, (size_t)(n > 0 ? n : 1) * sizeof(float)) != 0) {
+        exit(1);
+    }
+    float *x = block;
     for (int64_t i = 0; i < n; i++) {
         random_state = random_state * 1664525u + 1013904223u;
         x[i] = (float)(random_state >> 8) / 8388608.0f - 1.0f;
