@@ -14,16 +14,16 @@
 #define TILE_JOIN(a, b) TILE_JOIN_(a, b)
 #define TILE_FN(name) TILE_JOIN(name, TILE_NAME)
 
-#define TILE_EACH_ROW(X)                                                                          \
-    X(0, base0, 0)                                                                                \
-    X(1, base0, 1)                                                                                \
-    X(2, base0, 2)                                                                                \
-    X(3, base3, 0)                                                                                \
-    X(4, base3, 1)                                                                                \
-    X(5, base3, 2)                                                                                \
-    X(6, base6, 0)                                                                                \
-    X(7, base6, 1) X(8, base6, 2) X(9, base9, 0) X(10, base9, 1) X(11, base9, 2) X(12, base12, 0) \
-        X(13, base12, 1)
+#define TILE_EACH_ROW(X) \
+    X(0, base0, 0)       \
+    X(1, base0, 1)       \
+    X(2, base0, 2)       \
+    X(3, base3, 0)       \
+    X(4, base3, 1)       \
+    X(5, base3, 2)       \
+    X(6, base6, 0)       \
+    X(7, base6, 1)       \
+    X(8, base6, 2) X(9, base9, 0) X(10, base9, 1) X(11, base9, 2) X(12, base12, 0) X(13, base12, 1)
 
 #define TILE_DECLARE(i, base, offset) VEC a##i = VEC_ZERO(), b##i = VEC_ZERO();
 #define TILE_STEP(i, base, offset)                                         \
