@@ -1,40 +1,112 @@
-/* Activations: y = f(x), element by element. */
-#include "autograd/op.h"
-#include "base/parallel.h"
+/* Activations: y = f(x), element by element, in the memory order of x. */
+#include "autograd/dense.h"
+#include "kernels/activation.h"
 
-#define GRAIN 32768
+/* Parameters of a function: 0 where it has fewer. */
+enum { FIRST, SECOND };
 
-typedef struct {
-    float *y;
-    const float *x;
-} relu_work;
-
-static void relu_range(void *context, int64_t begin, int64_t end, int thread)
+static double parameter(int n_attr, const double *attr, int i)
 {
-    const relu_work *w = context;
-    (void)thread;
-    for (int64_t i = begin; i < end; i++) {
-        w->y[i] = w->x[i] > 0 ? w->x[i] : 0;
-    }
+    return i < n_attr ? attr[i] : 0;
 }
 
-static cd_status relu_shape(cd_call *call, cd_error *err)
+static cd_status activation_shape(cd_call *call, cd_error *err)
 {
+    CD_TRY(cd_check_float(call->in[0], call->op->name, err));
     return cd_out_like(call, 0, call->in[0], err);
 }
 
-static cd_status relu_forward(cd_call *call, cd_error *err)
+/* In place, or where strides agree, memory order is that of the output whatever it is. */
+static cd_status source(cd_tensor **x, const cd_call *call, cd_error *err)
 {
-    (void)err;
-    relu_work w = {cd_tensor_data(call->out[0]), cd_tensor_data(call->in[0])};
-    cd_parallel_for(cd_tensor_numel(call->in[0]), GRAIN, relu_range, &w);
+    if (cd_tensor_is_dense(call->in[0]) && cd_tensor_same_strides(call->in[0], call->out[0])) {
+        *x = cd_tensor_retain(call->in[0]);
+        return CD_OK;
+    }
+    return cd_dense_like(x, call->in[0], call->out[0], err);
+}
+
+static cd_status activation_forward(cd_call *call, cdk_activation_function f, cd_error *err)
+{
+    cd_tensor *x;
+    double a = parameter(call->n_attr, call->attr, FIRST), b = parameter(call->n_attr, call->attr, SECOND);
+    void *y = cd_tensor_data(call->out[0]);
+    CD_TRY(source(&x, call, err));
+    if (x->dtype == CD_FLOAT32) {
+        cdk_activation_f32(y, cd_tensor_data(x), cd_tensor_numel(x), f, a, b);
+    } else {
+        cdk_activation_f64(y, cd_tensor_data(x), cd_tensor_numel(x), f, a, b);
+    }
+    cd_tensor_release(x);
     return CD_OK;
 }
 
-const cd_op cd_op_relu = {.name = "relu",
-                          .min_in = 1,
-                          .max_in = 1,
-                          .n_out = 1,
-                          .traits = CD_POINTWISE,
-                          .shape = relu_shape,
-                          .forward = relu_forward};
+static void gradient_of(cd_gradient *g, const cd_tensor *dy, const cd_tensor *kept, cdk_activation_function f)
+{
+    double a = parameter(g->n_attr, g->attr, FIRST), b = parameter(g->n_attr, g->attr, SECOND);
+    int64_t n = cd_tensor_numel(kept);
+    void *dx = cd_tensor_data(g->dx[0]);
+    if (kept->dtype == CD_FLOAT32) {
+        cdk_activation_gradient_f32(dx, cd_tensor_data(dy), cd_tensor_data(kept), n, f, a, b);
+    } else {
+        cdk_activation_gradient_f64(dx, cd_tensor_data(dy), cd_tensor_data(kept), n, f, a, b);
+    }
+}
+
+static cd_status activation_backward(cd_gradient *g, cdk_activation_function f, cd_tensor *kept,
+                                     cd_error *err)
+{
+    cd_tensor *dense = NULL, *dy = NULL;
+    cd_status status = cd_tensor_as(&dense, kept, kept->dtype, cd_tensor_preferred_layout(kept), err);
+    if (status == CD_OK) {
+        status = cd_dense_like(&dy, g->dy[0], dense, err);
+    }
+    if (status == CD_OK) {
+        status = cd_new_like(&g->dx[0], dense, err);
+    }
+    if (status == CD_OK) {
+        gradient_of(g, dy, dense, f);
+    }
+    cd_tensor_release(dense);
+    cd_tensor_release(dy);
+    return status;
+}
+
+#define ACTIVATION(id, function, backward_text, kept_flag, kept_tensor) \
+    static cd_status id##_forward(cd_call *call, cd_error *err)         \
+    {                                                                   \
+        return activation_forward(call, function, err);                 \
+    }                                                                   \
+    static cd_status id##_backward(cd_gradient *g, cd_error *err)       \
+    {                                                                   \
+        return activation_backward(g, function, kept_tensor, err);      \
+    }                                                                   \
+    const cd_op cd_op_##id = {.name = #id,                              \
+                              .backward_name = backward_text,           \
+                              .min_in = 1,                              \
+                              .max_in = 1,                              \
+                              .n_out = 1,                               \
+                              .keeps = kept_flag,                       \
+                              .traits = CD_POINTWISE,                   \
+                              .shape = activation_shape,                \
+                              .forward = id##_forward,                  \
+                              .backward = id##_backward};
+#define FROM_INPUT(id, function, backward_text) \
+    ACTIVATION(id, function, backward_text, CD_KEEP_IN(0), g->in[0])
+#define FROM_OUTPUT(id, function, backward_text) \
+    ACTIVATION(id, function, backward_text, CD_KEEP_OUT(0), g->out[0])
+
+FROM_OUTPUT(relu, CDK_RELU, "ReluBackward0")
+FROM_INPUT(relu6, CDK_RELU6, "HardtanhBackward0")
+FROM_INPUT(hardtanh, CDK_HARDTANH, "HardtanhBackward0")
+FROM_INPUT(leaky_relu, CDK_LEAKY_RELU, "LeakyReluBackward0")
+FROM_INPUT(elu, CDK_ELU, "EluBackward0")
+FROM_INPUT(selu, CDK_SELU, "EluBackward0")
+FROM_INPUT(celu, CDK_CELU, "CeluBackward0")
+FROM_INPUT(gelu, CDK_GELU, "GeluBackward0")
+FROM_INPUT(gelu_tanh, CDK_GELU_TANH, "GeluBackward0")
+FROM_INPUT(silu, CDK_SILU, "SiluBackward0")
+FROM_INPUT(hardswish, CDK_HARDSWISH, "HardswishBackward0")
+FROM_INPUT(hardsigmoid, CDK_HARDSIGMOID, "HardsigmoidBackward0")
+FROM_INPUT(softplus, CDK_SOFTPLUS, "SoftplusBackward0")
+FROM_INPUT(log_sigmoid, CDK_LOG_SIGMOID, "LogSigmoidBackward0")

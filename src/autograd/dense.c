@@ -1,0 +1,26 @@
+#include "autograd/dense.h"
+
+cd_layout cd_dense_layout(const cd_tensor *t)
+{
+    return !cd_tensor_is_contiguous(t) && cd_tensor_is_channels_last(t) ? CD_CHANNELS_LAST : CD_CONTIGUOUS;
+}
+
+cd_status cd_dense_like(cd_tensor **as, cd_tensor *t, const cd_tensor *like, cd_error *err)
+{
+    return cd_tensor_as(as, t, like->dtype, cd_dense_layout(like), err);
+}
+
+cd_status cd_new_like(cd_tensor **t, const cd_tensor *like, cd_error *err)
+{
+    return cd_tensor_new(t, like->dtype, like->ndim, like->shape, cd_dense_layout(like), err);
+}
+
+cd_status cd_check_float(const cd_tensor *t, const char *op, cd_error *err)
+{
+    if (cd_dtype_is_float(t->dtype)) {
+        return CD_OK;
+    }
+    return cd_fail(err, CD_EDTYPE,
+                   "%s works on Float or Double tensors, got %s; convert it with $to(dtype = torch_float()).",
+                   op, cd_dtype_name(t->dtype));
+}

@@ -1,0 +1,20 @@
+/* Small helpers of operators that work on dense memory. */
+#ifndef CANDELA_AUTOGRAD_DENSE_H
+#define CANDELA_AUTOGRAD_DENSE_H
+
+#include "autograd/op.h"
+#include "tensor/copy.h"
+
+/* The layout t is dense in: row-major where it is both or neither. */
+cd_layout cd_dense_layout(const cd_tensor *t);
+
+/* t with the dtype and memory order of `like` (which is dense); caller owns one reference. */
+cd_status cd_dense_like(cd_tensor **as, cd_tensor *t, const cd_tensor *like, cd_error *err);
+
+/* A new tensor of like's dtype, shape and memory order. */
+cd_status cd_new_like(cd_tensor **t, const cd_tensor *like, cd_error *err);
+
+/* CD_EDTYPE unless t is float32 or float64. */
+cd_status cd_check_float(const cd_tensor *t, const char *op, cd_error *err);
+
+#endif

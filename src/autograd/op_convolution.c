@@ -1,0 +1,391 @@
+/* Convolution and transposed convolution of images, N x C x H x W. Results are channels last. */
+#include "autograd/dense.h"
+#include "kernels/conv.h"
+#include "kernels/conv_double.h"
+
+enum {
+    STRIDE_H,
+    STRIDE_W,
+    PAD_TOP,
+    PAD_LEFT,
+    PAD_BOTTOM,
+    PAD_RIGHT,
+    DILATION_H,
+    DILATION_W,
+    GROUPS,
+    CONV_ATTRS
+};
+
+/* For the transposed convolution PAD_BOTTOM and PAD_RIGHT are what is added to the output there. */
+
+static cd_status check_numbers(const double *attr, const char *op, cd_error *err)
+{
+    if (attr[STRIDE_H] < 1 || attr[STRIDE_W] < 1) {
+        return cd_fail(err, CD_EVALUE, "%s: stride must be at least 1.", op);
+    }
+    if (attr[DILATION_H] < 1 || attr[DILATION_W] < 1) {
+        return cd_fail(err, CD_EVALUE, "%s: dilation must be at least 1.", op);
+    }
+    if (attr[GROUPS] < 1) {
+        return cd_fail(err, CD_EVALUE, "%s: groups must be at least 1.", op);
+    }
+    for (int i = PAD_TOP; i <= PAD_RIGHT; i++) {
+        if (attr[i] < 0) {
+            return cd_fail(err, CD_EVALUE, "%s: padding must not be negative.", op);
+        }
+    }
+    return CD_OK;
+}
+
+static cd_status check_inputs(const cd_call *call, int64_t channels, int64_t outputs, cd_error *err)
+{
+    const cd_tensor *x = call->in[0], *w = call->in[1], *b = call->n_in > 2 ? call->in[2] : NULL;
+    char got[CD_SHAPE_TEXT], weight[CD_SHAPE_TEXT];
+    const char *op = call->op->name;
+    cd_shape_text(got, x->ndim, x->shape);
+    cd_shape_text(weight, w->ndim, w->shape);
+    if (x->shape[1] != channels) {
+        return cd_fail(
+            err, CD_ESHAPE,
+            "%s: given groups=%lld, weight of size %s, expected input %s to have %lld channels, but got %lld "
+            "channels instead.",
+            op, (long long)call->attr[GROUPS], weight, got, (long long)channels, (long long)x->shape[1]);
+    }
+    if (b != NULL && (b->ndim != 1 || b->shape[0] != outputs)) {
+        return cd_fail(err, CD_ESHAPE, "%s: bias must have %lld elements for weight of size %s, got size %s.",
+                       op, (long long)outputs, weight, cd_shape_text(got, b->ndim, b->shape));
+    }
+    if (x->dtype != w->dtype || (b != NULL && b->dtype != x->dtype)) {
+        return cd_fail(err, CD_EDTYPE, "%s: input (%s), weight (%s) and bias must have the same dtype.", op,
+                       cd_dtype_name(x->dtype), cd_dtype_name(w->dtype));
+    }
+    return cd_check_float(x, op, err);
+}
+
+static cd_status check_ranks(const cd_call *call, cd_error *err)
+{
+    char got[CD_SHAPE_TEXT];
+    for (int i = 0; i < 2; i++) {
+        const cd_tensor *t = call->in[i];
+        if (t->ndim != 4) {
+            return cd_fail(err, CD_ESHAPE, "%s: expected %s of 4 dimensions, got size %s.", call->op->name,
+                           i == 0 ? "input" : "weight", cd_shape_text(got, t->ndim, t->shape));
+        }
+    }
+    if (call->n_attr != CONV_ATTRS) {
+        return cd_fail(err, CD_EINTERNAL, "%s takes %d numbers.", call->op->name, CONV_ATTRS);
+    }
+    return check_numbers(call->attr, call->op->name, err);
+}
+
+/* The description of a convolution from `wide` (the side of C, H, W) to `narrow` (K, OH, OW). */
+static cdk_conv describe(const cd_tensor *wide, const cd_tensor *narrow, const cd_tensor *w,
+                         const double *attr)
+{
+    return (cdk_conv){.N = wide->shape[0],
+                      .C = wide->shape[1],
+                      .H = wide->shape[2],
+                      .W = wide->shape[3],
+                      .K = narrow->shape[1],
+                      .R = w->shape[2],
+                      .S = w->shape[3],
+                      .OH = narrow->shape[2],
+                      .OW = narrow->shape[3],
+                      .stride_h = cd_int_attr(attr, STRIDE_H),
+                      .stride_w = cd_int_attr(attr, STRIDE_W),
+                      .pad_top = cd_int_attr(attr, PAD_TOP),
+                      .pad_left = cd_int_attr(attr, PAD_LEFT),
+                      .dilation_h = cd_int_attr(attr, DILATION_H),
+                      .dilation_w = cd_int_attr(attr, DILATION_W),
+                      .groups = cd_int_attr(attr, GROUPS)};
+}
+
+/* Everything dense, x and y channels last, as the kernels want it. */
+typedef struct {
+    cd_tensor *x, *w, *b, *dy;
+} dense_set;
+
+static void dense_clear(dense_set *d)
+{
+    cd_tensor_release(d->x);
+    cd_tensor_release(d->w);
+    cd_tensor_release(d->b);
+    cd_tensor_release(d->dy);
+}
+
+static cd_status as_image(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_error *err)
+{
+    return cd_tensor_as(as, t, dtype, CD_CHANNELS_LAST, err);
+}
+
+static cd_status dense_inputs(dense_set *d, const cd_call *call, cd_error *err)
+{
+    cd_dtype dtype = call->in[0]->dtype;
+    CD_TRY(as_image(&d->x, call->in[0], dtype, err));
+    CD_TRY(cd_tensor_as(&d->w, call->in[1], dtype, CD_CONTIGUOUS, err));
+    if (call->n_in > 2 && call->in[2] != NULL) {
+        CD_TRY(cd_tensor_as(&d->b, call->in[2], dtype, CD_CONTIGUOUS, err));
+    }
+    return CD_OK;
+}
+
+static const void *bias_of(const dense_set *d)
+{
+    return d->b != NULL ? cd_tensor_data(d->b) : NULL;
+}
+
+static int64_t pixels_of(const cd_tensor *t)
+{
+    return t->shape[0] * t->shape[2] * t->shape[3];
+}
+
+/* conv2d */
+
+static cd_status conv_extent(int64_t *out, const cd_call *call, int dim, cd_error *err)
+{
+    const double *a = call->attr;
+    int64_t size =
+        call->in[0]->shape[2 + dim] + cd_int_attr(a, PAD_TOP + dim) + cd_int_attr(a, PAD_BOTTOM + dim);
+    int64_t reach = cd_int_attr(a, DILATION_H + dim) * (call->in[1]->shape[2 + dim] - 1) + 1;
+    if (size < reach || call->in[1]->shape[2 + dim] < 1) {
+        return cd_fail(
+            err, CD_ESHAPE,
+            "%s: kernel size can't be greater than actual input size: the %s of the padded input is %lld, "
+            "that of the kernel %lld.",
+            call->op->name, dim == 0 ? "height" : "width", (long long)size, (long long)reach);
+    }
+    *out = (size - reach) / cd_int_attr(a, STRIDE_H + dim) + 1;
+    return CD_OK;
+}
+
+static cd_status conv_shape(cd_call *call, cd_error *err)
+{
+    CD_TRY(check_ranks(call, err));
+    const cd_tensor *x = call->in[0], *w = call->in[1];
+    int64_t groups = cd_int_attr(call->attr, GROUPS);
+    if (w->shape[0] % groups != 0) {
+        return cd_fail(err, CD_ESHAPE, "conv2d: %lld output channels cannot be split into %lld groups.",
+                       (long long)w->shape[0], (long long)groups);
+    }
+    CD_TRY(check_inputs(call, w->shape[1] * groups, w->shape[0], err));
+    int64_t shape[4] = {x->shape[0], w->shape[0], 0, 0};
+    CD_TRY(conv_extent(&shape[2], call, 0, err));
+    CD_TRY(conv_extent(&shape[3], call, 1, err));
+    return cd_out(call, 0, x->dtype, 4, shape, CD_CHANNELS_LAST, err);
+}
+
+static cd_status conv_run(const cd_call *call, const dense_set *d, cd_error *err)
+{
+    cdk_conv conv = describe(call->in[0], call->out[0], call->in[1], call->attr);
+    void *y = cd_tensor_data(call->out[0]);
+    if (cd_tensor_numel(call->out[0]) == 0) {
+        return CD_OK;
+    }
+    if (d->x->dtype == CD_FLOAT32) {
+        return cdk_conv_forward(y, cd_tensor_data(d->x), cd_tensor_data(d->w), bias_of(d), &conv,
+                                CDK_ACTIVATION_NONE, err);
+    }
+    cdk_fill_rows_double(y, bias_of(d), pixels_of(call->out[0]), conv.K);
+    cdk_conv_add_double(y, cd_tensor_data(d->x), cd_tensor_data(d->w), &conv);
+    return CD_OK;
+}
+
+static cd_status run_dense(const cd_call *call,
+                           cd_status (*run)(const cd_call *, const dense_set *, cd_error *), cd_error *err)
+{
+    dense_set d = {0};
+    cd_status status = dense_inputs(&d, call, err);
+    if (status == CD_OK) {
+        status = run(call, &d, err);
+    }
+    dense_clear(&d);
+    return status;
+}
+
+static cd_status conv_forward(cd_call *call, cd_error *err)
+{
+    return run_dense(call, conv_run, err);
+}
+
+/* Backward of both: the same three gradients, with the kernels of either. */
+
+static cd_status new_gradient(cd_tensor **dx, const cd_tensor *like, cd_layout layout, cd_error *err)
+{
+    return cd_tensor_new(dx, like->dtype, like->ndim, like->shape, layout, err);
+}
+
+static cd_status gradient_inputs(dense_set *d, cd_gradient *g, cd_error *err)
+{
+    cd_dtype dtype = g->in[1]->dtype;
+    CD_TRY(as_image(&d->dy, g->dy[0], dtype, err));
+    if (g->wants[0]) {
+        CD_TRY(cd_tensor_as(&d->w, g->in[1], dtype, CD_CONTIGUOUS, err));
+        CD_TRY(new_gradient(&g->dx[0], g->in[0], CD_CHANNELS_LAST, err));
+    }
+    if (g->wants[1]) {
+        CD_TRY(as_image(&d->x, g->in[0], dtype, err));
+        CD_TRY(new_gradient(&g->dx[1], g->in[1], CD_CONTIGUOUS, err));
+    }
+    if (g->n_in > 2 && g->wants[2]) {
+        CD_TRY(new_gradient(&g->dx[2], g->in[2], CD_CONTIGUOUS, err));
+    }
+    return CD_OK;
+}
+
+typedef struct {
+    cd_status (*input)(float *, const float *, const float *, const cdk_conv *, cd_error *);
+    cd_status (*weight)(float *, float *, const float *, const float *, const cdk_conv *, cd_error *);
+    bool transposed;
+} gradient_kernels;
+
+static float *data_or_null(const cd_tensor *t)
+{
+    return t != NULL ? cd_tensor_data(t) : NULL;
+}
+
+static cd_tensor *bias_gradient(const cd_gradient *g)
+{
+    return g->n_in > 2 && g->wants[2] ? g->dx[2] : NULL;
+}
+
+static cd_status gradients_float(cd_gradient *g, const dense_set *d, const gradient_kernels *k,
+                                 const cdk_conv *conv, cd_error *err)
+{
+    const float *dy = cd_tensor_data(d->dy);
+    float *db = data_or_null(bias_gradient(g));
+    if (g->wants[0]) {
+        CD_TRY(k->input(cd_tensor_data(g->dx[0]), dy, cd_tensor_data(d->w), conv, err));
+    }
+    if (g->wants[1]) {
+        return k->weight(cd_tensor_data(g->dx[1]), db, dy, cd_tensor_data(d->x), conv, err);
+    }
+    return db != NULL ? cdk_channel_sums(db, dy, pixels_of(d->dy), d->dy->shape[1], err) : CD_OK;
+}
+
+static void gradients_double(cd_gradient *g, const dense_set *d, const gradient_kernels *k,
+                             const cdk_conv *conv)
+{
+    const double *dy = cd_tensor_data(d->dy);
+    if (g->wants[0]) {
+        double *dx = cd_tensor_data(g->dx[0]);
+        cdk_fill_rows_double(dx, NULL, 1, cd_tensor_numel(g->dx[0]));
+        (k->transposed ? cdk_conv_add_double : cdk_conv_add_input_double)(dx, dy, cd_tensor_data(d->w), conv);
+    }
+    if (g->wants[1]) {
+        double *dw = cd_tensor_data(g->dx[1]);
+        const double *x = cd_tensor_data(d->x);
+        cdk_fill_rows_double(dw, NULL, 1, cd_tensor_numel(g->dx[1]));
+        cdk_conv_add_weight_double(dw, k->transposed ? x : dy, k->transposed ? dy : x, conv);
+    }
+    if (bias_gradient(g) != NULL) {
+        cdk_sum_rows_double(cd_tensor_data(g->dx[2]), dy, pixels_of(d->dy), d->dy->shape[1]);
+    }
+}
+
+static cd_status gradients(cd_gradient *g, const gradient_kernels *k, cd_error *err)
+{
+    dense_set d = {0};
+    const cd_tensor *x = g->in[0], *y = g->out[0];
+    cdk_conv conv = k->transposed ? describe(y, x, g->in[1], g->attr) : describe(x, y, g->in[1], g->attr);
+    cd_status status = gradient_inputs(&d, g, err);
+    if (status == CD_OK && x->dtype == CD_FLOAT32) {
+        status = gradients_float(g, &d, k, &conv, err);
+    } else if (status == CD_OK) {
+        gradients_double(g, &d, k, &conv);
+    }
+    dense_clear(&d);
+    return status;
+}
+
+static cd_status conv_backward(cd_gradient *g, cd_error *err)
+{
+    static const gradient_kernels k = {cdk_conv_backward_input, cdk_conv_backward_weight, false};
+    return gradients(g, &k, err);
+}
+
+const cd_op cd_op_conv2d = {.name = "conv2d",
+                            .backward_name = "ConvolutionBackward0",
+                            .min_in = 2,
+                            .max_in = 3,
+                            .n_out = 1,
+                            .keeps = CD_KEEP_IN(0) | CD_KEEP_IN(1),
+                            .shape = conv_shape,
+                            .forward = conv_forward,
+                            .backward = conv_backward};
+
+/* conv_transpose2d */
+
+static cd_status transpose_extent(int64_t *out, const cd_call *call, int dim, cd_error *err)
+{
+    const double *a = call->attr;
+    int64_t stride = cd_int_attr(a, STRIDE_H + dim), dilation = cd_int_attr(a, DILATION_H + dim);
+    int64_t extra = cd_int_attr(a, PAD_BOTTOM + dim);
+    if (extra >= stride && extra >= dilation) {
+        return cd_fail(
+            err, CD_EVALUE,
+            "%s: output padding must be smaller than either stride or dilation, got %lld with stride %lld.",
+            call->op->name, (long long)extra, (long long)stride);
+    }
+    *out = (call->in[0]->shape[2 + dim] - 1) * stride - 2 * cd_int_attr(a, PAD_TOP + dim) +
+           dilation * (call->in[1]->shape[2 + dim] - 1) + extra + 1;
+    if (*out < 1) {
+        return cd_fail(err, CD_ESHAPE, "%s: the output would be too small: its %s would be %lld.",
+                       call->op->name, dim == 0 ? "height" : "width", (long long)*out);
+    }
+    return CD_OK;
+}
+
+static cd_status transpose_shape(cd_call *call, cd_error *err)
+{
+    CD_TRY(check_ranks(call, err));
+    const cd_tensor *x = call->in[0], *w = call->in[1];
+    int64_t groups = cd_int_attr(call->attr, GROUPS), outputs = w->shape[1] * groups;
+    if (w->shape[0] % groups != 0) {
+        return cd_fail(err, CD_ESHAPE,
+                       "conv_transpose2d: %lld input channels cannot be split into %lld groups.",
+                       (long long)w->shape[0], (long long)groups);
+    }
+    CD_TRY(check_inputs(call, w->shape[0], outputs, err));
+    int64_t shape[4] = {x->shape[0], outputs, 0, 0};
+    CD_TRY(transpose_extent(&shape[2], call, 0, err));
+    CD_TRY(transpose_extent(&shape[3], call, 1, err));
+    return cd_out(call, 0, x->dtype, 4, shape, CD_CHANNELS_LAST, err);
+}
+
+static cd_status transpose_run(const cd_call *call, const dense_set *d, cd_error *err)
+{
+    cdk_conv conv = describe(call->out[0], call->in[0], call->in[1], call->attr);
+    void *y = cd_tensor_data(call->out[0]);
+    if (cd_tensor_numel(call->out[0]) == 0) {
+        return CD_OK;
+    }
+    if (d->x->dtype == CD_FLOAT32) {
+        return cdk_conv_transpose_forward(y, cd_tensor_data(d->x), cd_tensor_data(d->w), bias_of(d), &conv,
+                                          CDK_ACTIVATION_NONE, err);
+    }
+    cdk_fill_rows_double(y, bias_of(d), pixels_of(call->out[0]), conv.C);
+    cdk_conv_add_input_double(y, cd_tensor_data(d->x), cd_tensor_data(d->w), &conv);
+    return CD_OK;
+}
+
+static cd_status transpose_forward(cd_call *call, cd_error *err)
+{
+    return run_dense(call, transpose_run, err);
+}
+
+static cd_status transpose_backward(cd_gradient *g, cd_error *err)
+{
+    static const gradient_kernels k = {cdk_conv_transpose_backward_input, cdk_conv_transpose_backward_weight,
+                                       true};
+    return gradients(g, &k, err);
+}
+
+const cd_op cd_op_conv_transpose2d = {.name = "conv_transpose2d",
+                                      .backward_name = "ConvolutionBackward0",
+                                      .min_in = 2,
+                                      .max_in = 3,
+                                      .n_out = 1,
+                                      .keeps = CD_KEEP_IN(0) | CD_KEEP_IN(1),
+                                      .shape = transpose_shape,
+                                      .forward = transpose_forward,
+                                      .backward = transpose_backward};

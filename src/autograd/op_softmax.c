@@ -1,0 +1,325 @@
+/* softmax, log_softmax along a dimension; cross_entropy and nll_loss of classes. */
+#include "autograd/dense.h"
+#include "base/parallel.h"
+#include "kernels/softmax.h"
+
+/* The memory of t (dense) seen from dimension dim; channels last only where dim is the channels. */
+static cdk_vectors vectors_of(const cd_tensor *t, int dim)
+{
+    cdk_vectors v = {1, t->ndim > 0 ? t->shape[dim] : 1, 1};
+    for (int i = 0; i < t->ndim; i++) {
+        if (i < dim) {
+            v.outer *= t->shape[i];
+        } else if (i > dim) {
+            v.inner *= t->shape[i];
+        }
+    }
+    if (dim == 1 && cd_dense_layout(t) == CD_CHANNELS_LAST) {
+        v.outer *= v.inner;
+        v.inner = 1;
+    }
+    return v;
+}
+
+static cd_layout layout_for(const cd_tensor *t, int dim)
+{
+    return dim == 1 ? cd_tensor_preferred_layout(t) : CD_CONTIGUOUS;
+}
+
+static cd_status softmax_shape(cd_call *call, cd_error *err)
+{
+    int dim;
+    const cd_tensor *x = call->in[0];
+    CD_TRY(cd_check_float(x, call->op->name, err));
+    CD_TRY(cd_tensor_dim(&dim, x, cd_int_attr(call->attr, 0), err));
+    return cd_out(call, 0, x->dtype, x->ndim, x->shape, layout_for(x, dim), err);
+}
+
+static cd_status softmax_run(cd_call *call, bool logarithm, cd_error *err)
+{
+    int dim;
+    cd_tensor *x, *y = call->out[0];
+    CD_TRY(cd_tensor_dim(&dim, y, cd_int_attr(call->attr, 0), err));
+    if (cd_tensor_numel(y) == 0) {
+        return CD_OK;
+    }
+    CD_TRY(cd_dense_like(&x, call->in[0], y, err));
+    cdk_vectors v = vectors_of(y, dim);
+    cd_status status = y->dtype == CD_FLOAT32
+                           ? cdk_softmax_f32(cd_tensor_data(y), cd_tensor_data(x), v, logarithm, err)
+                           : cdk_softmax_f64(cd_tensor_data(y), cd_tensor_data(x), v, logarithm, err);
+    cd_tensor_release(x);
+    return status;
+}
+
+static cd_status softmax_gradient(cd_gradient *g, bool logarithm, cd_error *err)
+{
+    int dim;
+    cd_tensor *dy, *y = g->out[0];
+    CD_TRY(cd_tensor_dim(&dim, y, cd_int_attr(g->attr, 0), err));
+    CD_TRY(cd_new_like(&g->dx[0], y, err));
+    if (cd_tensor_numel(y) == 0) {
+        return CD_OK;
+    }
+    CD_TRY(cd_dense_like(&dy, g->dy[0], y, err));
+    cdk_vectors v = vectors_of(y, dim);
+    void *dx = cd_tensor_data(g->dx[0]);
+    cd_status status =
+        y->dtype == CD_FLOAT32
+            ? cdk_softmax_gradient_f32(dx, cd_tensor_data(dy), cd_tensor_data(y), v, logarithm, err)
+            : cdk_softmax_gradient_f64(dx, cd_tensor_data(dy), cd_tensor_data(y), v, logarithm, err);
+    cd_tensor_release(dy);
+    return status;
+}
+
+static cd_status softmax_forward(cd_call *call, cd_error *err)
+{
+    return softmax_run(call, false, err);
+}
+
+static cd_status softmax_backward(cd_gradient *g, cd_error *err)
+{
+    return softmax_gradient(g, false, err);
+}
+
+static cd_status log_softmax_forward(cd_call *call, cd_error *err)
+{
+    return softmax_run(call, true, err);
+}
+
+static cd_status log_softmax_backward(cd_gradient *g, cd_error *err)
+{
+    return softmax_gradient(g, true, err);
+}
+
+const cd_op cd_op_softmax = {.name = "softmax",
+                             .backward_name = "SoftmaxBackward0",
+                             .min_in = 1,
+                             .max_in = 1,
+                             .n_out = 1,
+                             .keeps = CD_KEEP_OUT(0),
+                             .shape = softmax_shape,
+                             .forward = softmax_forward,
+                             .backward = softmax_backward};
+
+const cd_op cd_op_log_softmax = {.name = "log_softmax",
+                                 .backward_name = "LogSoftmaxBackward0",
+                                 .min_in = 1,
+                                 .max_in = 1,
+                                 .n_out = 1,
+                                 .keeps = CD_KEEP_OUT(0),
+                                 .shape = softmax_shape,
+                                 .forward = log_softmax_forward,
+                                 .backward = log_softmax_backward};
+
+/* Class losses. inputs: x (N x C x ..., or C), target (the shape of x without C; 1 .. C), weight (C) or
+ * absent. */
+
+enum { IGNORE, REDUCTION, SMOOTHING, IS_LOG };
+enum { REDUCE_NONE, REDUCE_MEAN, REDUCE_SUM };
+enum { INPUT, TARGET, CLASS_WEIGHT };
+
+static int class_dim(const cd_tensor *x)
+{
+    return x->ndim > 1 ? 1 : 0;
+}
+
+static cd_status shape_without_classes(int64_t *shape, const cd_tensor *x, const cd_tensor *target,
+                                       cd_error *err)
+{
+    char got[CD_SHAPE_TEXT], want[CD_SHAPE_TEXT];
+    int n = 0;
+    for (int i = 0; i < x->ndim; i++) {
+        if (i != class_dim(x)) {
+            shape[n++] = x->shape[i];
+        }
+    }
+    bool fits = target->ndim == n;
+    for (int i = 0; i < n && fits; i++) {
+        fits = target->shape[i] == shape[i];
+    }
+    if (fits) {
+        return CD_OK;
+    }
+    char input[CD_SHAPE_TEXT];
+    return cd_fail(err, CD_ESHAPE,
+                   "cross entropy: expected a target of size %s for input of size %s, got size %s.",
+                   cd_shape_text(want, n, shape), cd_shape_text(input, x->ndim, x->shape),
+                   cd_shape_text(got, target->ndim, target->shape));
+}
+
+static cd_status class_loss_shape(cd_call *call, cd_error *err)
+{
+    const cd_tensor *x = call->in[INPUT], *target = call->in[TARGET];
+    int64_t shape[CD_MAX_DIMS];
+    CD_TRY(cd_check_float(x, "cross entropy", err));
+    if (x->ndim < 1) {
+        return cd_fail(err, CD_ESHAPE, "cross entropy: the input must have at least one dimension.");
+    }
+    if (!cd_dtype_is_integer(target->dtype)) {
+        return cd_fail(err, CD_EDTYPE, "cross entropy: expected a Long target, got %s.",
+                       cd_dtype_name(target->dtype));
+    }
+    CD_TRY(shape_without_classes(shape, x, target, err));
+    const cd_tensor *weight = call->n_in > CLASS_WEIGHT ? call->in[CLASS_WEIGHT] : NULL;
+    int64_t C = x->shape[class_dim(x)];
+    if (weight != NULL && cd_tensor_numel(weight) != C) {
+        return cd_fail(err, CD_ESHAPE,
+                       "cross entropy: weight must have %lld elements, one for each class, got %lld.",
+                       (long long)C, (long long)cd_tensor_numel(weight));
+    }
+    bool whole = cd_int_attr(call->attr, REDUCTION) == REDUCE_NONE;
+    return cd_out(call, 0, x->dtype, whole ? target->ndim : 0, shape, CD_CONTIGUOUS, err);
+}
+
+#define IGNORED (-1)
+
+/* Classes from 0, IGNORED where they do not count; *total: the sum of their weights. */
+static cd_status zero_based_classes(int64_t *classes, double *total, const int64_t *target, int64_t n,
+                                    int64_t C, const double *weight, int64_t ignore, cd_error *err)
+{
+    *total = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (target[i] == ignore) {
+            classes[i] = IGNORED;
+            continue;
+        }
+        if (target[i] == 0) {
+            return cd_fail(err, CD_EINDEX, "Indexing starts at 1 but found a 0.");
+        }
+        if (target[i] < 1 || target[i] > C) {
+            return cd_fail(err, CD_EINDEX,
+                           "cross entropy: target class %lld is out of bounds for %lld classes.",
+                           (long long)target[i], (long long)C);
+        }
+        classes[i] = target[i] - 1;
+        *total += weight != NULL ? weight[classes[i]] : 1;
+    }
+    return CD_OK;
+}
+
+typedef struct {
+    cd_tensor *x, *target, *classes, *weight;
+} class_tensors;
+
+static void class_tensors_clear(class_tensors *t)
+{
+    cd_tensor_release(t->x);
+    cd_tensor_release(t->target);
+    cd_tensor_release(t->classes);
+    cd_tensor_release(t->weight);
+}
+
+static cd_status class_tensors_of(class_tensors *t, cd_call *call, cd_error *err)
+{
+    cd_tensor *x = call->in[INPUT], *target = call->in[TARGET];
+    CD_TRY(cd_tensor_as(&t->x, x, x->dtype, cd_tensor_preferred_layout(x), err));
+    CD_TRY(cd_tensor_as(&t->target, target, CD_INT64, CD_CONTIGUOUS, err));
+    CD_TRY(cd_tensor_new(&t->classes, CD_INT64, target->ndim, target->shape, CD_CONTIGUOUS, err));
+    if (call->n_in > CLASS_WEIGHT && call->in[CLASS_WEIGHT] != NULL) {
+        CD_TRY(cd_tensor_as(&t->weight, call->in[CLASS_WEIGHT], CD_FLOAT64, CD_CONTIGUOUS, err));
+    }
+    if (call->differentiable) {
+        CD_TRY(cd_new_like(&call->saved[0], t->x, err));
+    }
+    return CD_OK;
+}
+
+static cd_status run_class_loss(cd_call *call, const class_tensors *t, double *total,
+                                cdk_cross_entropy *options, cd_error *err)
+{
+    cdk_vectors v = vectors_of(t->x, class_dim(t->x));
+    void *dx = call->saved[0] != NULL ? cd_tensor_data(call->saved[0]) : NULL;
+    void *losses = cd_int_attr(call->attr, REDUCTION) == REDUCE_NONE ? cd_tensor_data(call->out[0]) : NULL;
+    if (t->x->dtype == CD_FLOAT32) {
+        return cdk_cross_entropy_f32(total, losses, dx, cd_tensor_data(t->x), v, options, err);
+    }
+    return cdk_cross_entropy_f64(total, losses, dx, cd_tensor_data(t->x), v, options, err);
+}
+
+static cd_status class_loss_dense(cd_call *call, const class_tensors *t, cd_error *err)
+{
+    double weights, total = 0;
+    const double *weight = t->weight != NULL ? cd_tensor_data(t->weight) : NULL;
+    int64_t *classes = cd_tensor_data(t->classes), C = t->x->shape[class_dim(t->x)];
+    int64_t reduction = cd_int_attr(call->attr, REDUCTION);
+    CD_TRY(zero_based_classes(classes, &weights, cd_tensor_data(t->target), cd_tensor_numel(t->target), C,
+                              weight, cd_int_attr(call->attr, IGNORE), err));
+    double scale = reduction == REDUCE_MEAN ? 1 / weights : 1;
+    cdk_cross_entropy options = {
+        classes, weight, IGNORED, call->attr[SMOOTHING], scale, call->attr[IS_LOG] != 0};
+    if (cd_tensor_numel(t->x) > 0) {
+        CD_TRY(run_class_loss(call, t, &total, &options, err));
+    }
+    return reduction == REDUCE_NONE
+               ? CD_OK
+               : cd_tensor_fill(call->out[0], reduction == REDUCE_MEAN ? total / weights : total, err);
+}
+
+static cd_status class_loss_forward(cd_call *call, cd_error *err)
+{
+    class_tensors t = {0};
+    cd_status status = class_tensors_of(&t, call, err);
+    if (status == CD_OK) {
+        status = class_loss_dense(call, &t, err);
+    }
+    class_tensors_clear(&t);
+    return status;
+}
+
+/* dx[outer][D][inner] = saved * dy[outer * inner], or times the one dy there is. */
+typedef struct {
+    const cd_tensor *saved, *dy;
+    cd_tensor *dx;
+    cdk_vectors v;
+} scale_task;
+
+#define DEFINE_SCALE(name, T)                                                     \
+    static void name(void *context, int64_t begin, int64_t end, int thread)       \
+    {                                                                             \
+        const scale_task *t = context;                                            \
+        const T *saved = cd_tensor_data(t->saved), *dy = cd_tensor_data(t->dy);   \
+        T *dx = cd_tensor_data(t->dx);                                            \
+        int64_t D = t->v.D, inner = t->v.inner, one = t->dy->ndim == 0;           \
+        (void)thread;                                                             \
+        for (int64_t i = begin; i < end; i++) {                                   \
+            dx[i] = saved[i] * dy[one ? 0 : i / (D * inner) * inner + i % inner]; \
+        }                                                                         \
+    }
+DEFINE_SCALE(scale_f32, float)
+DEFINE_SCALE(scale_f64, double)
+
+static bool is_one(const cd_tensor *dy)
+{
+    return dy->ndim == 0 && cd_tensor_get(dy, 0) == 1;
+}
+
+static cd_status class_loss_backward(cd_gradient *g, cd_error *err)
+{
+    scale_task t = {.saved = g->saved[0]};
+    cd_tensor *dy;
+    if (is_one(g->dy[0])) {
+        g->dx[INPUT] = cd_tensor_retain(g->saved[0]);
+        return CD_OK;
+    }
+    CD_TRY(cd_tensor_as(&dy, g->dy[0], g->saved[0]->dtype, CD_CONTIGUOUS, err));
+    cd_status status = cd_new_like(&g->dx[INPUT], g->saved[0], err);
+    if (status == CD_OK) {
+        t.dy = dy;
+        t.dx = g->dx[INPUT];
+        t.v = vectors_of(t.saved, class_dim(t.saved));
+        cd_parallel_for(cd_tensor_numel(t.saved), 32768, t.dx->dtype == CD_FLOAT32 ? scale_f32 : scale_f64,
+                        &t);
+    }
+    cd_tensor_release(dy);
+    return status;
+}
+
+const cd_op cd_op_cross_entropy = {.name = "cross_entropy",
+                                   .backward_name = "NllLossBackward0",
+                                   .min_in = 2,
+                                   .max_in = 3,
+                                   .n_out = 1,
+                                   .shape = class_loss_shape,
+                                   .forward = class_loss_forward,
+                                   .backward = class_loss_backward};

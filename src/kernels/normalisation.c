@@ -1,0 +1,65 @@
+#include "kernels/normalisation.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "kernels/levels.h"
+
+/* Elements of a chunk: small enough for the second pass over it to come from the cache. */
+#define CHUNK 16384
+/* Chunks at most, which bounds the memory of partial sums. */
+#define MAX_CHUNKS 1024
+/* Elements the inner loop should have: rows of fewer channels are taken several at a time. */
+#define INNER 64
+
+/* How an array of rows of C channels is cut: chunks of `rows` rows, `fold` rows seen as one of `width`. */
+typedef struct {
+    int64_t chunks, rows, fold, width;
+} cut;
+
+static cut cut_rows(cdk_channels s)
+{
+    cut k;
+    k.fold = s.C < INNER ? INNER / s.C : 1;
+    k.width = k.fold * s.C;
+    k.rows = CHUNK / s.C > 0 ? CHUNK / s.C : 1;
+    if (k.rows < (s.rows + MAX_CHUNKS - 1) / MAX_CHUNKS) {
+        k.rows = (s.rows + MAX_CHUNKS - 1) / MAX_CHUNKS;
+    }
+    k.rows = (k.rows + k.fold - 1) / k.fold * k.fold;
+    k.chunks = (s.rows + k.rows - 1) / k.rows;
+    return k;
+}
+
+static int64_t at_most(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Joins (count, mean, sum of squares) of a part to that of what came before. */
+static void join_moments(double *mean, double *squares, double before, double part_mean, double part_squares,
+                         double count)
+{
+    double total = before + count, delta = part_mean - *mean;
+    *mean += delta * count / total;
+    *squares += part_squares + delta * delta * before * count / total;
+}
+
+#define T float
+#define NAME(name) name##_f32
+#define BODY(name) name##_f32_body
+#define PASTE_LEVELS(name, parameters, arguments) CDK_LEVELS(name, parameters, arguments)
+#define LEVELS(name, parameters, arguments) PASTE_LEVELS(name##_f32, parameters, arguments)
+#include "kernels/normalisation_template.h"
+#undef T
+#undef NAME
+#undef BODY
+#undef LEVELS
+
+#define T double
+#define NAME(name) name##_f64
+#define BODY(name) name##_f64_body
+#define LEVELS(name, parameters, arguments) PASTE_LEVELS(name##_f64, parameters, arguments)
+#include "kernels/normalisation_template.h"

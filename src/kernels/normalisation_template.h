@@ -1,0 +1,444 @@
+/* Normalisation for one float type: included by normalisation.c with T, NAME, BODY and LEVELS. */
+
+/* Loops of one chunk. sums and the like have `width` elements, rows are `width` long. */
+
+CDK_INLINE void BODY(add_rows)(T *sums, const T *x, int64_t rows, int64_t width)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t c = 0; c < width; c++) {
+            sums[c] += x[r * width + c];
+        }
+    }
+}
+LEVELS(add_rows, (T *restrict sums, const T *restrict x, int64_t rows, int64_t width), (sums, x, rows, width))
+
+/* Sums of distances and of squared distances from mean. */
+CDK_INLINE void BODY(add_distances)(T *d1, T *d2, const T *mean, const T *x, int64_t rows, int64_t width)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t c = 0; c < width; c++) {
+            T d = x[r * width + c] - mean[c];
+            d1[c] += d;
+            d2[c] += d * d;
+        }
+    }
+}
+LEVELS(add_distances,
+       (T *restrict d1, T *restrict d2, const T *restrict mean, const T *restrict x, int64_t rows,
+        int64_t width),
+       (d1, d2, mean, x, rows, width))
+
+CDK_INLINE void BODY(add_products)(T *s1, T *s2, const T *mean, const T *dy, const T *x, int64_t rows,
+                                   int64_t width)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t c = 0; c < width; c++) {
+            T g = dy[r * width + c];
+            s1[c] += g;
+            s2[c] += g * (x[r * width + c] - mean[c]);
+        }
+    }
+}
+LEVELS(add_products,
+       (T *restrict s1, T *restrict s2, const T *restrict mean, const T *restrict dy, const T *restrict x,
+        int64_t rows, int64_t width),
+       (s1, s2, mean, dy, x, rows, width))
+
+CDK_INLINE void BODY(affine_rows)(T *y, const T *x, const T *scale, const T *shift, int64_t rows,
+                                  int64_t width)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t c = 0; c < width; c++) {
+            y[r * width + c] = scale[c] * x[r * width + c] + shift[c];
+        }
+    }
+}
+LEVELS(affine_rows, (T * y, const T *x, const T *scale, const T *shift, int64_t rows, int64_t width),
+       (y, x, scale, shift, rows, width))
+
+CDK_INLINE void BODY(gradient_rows)(T *dx, const T *dy, const T *x, const T *mean, const T *a, const T *b,
+                                    const T *d, int64_t rows, int64_t width)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t c = 0; c < width; c++) {
+            dx[r * width + c] = a[c] * dy[r * width + c] + b[c] * (x[r * width + c] - mean[c]) + d[c];
+        }
+    }
+}
+LEVELS(gradient_rows,
+       (T *restrict dx, const T *restrict dy, const T *restrict x, const T *restrict mean,
+        const T *restrict a, const T *restrict b, const T *restrict d, int64_t rows, int64_t width),
+       (dx, dy, x, mean, a, b, d, rows, width))
+
+/* One task over all chunks (plane = 1) or all channels (plane > 1). */
+typedef struct {
+    cdk_channels shape;
+    cut cut;
+    const T *x, *dy;
+    T *out;
+    T *scratch;             /* 3 * width for each thread, or the folded coefficients */
+    double *first, *second; /* results per channel, or per chunk and channel */
+    const double *mean, *a, *b, *d;
+} NAME(task);
+
+/* Copies a coefficient per channel to one per element of a folded row. */
+static void NAME(unfold_coefficients)(T *wide, const double *narrow, int64_t C, int64_t width)
+{
+    for (int64_t i = 0; i < width; i++) {
+        wide[i] = (T)narrow[i % C];
+    }
+}
+
+static void NAME(fold_sums)(double *sums, const T *wide, int64_t C, int64_t width)
+{
+    memset(sums, 0, (size_t)C * sizeof *sums);
+    for (int64_t i = 0; i < width; i++) {
+        sums[i % C] += wide[i];
+    }
+}
+
+/* Rows of a chunk that fill whole folded rows, and the rest. */
+static int64_t NAME(chunk_rows)(const NAME(task) * t, int64_t chunk)
+{
+    return at_most(t->cut.rows, t->shape.rows - chunk * t->cut.rows);
+}
+
+static void NAME(moments_of_chunk)(NAME(task) * t, int64_t chunk, T *scratch)
+{
+    int64_t C = t->shape.C, width = t->cut.width, rows = NAME(chunk_rows)(t, chunk);
+    int64_t whole = rows / t->cut.fold, rest = rows % t->cut.fold;
+    const T *x = t->x + chunk * t->cut.rows * C, *tail = x + whole * width;
+    double *mean = t->first + chunk * C, *squares = t->second + chunk * C;
+    T *d1 = scratch, *d2 = scratch + width, *about = scratch + 2 * width;
+    memset(d1, 0, (size_t)width * sizeof *d1);
+    NAME(add_rows)(d1, x, whole, width);
+    NAME(add_rows)(d1, tail, rest, C);
+    NAME(fold_sums)(mean, d1, C, width);
+    for (int64_t c = 0; c < C; c++) {
+        mean[c] /= (double)rows;
+    }
+    NAME(unfold_coefficients)(about, mean, C, width);
+    memset(d1, 0, 2 * (size_t)width * sizeof *d1);
+    NAME(add_distances)(d1, d2, about, x, whole, width);
+    NAME(add_distances)(d1, d2, about, tail, rest, C);
+    NAME(fold_sums)(squares, d2, C, width);
+    for (int64_t c = 0; c < C; c++) {
+        double correction = 0;
+        for (int64_t i = c; i < width; i += C) {
+            correction += d1[i];
+        }
+        mean[c] = (double)about[c] + correction / (double)rows;
+        squares[c] -= correction * correction / (double)rows;
+    }
+}
+
+static void NAME(moments_chunks)(void *context, int64_t begin, int64_t end, int thread)
+{
+    NAME(task) *t = context;
+    for (int64_t chunk = begin; chunk < end; chunk++) {
+        NAME(moments_of_chunk)(t, chunk, t->scratch + thread * 3 * t->cut.width);
+    }
+}
+
+/* Planes: each channel is a sequence of N contiguous runs. */
+static void NAME(moments_planes)(void *context, int64_t begin, int64_t end, int thread)
+{
+    NAME(task) *t = context;
+    int64_t C = t->shape.C, S = t->shape.plane;
+    (void)thread;
+    for (int64_t c = begin; c < end; c++) {
+        double sum = 0, squares = 0, n = (double)(t->shape.rows * S);
+        for (int64_t r = 0; r < t->shape.rows; r++) {
+            for (int64_t s = 0; s < S; s++) {
+                sum += t->x[(r * C + c) * S + s];
+            }
+        }
+        double mean = sum / n;
+        for (int64_t r = 0; r < t->shape.rows; r++) {
+            for (int64_t s = 0; s < S; s++) {
+                double d = t->x[(r * C + c) * S + s] - mean;
+                squares += d * d;
+            }
+        }
+        t->first[c] = mean;
+        t->second[c] = squares;
+    }
+}
+
+/* Scratch for the threads and, behind it, partial results of every chunk. */
+static cd_status NAME(task_memory)(NAME(task) * t, cd_error *err)
+{
+    size_t scratch = (size_t)cd_threads() * 3 * (size_t)t->cut.width * sizeof(T);
+    size_t partial = (size_t)(t->cut.chunks * t->shape.C) * sizeof(double);
+    void *block;
+    scratch = (scratch + 63) / 64 * 64;
+    CD_TRY(cd_memory_alloc(&block, scratch + 2 * partial, err));
+    t->scratch = block;
+    t->first = (double *)((char *)block + scratch);
+    t->second = t->first + t->cut.chunks * t->shape.C;
+    return CD_OK;
+}
+
+static void NAME(join_chunks)(double *mean, double *squares, const NAME(task) * t)
+{
+    int64_t C = t->shape.C;
+    memcpy(mean, t->first, (size_t)C * sizeof *mean);
+    memcpy(squares, t->second, (size_t)C * sizeof *squares);
+    for (int64_t chunk = 1; chunk < t->cut.chunks; chunk++) {
+        double before = (double)(chunk * t->cut.rows), count = (double)NAME(chunk_rows)(t, chunk);
+        for (int64_t c = 0; c < C; c++) {
+            join_moments(&mean[c], &squares[c], before, t->first[chunk * C + c], t->second[chunk * C + c],
+                         count);
+        }
+    }
+}
+
+cd_status NAME(cdk_channel_moments)(double *mean, double *sum_squares, const T *x, cdk_channels shape,
+                                    cd_error *err)
+{
+    NAME(task) t = {.shape = shape, .cut = cut_rows(shape), .x = x, .first = mean, .second = sum_squares};
+    if (shape.plane > 1) {
+        cd_parallel_for(shape.C, 1, NAME(moments_planes), &t);
+        return CD_OK;
+    }
+    CD_TRY(NAME(task_memory)(&t, err));
+    cd_parallel_for(t.cut.chunks, 1, NAME(moments_chunks), &t);
+    NAME(join_chunks)(mean, sum_squares, &t);
+    cd_memory_free(t.scratch);
+    return CD_OK;
+}
+
+static void NAME(sums_of_chunk)(NAME(task) * t, int64_t chunk, T *scratch)
+{
+    int64_t C = t->shape.C, width = t->cut.width, rows = NAME(chunk_rows)(t, chunk);
+    int64_t whole = rows / t->cut.fold, rest = rows % t->cut.fold, start = chunk * t->cut.rows * C;
+    const T *x = t->x + start, *dy = t->dy + start;
+    T *s1 = scratch, *s2 = scratch + width, *about = scratch + 2 * width;
+    NAME(unfold_coefficients)(about, t->mean, C, width);
+    memset(s1, 0, 2 * (size_t)width * sizeof *s1);
+    NAME(add_products)(s1, s2, about, dy, x, whole, width);
+    NAME(add_products)(s1, s2, about, dy + whole * width, x + whole * width, rest, C);
+    NAME(fold_sums)(t->first + chunk * C, s1, C, width);
+    NAME(fold_sums)(t->second + chunk * C, s2, C, width);
+}
+
+static void NAME(sums_chunks)(void *context, int64_t begin, int64_t end, int thread)
+{
+    NAME(task) *t = context;
+    for (int64_t chunk = begin; chunk < end; chunk++) {
+        NAME(sums_of_chunk)(t, chunk, t->scratch + thread * 3 * t->cut.width);
+    }
+}
+
+static void NAME(sums_planes)(void *context, int64_t begin, int64_t end, int thread)
+{
+    NAME(task) *t = context;
+    int64_t C = t->shape.C, S = t->shape.plane;
+    (void)thread;
+    for (int64_t c = begin; c < end; c++) {
+        double first = 0, second = 0;
+        for (int64_t r = 0; r < t->shape.rows; r++) {
+            for (int64_t i = (r * C + c) * S; i < (r * C + c + 1) * S; i++) {
+                first += t->dy[i];
+                second += t->dy[i] * (t->x[i] - t->mean[c]);
+            }
+        }
+        t->first[c] = first;
+        t->second[c] = second;
+    }
+}
+
+cd_status NAME(cdk_channel_gradient_sums)(double *sum_dy, double *sum_dyx, const T *dy, const T *x,
+                                          const double *mean, cdk_channels shape, cd_error *err)
+{
+    NAME(task) t = {.shape = shape, .cut = cut_rows(shape), .x = x, .dy = dy, .mean = mean};
+    t.first = sum_dy;
+    t.second = sum_dyx;
+    if (shape.plane > 1) {
+        cd_parallel_for(shape.C, 1, NAME(sums_planes), &t);
+        return CD_OK;
+    }
+    CD_TRY(NAME(task_memory)(&t, err));
+    cd_parallel_for(t.cut.chunks, 1, NAME(sums_chunks), &t);
+    memset(sum_dy, 0, (size_t)shape.C * sizeof *sum_dy);
+    memset(sum_dyx, 0, (size_t)shape.C * sizeof *sum_dyx);
+    for (int64_t i = 0; i < t.cut.chunks * shape.C; i++) {
+        sum_dy[i % shape.C] += t.first[i];
+        sum_dyx[i % shape.C] += t.second[i];
+    }
+    cd_memory_free(t.scratch);
+    return CD_OK;
+}
+
+/* Pointwise: y = a x + b. */
+
+static void NAME(affine_chunks)(void *context, int64_t begin, int64_t end, int thread)
+{
+    NAME(task) *t = context;
+    int64_t C = t->shape.C, width = t->cut.width;
+    (void)thread;
+    for (int64_t chunk = begin; chunk < end; chunk++) {
+        int64_t rows = NAME(chunk_rows)(t, chunk), whole = rows / t->cut.fold,
+                start = chunk * t->cut.rows * C;
+        const T *x = t->x + start, *scale = t->scratch, *shift = t->scratch + width;
+        T *y = t->out + start;
+        NAME(affine_rows)(y, x, scale, shift, whole, width);
+        NAME(affine_rows)(y + whole * width, x + whole * width, scale, shift, rows % t->cut.fold, C);
+    }
+}
+
+static void NAME(affine_planes)(void *context, int64_t begin, int64_t end, int thread)
+{
+    NAME(task) *t = context;
+    int64_t S = t->shape.plane;
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) {
+        T scale = (T)t->a[i % t->shape.C], shift = (T)t->b[i % t->shape.C];
+        for (int64_t s = i * S; s < (i + 1) * S; s++) {
+            t->out[s] = scale * t->x[s] + shift;
+        }
+    }
+}
+
+static cd_status NAME(coefficients)(NAME(task) * t, int count, const double *const *narrow, cd_error *err)
+{
+    void *block;
+    int64_t width = t->cut.width;
+    CD_TRY(cd_memory_alloc(&block, (size_t)(count * width) * sizeof(T), err));
+    t->scratch = block;
+    for (int i = 0; i < count; i++) {
+        NAME(unfold_coefficients)(t->scratch + i * width, narrow[i], t->shape.C, width);
+    }
+    return CD_OK;
+}
+
+cd_status NAME(cdk_channel_affine)(T *y, const T *x, const double *scale, const double *shift,
+                                   cdk_channels shape, cd_error *err)
+{
+    NAME(task) t = {.shape = shape, .cut = cut_rows(shape), .x = x, .out = y, .a = scale, .b = shift};
+    if (shape.plane > 1) {
+        cd_parallel_for(shape.rows * shape.C, CHUNK / shape.plane + 1, NAME(affine_planes), &t);
+        return CD_OK;
+    }
+    CD_TRY(NAME(coefficients)(&t, 2, (const double *const[]){scale, shift}, err));
+    cd_parallel_for(t.cut.chunks, 1, NAME(affine_chunks), &t);
+    cd_memory_free(t.scratch);
+    return CD_OK;
+}
+
+/* Pointwise: dx = a dy + b (x - mean) + d. */
+
+static void NAME(gradient_chunks)(void *context, int64_t begin, int64_t end, int thread)
+{
+    NAME(task) *t = context;
+    int64_t C = t->shape.C, width = t->cut.width;
+    const T *mean = t->scratch, *a = mean + width, *b = a + width, *d = b + width;
+    (void)thread;
+    for (int64_t chunk = begin; chunk < end; chunk++) {
+        int64_t rows = NAME(chunk_rows)(t, chunk), whole = rows / t->cut.fold,
+                start = chunk * t->cut.rows * C;
+        int64_t tail = start + whole * width;
+        NAME(gradient_rows)(t->out + start, t->dy + start, t->x + start, mean, a, b, d, whole, width);
+        NAME(gradient_rows)(t->out + tail, t->dy + tail, t->x + tail, mean, a, b, d, rows % t->cut.fold, C);
+    }
+}
+
+static void NAME(gradient_planes)(void *context, int64_t begin, int64_t end, int thread)
+{
+    NAME(task) *t = context;
+    int64_t S = t->shape.plane;
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t c = i % t->shape.C;
+        T mean = (T)t->mean[c], a = (T)t->a[c], b = (T)t->b[c], d = (T)t->d[c];
+        for (int64_t s = i * S; s < (i + 1) * S; s++) {
+            t->out[s] = a * t->dy[s] + b * (t->x[s] - mean) + d;
+        }
+    }
+}
+
+cd_status NAME(cdk_channel_gradient)(T *dx, const T *dy, const T *x, const double *mean, const double *a,
+                                     const double *b, const double *d, cdk_channels shape, cd_error *err)
+{
+    NAME(task)
+    t = {.shape = shape,
+         .cut = cut_rows(shape),
+         .x = x,
+         .dy = dy,
+         .out = dx,
+         .mean = mean,
+         .a = a,
+         .b = b,
+         .d = d};
+    if (shape.plane > 1) {
+        cd_parallel_for(shape.rows * shape.C, CHUNK / shape.plane + 1, NAME(gradient_planes), &t);
+        return CD_OK;
+    }
+    CD_TRY(NAME(coefficients)(&t, 4, (const double *const[]){mean, a, b, d}, err));
+    cd_parallel_for(t.cut.chunks, 1, NAME(gradient_chunks), &t);
+    cd_memory_free(t.scratch);
+    return CD_OK;
+}
+
+/* Rows. */
+
+typedef struct {
+    T *out;
+    const T *x, *y;
+    double *rstd;
+    const double *kept_rstd;
+    int64_t length;
+    double eps;
+} NAME(row_task);
+
+static void NAME(normalise_rows)(void *context, int64_t begin, int64_t end, int thread)
+{
+    const NAME(row_task) *t = context;
+    double n = (double)t->length;
+    (void)thread;
+    for (int64_t r = begin; r < end; r++) {
+        const T *x = t->x + r * t->length;
+        double sum = 0, squares = 0;
+        for (int64_t i = 0; i < t->length; i++) {
+            sum += x[i];
+        }
+        double mean = sum / n;
+        for (int64_t i = 0; i < t->length; i++) {
+            squares += (x[i] - mean) * (x[i] - mean);
+        }
+        t->rstd[r] = 1 / sqrt(squares / n + t->eps);
+        for (int64_t i = 0; i < t->length; i++) {
+            t->out[r * t->length + i] = (T)((x[i] - mean) * t->rstd[r]);
+        }
+    }
+}
+
+void NAME(cdk_row_normalise)(T *y, double *rstd, const T *x, int64_t rows, int64_t length, double eps)
+{
+    NAME(row_task) t = {.out = y, .x = x, .rstd = rstd, .length = length, .eps = eps};
+    cd_parallel_for(rows, CHUNK / (length + 1) + 1, NAME(normalise_rows), &t);
+}
+
+static void NAME(gradient_of_rows)(void *context, int64_t begin, int64_t end, int thread)
+{
+    const NAME(row_task) *t = context;
+    double n = (double)t->length;
+    (void)thread;
+    for (int64_t r = begin; r < end; r++) {
+        const T *dy = t->x + r * t->length, *y = t->y + r * t->length;
+        double sum = 0, product = 0;
+        for (int64_t i = 0; i < t->length; i++) {
+            sum += dy[i];
+            product += (double)dy[i] * y[i];
+        }
+        for (int64_t i = 0; i < t->length; i++) {
+            t->out[r * t->length + i] = (T)(t->kept_rstd[r] * (dy[i] - sum / n - y[i] * product / n));
+        }
+    }
+}
+
+void NAME(cdk_row_gradient)(T *dx, const T *dy, const T *y, const double *rstd, int64_t rows, int64_t length)
+{
+    NAME(row_task) t = {.out = dx, .x = dy, .y = y, .kept_rstd = rstd, .length = length};
+    cd_parallel_for(rows, CHUNK / (length + 1) + 1, NAME(gradient_of_rows), &t);
+}
