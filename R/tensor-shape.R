@@ -229,3 +229,10 @@ tensor_method("expand_as", function(other) expand_tensor(self, dim(other)))
 tensor_method("narrow", function(dim, start, length) torch_narrow(self, dim, start, length))
 tensor_method("select", function(dim, index) torch_select(self, dim, index))
 tensor_method("diagonal", function(offset = 0L, dim1 = 1L, dim2 = 2L) torch_diagonal(self, offset, dim1, dim2))
+
+tensor_method("squeeze_", function(dim = NULL) invisible(.Call(cdr_become, self, torch_squeeze(self, dim))))
+tensor_method("unsqueeze_", function(dim) invisible(.Call(cdr_become, self, torch_unsqueeze(self, dim))))
+tensor_method("t_", function() invisible(.Call(cdr_become, self, torch_t(self))))
+tensor_method("transpose_", function(dim0, dim1) {
+  invisible(.Call(cdr_become, self, torch_transpose(self, dim0, dim1)))
+})

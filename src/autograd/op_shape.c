@@ -152,7 +152,7 @@ static cd_status view_shape(cd_call *call, cd_error *err)
     int64_t shape[CD_MAX_DIMS], stride[CD_MAX_DIMS];
     CD_TRY(resolve_sizes(shape, x, call->n_attr, call->attr, err));
     if (!reshaped_strides(stride, x, call->n_attr, shape)) {
-        if (x->storage->refs == 1 && !x->storage->borrowed) {
+        if (x->refs == 1 && x->storage->refs == 1 && !x->storage->borrowed) {
             CD_TRY(lay_out_contiguously(x, err));
         } else if (!cd_tensor_is_channels_last(x)) {
             return cd_fail(

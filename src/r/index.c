@@ -332,3 +332,32 @@ SEXP cdr_storage_offset(SEXP x)
 {
     return Rf_ScalarReal((double)cdr_defined(x, "x")->value->offset);
 }
+
+static void swap_contents(cd_variable *x, cd_variable *y)
+{
+    cd_variable old = *x;
+    x->value = y->value;
+    x->requires_grad = y->requires_grad;
+    x->is_view_of_tracked = y->is_view_of_tracked;
+    x->creator = y->creator;
+    x->output = y->output;
+    y->value = old.value;
+    y->requires_grad = old.requires_grad;
+    y->creator = old.creator;
+    y->output = old.output;
+}
+
+/* x$unsqueeze_() and the like: x becomes y, which was computed from x and is not used afterwards. */
+SEXP cdr_become(SEXP x, SEXP y)
+{
+    cd_error err;
+    cd_variable *to = cdr_defined(x, "self"), *from = cdr_defined(y, "y");
+    if (cd_check_in_place(to, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    if (to->creator != NULL && to->creator->watcher[to->output] == to) {
+        to->creator->watcher[to->output] = NULL;
+    }
+    swap_contents(to, from);
+    return x;
+}

@@ -1,0 +1,62 @@
+# A small reader of its own for the tests, so that the package's reader is not tested by itself.
+
+# path: a .safetensors file; gives a named list of R arrays in the tensors' index order, each with attribute "dtype".
+read_safetensors <- function(path, names = NULL) {
+  con <- file(path, "rb")
+  on.exit(close(con))
+  header_size <- readBin(con, "integer", 1, 4, endian = "little")
+  readBin(con, "integer", 1, 4, endian = "little")
+  header <- jsonlite::fromJSON(rawToChar(readBin(con, "raw", header_size)), simplifyVector = TRUE)
+  header[["__metadata__"]] <- NULL
+  wanted <- if (is.null(names)) names(header) else names
+  sapply(wanted, function(name) {
+    entry <- header[[name]]
+    seek(con, 8 + header_size + entry$data_offsets[[1]])
+    row_major(read_values(con, entry$dtype, diff(entry$data_offsets)), entry$shape, entry$dtype)
+  }, simplify = FALSE)
+}
+
+read_values <- function(con, dtype, nbytes) {
+  switch(dtype,
+    F32 = readBin(con, "numeric", nbytes / 4, 4, endian = "little"),
+    F64 = readBin(con, "numeric", nbytes / 8, 8, endian = "little"),
+    I32 = readBin(con, "integer", nbytes / 4, 4, endian = "little"),
+    I64 = long_values(readBin(con, "integer", nbytes / 4, 4, endian = "little")),
+    U8 = readBin(con, "integer", nbytes, 1, signed = FALSE),
+    BOOL = readBin(con, "integer", nbytes, 1, signed = FALSE) != 0,
+    stop("dtype not read by the tests: ", dtype)
+  )
+}
+
+# The low words, as 64-bit values in the reference files are small; anything else would be a wrong high word.
+long_values <- function(words) {
+  low <- words[c(TRUE, FALSE)]
+  high <- words[c(FALSE, TRUE)]
+  stopifnot(all(high == ifelse(low < 0, -1L, 0L)))
+  low
+}
+
+row_major <- function(values, shape, dtype) {
+  shape <- as.integer(unlist(shape))
+  if (length(shape) > 1) {
+    values <- aperm(array(values, rev(shape)), rev(seq_along(shape)))
+  }
+  structure(values, dtype = dtype)
+}
+
+# Cases of operators.json of one operator, with their tensors read: inputs, output, grads and grad_output as arrays.
+reference_cases <- function(op) {
+  cases <- jsonlite::fromJSON(reference_path("operators.json"), simplifyVector = FALSE)
+  cases <- Filter(function(case) identical(case$op, op), cases)
+  lapply(cases, function(case) {
+    read <- function(names) {
+      names <- unlist(names)
+      values <- read_safetensors(reference_path("operators.safetensors"), unname(names))
+      if (is.null(names(names))) values[[1]] else stats::setNames(values, names(names))
+    }
+    for (field in intersect(c("inputs", "output", "grads", "grad_output"), names(case))) {
+      case[[field]] <- read(case[[field]])
+    }
+    case
+  })
+}
