@@ -1,0 +1,77 @@
+#include "autograd/pointwise.h"
+
+#include "tensor/copy.h"
+#include "tensor/iterate.h"
+
+cdk_type cd_kernel_type(cd_dtype dtype)
+{
+    static const cdk_type types[CD_DTYPES] = {
+        [CD_BOOL] = CDK_BOOL, [CD_UINT8] = CDK_U8,    [CD_INT32] = CDK_I32,
+        [CD_INT64] = CDK_I64, [CD_FLOAT32] = CDK_F32, [CD_FLOAT64] = CDK_F64,
+    };
+    return types[dtype];
+}
+
+/* t in the dtype; a copy also where writing `out` would change elements of t before they are read. */
+static cd_status operand(cd_tensor **as, cd_tensor *t, cd_dtype dtype, const cd_tensor *out, cd_error *err)
+{
+    bool overlaps =
+        t->storage == out->storage && (t->offset != out->offset || !cd_tensor_same_strides(t, out));
+    if (t->dtype == dtype && !overlaps) {
+        *as = cd_tensor_retain(t);
+        return CD_OK;
+    }
+    CD_TRY(cd_tensor_new(as, dtype, t->ndim, t->shape, cd_tensor_preferred_layout(t), err));
+    return cd_tensor_copy(*as, t, err);
+}
+
+static void binary_body(const void *context, char *const *data, const int64_t *stride, int64_t n)
+{
+    (*(const cdk_binary_run *)context)(data[0], data[1], data[2], stride[0], stride[1], stride[2], n);
+}
+
+static cd_status no_kernel(const char *name, cd_dtype dtype, cd_error *err)
+{
+    return cd_fail(err, CD_EDTYPE, "%s is not available for tensors of dtype %s. Convert with $to(dtype = ).",
+                   name, cd_dtype_name(dtype));
+}
+
+cd_status cd_binary_into(cd_tensor *out, cdk_binary op, cd_tensor *a, cd_tensor *b, cd_dtype dtype,
+                         const char *name, cd_error *err)
+{
+    cdk_binary_run run = cdk_binary_for(op, cd_kernel_type(dtype));
+    if (run == NULL) {
+        return no_kernel(name, dtype, err);
+    }
+    cd_tensor *operands[3] = {out, NULL, NULL};
+    cd_status status = operand(&operands[1], a, dtype, out, err);
+    if (status == CD_OK) {
+        status = operand(&operands[2], b, dtype, out, err);
+    }
+    if (status == CD_OK) {
+        status = cd_iterate(3, operands, binary_body, &run, err);
+    }
+    cd_tensor_release(operands[1]);
+    cd_tensor_release(operands[2]);
+    return status;
+}
+
+static void unary_body(const void *context, char *const *data, const int64_t *stride, int64_t n)
+{
+    (*(const cdk_unary_run *)context)(data[0], data[1], stride[0], stride[1], n);
+}
+
+cd_status cd_unary_into(cd_tensor *out, cdk_unary op, cd_tensor *x, const char *name, cd_error *err)
+{
+    cdk_unary_run run = cdk_unary_for(op, cd_kernel_type(out->dtype));
+    if (run == NULL) {
+        return no_kernel(name, out->dtype, err);
+    }
+    cd_tensor *operands[2] = {out, NULL};
+    cd_status status = operand(&operands[1], x, out->dtype, out, err);
+    if (status == CD_OK) {
+        status = cd_iterate(2, operands, unary_body, &run, err);
+    }
+    cd_tensor_release(operands[1]);
+    return status;
+}

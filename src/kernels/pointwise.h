@@ -1,0 +1,81 @@
+/* Element-by-element functions of one and two arguments, on runs of strided elements.
+ *
+ * Integers wrap around on overflow; bool is a byte 0 or 1. Float32 exp, log, tanh and sigmoid are vectorised
+ * polynomials with relative error below 1e-6; the others are the C library's.
+ */
+#ifndef CANDELA_KERNELS_POINTWISE_H
+#define CANDELA_KERNELS_POINTWISE_H
+
+#include <stdint.h>
+
+typedef enum { CDK_BOOL = 0, CDK_U8, CDK_I32, CDK_I64, CDK_F32, CDK_F64, CDK_TYPES } cdk_type;
+
+typedef enum {
+    CDK_ADD,
+    CDK_SUB,
+    CDK_MUL,
+    CDK_DIV,       /* floats only */
+    CDK_DIV_TRUNC, /* quotient rounded towards 0 */
+    CDK_DIV_FLOOR, /* quotient rounded down; integers: the divisor must not be 0 */
+    CDK_POW,
+    CDK_MAXIMUM, /* NaN if either is */
+    CDK_MINIMUM,
+    CDK_FMOD,      /* sign of the dividend */
+    CDK_REMAINDER, /* sign of the divisor */
+    CDK_ATAN2,     /* floats only */
+    CDK_EQ,        /* from here on the result is bool */
+    CDK_NE,
+    CDK_LT,
+    CDK_LE,
+    CDK_GT,
+    CDK_GE,
+    CDK_AND,
+    CDK_OR,
+    CDK_XOR,
+    CDK_BINARIES
+} cdk_binary;
+
+/* y[i * sy] = a[i * sa] op b[i * sb], i < n; y may be a or b. */
+typedef void (*cdk_binary_run)(void *y, const void *a, const void *b, int64_t sy, int64_t sa, int64_t sb,
+                               int64_t n);
+
+/* NULL where the type has no such operation. */
+cdk_binary_run cdk_binary_for(cdk_binary op, cdk_type type);
+
+typedef enum {
+    CDK_NEG,
+    CDK_ABS,
+    CDK_SIGN,
+    CDK_SQUARE,
+    CDK_EXP, /* from here on floats only */
+    CDK_EXPM1,
+    CDK_LOG,
+    CDK_LOG2,
+    CDK_LOG10,
+    CDK_LOG1P,
+    CDK_SQRT,
+    CDK_RSQRT,
+    CDK_RECIPROCAL,
+    CDK_SIN,
+    CDK_COS,
+    CDK_TAN,
+    CDK_ASIN,
+    CDK_ACOS,
+    CDK_ATAN,
+    CDK_SINH,
+    CDK_COSH,
+    CDK_TANH,
+    CDK_SIGMOID,
+    CDK_ERF,
+    CDK_FLOOR,
+    CDK_CEIL,
+    CDK_ROUND, /* half to even */
+    CDK_TRUNC,
+    CDK_UNARIES
+} cdk_unary;
+
+/* y[i * sy] = f(x[i * sx]), i < n; y may be x. */
+typedef void (*cdk_unary_run)(void *y, const void *x, int64_t sy, int64_t sx, int64_t n);
+cdk_unary_run cdk_unary_for(cdk_unary op, cdk_type type);
+
+#endif
