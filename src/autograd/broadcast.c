@@ -73,7 +73,7 @@ cd_status cd_out_broadcast(cd_call *call, cd_dtype dtype, cd_error *err)
     return cd_out(call, 0, dtype, ndim, shape, some && all ? CD_CHANNELS_LAST : CD_CONTIGUOUS, err);
 }
 
-cd_status cd_sum_to_shape(cd_tensor **sum, cd_tensor *t, const cd_tensor *like, cd_error *err)
+cd_status cd_sum_to_like(cd_tensor **sum, cd_tensor *t, const cd_tensor *like, cd_error *err)
 {
     double attr[2 + CD_MAX_DIMS] = {0, -1};
     int n_attr = 2, lead = t->ndim - like->ndim;

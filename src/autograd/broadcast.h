@@ -15,6 +15,6 @@ cd_status cd_out_broadcast(cd_call *call, cd_dtype dtype, cd_error *err);
 
 /* Sums t over the dimensions along which `like` was broadcast, and converts it to the dtype of `like`: the
  * gradient of a broadcast input. Caller owns one reference. */
-cd_status cd_sum_to_shape(cd_tensor **sum, cd_tensor *t, const cd_tensor *like, cd_error *err);
+cd_status cd_sum_to_like(cd_tensor **sum, cd_tensor *t, const cd_tensor *like, cd_error *err);
 
 #endif

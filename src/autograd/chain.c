@@ -42,7 +42,11 @@ static cd_tensor *keep(cd_chain *c, cd_status status, cd_tensor *t)
 cd_tensor *cd_chain_number(cd_chain *c, double value)
 {
     cd_tensor *t = NULL;
-    return c->status != CD_OK ? NULL : keep(c, cd_tensor_number(&t, CD_FLOAT64, value, c->err), t);
+    if (c->status != CD_OK) {
+        return NULL;
+    }
+    cd_status status = cd_tensor_number(&t, CD_FLOAT64, value, c->err);
+    return keep(c, status, t);
 }
 
 cd_tensor *cd_chain_op(cd_chain *c, const char *op, int n_in, cd_tensor *const *in, int n_attr,
@@ -107,6 +111,6 @@ cd_tensor *cd_chain_reshape(cd_chain *c, cd_tensor *t, int ndim, const int64_t *
 void cd_chain_give(cd_chain *c, cd_gradient *g, int i, cd_tensor *t)
 {
     if (c->status == CD_OK) {
-        c->status = cd_sum_to_shape(&g->dx[i], t, g->in[i], c->err);
+        c->status = cd_sum_to_like(&g->dx[i], t, g->in[i], c->err);
     }
 }
