@@ -1,0 +1,118 @@
+monitor_stop <- function(train, ..., epochs = length(train)) {
+  fitted <- fit(scripted_model(train), scripted_loader(), epochs = epochs, verbose = FALSE,
+    callbacks = luz_callback_early_stopping("train_loss", ...))
+  nrow(get_metrics(fitted))
+}
+
+test_that("early stopping counts epochs without improvement", {
+  expect_equal(monitor_stop(c(5, 4, 3, 4, 5, 6), patience = 2), 5)
+  expect_equal(monitor_stop(c(5, 4, 4.5, 3, 4, 4, 4), patience = 2), 6)
+  expect_equal(monitor_stop(c(5, 6, 7, 8, 9), patience = 10), 5)
+})
+
+test_that("early stopping with patience 0 stops at the second epoch", {
+  expect_equal(monitor_stop(c(5, 4, 3), patience = 0), 2)
+})
+
+test_that("min_delta and baseline", {
+  expect_equal(monitor_stop(c(5, 4.9, 4.8, 4.7), patience = 2, min_delta = 0.5), 3)
+  expect_equal(monitor_stop(c(5, 4, 3, 2), patience = 2, baseline = 1), 2)
+})
+
+test_that("mode max and a least number of epochs", {
+  expect_equal(monitor_stop(c(1, 2, 3, 2, 2), patience = 2, mode = "max"), 5)
+  expect_equal(monitor_stop(c(1, 2, 3, 4, 5, 6), patience = 1, epochs = c(4, 6)), 4)
+})
+
+test_that("the chapter's run stops at epoch 13", {
+  valid <- c(0.4433, 0.35, 0.31, 0.29, 0.27, 0.26, 0.25, 0.24, 0.235, 0.22, 0.2161, 0.2191, 0.2203, 0.2, 0.1)
+  fitted <- fit(scripted_model(rep(0, 15), valid), scripted_loader(), epochs = 15, valid_data = scripted_loader(),
+    verbose = FALSE, callbacks = list(luz_callback_early_stopping(patience = 2)))
+  expect_equal(max(get_metrics(fitted)$epoch), 13)
+})
+
+test_that("the text on the console", {
+  messages <- fit_messages(scripted_model(c(0.67816, 0.315, 0.5), c(0.44332, 1.285, 2)), scripted_loader(), epochs = 20,
+    valid_data = scripted_loader(), callbacks = list(luz_callback_early_stopping(patience = 1)))
+  expect_equal(messages, c(
+    "Epoch 1/20", "Train metrics: Loss: 0.6782", "Valid metrics: Loss: 0.4433",
+    "Epoch 2/20", "Train metrics: Loss: 0.315", "Valid metrics: Loss: 1.285",
+    "Early stopping at epoch 2 of 20"
+  ))
+})
+
+test_that("the messages of luz for a seeded model, digit by digit", {
+  withr::local_options(torch.old_seed_behavior = TRUE)
+  torch_manual_seed(1)
+  set.seed(1)
+  loader <- linear_loader()
+  run <- function(model, ...) {
+    fit_messages(model, loader, epochs = 25, callbacks = list(luz_callback_early_stopping(...)))
+  }
+  first <- c(
+    "1.6053", "1.5625", "1.5222", "1.4836", "1.4466", "1.4113", "1.3775", "1.3452", "1.3144", "1.285", "1.257",
+    "1.2303", "1.2049", "1.1807", "1.1576", "1.1357", "1.1149", "1.0951"
+  )
+  expect_equal(
+    run(linear_model(), monitor = "train_loss", patience = 1, min_delta = 0.02),
+    c(rbind(paste0("Epoch ", 1:18, "/25"), paste("Train metrics: Loss:", first)), "Early stopping at epoch 18 of 25")
+  )
+  second <- c("1.279", "1.2552", "1.2335", "1.2127", "1.1927")
+  expect_equal(
+    run(linear_model(), monitor = "train_loss", patience = 5, baseline = 0.001),
+    c(rbind(paste0("Epoch ", 1:5, "/25"), paste("Train metrics: Loss:", second)), "Early stopping at epoch 5 of 25")
+  )
+  fit(linear_model(), loader, epochs = 1, verbose = FALSE)
+  expect_equal(
+    run(linear_model(metrics = luz_metric_mae()), monitor = "train_mae", patience = 2, baseline = 0.91, min_delta = 0.01),
+    c(
+      "Epoch 1/25", "Train metrics: Loss: 1.2671 - MAE: 0.9163",
+      "Epoch 2/25", "Train metrics: Loss: 1.2387 - MAE: 0.9058", "Early stopping at epoch 2 of 25"
+    )
+  )
+})
+
+test_that("on_early_stopping is called", {
+  recorder <- breakpoint_recorder("on_early_stopping")
+  fit(scripted_model(), scripted_loader(), epochs = 5, verbose = FALSE,
+    callbacks = list(luz_callback_early_stopping("train_loss", patience = 1), recorder$callback))
+  expect_equal(recorder$calls$names, "on_early_stopping")
+})
+
+test_that("a metric that is not there is named", {
+  model <- scripted_model()
+  expect_error(
+    fit(model, scripted_loader(), verbose = FALSE, callbacks = luz_callback_early_stopping()),
+    class = "candela_error"
+  )
+  message <- tryCatch(
+    fit(model, scripted_loader(), verbose = FALSE, callbacks = luz_callback_early_stopping("train_acc")),
+    error = function(e) conditionMessage(e$parent)
+  )
+  expect_match(message, "no metric `train_acc`.*train_loss")
+})
+
+test_that("checkpoints", {
+  folder <- paste0(withr::local_tempdir(), "/")
+  fit(scripted_model(c(3, 2, 5)), scripted_loader(), epochs = 3, verbose = FALSE,
+    callbacks = luz_callback_model_checkpoint(folder, monitor = "train_loss"))
+  expect_equal(sort(dir(folder)), paste0("epoch-0", 1:3, "-train_loss-", c("3.000", "2.000", "5.000"), ".pt"))
+  folder <- withr::local_tempdir()
+  fitted <- fit(scripted_model(c(3, 2, 5)), scripted_loader(), epochs = 3, verbose = FALSE,
+    callbacks = luz_callback_model_checkpoint(file.path(folder, "e{epoch}.pt"), "train_loss", save_best_only = TRUE))
+  expect_equal(sort(dir(folder)), c("e1.pt", "e2.pt"))
+  expect_equal(as.numeric(fitted$model$weight$item()), 3)
+  luz_load_checkpoint(fitted, file.path(folder, "e2.pt"))
+  expect_equal(as.numeric(fitted$model$weight$item()), 2)
+})
+
+test_that("templates of paths", {
+  expect_equal(fill_template("a-{epoch:03d}-{monitor:.2f}-{ctx$x}", list(epoch = 7L, monitor = 0.126, ctx = list(x = "y"))),
+    "a-007-0.13-y")
+})
+
+test_that("the best model is kept", {
+  fitted <- fit(scripted_model(c(3, 1, 2, 4)), scripted_loader(), epochs = 4, verbose = FALSE,
+    callbacks = luz_callback_keep_best_model("train_loss"))
+  expect_equal(as.numeric(fitted$model$weight$item()), 2)
+})
