@@ -33,7 +33,7 @@ scripted_model <- function(train = rep(1, 100), valid = train) {
       ctx$loss <- list(opt = loss)
       if (ctx$training) with_no_grad(self$weight$fill_(ctx$epoch))
     },
-    set_optimizers = function() optim_sgd(self$parameters, lr = 0.1)
+    set_optimizers = function(lr = 0.1) optim_sgd(self$parameters, lr = lr)
   ) %>%
     setup()
 }
