@@ -1,0 +1,310 @@
+# Losses.
+
+reduction_codes <- c(none = 0, mean = 1, sum = 2)
+
+reduction_code <- function(reduction) {
+  code <- reduction_codes[reduction[[1]]]
+  if (is.na(code)) {
+    value_error(sprintf("`reduction` must be \"none\", \"mean\" or \"sum\", got \"%s\".", reduction[[1]]))
+  }
+  unname(code)
+}
+
+reduce_loss <- function(loss, reduction) {
+  switch(reduction_code(reduction) + 1, loss, loss$mean(), loss$sum())
+}
+
+#' Cross entropy of classes
+#'
+#' The loss of a classifier, for images one classification per pixel. For logits x and class t the loss is
+#' weight\[t\] times -log softmax(x)\[t\]; `nnf_nll_loss()` takes log-probabilities instead of logits.
+#' `"mean"` divides the sum of the losses by the sum of the weights of the classes that occurred. The gradient is
+#' computed together with the loss.
+#'
+#' @param input float tensor of logits, N x C or N x C x d1 x ...; or just C.
+#' @param target classes from 1 to C, Long, N or N x d1 x ...; or probabilities, float, of the size of `input`
+#'   (cross entropy only).
+#' @param weight C weights of the classes, or `NULL`.
+#' @param ignore_index a class that does not count.
+#' @param reduction `"mean"`, `"sum"` or `"none"`.
+#' @param label_smoothing share of the target that is spread evenly over all classes, 0 to 1.
+#' @return a tensor: a single number, or one loss for each target with `reduction = "none"`.
+#' @section Errors: a target of 0 or above C.
+#' @examples
+#' logits <- torch_randn(2, 3, 4, 4, requires_grad = TRUE)
+#' target <- torch_randint(1, 4, c(2, 4, 4), dtype = torch_long())
+#' loss <- nnf_cross_entropy(logits, target)
+#' loss$backward()
+#' @export
+nnf_cross_entropy <- function(input, target, weight = NULL, ignore_index = -100, reduction = c("mean", "sum", "none"),
+                              label_smoothing = 0) {
+  if (label_smoothing < 0 || label_smoothing > 1) {
+    value_error(sprintf("`label_smoothing` must be between 0 and 1, got %s.", format(label_smoothing)))
+  }
+  if (has_probabilities(input, target)) {
+    return(probability_cross_entropy(input, target, weight, reduction, label_smoothing))
+  }
+  class_loss(input, target, weight, ignore_index, reduction, label_smoothing, is_log = FALSE)
+}
+
+#' @rdname nnf_cross_entropy
+#' @export
+nnf_nll_loss <- function(input, target, weight = NULL, ignore_index = -100, reduction = "mean") {
+  class_loss(input, target, weight, ignore_index, reduction, 0, is_log = TRUE)
+}
+
+#' @rdname nnf_cross_entropy
+#' @export
+torch_nll_loss <- nnf_nll_loss
+
+class_loss <- function(input, target, weight, ignore_index, reduction, label_smoothing, is_log) {
+  if (ignore_index == 0) {
+    value_error("`ignore_index` must not be 0: classes count from 1.")
+  }
+  attrs <- as.double(c(ignore_index, reduction_code(reduction), label_smoothing, is_log))
+  apply_op(ops$cross_entropy, list(input, target, weight), attrs)
+}
+
+has_probabilities <- function(input, target) {
+  is_tensor(target) && identical(dim(input), dim(target)) && target$dtype$is_floating_point
+}
+
+probability_cross_entropy <- function(input, target, weight, reduction, label_smoothing) {
+  rank <- length(dim(input))
+  dim <- min(rank, 2L)
+  if (label_smoothing > 0) target <- target * (1 - label_smoothing) + label_smoothing / dim(input)[dim]
+  if (!is.null(weight)) target <- target * weight$reshape(c(-1, rep(1, max(rank - 2, 0))))
+  losses <- -(nnf_log_softmax(input, dim) * target)$sum(dim = dim)
+  switch(reduction_code(reduction) + 1, losses, losses$sum() / length(losses), losses$sum())
+}
+
+#' Losses of numbers
+#'
+#' With d = input - target for each element: `mse_loss` d^2; `l1_loss` |d|; `smooth_l1_loss` d^2 / (2 beta) where
+#' |d| < beta, else |d| - beta / 2; `huber_loss` d^2 / 2 where |d| < delta, else delta (|d| - delta / 2).
+#' `binary_cross_entropy` -(t log x + (1 - t) log(1 - x)), logarithms not below -100;
+#' `binary_cross_entropy_with_logits` the same of sigmoid(x), computed without overflow; `kl_div` t (log t - x) for
+#' log-probabilities x; `poisson_nll_loss` exp(x) - t x, or x - t log(x + eps).
+#'
+#' @param input,target float tensors of the same size.
+#' @param reduction `"mean"`, `"sum"`, `"none"`; for `kl_div` also `"batchmean"`, the sum divided by N.
+#' @param beta,delta where the loss turns from a square to a line.
+#' @param weight factor for each element's loss, or `NULL`.
+#' @param pos_weight factor for the part of the positive class, broadcast to the input, or `NULL`.
+#' @param log_input is the input the logarithm of the rate?
+#' @param full add Stirling's approximation of log(target!)?
+#' @param eps avoids log(0).
+#' @return a tensor: a single number, or of the input's size with `reduction = "none"`.
+#' @examples
+#' x <- torch_tensor(c(0.2, 0.9))
+#' t <- torch_tensor(c(0, 1))
+#' nnf_mse_loss(x, t)
+#' nnf_binary_cross_entropy(x, t)
+#' @export
+nnf_mse_loss <- function(input, target, reduction = "mean") {
+  warn_of_broadcast(input, target)
+  d <- input - target
+  reduce_loss(d * d, reduction)
+}
+
+warn_of_broadcast <- function(input, target) {
+  if (!identical(dim(input), dim(target))) {
+    rlang::warn(sprintf(
+      "The target's size [%s] differs from the input's [%s]: broadcasting will likely give wrong results.",
+      toString(dim(target)), toString(dim(input))
+    ))
+  }
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_l1_loss <- function(input, target, reduction = "mean") reduce_loss((input - target)$abs(), reduction)
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_smooth_l1_loss <- function(input, target, reduction = "mean", beta = 1) {
+  if (beta == 0) {
+    return(nnf_l1_loss(input, target, reduction))
+  }
+  nnf_huber_loss(input, target, reduction, beta) / beta
+}
+
+# |d| limited to delta is c: c (|d| - c / 2) is the square below delta and the line above.
+#' @rdname nnf_mse_loss
+#' @export
+nnf_huber_loss <- function(input, target, reduction = "mean", delta = 1) {
+  size <- (input - target)$abs()
+  inner <- size$clamp(max = delta)
+  reduce_loss(inner * (size - inner * 0.5), reduction)
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_binary_cross_entropy <- function(input, target, weight = NULL, reduction = c("mean", "sum", "none")) {
+  if (!identical(dim(input), dim(target))) {
+    value_error(sprintf(
+      "binary_cross_entropy: the target's size [%s] must be the input's, [%s].", toString(dim(target)),
+      toString(dim(input))
+    ))
+  }
+  loss <- -(target * input$log()$clamp(min = -100) + (1 - target) * (1 - input)$log()$clamp(min = -100))
+  reduce_loss(if (is.null(weight)) loss else loss * weight, reduction)
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_binary_cross_entropy_with_logits <- function(input, target, weight = NULL, reduction = c("mean", "sum", "none"),
+                                                 pos_weight = NULL) {
+  if (!identical(dim(input), dim(target))) {
+    value_error(sprintf(
+      "binary_cross_entropy_with_logits: the target's size [%s] must be the input's, [%s].", toString(dim(target)),
+      toString(dim(input))
+    ))
+  }
+  positive <- if (is.null(pos_weight)) target else target * pos_weight
+  loss <- -(positive * nnf_logsigmoid(input) + (1 - target) * nnf_logsigmoid(-input))
+  reduce_loss(if (is.null(weight)) loss else loss * weight, reduction)
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_kl_div <- function(input, target, reduction = "mean") {
+  loss <- target * (target$clamp(min = 1e-38)$log() - input)
+  if (identical(reduction, "batchmean")) loss$sum() / dim(input)[1] else reduce_loss(loss, reduction)
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_poisson_nll_loss <- function(input, target, log_input = TRUE, full = FALSE, eps = 1e-8, reduction = "mean") {
+  loss <- if (log_input) input$exp() - target * input else input - target * (input + eps)$log()
+  if (full) {
+    large <- target$clamp(min = 1)
+    stirling <- large * large$log() - large + (large * (2 * pi))$log() * 0.5
+    loss <- loss + torch_where(target > 1, stirling, torch_zeros_like(stirling))
+  }
+  reduce_loss(loss, reduction)
+}
+
+#' Losses with margins
+#'
+#' For each element or row: `soft_margin_loss` log(1 + exp(-t x)), t = 1 or -1; `hinge_embedding_loss` x where t = 1,
+#' max(0, margin - x) where t = -1; `margin_ranking_loss` max(0, -t (x1 - x2) + margin); `cosine_embedding_loss`
+#' 1 - cos(x1, x2) where t = 1, max(0, cos(x1, x2) - margin) where t = -1; `triplet_margin_loss` max(0, d(anchor,
+#' positive) - d(anchor, negative) + margin), d the p-norm of the difference; `multi_margin_loss` the mean over the
+#' classes i other than t of max(0, margin - x\[t\] + x\[i\])^p; `multilabel_margin_loss` the same for several true
+#' classes (rows of `target` list them, ended by a value below 1); `multilabel_soft_margin_loss` binary cross entropy
+#' with logits, averaged over the classes.
+#'
+#' @param input,input1,input2,anchor,positive,negative float tensors.
+#' @param target labels, see the description; classes count from 1.
+#' @param margin,p,eps numbers, see the description; `eps` keeps norms away from 0.
+#' @param swap use the distance positive - negative where it is smaller than that of anchor - negative?
+#' @param weight weights of the classes, or `NULL`.
+#' @param reduction `"mean"`, `"sum"` or `"none"`.
+#' @return a tensor: a single number, or one loss for each element or row with `reduction = "none"`.
+#' @examples
+#' x <- torch_tensor(c(0.5, -1))
+#' nnf_soft_margin_loss(x, torch_tensor(c(1, -1)))
+#' @export
+nnf_soft_margin_loss <- function(input, target, reduction = "mean") {
+  reduce_loss(-nnf_logsigmoid(input * target), reduction)
+}
+
+#' @rdname nnf_soft_margin_loss
+#' @export
+nnf_hinge_embedding_loss <- function(input, target, margin = 1, reduction = "mean") {
+  loss <- torch_where(target == 1, input, nnf_relu(margin - input))
+  reduce_loss(loss, reduction)
+}
+
+#' @rdname nnf_soft_margin_loss
+#' @export
+nnf_margin_ranking_loss <- function(input1, input2, target, margin = 0, reduction = "mean") {
+  reduce_loss(nnf_relu(target * (input2 - input1) + margin), reduction)
+}
+
+#' @rdname nnf_soft_margin_loss
+#' @export
+nnf_cosine_embedding_loss <- function(input1, input2, target, margin = 0, reduction = "mean") {
+  similarity <- nnf_cosine_similarity(input1, input2, dim = -1)
+  reduce_loss(torch_where(target == 1, 1 - similarity, nnf_relu(similarity - margin)), reduction)
+}
+
+#' @rdname nnf_soft_margin_loss
+#' @export
+nnf_triplet_margin_loss <- function(anchor, positive, negative, margin = 1, p = 2, eps = 1e-6, swap = FALSE,
+                                    reduction = "mean") {
+  distance <- function(a, b) nnf_pairwise_distance(a, b, p, eps)
+  far <- distance(anchor, negative)
+  if (swap) far <- torch_minimum(far, distance(positive, negative))
+  reduce_loss(nnf_relu(distance(anchor, positive) - far + margin), reduction)
+}
+
+#' @rdname nnf_soft_margin_loss
+#' @export
+nnf_multi_margin_loss <- function(input, target, p = 1, margin = 1, weight = NULL, reduction = "mean") {
+  index <- target$unsqueeze(-1)
+  of_target <- input$gather(length(dim(input)), index)
+  loss <- nnf_relu(margin - of_target + input)
+  if (p == 2) loss <- loss * loss
+  if (!is.null(weight)) loss <- loss * weight$index_select(1, target$reshape(-1))$reshape(dim(index))
+  others <- 1 - nnf_one_hot(target, dim(input)[length(dim(input))])$to(dtype = input$dtype)
+  reduce_loss((loss * others)$mean(dim = -1), reduction)
+}
+
+#' @rdname nnf_soft_margin_loss
+#' @export
+nnf_multilabel_margin_loss <- function(input, target, reduction = "mean") {
+  rows <- if (length(dim(input)) == 1) input$unsqueeze(1) else input
+  labels <- matrix(as.integer(as.array(target$to(dtype = torch_long()))), nrow = dim(rows)[1])
+  losses <- lapply(seq_len(nrow(labels)), function(i) multilabel_margin_row(rows[i, ], labels[i, ]))
+  reduce_loss(torch_stack(losses)$reshape(utils::head(dim(input), -1)), reduction)
+}
+
+multilabel_margin_row <- function(x, labels) {
+  ends <- which(labels < 1)
+  true <- if (length(ends) > 0) labels[seq_len(ends[1] - 1)] else labels
+  if (length(true) == 0) {
+    return(x$sum() * 0)
+  }
+  other <- setdiff(seq_along(labels), true)
+  if (length(other) == 0) {
+    return(x$sum() * 0)
+  }
+  pick <- function(i) x$index_select(1, torch_tensor(as.integer(i), dtype = torch_long()))
+  nnf_relu(1 - pick(true)$unsqueeze(2) + pick(other)$unsqueeze(1))$sum() / length(labels)
+}
+
+#' @rdname nnf_soft_margin_loss
+#' @export
+nnf_multilabel_soft_margin_loss <- function(input, target, weight = NULL, reduction = "mean") {
+  losses <- nnf_binary_cross_entropy_with_logits(input, target, weight, "none")
+  reduce_loss(losses$mean(dim = -1), reduction)
+}
+
+#' Similarity and distance of vectors
+#'
+#' `nnf_cosine_similarity()`: x1 . x2 / max(|x1| |x2|, eps). `nnf_pairwise_distance()`: the p-norm of x1 - x2 + eps
+#' along the last dimension.
+#'
+#' @param x1,x2 float tensors that can be broadcast together.
+#' @param dim dimension of the vectors, from 1.
+#' @param eps keeps the result finite.
+#' @param p order of the norm.
+#' @param keepdim keep the last dimension, of size 1?
+#' @return a tensor without the dimension of the vectors.
+#' @examples
+#' nnf_cosine_similarity(torch_tensor(matrix(1:2, 1)), torch_tensor(matrix(2:1, 1)))
+#' @export
+nnf_cosine_similarity <- function(x1, x2, dim = 2, eps = 1e-8) {
+  if (!x1$dtype$is_floating_point) x1 <- x1$to(dtype = torch_float())
+  if (!x2$dtype$is_floating_point) x2 <- x2$to(dtype = torch_float())
+  squares <- (x1 * x1)$sum(dim = dim) * (x2 * x2)$sum(dim = dim)
+  (x1 * x2)$sum(dim = dim) / squares$clamp(min = eps^2)$sqrt()
+}
+
+#' @rdname nnf_cosine_similarity
+#' @export
+nnf_pairwise_distance <- function(x1, x2, p = 2, eps = 1e-6, keepdim = FALSE) {
+  vector_norm(x1 - x2 + eps, p, -1, keepdim)
+}

@@ -1,0 +1,133 @@
+# Normalisation: batch, layer, group, instance; vectors to unit length.
+
+#' Batch normalisation
+#'
+#' y = (x - mean) / sqrt(var + eps) weight + bias for each channel. When `training`, mean and (biased) variance are
+#' those of the batch, and the running statistics move towards them in place: running = (1 - momentum) running +
+#' momentum batch, with the unbiased variance. Otherwise the running statistics are used.
+#'
+#' @param input float tensor, N x C or N x C x ...
+#' @param running_mean,running_var tensors of C elements; may be `NULL` when `training`.
+#' @param weight,bias tensors of C elements, or `NULL` for 1 and 0.
+#' @param training use the statistics of the batch?
+#' @param momentum share of the new statistics.
+#' @param eps added to the variance.
+#' @return a tensor like `input`.
+#' @references Ioffe, Szegedy (2015), Batch normalization.
+#' @examples
+#' x <- torch_randn(8, 3, 4, 4) * 2 + 1
+#' y <- nnf_batch_norm(x, torch_zeros(3), torch_ones(3), training = TRUE)
+#' y$mean()
+#' @export
+nnf_batch_norm <- function(input, running_mean, running_var, weight = NULL, bias = NULL, training = FALSE,
+                           momentum = 0.1, eps = 1e-5) {
+  inputs <- list(input, weight, bias, running_mean, running_var)
+  apply_op(ops$batch_norm, inputs, as.double(c(training, if (is.null(momentum)) 0 else momentum, eps)))
+}
+
+#' Layer, group and instance normalisation
+#'
+#' (x - mean) / sqrt(var + eps), mean and (biased) variance taken for each sample: over the last dimensions
+#' (`layer_norm`), over groups of channels and all positions (`group_norm`), or over the positions of each channel
+#' (`instance_norm`).
+#'
+#' @inheritParams nnf_batch_norm
+#' @param normalized_shape sizes of the last dimensions, over which to normalise.
+#' @param weight,bias factors and offsets, or `NULL`: of size `normalized_shape` for `layer_norm`, else one for each
+#'   channel.
+#' @param num_groups number of groups; divides the number of channels.
+#' @param use_input_stats use the statistics of the input? Otherwise the running ones are used.
+#' @return a tensor like `input`.
+#' @references Ba, Kiros, Hinton (2016), Layer normalization. Wu, He (2018), Group normalization.
+#' @examples
+#' x <- torch_randn(2, 4, 3, 3)
+#' dim(nnf_group_norm(x, 2))
+#' nnf_layer_norm(torch_tensor(matrix(1:6, 2)), 3)
+#' @export
+nnf_layer_norm <- function(input, normalized_shape, weight = NULL, bias = NULL, eps = 1e-5) {
+  last <- utils::tail(dim(input), length(normalized_shape))
+  if (!identical(as.double(last), as.double(normalized_shape))) {
+    value_error(sprintf(
+      "layer_norm: expected an input whose last dimensions are [%s], got size [%s].", toString(normalized_shape),
+      toString(dim(input))
+    ))
+  }
+  y <- apply_op(ops$row_norm, list(input), as.double(c(prod(normalized_shape), eps)))
+  scale_and_shift(y, weight, bias)
+}
+
+#' @rdname nnf_layer_norm
+#' @export
+nnf_group_norm <- function(input, num_groups, weight = NULL, bias = NULL, eps = 1e-5) {
+  size <- dim(input)
+  if (length(size) < 2 || num_groups < 1 || size[2] %% num_groups != 0) {
+    value_error(sprintf(
+      "group_norm: expected the number of channels to be divisible by %s groups, got an input of size [%s].",
+      format(num_groups), toString(size)
+    ))
+  }
+  length <- prod(size[-1]) / num_groups
+  y <- apply_op(ops$row_norm, list(input), as.double(c(length, eps)))
+  scale_and_shift(y, per_channel(weight, length(size)), per_channel(bias, length(size)))
+}
+
+#' @rdname nnf_layer_norm
+#' @export
+nnf_instance_norm <- function(input, running_mean = NULL, running_var = NULL, weight = NULL, bias = NULL,
+                              use_input_stats = TRUE, momentum = 0.1, eps = 1e-5) {
+  if (!use_input_stats) {
+    return(nnf_batch_norm(input, running_mean, running_var, weight, bias, FALSE, momentum, eps))
+  }
+  if (!is.null(running_mean)) {
+    move_instance_statistics(input, running_mean, running_var, momentum)
+  }
+  nnf_group_norm(input, dim(input)[2], weight, bias, eps)
+}
+
+# The running statistics move towards the mean over the samples of their statistics.
+move_instance_statistics <- function(input, running_mean, running_var, momentum) {
+  with_no_grad({
+    size <- dim(input)
+    rows <- input$reshape(c(size[1:2], prod(size[-(1:2)])))
+    mean <- rows$mean(dim = 3, keepdim = TRUE)
+    unbiased <- ((rows - mean)^2)$sum(dim = 3) / (dim(rows)[3] - 1)
+    running_mean$mul_(1 - momentum)$add_(mean$squeeze(3)$mean(dim = 1) * momentum)
+    running_var$mul_(1 - momentum)$add_(unbiased$mean(dim = 1) * momentum)
+  })
+}
+
+per_channel <- function(x, rank) if (!is.null(x)) x$reshape(c(1, -1, rep(1, rank - 2)))
+
+scale_and_shift <- function(y, weight, bias) {
+  if (!is.null(weight)) y <- y * weight
+  if (!is.null(bias)) y <- y + bias
+  y
+}
+
+#' Vectors of unit length
+#'
+#' x / max(norm of order `p` of x, eps) along a dimension.
+#'
+#' @param input float tensor.
+#' @param p order of the norm.
+#' @param dim dimension of the vectors, from 1.
+#' @param eps smallest divisor.
+#' @param out not supported, must be `NULL`.
+#' @return a tensor like `input`.
+#' @examples
+#' nnf_normalize(torch_tensor(matrix(c(3, 4), 1)), dim = 2)
+#' @export
+nnf_normalize <- function(input, p = 2, dim = 2, eps = 1e-12, out = NULL) {
+  if (!is.null(out)) value_error("normalize: `out` is not supported.")
+  input / vector_norm(input, p, dim)$clamp(min = eps)
+}
+
+vector_norm <- function(x, p, dim, keepdim = TRUE) {
+  if (p == 1) {
+    x$abs()$sum(dim = dim, keepdim = keepdim)
+  } else if (p == 2) {
+    ((x * x)$sum(dim = dim, keepdim = keepdim))$sqrt()
+  } else {
+    (x$abs()^p)$sum(dim = dim, keepdim = keepdim)^(1 / p)
+  }
+}
