@@ -33,7 +33,7 @@ transform_resize <- function(img, size, interpolation = 2) {
   if (all(size == image_size(img))) {
     return(img)
   }
-  batched(img, function(x) {
+  on_image_batch(img, function(x) {
     clamped <- mode == "bicubic" && !is_float(x)
     as_float_image(x, function(x) {
       x <- nnf_interpolate(x, size = size, mode = mode, align_corners = if (mode != "nearest") FALSE)
@@ -71,7 +71,7 @@ resized_size <- function(img, size) {
 }
 
 # Calls f with an N x C x H x W view of img; the result has the leading dimensions of img again.
-batched <- function(img, f) {
+on_image_batch <- function(img, f) {
   shape <- img$shape
   n <- length(shape)
   if (n == 4) {

@@ -258,6 +258,6 @@ erase <- function(img, top, left, size, value) {
   } else if (length(value) == 1) {
     part$fill_(value)
   } else {
-    part$copy_(per_channel(value, img, "value")$expand(part$shape))
+    part$copy_(channel_values(value, img, "value")$expand(part$shape))
   }
 }

@@ -78,7 +78,7 @@ as_float_image <- function(img, f, rounded = FALSE) {
 }
 
 # C numbers shaped so that they go with ..., C, H, W.
-per_channel <- function(values, img, what) {
+channel_values <- function(values, img, what) {
   n <- img$shape[[length(img$shape) - 2]]
   if (!is_tensor(values)) values <- as.numeric(values)
   if (!length(values) %in% c(1, n)) {
@@ -98,8 +98,8 @@ transform_normalize <- function(img, mean, std, inplace = FALSE) {
       "std evaluated to zero after conversion to %s, leading to division by zero.", format(img$dtype)
     ))
   }
-  mean <- per_channel(mean, img, "mean")
-  std <- per_channel(std, img, "std")
+  mean <- channel_values(mean, img, "mean")
+  std <- channel_values(std, img, "std")
   if (inplace) img$sub_(mean)$div_(std) else (img - mean) / std
 }
 

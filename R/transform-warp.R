@@ -124,7 +124,7 @@ warp <- function(img, grid, interpolation, fill = NULL) {
   }
   # Outside, zeros were read: what is read of an image of ones says how much.
   filled <- function(x) if (fill == 0) sample(x) else sample(x) + (1 - sample(torch_ones_like(x))) * fill
-  batched(img, function(x) as_float_image(x, filled, rounded = TRUE))
+  on_image_batch(img, function(x) as_float_image(x, filled, rounded = TRUE))
 }
 
 #' @rdname transform_rotate
