@@ -6,7 +6,7 @@ filter <- commandArgs(TRUE)
 results <- test_dir(
   "tests/testthat",
   package = "candela", load_package = "installed", stop_on_failure = FALSE,
-  filter = if (length(filter) > 0) filter[[1]], reporter = default_compact_reporter()
+  filter = if (length(filter) > 0) filter[[1]], reporter = SummaryReporter$new(max_reports = 200)
 )
 counts <- as.data.frame(results)
 failed <- sum(counts$failed) + sum(counts$error)
