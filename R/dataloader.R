@@ -5,7 +5,8 @@
 #' @details A batch is put together from items by these rules: tensors, arrays and vectors are stacked along a new
 #'   first dimension; single numbers become a tensor with one dimension (integers: `torch_long()`, doubles:
 #'   `torch_float()`, logicals: `torch_bool()`); strings a character vector; lists are treated element by element and
-#'   keep their names. A dataset with a `.getbatch()` method is asked for whole batches instead.
+#'   keep their names. A dataset with a `.getbatch()` method is asked for whole batches instead; one with a
+#'   `.prefetch()` method is told the indices of each batch before it is asked for the items.
 #'
 #'   `shuffle = TRUE` draws from the generator seeded by [torch_manual_seed()].
 #'
@@ -152,19 +153,24 @@ batch_fetcher <- function(loader) {
   if (!is.null(dataset$.getbatch) && is.null(loader$collate_fn)) {
     return(function(indices) default_convert(get_batch(dataset, indices)))
   }
-  function(indices) collate(lapply(indices, function(i) get_item(dataset, i)))
+  function(indices) {
+    if (is.function(dataset$.prefetch)) prefetch(dataset, indices)
+    collate(lapply(indices, function(i) get_item(dataset, i)))
+  }
 }
 
-get_item <- function(dataset, index) {
-  withCallingHandlers(dataset$.getitem(index), error = function(e) {
-    item_error(sprintf("Error when getting dataset item %d: %s", index, conditionMessage(e)), e)
-  })
-}
+prefetch <- function(dataset, indices) name_items(dataset$.prefetch(indices), indices)
 
-get_batch <- function(dataset, indices) {
-  withCallingHandlers(dataset$.getbatch(indices), error = function(e) {
+get_item <- function(dataset, index) name_items(dataset$.getitem(index), index)
+
+get_batch <- function(dataset, indices) name_items(dataset$.getbatch(indices), indices)
+
+# Evaluates `expr`, which reads these items; an error tells which.
+name_items <- function(expr, indices) {
+  withCallingHandlers(expr, error = function(e) {
     which <- paste(c(utils::head(indices, 8), if (length(indices) > 8) "..."), collapse = ", ")
-    item_error(sprintf("Error when getting dataset items %s: %s", which, conditionMessage(e)), e)
+    noun <- if (length(indices) == 1) "item" else "items"
+    item_error(sprintf("Error when getting dataset %s %s: %s", noun, which, conditionMessage(e)), e)
   })
 }
 

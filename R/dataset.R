@@ -33,6 +33,8 @@ IterableDataset <- R6::R6Class(
 #' * `.length()`: the number of items.
 #' * `.getbatch(indices)` (optional): the items of several indices at once, already put together. A class that
 #'   overrides `.getitem()` without defining `.getbatch()` does not use an inherited `.getbatch()`.
+#' * `.prefetch(indices)` (optional): called by a [dataloader()] before the items of a batch are asked for, to read
+#'   files of several items at once.
 #'
 #' `iterable_dataset()` defines datasets without indices: `.iter()` returns an iterator (see [loop()]).
 #'
@@ -152,6 +154,9 @@ DatasetSubset <- derive_class("dataset_subset", Dataset, list(
     self$indices <- check_subset(as.integer(indices), length(dataset))
     if (!is.null(dataset$.getbatch)) {
       self$.getbatch <- function(indices) self$dataset$.getbatch(self$indices[indices])
+    }
+    if (is.function(dataset$.prefetch)) {
+      self$.prefetch <- function(indices) self$dataset$.prefetch(self$indices[indices])
     }
     base_classes <- setdiff(class(dataset), c("dataset", "R6"))
     if (length(base_classes) > 0) {

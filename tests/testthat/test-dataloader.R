@@ -86,3 +86,18 @@ test_that("workers are accepted", {
   expect_message(loader <- dataloader(ds, batch_size = 2, num_workers = 2), class = "candela_message_workers")
   expect_equal(dim(first_batch(loader)[[1]]), 2)
 })
+
+test_that("datasets are told which items come next", {
+  told <- list()
+  ds <- dataset(
+    .prefetch = function(indices) told <<- c(told, list(indices)), .getitem = function(i) i, .length = function() 5L
+  )
+  child <- dataset(inherit = ds, .getitem = function(i) super$.getitem(i) * 2)
+  loop(for (b in dataloader(dataset_subset(child(), c(5, 3, 1)), batch_size = 2)) b)
+  expect_equal(told, list(c(5L, 3L), 1L))
+})
+
+test_that("errors of whole batches name the items", {
+  ds <- dataset(.getbatch = function(i) stop("broken"), .getitem = function(i) i, .length = function() 5L)
+  expect_error(first_batch(dataloader(ds(), batch_size = 3)), "items 1, 2, 3: broken", class = "runtime_error")
+})
