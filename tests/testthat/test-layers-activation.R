@@ -28,17 +28,18 @@ test_that("activations are their formulas", {
 test_that("inplace overwrites the input", {
   x <- torch_tensor(points)
   nn_relu(inplace = TRUE)(x)
-  expect_equal(as.numeric(x), pmax(points, 0))
+  expect_equal(as.numeric(x), pmax(points, 0), tolerance = 1e-6)
   x <- torch_tensor(points)
   nn_relu6(inplace = TRUE)(x)
-  expect_equal(as.numeric(x), pmin(pmax(points, 0), 6))
+  expect_equal(as.numeric(x), pmin(pmax(points, 0), 6), tolerance = 1e-6)
 })
 
 test_that("prelu learns its slope", {
   layer <- nn_prelu()
   expect_equal(as.numeric(layer$weight$detach()), 0.25)
   y <- layer(torch_tensor(points))
-  expect_equal(as.numeric(y$detach()), ifelse(points > 0, points, points / 4))
+  expect_equal(as.numeric(y$detach()), ifelse(points > 0, points, points / 4),
+    tolerance = 1e-6)
   y$sum()$backward()
   expect_equal(as.numeric(layer$weight$grad), sum(points[points < 0]), tolerance = 1e-5)
 })
