@@ -45,10 +45,9 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
     }
   }
   DataLoader$new(
-    dataset = dataset, batch_size = if (is.null(batch_sampler) || is.null(batch_size)) batch_size else
-      batch_sampler$batch_size,
-    sampler = sampler, batch_sampler = batch_sampler, num_workers = num_workers, collate_fn = collate_fn,
-    pin_memory = pin_memory, drop_last = drop_last, timeout = timeout
+    dataset = dataset, batch_size = batch_size, sampler = sampler, batch_sampler = batch_sampler,
+    num_workers = num_workers, collate_fn = collate_fn, pin_memory = pin_memory, drop_last = drop_last,
+    timeout = timeout
   )
 }
 
@@ -70,7 +69,10 @@ check_dataloader_arguments <- function(dataset, batch_size, shuffle, sampler, ba
 
 check_sampling_arguments <- function(iterable, batch_size, shuffle, sampler, batch_sampler, drop_last) {
   if (iterable && (shuffle || !is.null(sampler) || !is.null(batch_sampler))) {
-    value_error("An iterable dataset gives its items in its own order: `shuffle`, `sampler` and `batch_sampler` cannot be used.")
+    value_error(paste(
+      "An iterable dataset gives its items in its own order:",
+      "`shuffle`, `sampler` and `batch_sampler` cannot be used."
+    ))
   }
   if (shuffle && !is.null(sampler)) {
     value_error("`sampler` and `shuffle = TRUE` exclude each other.")

@@ -153,7 +153,9 @@ run_callbacks <- function(methods, breakpoint) {
     },
     error = function(e) {
       rlang::abort(
-        sprintf("Error while calling callback with class <%s> at %s.", paste(current$class, collapse = "/"), breakpoint),
+        sprintf(
+          "Error while calling callback with class <%s> at %s.", paste(current$class, collapse = "/"), breakpoint
+        ),
         parent = e, call = NULL, class = "candela_error"
       )
     }
@@ -178,7 +180,8 @@ metrics_data_frame <- function(metrics) {
     for (epoch in seq_along(metrics[[set]])) {
       values <- flatten_metrics(metrics[[set]][[epoch]])
       if (length(values) > 0) {
-        rows[[length(rows) + 1L]] <- data.frame(set = set, metric = names(values), epoch = epoch, value = unname(values))
+        row <- data.frame(set = set, metric = names(values), epoch = epoch, value = unname(values))
+        rows[[length(rows) + 1L]] <- row
       }
     }
   }

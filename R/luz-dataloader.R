@@ -84,7 +84,9 @@ split_dataset <- function(data, share) {
     value_error(sprintf("valid_data must be a value between 0 and 1, got %f", share))
   }
   if (is_dataloader(data) || is_iterable_dataset(data)) {
-    value_error("A share of `data` as `valid_data` needs a dataset or tensors, but `data` is a dataloader or iterable dataset.")
+    value_error(paste(
+      "A share of `data` as `valid_data` needs a dataset or tensors, but `data` is a dataloader or an iterable dataset."
+    ))
   }
   data <- as_dataset(data)
   n <- length(data)

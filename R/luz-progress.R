@@ -43,7 +43,8 @@ LuzProgressBar <- R6::R6Class(
         tail <- paste0(" - ETA: ", pretty_seconds(left), tail)
       }
       head <- sprintf("%d/%d ", private$current, private$total)
-      paste0(head, progress_bar_text(private$current / private$total, getOption("width") - 4 - nchar(head) - nchar(tail)), tail)
+      room <- getOption("width") - 4 - nchar(head) - nchar(tail)
+      paste0(head, progress_bar_text(private$current / private$total, room), tail)
     },
     draw = function(line) {
       padding <- strrep(" ", max(0, private$width - nchar(line)))
