@@ -56,7 +56,9 @@ oxford_pet_dataset <- dataset(
   .prefetch = function(indices) {
     wanted <- unique(as.integer(indices))
     paths <- file.path(self$data_path, "images", paste0(self$imgs$image[wanted], ".jpg"))
-    self$prefetched <- stats::setNames(.Call(cdr_image_read_many, paths), wanted)
+    # A file that cannot be read is reported by its own item.
+    ready <- tryCatch(.Call(cdr_image_read_many, paths), candela_error = function(e) NULL)
+    self$prefetched <- if (!is.null(ready)) stats::setNames(ready, wanted)
   },
   .getitem = function(i) {
     row <- self$imgs[i, ]
@@ -110,7 +112,9 @@ read_pet_list <- function(data_path, split) {
 pet_breeds <- function(data_path) {
   both <- rbind(read_pet_list(data_path, "train"), read_pet_list(data_path, "test"))
   first <- both[!duplicated(both$class_id), ]
-  sub("_[0-9]+$", "", first$image[order(first$class_id)])
+  breeds <- rep(NA_character_, max(0L, first$class_id))
+  breeds[first$class_id] <- sub("_[0-9]+$", "", first$image)
+  breeds
 }
 
 pet_archives <- list(

@@ -152,6 +152,11 @@ draw_class_legend <- function(class_names, colours, alpha) {
   graphics::plot.new()
   graphics::legend("bottom",
     legend = class_names[shown], fill = colours[shown], horiz = TRUE, bty = "n",
-    text.col = graphics::par("fg"), border = NA
+    text.col = readable_on(graphics::par("bg")), border = NA
   )
+}
+
+readable_on <- function(background) {
+  rgba <- grDevices::col2rgb(background, alpha = TRUE)
+  if (rgba[[4]] > 0 && mean(rgba[1:3]) < 128) "white" else "black"
 }

@@ -116,9 +116,14 @@ mix <- function(a, b, weight) {
 
 # colour: three numbers or an H x W x 3 array; distance: pixels to the outline, negative inside.
 paint <- function(canvas, colour, distance) {
-  cover <- rep(pmin(pmax(0.5 - distance, 0), 1), 3)
-  if (length(colour) == 3) colour <- rep(colour, each = length(distance))
-  canvas$rgb <- canvas$rgb * (1 - cover) + colour * cover
+  touched <- which(distance < 0.5)
+  cover <- pmin(0.5 - distance[touched], 1)
+  n <- length(distance)
+  for (k in 0:2) {
+    at <- touched + k * n
+    new <- if (length(colour) == 3) colour[[k + 1]] else colour[at]
+    canvas$rgb[at] <- canvas$rgb[at] * (1 - cover) + new * cover
+  }
   canvas
 }
 
@@ -240,7 +245,7 @@ bent_line <- function(start, angle, length, turn, n = 9) {
 pet_parts <- function(species, pose) {
   head <- if (pose == "side") c(0.72, -0.52) else c(0, -0.62)
   head <- head + stats::runif(2, -0.07, 0.07)
-  torso <- if (pose == "side") side_torso(species, head) else front_torso(species)
+  torso <- if (pose == "side") side_torso(species, head) else front_torso(species, head)
   face <- if (species == 1) cat_head(head, pose) else dog_head(head, pose)
   list(body = c(torso, face$body), details = face$details)
 }
@@ -266,7 +271,7 @@ side_torso <- function(species, head) {
   )
 }
 
-front_torso <- function(species) {
+front_torso <- function(species, head) {
   broad <- stats::runif(1, 0.85, 1.2)
   side <- sample(c(-1, 1), 1)
   tail <- stroke(
@@ -275,7 +280,7 @@ front_torso <- function(species) {
     ), 0.07
   )
   list(
-    ellipse(0, 0.3, 0.44 * broad, 0.6), ellipse(-0.3 * broad, 0.68, 0.24, 0.2), ellipse(0.3 * broad, 0.68, 0.24, 0.2),
+    ellipse(0, 0.3, 0.44 * broad, 0.6), stroke(rbind(c(0, 0), head), c(0.3, 0.22)), ellipse(-0.3 * broad, 0.68, 0.24, 0.2), ellipse(0.3 * broad, 0.68, 0.24, 0.2),
     stroke(rbind(c(-0.15, 0.1), c(-0.17, 0.82)), c(0.13, 0.1)), stroke(rbind(c(0.15, 0.1), c(0.17, 0.82)), c(0.13, 0.1)), tail
   )
 }

@@ -1,0 +1,193 @@
+picture <- function(h = 6, w = 5, channels = 3) {
+  array(((seq_len(h * w * channels) * 37) %% 256) / 255, c(h, w, channels))
+}
+
+test_that("PNG keeps every value, in 8 and 16 bits, with 1 to 4 channels", {
+  for (channels in 1:4) {
+    x <- picture(channels = channels)
+    file <- withr::local_tempfile(fileext = ".png")
+    image_write(x, file)
+    expect_equal(image_read(file), x, tolerance = 1e-12)
+    fine <- round(x * 65535 * 0.77) / 65535
+    image_write(fine, file, bits = 16)
+    expect_equal(image_read(file), fine, tolerance = 1e-12)
+    expect_equal(image_info(file), list(format = "PNG", height = 6L, width = 5L, channels = channels, bits = 16L))
+  }
+})
+
+test_that("a grey or RGBA image has three channels where asked", {
+  file <- withr::local_tempfile(fileext = ".png")
+  grey <- picture(channels = 1)
+  image_write(grey, file)
+  expect_equal(base_loader(file), array(rep(grey, 3), c(6, 5, 3)), tolerance = 1e-12)
+  rgba <- picture(channels = 4)
+  image_write(rgba, file)
+  expect_equal(image_read(file, channels = 3), rgba[, , 1:3], tolerance = 1e-12)
+})
+
+test_that("JPEG is close, grey JPEG too, and files are recognised by content", {
+  ramp <- array(rep(seq(0, 1, length.out = 32), each = 32), c(32, 32, 3))
+  file <- withr::local_tempfile(fileext = ".jpg")
+  image_write(ramp, file, quality = 95)
+  expect_lt(max(abs(image_read(file) - ramp)), 0.02)
+  misnamed <- withr::local_tempfile(fileext = ".png")
+  file.copy(file, misnamed)
+  expect_equal(image_info(misnamed)$format, "JPEG")
+  expect_equal(base_loader(misnamed), base_loader(file))
+  image_write(ramp[, , 1], file)
+  expect_equal(dim(image_read(file)), c(32, 32, 1))
+  expect_equal(dim(base_loader(file)), c(32, 32, 3))
+})
+
+test_that("CMYK JPEG becomes RGB", {
+  file <- write_hex(cmyk_jpeg, withr::local_tempfile(fileext = ".jpg"))
+  x <- base_loader(file)
+  expect_equal(dim(x), c(8, 8, 3))
+  expect_equal(x[4, 4, ] * 255, c(200, 100, 50), tolerance = 0.02)
+})
+
+test_that("palettes, small depths, interlacing and 16-bit labels are read", {
+  file <- withr::local_tempfile(fileext = ".png")
+  palette <- c(png_chunk("PLTE", as.raw(c(255, 0, 0, 0, 255, 0, 0, 0, 255))))
+  write_png(file, 3, 2, 8, 3, c(0, 0, 1, 2, 0, 2, 1, 0), palette)
+  expect_equal(image_labels(file), rbind(0:2, 2:0))
+  expect_equal(image_read(file)[1, 2, ], c(0, 1, 0))
+  expect_equal(image_read(file)[2, 1, ], c(0, 0, 1))
+
+  write_png(file, 4, 1, 2, 0, c(0, 0x1b)) # grey values 0, 1, 2, 3 of two bits
+  expect_equal(image_labels(file), matrix(0:3, 1))
+  expect_equal(as.vector(image_read(file)), 0:3 / 3)
+
+  write_png(file, 2, 1, 16, 0, c(0, 1, 0, 2, 3))
+  expect_equal(image_labels(file), matrix(c(256L, 515L), 1))
+
+  # Adam7: of a 2 x 2 image pass 1 holds (1, 1), pass 6 (1, 2), pass 7 the second row.
+  write_png(file, 2, 2, 8, 0, c(0, 10, 0, 20, 0, 30, 40), interlaced = TRUE)
+  expect_equal(image_labels(file), rbind(c(10L, 20L), c(30L, 40L)))
+})
+
+test_that("labels are not read from colours", {
+  file <- withr::local_tempfile(fileext = ".png")
+  image_write(picture(), file)
+  expect_error(image_labels(file), "holds colours", class = "value_error")
+})
+
+test_that("files that end early are errors that name the file", {
+  for (format in c("png", "jpg")) {
+    whole <- withr::local_tempfile(fileext = paste0(".", format))
+    image_write(picture(40, 50), whole)
+    bytes <- readBin(whole, "raw", 1e6)
+    cut <- withr::local_tempfile(fileext = paste0(".", format))
+    for (n in unique(round(seq(0, length(bytes) - 20, length.out = 60)))) {
+      writeBin(bytes[seq_len(n)], cut)
+      expect_error(base_loader(cut), basename(cut), fixed = TRUE, class = "candela_error_format")
+    }
+  }
+})
+
+test_that("damage inside a JPEG is tolerated, damage inside a PNG is an error", {
+  noise <- picture(64, 64)
+  file <- withr::local_tempfile(fileext = ".jpg")
+  image_write(noise, file)
+  bytes <- readBin(file, "raw", 1e6)
+  middle <- length(bytes) - 200
+  bytes[middle + 0:3] <- as.raw(c(0x12, 0x34, 0x56, 0x78))
+  writeBin(bytes, file)
+  expect_silent(x <- base_loader(file))
+  expect_equal(dim(x), c(64, 64, 3))
+  file <- withr::local_tempfile(fileext = ".png")
+  image_write(noise, file)
+  bytes <- readBin(file, "raw", 1e6)
+  bytes[length(bytes) %/% 2] <- xor(bytes[length(bytes) %/% 2], as.raw(0xff))
+  writeBin(bytes, file)
+  expect_error(base_loader(file), "damaged PNG", class = "candela_error_format")
+})
+
+test_that("other formats are named", {
+  headers <- list(
+    GIF = charToRaw("GIF89a0000"), BMP = charToRaw("BM00000000"), TIFF = as.raw(c(0x49, 0x49, 0x2a, 0, 0, 0, 0, 0)),
+    WebP = charToRaw("RIFF0000WEBPVP8 ")
+  )
+  for (format in names(headers)) {
+    file <- withr::local_tempfile(fileext = ".jpg")
+    writeBin(headers[[format]], file)
+    expect_error(base_loader(file), paste("is a", format, "image"), class = "candela_error_format")
+    expect_error(base_loader(file), "though named .jpg", fixed = TRUE)
+    expect_error(base_loader(file), basename(file), fixed = TRUE)
+  }
+  writeBin(charToRaw("hello, world"), file)
+  expect_error(base_loader(file), "is no image", class = "candela_error_format")
+  expect_error(base_loader(tempfile()), "cannot be opened", class = "candela_error_io")
+})
+
+test_that("a header that promises too much is refused before memory is asked for", {
+  file <- withr::local_tempfile(fileext = ".png")
+  write_png(file, 900000, 900000, 8, 2, c(0, 0))
+  expect_error(base_loader(file), "too large", class = "candela_error")
+})
+
+test_that("arrays of images are ordinary arrays", {
+  file <- withr::local_tempfile(fileext = ".png")
+  x <- picture()
+  image_write(x, file)
+  y <- image_read(file)
+  expect_equal(y[2, 3, 1], x[2, 3, 1])
+  changed <- y
+  changed[1, 1, 1] <- 7
+  expect_equal(y[1, 1, 1], x[1, 1, 1])
+  expect_equal(as_array(transform_to_tensor(changed))[1, 1, 1], 7)
+  expect_equal(mean(image_read(file)), mean(x))
+  expect_equal(unserialize(serialize(image_read(file), NULL)), x)
+})
+
+test_that("images become the same tensor from bytes and from doubles", {
+  file <- withr::local_tempfile(fileext = ".png")
+  x <- picture()
+  image_write(x, file)
+  fast <- transform_to_tensor(image_read(file))
+  expect_equal(fast$shape, c(3, 6, 5))
+  expect_equal(as_array(fast), as_array(transform_to_tensor(x)))
+  expect_equal(as_array(fast), aperm(x, c(3, 1, 2)), tolerance = 1e-7)
+  image_write(x, file, bits = 16)
+  expect_equal(as_array(transform_to_tensor(image_read(file))), aperm(x, c(3, 1, 2)), tolerance = 1e-4)
+})
+
+test_that("batches equal the images one by one", {
+  files <- replicate(5, tempfile(fileext = ".png"))
+  for (i in seq_along(files)) image_write(picture(7 + i, 20 - i), files[[i]])
+  mean <- c(0.5, 0.4, 0.3)
+  std <- c(0.2, 0.3, 0.4)
+  threads <- torch_get_num_threads()
+  withr::defer(torch_set_num_threads(threads))
+  for (size in list(c(9, 8), c(30, 31))) {
+    torch_set_num_threads(2)
+    batch <- read_image_batch(files, size, mean, std)
+    one_by_one <- lapply(files, function(f) {
+      as_array(transform_normalize(transform_resize(transform_to_tensor(base_loader(f)), size), mean, std))
+    })
+    expect_equal(batch$shape, c(5, 3, size))
+    for (i in 1:5) expect_equal(as_array(batch)[i, , , ], one_by_one[[i]], tolerance = 1e-5)
+    torch_set_num_threads(1)
+    expect_identical(as_array(read_image_batch(files, size, mean, std)), as_array(batch))
+  }
+  expect_error(read_image_batch(c(files, "missing.jpg"), c(4, 4)), "missing.jpg", class = "candela_error_io")
+})
+
+test_that("label batches take the nearest", {
+  file <- withr::local_tempfile(fileext = ".png")
+  labels <- matrix(rep(1:3, length.out = 77), 7)
+  image_write(labels, file)
+  expect_equal(image_labels(file), labels)
+  for (size in list(c(4, 5), c(20, 23))) {
+    expected <- transform_resize(torch_tensor(labels), size, interpolation = 0)
+    expect_equal(as_array(read_label_batch(file, size))[1, , ], as_array(expected))
+  }
+})
+
+test_that("bad arguments of writing are told", {
+  expect_error(image_write(picture(), "x.gif"), "must end in", class = "value_error")
+  expect_error(image_write(picture() * 2, tempfile(fileext = ".png")), "0 to 1", class = "value_error")
+  expect_error(image_write(picture(channels = 4), tempfile(fileext = ".jpg")), "JPEG file holds", class = "value_error")
+  expect_error(image_write(picture(), file.path(tempfile(), "x.png")), "cannot be written", class = "candela_error_io")
+  expect_error(image_write(picture(), tempfile(fileext = ".png"), bits = 12), "bits", class = "value_error")
+})
