@@ -128,12 +128,12 @@ pet_archives <- list(
 )
 
 # Everything is unpacked beside its final place, which appears by renaming.
-download_pets <- function(data_path) {
+download_pets <- function(data_path, archives = pet_archives) {
   dir.create(dirname(data_path), recursive = TRUE, showWarnings = FALSE)
   partial <- tempfile("oxford-pet-partial-", tmpdir = dirname(data_path))
   dir.create(partial)
   on.exit(unlink(partial, recursive = TRUE), add = TRUE)
-  for (archive in pet_archives) {
+  for (archive in archives) {
     file <- file.path(partial, basename(archive$url))
     download_checked(archive$url, file, archive$md5, paste("Oxford pets,", basename(archive$url)))
     if (utils::untar(file, exdir = partial) != 0) runtime_error(sprintf("'%s' cannot be unpacked.", file))

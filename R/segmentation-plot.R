@@ -33,15 +33,15 @@ plot_segmentation <- function(image, mask, truth = NULL, class_names = NULL, col
   n <- length(images)
   if (is.null(ncol)) ncol <- ceiling(sqrt(n))
   with_legend <- legend && !is.null(class_names)
-  old <- graphics::par(no.readonly = TRUE)
-  on.exit(graphics::par(old))
-  if (n > 1) graphics::par(mfrow = c(ceiling(n / ncol), ncol))
-  graphics::par(mar = rep(0.3, 4), oma = c(if (with_legend) 2 else 0, 0, 0, 0))
-  if (!is.null(main)) graphics::par(mar = c(0.3, 0.3, 1.8, 0.3))
+  old <- graphics::par(if (n > 1) c("mfrow", "oma", "mar") else "mar")
+  on.exit(if (n > 1) graphics::par(old) else graphics::par(mar = old))
+  if (n > 1) graphics::par(mfrow = c(ceiling(n / ncol), ncol), oma = c(if (with_legend) 2 else 0, 0, 0, 0))
+  # A single picture may stand in a layout of the user's, so that only its margins are changed.
+  graphics::par(mar = c(if (n == 1 && with_legend) 2 else 0.3, 0.3, if (is.null(main)) 0.3 else 1.8, 0.3))
   for (k in seq_len(n)) {
     draw_segmentation(images[[k]], masks[[k]], truths[[k]], colours, alpha, main = if (!is.null(main)) rep_len(main, n)[k])
   }
-  if (with_legend) draw_class_legend(class_names, colours, alpha)
+  if (with_legend) draw_class_legend(class_names, colours, alone = n == 1)
   invisible(NULL)
 }
 
@@ -146,13 +146,15 @@ draw_outlines <- function(truth) {
   graphics::segments(x0, y0, x1, y1, col = "white", lwd = 1)
 }
 
-draw_class_legend <- function(class_names, colours, alpha) {
+draw_class_legend <- function(class_names, colours, alone) {
   shown <- which(!is.na(colours[seq_along(class_names)]))
-  graphics::par(fig = c(0, 1, 0, 1), oma = rep(0, 4), mar = rep(0, 4), new = TRUE)
-  graphics::plot.new()
+  if (!alone) {
+    graphics::par(fig = c(0, 1, 0, 1), oma = rep(0, 4), mar = rep(0, 4), new = TRUE)
+    graphics::plot.new()
+  }
   graphics::legend("bottom",
-    legend = class_names[shown], fill = colours[shown], horiz = TRUE, bty = "n",
-    text.col = readable_on(graphics::par("bg")), border = NA
+    legend = class_names[shown], fill = colours[shown], horiz = TRUE, bty = "n", border = NA, xpd = NA,
+    inset = c(0, if (alone) -0.1 else 0), text.col = readable_on(graphics::par("bg"))
   )
 }
 

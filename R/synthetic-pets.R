@@ -138,6 +138,7 @@ paint_background <- function(canvas) {
     grass = grass_background(canvas),
     room = room_background(canvas)
   )
+  dim(canvas$rgb) <- c(canvas$height, canvas$width, 3)
   for (k in seq_len(sample(0:4, 1))) canvas <- paint_object(canvas)
   canvas
 }

@@ -1,0 +1,73 @@
+local_pets <- function(env = parent.frame()) {
+  root <- withr::local_tempdir(.local_envir = env)
+  synthetic_pets(root, n = 6, seed = 1)
+  root
+}
+
+test_that("items are image and target", {
+  root <- local_pets()
+  ds <- oxford_pet_dataset(root)
+  expect_s3_class(ds, c("OxfordPet", "dataset", "R6"), exact = TRUE)
+  expect_named(ds$imgs, c("image", "class_id", "species_id", "breed_id"))
+  item <- ds[2]
+  expect_named(item, c("x", "y"))
+  expect_true(is.double(item$x) && is.integer(item$y))
+  expect_equal(oxford_pet_dataset(root, target_type = "species")[1]$y, ds$imgs$species_id[1])
+  expect_equal(oxford_pet_dataset(root, target_type = "breed")[1]$y, ds$imgs$class_id[1])
+  doubled <- oxford_pet_dataset(root, transform = function(x) x * 2, target_transform = function(y) y + 1L)
+  expect_equal(doubled[2]$x, item$x * 2)
+  expect_equal(doubled[2]$y, item$y + 1L)
+})
+
+test_that("reading ahead gives the same items", {
+  root <- local_pets()
+  ds <- oxford_pet_dataset(root)
+  plain <- lapply(1:3, function(i) ds[i])
+  ds$.prefetch(c(3, 1, 3))
+  expect_equal(lapply(1:3, function(i) ds[i]), plain)
+  expect_length(ds$prefetched, 0)
+})
+
+test_that("damaged and missing images are errors that name the file; beagle_116 is left out", {
+  root <- local_pets()
+  list <- file.path(root, "oxford-pet", "annotations", "trainval.txt")
+  lines <- readLines(list)
+  writeLines(c(lines, "beagle_116 1 2 1"), list)
+  ds <- oxford_pet_dataset(root)
+  expect_length(ds, 3)
+  image <- file.path(root, "oxford-pet", "images", paste0(ds$imgs$image[1], ".jpg"))
+  writeBin(charToRaw("GIF89a000000"), image)
+  expect_error(ds[1], "is a GIF image", class = "candela_error_format")
+  expect_error(ds[1], basename(image), fixed = TRUE)
+  ds$.prefetch(1:2)
+  expect_error(ds[1], basename(image), fixed = TRUE)
+  expect_silent(ds[2])
+  unlink(image)
+  expect_error(ds[1], basename(image), fixed = TRUE, class = "candela_error_io")
+})
+
+test_that("missing data are told", {
+  root <- withr::local_tempdir()
+  expect_error(oxford_pet_dataset(root), "No data found", class = "runtime_error")
+  dir.create(file.path(root, "oxford-pet", "annotations"), recursive = TRUE)
+  expect_error(oxford_pet_dataset(root), "trainval.txt", class = "runtime_error")
+})
+
+pack <- function(root, what, env = parent.frame()) {
+  file <- withr::local_tempfile(fileext = ".tar.gz", .local_envir = env)
+  withr::with_dir(file.path(root, "oxford-pet"), utils::tar(file, what, compression = "gzip", tar = "internal"))
+  list(url = paste0("file://", file), md5 = unname(tools::md5sum(file)))
+}
+
+test_that("a download appears complete or not at all", {
+  root <- local_pets()
+  archives <- list(pack(root, "images"), pack(root, "annotations"))
+  target <- withr::local_tempdir()
+  damaged <- archives
+  damaged[[2]]$md5 <- strrep("0", 32)
+  expect_error(candela:::download_pets(file.path(target, "oxford-pet"), damaged), "md5", class = "runtime_error")
+  expect_length(list.files(target, all.files = TRUE, no.. = TRUE), 0)
+  candela:::download_pets(file.path(target, "oxford-pet"), archives)
+  expect_equal(oxford_pet_dataset(target)[1], oxford_pet_dataset(root)[1])
+  expect_equal(list.files(target), "oxford-pet")
+})

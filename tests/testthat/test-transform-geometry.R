@@ -1,0 +1,83 @@
+counting <- function(h, w) torch_tensor(matrix(seq_len(h * w), h, byrow = TRUE))
+
+test_that("masks keep their classes and dtype", {
+  mask <- torch_tensor(matrix(sample(1:3, 63, TRUE), 7))
+  for (y in list(
+    transform_resize(mask, c(13, 20), interpolation = 0), transform_rotate(mask, 17), transform_hflip(mask),
+    transform_vflip(mask), transform_center_crop(mask, 5), transform_affine(mask, 5, c(1, 0), 1.1, 3)
+  )) {
+    expect_equal(length(y$shape), 2)
+    expect_true(y$dtype == torch_long())
+    expect_true(all(as_array(y) %in% 0:3))
+  }
+  expect_equal(transform_resize(mask, c(13, 20), interpolation = "nearest")$shape, c(13, 20))
+  expect_true(all(as_array(transform_resize(mask, c(13, 20), 0)) %in% 1:3))
+})
+
+test_that("a quarter turn is counter-clockwise", {
+  y <- as_array(transform_rotate(counting(4, 4), 90))
+  expect_equal(y[, 1], c(4, 3, 2, 1))
+  expect_equal(as_array(transform_rotate(counting(4, 4), 360)), as_array(counting(4, 4)))
+  expect_equal(dim(transform_rotate(counting(4, 6), 90, expand = TRUE)), c(6, 4))
+  expect_equal(as_array(transform_rotate(counting(4, 6), 90, expand = TRUE))[, 1], c(6, 5, 4, 3, 2, 1))
+})
+
+test_that("resample is deprecated and works", {
+  expect_warning(y <- transform_rotate(counting(4, 4), 90, resample = 0), class = "deprecated")
+  expect_equal(as_array(y)[, 1], c(4, 3, 2, 1))
+})
+
+test_that("the middle is cut out as PyTorch does", {
+  x <- counting(268, 2)
+  expect_equal(as_array(transform_center_crop(x, c(224, 2)))[c(1, 224), 1], 2 * c(23, 246) - 1)
+  small <- as_array(transform_center_crop(counting(2, 2), 4))
+  expect_equal(small, rbind(0, c(0, 1, 2, 0), c(0, 3, 4, 0), 0), ignore_attr = TRUE)
+})
+
+test_that("flips, crops and padding on every rank", {
+  base <- array(as.double(1:24), c(2, 3, 4))
+  for (x in list(torch_tensor(base), torch_tensor(base)$unsqueeze(1))) {
+    n <- length(x$shape)
+    expect_equal(as_array(transform_hflip(x)$reshape(c(2, 3, 4))), base[, , 4:1])
+    expect_equal(as_array(transform_vflip(x)$reshape(c(2, 3, 4))), base[, 3:1, ])
+    expect_equal(as_array(transform_crop(x, 2, 3, 2, 2)$reshape(c(2, 2, 2))), base[, 2:3, 3:4])
+    expect_equal(transform_pad(x, c(1, 2))$shape[(n - 1):n], c(7, 6))
+  }
+  row <- torch_tensor(matrix(1:4, 1))
+  expect_equal(as.vector(as_array(transform_pad(row, c(2, 0), padding_mode = "edge"))), c(1, 1, 1:4, 4, 4))
+  expect_equal(as.vector(as_array(transform_pad(row, c(2, 0), padding_mode = "reflect"))), c(3, 2, 1:4, 3, 2))
+  expect_equal(as.vector(as_array(transform_pad(row, c(2, 0), padding_mode = "symmetric"))), c(2, 1, 1:4, 4, 3))
+  expect_equal(as.vector(as_array(transform_pad(row, c(1, 0, 2, 0), fill = 9))), c(9, 1:4, 9, 9))
+})
+
+test_that("arrays H x W x C are images", {
+  x <- array(runif(4 * 5 * 3), c(4, 5, 3))
+  expect_equal(as_array(transform_hflip(x)), aperm(x[, 5:1, ], c(3, 1, 2)), tolerance = 1e-6)
+  expect_equal(transform_resize(x, 8)$shape, c(3, 8, 10))
+  expect_equal(as_array(transform_to_tensor(matrix(0:3, 2)))[1, , ], matrix(0:3, 2) / 255, tolerance = 1e-6)
+  expect_error(transform_to_tensor("a"), class = "not_implemented_error")
+})
+
+test_that("a perspective of equal points changes nothing", {
+  x <- torch_rand(3, 6, 8)
+  points <- list(c(0, 0), c(7, 0), c(7, 5), c(0, 5))
+  expect_equal(as_array(transform_perspective(x, points, points)), as_array(x), tolerance = 1e-4)
+})
+
+test_that("five and ten crops", {
+  x <- counting(5, 5)
+  crops <- lapply(transform_five_crop(x, 2), as_array)
+  expect_equal(vapply(crops, function(m) m[1, 1], 1), c(1, 4, 16, 19, 7))
+  expect_length(transform_ten_crop(x, 2), 10)
+})
+
+test_that("bad arguments are told", {
+  x <- torch_rand(3, 4, 4)
+  expect_error(transform_resize(x, c(1, 2, 3)), "size", class = "value_error")
+  expect_error(transform_resize(x, 8, interpolation = 7), "interpolation", class = "value_error")
+  expect_error(transform_crop(x, 1, 1, 5, 2), "rows 1 to 5", class = "value_error")
+  expect_error(transform_crop(x, 0, 1, 2, 2), class = "value_error")
+  expect_error(transform_normalize(x, 0.5, 0), "std evaluated to zero", class = "value_error")
+  expect_error(transform_normalize(x, c(1, 2), 1), "one per channel", class = "value_error")
+  expect_error(transform_pad(x, -1), class = "value_error")
+})
