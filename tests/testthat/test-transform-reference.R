@@ -24,7 +24,7 @@ test_that("all transforms give PyTorch's values", {
   skip_without_reference("transforms.json")
   skip_if_not_installed("jsonlite")
   cases <- jsonlite::fromJSON(reference_path("transforms.json"), simplifyVector = FALSE)
-  tensors <- read_safetensors(reference_path("transforms.safetensors"))
+  tensors <- lapply(read_safetensors(reference_path("transforms.safetensors")), torch_tensor)
   expect_gt(length(cases), 0)
   for (case in cases) {
     got <- as_array(apply_case(case, tensors[[case$input]]))
