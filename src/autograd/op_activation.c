@@ -1,6 +1,7 @@
 /* Activations: y = f(x), element by element, in the memory order of x. */
 #include "autograd/dense.h"
 #include "kernels/activation.h"
+#include "tensor/pending.h"
 
 /* Parameters of a function: 0 where it has fewer. */
 enum { FIRST, SECOND };
@@ -26,9 +27,20 @@ static cd_status source(cd_tensor **x, const cd_call *call, cd_error *err)
     return cd_dense_like(x, call->in[0], call->out[0], err);
 }
 
+/* An input that is still to be computed is computed together with the activation, in one pass. */
+static cd_status activate_pending(cd_call *call, cdk_activation_function f, cd_error *err)
+{
+    const cd_pending *pending = call->in[0]->pending;
+    cdk_activation activation = f == CDK_RELU6 ? CDK_ACTIVATION_RELU6 : CDK_ACTIVATION_RELU;
+    return pending->recipe(call->out[0], pending, activation, err);
+}
+
 static cd_status activation_forward(cd_call *call, cdk_activation_function f, cd_error *err)
 {
     cd_tensor *x;
+    if (call->in[0]->pending != NULL) {
+        return activate_pending(call, f, err);
+    }
     double a = parameter(call->n_attr, call->attr, FIRST), b = parameter(call->n_attr, call->attr, SECOND);
     void *y = cd_tensor_data(call->out[0]);
     CD_TRY(source(&x, call, err));
@@ -72,32 +84,32 @@ static cd_status activation_backward(cd_gradient *g, cdk_activation_function f, 
     return status;
 }
 
-#define ACTIVATION(id, function, backward_text, kept_flag, kept_tensor) \
-    static cd_status id##_forward(cd_call *call, cd_error *err)         \
-    {                                                                   \
-        return activation_forward(call, function, err);                 \
-    }                                                                   \
-    static cd_status id##_backward(cd_gradient *g, cd_error *err)       \
-    {                                                                   \
-        return activation_backward(g, function, kept_tensor, err);      \
-    }                                                                   \
-    const cd_op cd_op_##id = {.name = #id,                              \
-                              .backward_name = backward_text,           \
-                              .min_in = 1,                              \
-                              .max_in = 1,                              \
-                              .n_out = 1,                               \
-                              .keeps = kept_flag,                       \
-                              .traits = CD_POINTWISE,                   \
-                              .shape = activation_shape,                \
-                              .forward = id##_forward,                  \
+#define ACTIVATION(id, function, backward_text, more_traits, kept_flag, kept_tensor) \
+    static cd_status id##_forward(cd_call *call, cd_error *err)                      \
+    {                                                                                \
+        return activation_forward(call, function, err);                              \
+    }                                                                                \
+    static cd_status id##_backward(cd_gradient *g, cd_error *err)                    \
+    {                                                                                \
+        return activation_backward(g, function, kept_tensor, err);                   \
+    }                                                                                \
+    const cd_op cd_op_##id = {.name = #id,                                           \
+                              .backward_name = backward_text,                        \
+                              .min_in = 1,                                           \
+                              .max_in = 1,                                           \
+                              .n_out = 1,                                            \
+                              .keeps = kept_flag,                                    \
+                              .traits = CD_POINTWISE | (more_traits),                \
+                              .shape = activation_shape,                             \
+                              .forward = id##_forward,                               \
                               .backward = id##_backward};
 #define FROM_INPUT(id, function, backward_text) \
-    ACTIVATION(id, function, backward_text, CD_KEEP_IN(0), g->in[0])
+    ACTIVATION(id, function, backward_text, 0, CD_KEEP_IN(0), g->in[0])
 #define FROM_OUTPUT(id, function, backward_text) \
-    ACTIVATION(id, function, backward_text, CD_KEEP_OUT(0), g->out[0])
+    ACTIVATION(id, function, backward_text, CD_TAKES_PENDING, CD_KEEP_OUT(0), g->out[0])
 
 FROM_OUTPUT(relu, CDK_RELU, "ReluBackward0")
-FROM_INPUT(relu6, CDK_RELU6, "HardtanhBackward0")
+FROM_OUTPUT(relu6, CDK_RELU6, "HardtanhBackward0")
 FROM_INPUT(hardtanh, CDK_HARDTANH, "HardtanhBackward0")
 FROM_INPUT(leaky_relu, CDK_LEAKY_RELU, "LeakyReluBackward0")
 FROM_INPUT(elu, CDK_ELU, "EluBackward0")

@@ -1,7 +1,9 @@
 /* Convolution and transposed convolution of images, N x C x H x W. Results are channels last. */
+#include "autograd/convolution.h"
 #include "autograd/dense.h"
 #include "kernels/conv.h"
 #include "kernels/conv_double.h"
+#include "tensor/pending.h"
 
 enum {
     STRIDE_H,
@@ -207,6 +209,79 @@ static cd_status conv_forward(cd_call *call, cd_error *err)
     return run_dense(call, conv_run, err);
 }
 
+/* Float32 convolutions are postponed: an activation behind them is then applied while the result is in
+ * registers, and the result before the activation never stands in memory. */
+enum { PENDING_X, PENDING_W, PENDING_B, PENDING_COUNT };
+
+static cd_status postpone(cd_call *call, cd_recipe recipe, cd_error *err)
+{
+    dense_set d = {0};
+    if (call->in[0]->dtype != CD_FLOAT32 || cd_tensor_numel(call->out[0]) == 0) {
+        return CD_OK;
+    }
+    cd_status status = dense_inputs(&d, call, err);
+    if (status == CD_OK) {
+        cd_tensor *source[PENDING_COUNT] = {[PENDING_X] = d.x, [PENDING_W] = d.w, [PENDING_B] = d.b};
+        status = cd_tensor_postpone(call->out[0], recipe, PENDING_COUNT, source, CONV_ATTRS, call->attr, err);
+    }
+    dense_clear(&d);
+    return status;
+}
+
+static const float *floats(const cd_tensor *t)
+{
+    return t != NULL ? cd_tensor_data(t) : NULL;
+}
+
+static cd_status conv_recipe(cd_tensor *y, const cd_pending *p, cdk_activation activation, cd_error *err)
+{
+    const cd_tensor *x = p->source[PENDING_X], *w = p->source[PENDING_W];
+    cdk_conv conv = describe(x, y, w, p->attr);
+    return cdk_conv_forward(cd_tensor_data(y), floats(x), floats(w), floats(p->source[PENDING_B]), &conv,
+                            activation, err);
+}
+
+static cd_status conv_postpone(cd_call *call, cd_error *err)
+{
+    return postpone(call, conv_recipe, err);
+}
+
+/* w' = scale w and b' = scale b + shift, per output channel. */
+static cd_status scaled_weights(cd_tensor **scaled_w, cd_tensor **scaled_b, const cd_pending *p,
+                                const double *scale, const double *shift, cd_error *err)
+{
+    const cd_tensor *w = p->source[PENDING_W], *b = p->source[PENDING_B];
+    int64_t K = w->shape[0], length = K > 0 ? cd_tensor_numel(w) / K : 0;
+    CD_TRY(cd_tensor_clone(scaled_w, w, CD_CONTIGUOUS, err));
+    CD_TRY(cd_tensor_new(scaled_b, CD_FLOAT32, 1, &K, CD_CONTIGUOUS, err));
+    float *new_w = cd_tensor_data(*scaled_w), *new_b = cd_tensor_data(*scaled_b);
+    for (int64_t k = 0; k < K; k++) {
+        for (int64_t i = k * length; i < (k + 1) * length; i++) {
+            new_w[i] = (float)(new_w[i] * scale[k]);
+        }
+        new_b[k] = (float)((b != NULL ? floats(b)[k] : 0) * scale[k] + shift[k]);
+    }
+    return CD_OK;
+}
+
+cd_status cd_convolution_fold(bool *folded, cd_tensor *y, const cd_tensor *x, const double *scale,
+                              const double *shift, cd_error *err)
+{
+    cd_tensor *source[PENDING_COUNT] = {NULL};
+    *folded = x->pending != NULL && x->pending->recipe == conv_recipe;
+    if (!*folded) {
+        return CD_OK;
+    }
+    cd_status status = scaled_weights(&source[PENDING_W], &source[PENDING_B], x->pending, scale, shift, err);
+    source[PENDING_X] = x->pending->source[PENDING_X];
+    if (status == CD_OK) {
+        status = cd_tensor_postpone(y, conv_recipe, PENDING_COUNT, source, CONV_ATTRS, x->pending->attr, err);
+    }
+    cd_tensor_release(source[PENDING_W]);
+    cd_tensor_release(source[PENDING_B]);
+    return status;
+}
+
 /* Backward of both: the same three gradients, with the kernels of either. */
 
 static cd_status new_gradient(cd_tensor **dx, const cd_tensor *like, cd_layout layout, cd_error *err)
@@ -311,7 +386,8 @@ const cd_op cd_op_conv2d = {.name = "conv2d",
                             .keeps = CD_KEEP_IN(0) | CD_KEEP_IN(1),
                             .shape = conv_shape,
                             .forward = conv_forward,
-                            .backward = conv_backward};
+                            .backward = conv_backward,
+                            .postpone = conv_postpone};
 
 /* conv_transpose2d */
 
@@ -373,6 +449,19 @@ static cd_status transpose_forward(cd_call *call, cd_error *err)
     return run_dense(call, transpose_run, err);
 }
 
+static cd_status transpose_recipe(cd_tensor *y, const cd_pending *p, cdk_activation activation, cd_error *err)
+{
+    const cd_tensor *x = p->source[PENDING_X], *w = p->source[PENDING_W];
+    cdk_conv conv = describe(y, x, w, p->attr);
+    return cdk_conv_transpose_forward(cd_tensor_data(y), floats(x), floats(w), floats(p->source[PENDING_B]),
+                                      &conv, activation, err);
+}
+
+static cd_status transpose_postpone(cd_call *call, cd_error *err)
+{
+    return postpone(call, transpose_recipe, err);
+}
+
 static cd_status transpose_backward(cd_gradient *g, cd_error *err)
 {
     static const gradient_kernels k = {cdk_conv_transpose_backward_input, cdk_conv_transpose_backward_weight,
@@ -388,4 +477,5 @@ const cd_op cd_op_conv_transpose2d = {.name = "conv_transpose2d",
                                       .keeps = CD_KEEP_IN(0) | CD_KEEP_IN(1),
                                       .shape = transpose_shape,
                                       .forward = transpose_forward,
-                                      .backward = transpose_backward};
+                                      .backward = transpose_backward,
+                                      .postpone = transpose_postpone};

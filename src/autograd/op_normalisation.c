@@ -2,9 +2,11 @@
  * normalisation stand. */
 #include <math.h>
 
+#include "autograd/convolution.h"
 #include "autograd/dense.h"
 #include "base/memory.h"
 #include "kernels/normalisation.h"
+#include "tensor/pending.h"
 
 enum { TRAINING, MOMENTUM, EPS, BATCH_ATTRS };
 enum { X, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, BATCH_INPUTS };
@@ -86,13 +88,13 @@ static cd_status moments(double *mean, double *squares, const cd_tensor *x, cd_e
 }
 
 static cd_status affine(cd_tensor *y, const cd_tensor *x, const double *scale, const double *shift,
-                        cd_error *err)
+                        cdk_activation activation, cd_error *err)
 {
+    void *out = cd_tensor_data(y), *in = cd_tensor_data(x);
     if (x->dtype == CD_FLOAT32) {
-        return cdk_channel_affine_f32(cd_tensor_data(y), cd_tensor_data(x), scale, shift, channels_of(x),
-                                      err);
+        return cdk_channel_affine_f32(out, in, scale, shift, activation, channels_of(x), err);
     }
-    return cdk_channel_affine_f64(cd_tensor_data(y), cd_tensor_data(x), scale, shift, channels_of(x), err);
+    return cdk_channel_affine_f64(out, in, scale, shift, activation, channels_of(x), err);
 }
 
 /* running = (1 - momentum) running + momentum (factor value) */
@@ -130,6 +132,9 @@ static cd_status batch_statistics(cd_call *call, const cd_tensor *x, cd_error *e
 static cd_status statistics(cd_call *call, const cd_tensor *x, cd_error *err)
 {
     int64_t C = x->shape[1];
+    if (call->saved[SAVED_MEAN] != NULL) {
+        return CD_OK;
+    }
     CD_TRY(new_vector(&call->saved[SAVED_MEAN], C, err));
     CD_TRY(new_vector(&call->saved[SAVED_RSTD], C, err));
     double *mean = cd_tensor_data(call->saved[SAVED_MEAN]), *rstd = cd_tensor_data(call->saved[SAVED_RSTD]);
@@ -147,36 +152,97 @@ static cd_status statistics(cd_call *call, const cd_tensor *x, cd_error *err)
     return CD_OK;
 }
 
-static cd_status normalise(cd_call *call, const cd_tensor *x, cd_error *err)
+/* y = scale x + shift per channel is the whole of normalisation, once the statistics are known. */
+static void coefficients(double *scale, double *shift, const cd_call *call)
 {
-    int64_t C = x->shape[1];
-    void *block;
     const cd_tensor *weight = optional(call->n_in, call->in, WEIGHT),
                     *bias = optional(call->n_in, call->in, BIAS);
     const double *mean = cd_tensor_data(call->saved[SAVED_MEAN]),
                  *rstd = cd_tensor_data(call->saved[SAVED_RSTD]);
-    CD_TRY(cd_memory_alloc(&block, 2 * (size_t)C * sizeof(double), err));
-    double *scale = block, *shift = scale + C;
-    for (int64_t c = 0; c < C; c++) {
+    for (int64_t c = 0; c < call->in[X]->shape[1]; c++) {
         scale[c] = rstd[c] * (weight != NULL ? cd_tensor_get(weight, c) : 1);
         shift[c] = (bias != NULL ? cd_tensor_get(bias, c) : 0) - mean[c] * scale[c];
     }
-    cd_status status = affine(call->out[0], x, scale, shift, err);
+}
+
+enum { PENDING_X, PENDING_SCALE, PENDING_SHIFT, PENDING_COUNT };
+
+static cd_status normalise_recipe(cd_tensor *y, const cd_pending *p, cdk_activation activation, cd_error *err)
+{
+    return affine(y, p->source[PENDING_X], cd_tensor_data(p->source[PENDING_SCALE]),
+                  cd_tensor_data(p->source[PENDING_SHIFT]), activation, err);
+}
+
+/* The statistics are taken now (the running ones change now); normalising waits for an activation to join. */
+static cd_status normalise_later(cd_call *call, cd_tensor *x, cd_error *err)
+{
+    cd_tensor *source[PENDING_COUNT] = {[PENDING_X] = x};
+    CD_TRY(statistics(call, x, err));
+    cd_status status = new_vector(&source[PENDING_SCALE], x->shape[1], err);
+    if (status == CD_OK) {
+        status = new_vector(&source[PENDING_SHIFT], x->shape[1], err);
+    }
+    if (status == CD_OK) {
+        coefficients(cd_tensor_data(source[PENDING_SCALE]), cd_tensor_data(source[PENDING_SHIFT]), call);
+        status = cd_tensor_postpone(call->out[0], normalise_recipe, PENDING_COUNT, source, 0, NULL, err);
+    }
+    cd_tensor_release(source[PENDING_SCALE]);
+    cd_tensor_release(source[PENDING_SHIFT]);
+    return status;
+}
+
+/* In evaluation, behind a convolution, normalisation goes into the convolution's weights. */
+static cd_status fold(bool *folded, cd_call *call, cd_error *err)
+{
+    void *block;
+    int64_t C = call->in[X]->shape[1];
+    *folded = false;
+    if (call->attr[TRAINING] != 0 || call->differentiable || call->in[X]->pending == NULL) {
+        return CD_OK;
+    }
+    CD_TRY(cd_memory_alloc(&block, 2 * (size_t)C * sizeof(double), err));
+    double *scale = block, *shift = scale + C;
+    cd_status status = statistics(call, call->in[X], err);
+    if (status == CD_OK) {
+        coefficients(scale, shift, call);
+        status = cd_convolution_fold(folded, call->out[0], call->in[X], scale, shift, err);
+    }
     cd_memory_free(block);
+    return status;
+}
+
+static cd_status batch_norm_postpone(cd_call *call, cd_error *err)
+{
+    bool folded;
+    cd_tensor *x;
+    if (cd_tensor_numel(call->in[X]) == 0) {
+        return CD_OK;
+    }
+    CD_TRY(fold(&folded, call, err));
+    if (folded) {
+        return CD_OK;
+    }
+    CD_TRY(cd_tensor_force(call->in[X], err));
+    CD_TRY(cd_dense_like(&x, call->in[X], call->out[0], err));
+    cd_status status = normalise_later(call, x, err);
+    cd_tensor_release(x);
     return status;
 }
 
 static cd_status batch_norm_forward(cd_call *call, cd_error *err)
 {
-    cd_tensor *x;
+    CD_TRY(cd_tensor_force(call->in[X], err));
     if (cd_tensor_numel(call->in[X]) == 0) {
         return CD_OK;
     }
+    cd_tensor *x;
     CD_TRY(cd_dense_like(&x, call->in[X], call->out[0], err));
-    cd_status status = statistics(call, x, err);
+    cd_tensor *y = call->out[0];
+    cd_status status = normalise_later(call, x, err);
     if (status == CD_OK) {
-        status = normalise(call, x, err);
+        status = normalise_recipe(y, y->pending, CDK_ACTIVATION_NONE, err);
     }
+    cd_tensor_settle(y);
     cd_tensor_release(x);
     return status;
 }
@@ -292,9 +358,11 @@ const cd_op cd_op_batch_norm = {.name = "batch_norm",
                                 .max_in = BATCH_INPUTS,
                                 .n_out = 1,
                                 .keeps = CD_KEEP_IN(X) | CD_KEEP_IN(WEIGHT),
+                                .traits = CD_TAKES_PENDING,
                                 .shape = batch_norm_shape,
                                 .forward = batch_norm_forward,
-                                .backward = batch_norm_backward};
+                                .backward = batch_norm_backward,
+                                .postpone = batch_norm_postpone};
 
 /* row_norm: the elements of x in row-major order, LENGTH at a time, are brought to mean 0 and variance 1. */
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "kernels/epilogue.h"
 
 typedef struct cdk_channels {
     int64_t rows, C, plane;
@@ -22,11 +23,11 @@ cd_status cdk_channel_moments_f32(double *mean, double *sum_squares, const float
 cd_status cdk_channel_moments_f64(double *mean, double *sum_squares, const double *x, cdk_channels shape,
                                   cd_error *err);
 
-/* y = scale[c] x + shift[c]; y may be x. */
+/* y = activation(scale[c] x + shift[c]); y may be x. */
 cd_status cdk_channel_affine_f32(float *y, const float *x, const double *scale, const double *shift,
-                                 cdk_channels shape, cd_error *err);
+                                 cdk_activation activation, cdk_channels shape, cd_error *err);
 cd_status cdk_channel_affine_f64(double *y, const double *x, const double *scale, const double *shift,
-                                 cdk_channels shape, cd_error *err);
+                                 cdk_activation activation, cdk_channels shape, cd_error *err);
 
 /* sum_dy[c] = sum of dy, sum_dyx[c] = sum of dy (x - mean[c]). */
 cd_status cdk_channel_gradient_sums_f32(double *sum_dy, double *sum_dyx, const float *dy, const float *x,

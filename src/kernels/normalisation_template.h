@@ -44,17 +44,21 @@ LEVELS(add_products,
         int64_t rows, int64_t width),
        (s1, s2, mean, dy, x, rows, width))
 
-CDK_INLINE void BODY(affine_rows)(T *y, const T *x, const T *scale, const T *shift, int64_t rows,
-                                  int64_t width)
+/* Written so that NaN passes both comparisons. */
+CDK_INLINE void BODY(affine_rows)(T *y, const T *x, const T *scale, const T *shift, T low, T high,
+                                  int64_t rows, int64_t width)
 {
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t c = 0; c < width; c++) {
-            y[r * width + c] = scale[c] * x[r * width + c] + shift[c];
+            T v = scale[c] * x[r * width + c] + shift[c];
+            v = v < low ? low : v;
+            y[r * width + c] = v > high ? high : v;
         }
     }
 }
-LEVELS(affine_rows, (T * y, const T *x, const T *scale, const T *shift, int64_t rows, int64_t width),
-       (y, x, scale, shift, rows, width))
+LEVELS(affine_rows,
+       (T * y, const T *x, const T *scale, const T *shift, T low, T high, int64_t rows, int64_t width),
+       (y, x, scale, shift, low, high, rows, width))
 
 CDK_INLINE void BODY(gradient_rows)(T *dx, const T *dy, const T *x, const T *mean, const T *a, const T *b,
                                     const T *d, int64_t rows, int64_t width)
@@ -79,6 +83,7 @@ typedef struct {
     T *scratch;             /* 3 * width for each thread, or the folded coefficients */
     double *first, *second; /* results per channel, or per chunk and channel */
     const double *mean, *a, *b, *d;
+    T low, high;
 } NAME(task);
 
 /* Copies a coefficient per channel to one per element of a folded row. */
@@ -270,7 +275,7 @@ cd_status NAME(cdk_channel_gradient_sums)(double *sum_dy, double *sum_dyx, const
     return CD_OK;
 }
 
-/* Pointwise: y = a x + b. */
+/* Pointwise: y = activation(a x + b). */
 
 static void NAME(affine_chunks)(void *context, int64_t begin, int64_t end, int thread)
 {
@@ -282,8 +287,9 @@ static void NAME(affine_chunks)(void *context, int64_t begin, int64_t end, int t
                 start = chunk * t->cut.rows * C;
         const T *x = t->x + start, *scale = t->scratch, *shift = t->scratch + width;
         T *y = t->out + start;
-        NAME(affine_rows)(y, x, scale, shift, whole, width);
-        NAME(affine_rows)(y + whole * width, x + whole * width, scale, shift, rows % t->cut.fold, C);
+        NAME(affine_rows)(y, x, scale, shift, t->low, t->high, whole, width);
+        NAME(affine_rows)
+        (y + whole * width, x + whole * width, scale, shift, t->low, t->high, rows % t->cut.fold, C);
     }
 }
 
@@ -295,7 +301,9 @@ static void NAME(affine_planes)(void *context, int64_t begin, int64_t end, int t
     for (int64_t i = begin; i < end; i++) {
         T scale = (T)t->a[i % t->shape.C], shift = (T)t->b[i % t->shape.C];
         for (int64_t s = i * S; s < (i + 1) * S; s++) {
-            t->out[s] = scale * t->x[s] + shift;
+            T v = scale * t->x[s] + shift;
+            v = v < t->low ? t->low : v;
+            t->out[s] = v > t->high ? t->high : v;
         }
     }
 }
@@ -313,9 +321,11 @@ static cd_status NAME(coefficients)(NAME(task) * t, int count, const double *con
 }
 
 cd_status NAME(cdk_channel_affine)(T *y, const T *x, const double *scale, const double *shift,
-                                   cdk_channels shape, cd_error *err)
+                                   cdk_activation activation, cdk_channels shape, cd_error *err)
 {
     NAME(task) t = {.shape = shape, .cut = cut_rows(shape), .x = x, .out = y, .a = scale, .b = shift};
+    t.low = activation == CDK_ACTIVATION_NONE ? (T)-INFINITY : 0;
+    t.high = activation == CDK_ACTIVATION_RELU6 ? 6 : (T)INFINITY;
     if (shape.plane > 1) {
         cd_parallel_for(shape.rows * shape.C, CHUNK / shape.plane + 1, NAME(affine_planes), &t);
         return CD_OK;
