@@ -1,0 +1,108 @@
+# Operators may postpone work and do it together with the next one. Nobody must be able to tell.
+
+fusing <- function(on, code) {
+  before <- .Call(cdr_fusing, on)
+  on.exit(.Call(cdr_fusing, before))
+  force(code)
+}
+
+both_ways <- function(code) {
+  code <- substitute(code)
+  env <- parent.frame()
+  list(fused = fusing(TRUE, eval(code, env)), plain = fusing(FALSE, eval(code, env)))
+}
+
+expect_same_both_ways <- function(code, tolerance = 0) {
+  result <- eval(substitute(both_ways(code)), parent.frame())
+  expect_equal(result$fused, result$plain, tolerance = tolerance)
+}
+
+conv_relu_gradients <- function(layer, activation) {
+  torch_manual_seed(4)
+  layer <- layer()
+  x <- torch_randn(2, 3, 7, 5, requires_grad = TRUE)
+  y <- activation(layer(x))
+  y$backward(torch_randn(dim(y)))
+  lapply(list(y$detach(), x$grad, layer$weight$grad, layer$bias$grad), as_array)
+}
+
+test_that("an activation behind a convolution gives the same values and gradients", {
+  layers <- list(
+    function() nn_conv2d(3, 8, 3, padding = 1), function() nn_conv2d(3, 6, 3, stride = 2, groups = 3),
+    function() nn_conv_transpose2d(3, 5, 2, stride = 2)
+  )
+  for (layer in layers) {
+    expect_same_both_ways(conv_relu_gradients(layer, nnf_relu))
+    expect_same_both_ways(conv_relu_gradients(layer, nnf_relu6))
+    expect_same_both_ways(conv_relu_gradients(layer, function(x) nnf_relu(x, inplace = TRUE)))
+    expect_same_both_ways(conv_relu_gradients(layer, nnf_silu))
+  }
+})
+
+test_that("batch norm with an activation moves the running statistics once, in training and in evaluation", {
+  run <- function(training) {
+    torch_manual_seed(4)
+    conv <- nn_conv2d(3, 8, 3)
+    norm <- nn_batch_norm2d(8)
+    norm$train(training)
+    y <- nnf_relu6(norm(conv(torch_randn(2, 3, 9, 9))), inplace = TRUE)
+    lapply(list(y$detach(), norm$running_mean, norm$running_var, norm$num_batches_tracked), as_array)
+  }
+  expect_same_both_ways(run(TRUE))
+  expect_same_both_ways(run(FALSE))
+  expect_same_both_ways(with_no_grad(run(FALSE)), tolerance = 1e-6)
+})
+
+test_that("gradients through batch norm and activation are the same", {
+  run <- function() {
+    torch_manual_seed(4)
+    norm <- nn_batch_norm2d(3)
+    x <- torch_randn(4, 3, 5, 5, requires_grad = TRUE)
+    y <- nnf_relu6(norm(x))
+    y$backward(torch_randn(dim(y)))
+    lapply(list(y$detach(), x$grad, norm$weight$grad, norm$bias$grad), as_array)
+  }
+  expect_same_both_ways(run())
+})
+
+test_that("the result before the activation can still be used", {
+  x <- torch_randn(1, 3, 5, 5)
+  conv <- nn_conv2d(3, 4, 3)
+  before <- conv(x)
+  after <- nnf_relu(before)
+  expect_equal(as_array(after$detach()), pmax(as_array(before$detach()), 0))
+  expect_equal(as_array((before + after)$detach()), as_array(before$detach()) + as_array(after$detach()))
+})
+
+test_that("a pending result keeps the values its inputs had", {
+  torch_manual_seed(1)
+  x <- torch_randn(1, 3, 5, 5)
+  conv <- nn_conv2d(3, 4, 3)
+  expected <- as_array(fusing(FALSE, conv(x))$detach())
+  y <- conv(x)
+  with_no_grad(conv$weight$zero_())
+  expect_equal(as_array(y$detach()), expected)
+  z <- conv(x)
+  x$fill_(100)
+  with_no_grad(conv$bias$add_(1))
+  expect_equal(as_array(z$detach())[1, , 1, 1], as_array(conv$bias$detach()) - 1, tolerance = 1e-6)
+})
+
+test_that("an optimiser's step does not change a result computed before it", {
+  torch_manual_seed(1)
+  x <- torch_randn(1, 3, 5, 5)
+  conv <- nn_conv2d(3, 4, 3)
+  optimizer <- optim_sgd(conv$parameters, lr = 1)
+  conv(x)$sum()$backward()
+  expected <- as_array(fusing(FALSE, conv(x))$detach())
+  y <- conv(x)
+  optimizer$step()
+  expect_equal(as_array(y$detach()), expected)
+})
+
+test_that("shape and dtype of a pending result are known, and printing computes it", {
+  y <- nn_conv2d(1, 1, 1)(torch_ones(1, 1, 2, 2))
+  expect_equal(dim(y), c(1L, 1L, 2L, 2L))
+  expect_true(y$dtype == torch_float())
+  expect_output(print(y), "grad_fn = <ConvolutionBackward0>", fixed = TRUE)
+})
