@@ -1,0 +1,191 @@
+#include "io/value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/file.h"
+
+void cd_document_init(cd_document *d)
+{
+    memset(d, 0, sizeof *d);
+}
+
+static void value_free(cd_value *v)
+{
+    cd_tensor_release(v->tensor);
+    free(v->text);
+    free(v->item);
+    free(v->shape);
+    free(v);
+}
+
+void cd_document_free(cd_document *d)
+{
+    for (int64_t i = 0; i < d->count; i++) {
+        value_free(d->value[i]);
+    }
+    free(d->value);
+    cd_document_init(d);
+}
+
+static cd_status grow(cd_value ***array, int64_t *capacity, int64_t count, cd_error *err)
+{
+    if (count < *capacity) {
+        return CD_OK;
+    }
+    int64_t larger = *capacity < 4 ? 4 : 2 * *capacity;
+    cd_value **moved = realloc(*array, (size_t)larger * sizeof **array);
+    if (moved == NULL) {
+        return cd_fail(err, CD_EALLOC, "cannot allocate a list of %lld values.", (long long)larger);
+    }
+    *array = moved;
+    *capacity = larger;
+    return CD_OK;
+}
+
+cd_status cd_value_new(cd_value **v, cd_document *d, cd_value_kind kind, cd_error *err)
+{
+    *v = NULL;
+    if (d->count >= CD_MAX_VALUES) {
+        return cd_fail(err, CD_EFORMAT, "the file holds more than %d values.", CD_MAX_VALUES);
+    }
+    CD_TRY(grow(&d->value, &d->capacity, d->count, err));
+    *v = calloc(1, sizeof **v);
+    if (*v == NULL) {
+        return cd_fail(err, CD_EALLOC, "cannot allocate a value.");
+    }
+    (*v)->kind = kind;
+    d->value[d->count++] = *v;
+    return CD_OK;
+}
+
+cd_status cd_value_text(cd_value **v, cd_document *d, cd_value_kind kind, int64_t length, cd_error *err)
+{
+    CD_TRY(cd_value_new(v, d, kind, err));
+    (*v)->text = malloc((size_t)length + 1);
+    if ((*v)->text == NULL) {
+        return cd_fail(err, CD_EALLOC, "cannot allocate a text of %lld bytes.", (long long)length);
+    }
+    (*v)->text[length] = '\0';
+    (*v)->length = length;
+    return CD_OK;
+}
+
+cd_status cd_value_append(cd_value *list, cd_value *item, cd_error *err)
+{
+    CD_TRY(grow(&list->item, &list->capacity, list->count, err));
+    list->item[list->count++] = item;
+    return CD_OK;
+}
+
+cd_value *cd_value_find(const cd_value *dict, const char *key)
+{
+    for (int64_t i = 0; i + 1 < dict->count; i += 2) {
+        const cd_value *k = dict->item[i];
+        if (k->kind == CD_VALUE_STRING && strcmp(k->text, key) == 0) {
+            return dict->item[i + 1];
+        }
+    }
+    return NULL;
+}
+
+/* ---- element types ---- */
+
+static const struct {
+    const char *name;
+    size_t size;
+    cd_dtype engine;
+} file_dtypes[CD_FILE_DTYPES] = {
+    [CD_FILE_F64] = {"F64", 8, CD_FLOAT64}, [CD_FILE_F32] = {"F32", 4, CD_FLOAT32},
+    [CD_FILE_F16] = {"F16", 2, CD_FLOAT32}, [CD_FILE_BF16] = {"BF16", 2, CD_FLOAT32},
+    [CD_FILE_I64] = {"I64", 8, CD_INT64},   [CD_FILE_I32] = {"I32", 4, CD_INT32},
+    [CD_FILE_I16] = {"I16", 2, CD_INT32},   [CD_FILE_I8] = {"I8", 1, CD_INT32},
+    [CD_FILE_U8] = {"U8", 1, CD_UINT8},     [CD_FILE_BOOL] = {"BOOL", 1, CD_BOOL},
+};
+
+size_t cd_file_dtype_size(cd_file_dtype dtype)
+{
+    return file_dtypes[dtype].size;
+}
+
+const char *cd_file_dtype_name(cd_file_dtype dtype)
+{
+    return file_dtypes[dtype].name;
+}
+
+cd_dtype cd_file_dtype_engine(cd_file_dtype dtype)
+{
+    return file_dtypes[dtype].engine;
+}
+
+cd_file_dtype cd_file_dtype_of(cd_dtype dtype)
+{
+    static const cd_file_dtype of[CD_DTYPES] = {
+        [CD_BOOL] = CD_FILE_BOOL, [CD_UINT8] = CD_FILE_U8,    [CD_INT32] = CD_FILE_I32,
+        [CD_INT64] = CD_FILE_I64, [CD_FLOAT32] = CD_FILE_F32, [CD_FLOAT64] = CD_FILE_F64,
+    };
+    return of[dtype];
+}
+
+static float float_of_bits(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static float half_to_float(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16;
+    uint32_t exponent = (h >> 10) & 0x1f;
+    uint32_t mantissa = h & 0x3ff;
+    if (exponent == 0) {
+        float tiny = (float)mantissa / 16777216.0f;
+        return sign ? -tiny : tiny;
+    }
+    if (exponent == 31) {
+        return float_of_bits(sign | 0x7f800000u | mantissa << 13);
+    }
+    return float_of_bits(sign | (exponent + 112) << 23 | mantissa << 13);
+}
+
+static void widen16(void *dst, const unsigned char *src, cd_file_dtype dtype, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint16_t bits = cd_little16(src + 2 * i);
+        if (dtype == CD_FILE_I16) {
+            ((int32_t *)dst)[i] = bits < 0x8000 ? (int32_t)bits : (int32_t)bits - 0x10000;
+        } else {
+            ((float *)dst)[i] = dtype == CD_FILE_F16 ? half_to_float(bits) : float_of_bits((uint32_t)bits << 16);
+        }
+    }
+}
+
+static void decode_bytes(void *dst, const unsigned char *src, cd_file_dtype dtype, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (dtype == CD_FILE_I8) {
+            ((int32_t *)dst)[i] = src[i] < 128 ? src[i] : (int32_t)src[i] - 256;
+        } else {
+            ((uint8_t *)dst)[i] = src[i] != 0;
+        }
+    }
+}
+
+void cd_file_dtype_decode(void *dst, const void *src, cd_file_dtype dtype, int64_t n)
+{
+    switch (dtype) {
+    case CD_FILE_F16:
+    case CD_FILE_BF16:
+    case CD_FILE_I16:
+        widen16(dst, src, dtype, n);
+        break;
+    case CD_FILE_I8:
+    case CD_FILE_BOOL:
+        decode_bytes(dst, src, dtype, n);
+        break;
+    default:
+        memcpy(dst, src, (size_t)n * file_dtypes[dtype].size);
+        cd_little_swap(dst, file_dtypes[dtype].size, n);
+    }
+}

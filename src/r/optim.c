@@ -1,0 +1,108 @@
+/* Optimiser steps and gradient clipping from R. */
+#include <math.h>
+
+#include "optim/step.h"
+#include "r/glue.h"
+#include "r/registry.h"
+
+/* Which of the parameters have a gradient. */
+SEXP cdr_has_grad(SEXP params)
+{
+    R_xlen_t n = Rf_xlength(params);
+    SEXP has = PROTECT(Rf_allocVector(LGLSXP, n));
+    for (R_xlen_t i = 0; i < n; i++) {
+        LOGICAL(has)[i] = cdr_defined(VECTOR_ELT(params, i), "params")->grad != NULL;
+    }
+    UNPROTECT(1);
+    return has;
+}
+
+static cd_tensor *state_at(SEXP states, R_xlen_t position, R_xlen_t i)
+{
+    SEXP column = position < Rf_xlength(states) ? VECTOR_ELT(states, position) : R_NilValue;
+    return column == R_NilValue ? NULL : cdr_defined(VECTOR_ELT(column, i), "state")->value;
+}
+
+static void check_states(SEXP states, R_xlen_t n)
+{
+    for (R_xlen_t k = 0; k < Rf_xlength(states); k++) {
+        if (VECTOR_ELT(states, k) != R_NilValue && Rf_xlength(VECTOR_ELT(states, k)) != n) {
+            cdr_stop(CD_EINTERNAL, "the state of an optimiser does not fit its parameters.");
+        }
+    }
+}
+
+/* rule: name; hyper: its numbers; params: list of tensors, all with gradients; states: list of lists of tensors or
+ * NULL, one for each kind of state; steps: number of this update for each parameter. */
+SEXP cdr_optim_step(SEXP rule_name, SEXP hyper, SEXP params, SEXP states, SEXP steps)
+{
+    cd_error err;
+    R_xlen_t n = Rf_xlength(params);
+    const cd_rule *rule = cd_rule_find(cdr_string(rule_name, "rule"));
+    if (rule == NULL || TYPEOF(hyper) != REALSXP || Rf_xlength(hyper) != rule->n_hyper ||
+        TYPEOF(steps) != REALSXP || Rf_xlength(steps) != n) {
+        cdr_stop(CD_EVALUE, "optimiser: every learning rate, beta and so on must be a single number.");
+    }
+    check_states(states, n);
+    cd_step_item *item = (cd_step_item *)R_alloc((size_t)n + 1, sizeof *item);
+    for (R_xlen_t i = 0; i < n; i++) {
+        const cd_variable *v = cdr_defined(VECTOR_ELT(params, i), "params");
+        if (v->grad == NULL) {
+            cdr_stop(CD_EINTERNAL, "a parameter has no gradient.");
+        }
+        item[i].param = v->value;
+        item[i].grad = v->grad;
+        item[i].step = REAL(steps)[i];
+        for (int k = 0; k < CD_MAX_RULE_STATES; k++) {
+            item[i].state[k] = state_at(states, k, i);
+        }
+    }
+    if (cd_step(rule, REAL(hyper), (int)n, item, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    return R_NilValue;
+}
+
+/* The gradients there are; *n is their number. They live as long as the parameters. */
+static cd_tensor **gradients_of(SEXP params, int *n)
+{
+    cd_tensor **grad = (cd_tensor **)R_alloc((size_t)Rf_xlength(params) + 1, sizeof *grad);
+    *n = 0;
+    for (R_xlen_t i = 0; i < Rf_xlength(params); i++) {
+        cd_tensor *g = cdr_defined(VECTOR_ELT(params, i), "parameters")->grad;
+        if (g != NULL) {
+            grad[(*n)++] = g;
+        }
+    }
+    return grad;
+}
+
+/* Scales the gradients so that their joint norm is at most max_norm; gives the norm before. */
+SEXP cdr_clip_grad_norm(SEXP params, SEXP max_norm, SEXP norm_type)
+{
+    cd_error err;
+    int n;
+    double norm = 0, largest = cdr_double(max_norm, "max_norm"), p = cdr_double(norm_type, "norm_type");
+    cd_tensor **grad = gradients_of(params, &n);
+    cd_status status = cd_grad_norm(&norm, n, grad, p, &err);
+    double factor = largest / (norm + 1e-6);
+    if (status == CD_OK && factor < 1) {
+        status = cd_grad_scale(n, grad, factor, INFINITY, &err);
+    }
+    if (status != CD_OK) {
+        cdr_raise(&err);
+    }
+    return Rf_ScalarReal(norm);
+}
+
+SEXP cdr_clip_grad_value(SEXP params, SEXP limit)
+{
+    cd_error err;
+    int n;
+    double largest = cdr_double(limit, "clip_value");
+    cd_tensor **grad = gradients_of(params, &n);
+    if (cd_grad_scale(n, grad, 1, largest, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    return R_NilValue;
+}
