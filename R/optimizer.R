@@ -82,16 +82,6 @@ Optimizer <- R6::R6Class("torch_optimizer",
       }
       invisible(self)
     }
-  ),
-  private = list(
-    # Runs the closure with gradients (NULL where there is none), then `update(group)` for each group without them.
-    step_helper = function(closure, update) {
-      loss <- if (is.null(closure)) NULL else with_enable_grad(closure())
-      with_no_grad({
-        for (i in seq_along(self$param_groups)) update(self$param_groups[[i]])
-      })
-      loss
-    }
   )
 )
 
@@ -152,47 +142,6 @@ copy_tensors <- function(x) {
   x
 }
 
-# Makes `fun(...)` build objects of the R6 class: same arguments as its initialize().
-class_generator <- function(class, attribute, classes) {
-  init <- find_initialize(class)
-  fun <- rlang::new_function(
-    if (is.null(init)) NULL else formals(init),
-    quote(class$new(...)),
-    rlang::env(parent.env(environment()), class = class)
-  )
-  args <- names(formals(fun))
-  call <- lapply(args, as.name)
-  names(call) <- ifelse(args == "...", "", args)
-  body(fun) <- as.call(c(quote(class$new), call))
-  structure(fun, class = classes) |> with_attribute(attribute, class)
-}
-
-with_attribute <- function(x, name, value) {
-  attr(x, name) <- value
-  x
-}
-
-find_initialize <- function(class) {
-  while (!is.null(class)) {
-    if (!is.null(class$public_methods$initialize)) {
-      return(class$public_methods$initialize)
-    }
-    class <- class$get_inherit()
-  }
-}
-
-# An R6 class with the members given in `...` (functions become methods, anything else fields).
-define_class <- function(name, inherit, members, private, active, parent_env) {
-  env <- new.env(parent = parent_env)
-  env$inherited <- inherit
-  R6::R6Class(
-    classname = name, inherit = inherited, public = members, private = private, active = active,
-    parent_env = env, lock_objects = FALSE
-  )
-}
-
-utils::globalVariables("inherited")
-
 #' Defining optimizers
 #'
 #' `optimizer()` makes a new kind of optimizer. Its `initialize` must call `super$initialize(params, defaults)`; its
@@ -228,12 +177,12 @@ utils::globalVariables("inherited")
 #' opt$step()
 #' w
 #' @family optimizers
+#' @include class-generator.R
 #' @export
 optimizer <- function(name = NULL, inherit = Optimizer, ..., private = NULL, active = NULL,
                       parent_env = parent.frame()) {
-  if (!is.null(attr(inherit, "Optimizer"))) inherit <- attr(inherit, "Optimizer")
-  class <- define_class(name, inherit, list(...), private, active, parent_env)
-  class_generator(class, "Optimizer", c(name, "torch_optimizer_generator"))
+  class <- derive_class(name, inherit, list(...), private, active, parent_env)
+  constructor(class, c(name, "torch_optimizer_generator"))
 }
 
 #' @rdname optimizer
