@@ -114,7 +114,7 @@ download_checked <- function(url, destfile, md5, what, progress = TRUE) {
     suppressWarnings(utils::download.file(url, part, mode = "wb", quiet = !progress)),
     error = function(e) conditionMessage(e)
   )
-  if (!identical(as.integer(problem), 0L) || !file.exists(part)) {
+  if (is.character(problem) || problem != 0 || !file.exists(part)) {
     reason <- if (is.character(problem)) problem else sprintf("status %s", problem)
     raise(sprintf("Cannot download %s from %s: %s.", what, url, reason), c("candela_error_download", "runtime_error"))
   }
