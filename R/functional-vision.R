@@ -1,0 +1,289 @@
+# Images as wholes: resizing, sampling, padding, patches.
+
+interpolation_codes <- c(nearest = 0, bilinear = 1, bicubic = 2, linear = 1)
+
+#' Resize images
+#'
+#' Nearest takes the element at floor(i in / out); bilinear and bicubic interpolate between the centres of pixels
+#' without antialiasing; with `align_corners` the centres of the corner pixels stay where they are.
+#'
+#' @param input float tensor, N x C x H x W; for `"nearest"` and `"linear"` also N x C x L.
+#' @param size one number or height and width of the result.
+#' @param scale_factor factor(s) to resize by, instead of `size`.
+#' @param mode `"nearest"`, `"bilinear"`, `"bicubic"`, or `"linear"` for one dimension.
+#' @param align_corners see above.
+#' @param recompute_scale_factor compute the scale from the sizes even where `scale_factor` is given?
+#' @return a tensor, N x C x height x width.
+#' @references Keys (1981), Cubic convolution interpolation for digital image processing.
+#' @examples
+#' x <- torch_tensor(array(1:4, c(1, 1, 2, 2)))$to(dtype = torch_float())
+#' nnf_interpolate(x, size = c(3, 3), mode = "bilinear", align_corners = TRUE)
+#' @export
+nnf_interpolate <- function(input, size = NULL, scale_factor = NULL, mode = "nearest", align_corners = FALSE,
+                            recompute_scale_factor = NULL) {
+  if (!(mode %in% names(interpolation_codes))) {
+    not_implemented_error(sprintf("interpolate: mode \"%s\" is not supported.", mode))
+  }
+  if (is.null(size) == is.null(scale_factor)) {
+    value_error("interpolate: give either `size` or `scale_factor`.")
+  }
+  if (length(dim(input)) == 3) {
+    return(interpolate_rows(input, size, scale_factor, mode, align_corners, recompute_scale_factor))
+  }
+  now <- dim(input)[3:4]
+  factor <- if (!is.null(scale_factor)) rep_len(as.double(scale_factor), 2)
+  new <- if (is.null(factor)) rep_len(as.double(size), 2) else floor(now * factor)
+  distance <- if (is.null(factor) || isTRUE(recompute_scale_factor)) c(0, 0) else 1 / factor
+  apply_op(ops$interpolate, list(input), as.double(c(new, interpolation_codes[[mode]], isTRUE(align_corners), distance)))
+}
+
+interpolate_rows <- function(input, size, scale_factor, mode, align_corners, recompute) {
+  images <- input$unsqueeze(3)
+  if (!is.null(size)) size <- c(1, size)
+  if (!is.null(scale_factor)) scale_factor <- c(1, scale_factor)
+  nnf_interpolate(images, size, scale_factor, mode, align_corners, recompute)$squeeze(3)
+}
+
+#' Read images at given places
+#'
+#' `nnf_grid_sample()` gives the image at the places of a grid whose last dimension is (across, down), both -1 to 1
+#' from edge to edge of the image. `nnf_affine_grid()` makes the grid of an affine map.
+#'
+#' @param input float tensor, N x C x H x W.
+#' @param grid float tensor, N x height x width x 2.
+#' @param mode `"bilinear"` or `"nearest"`.
+#' @param padding_mode what is outside of the image: `"zeros"`, the `"border"`, its `"reflection"`.
+#' @param align_corners are -1 and 1 the centres of the corner pixels, not their outer edges?
+#' @param theta float tensor, N x 2 x 3: (across, down) = theta (across, down, 1).
+#' @param size N, C, height, width of the result.
+#' @return a tensor, N x C x height x width; the grid, N x height x width x 2.
+#' @references Jaderberg et al. (2015), Spatial transformer networks.
+#' @examples
+#' x <- torch_randn(1, 1, 4, 4)
+#' mirror <- torch_tensor(array(c(-1, 0, 0, 1, 0, 0), c(1, 2, 3)))
+#' nnf_grid_sample(x, nnf_affine_grid(mirror, c(1, 1, 4, 4)))
+#' @export
+nnf_grid_sample <- function(input, grid, mode = c("bilinear", "nearest"),
+                            padding_mode = c("zeros", "border", "reflection"), align_corners = FALSE) {
+  mode <- match.arg(mode)
+  padding_mode <- match.arg(padding_mode)
+  outside <- match(padding_mode, c("zeros", "border", "reflection")) - 1
+  apply_op(ops$grid_sample, list(input, grid), as.double(c(mode == "nearest", outside, align_corners)))
+}
+
+#' @rdname nnf_grid_sample
+#' @export
+nnf_affine_grid <- function(theta, size, align_corners = FALSE) {
+  centres <- function(n) {
+    if (align_corners) {
+      if (n > 1) seq(-1, 1, length.out = n) else 0
+    } else {
+      (2 * seq_len(n) - 1) / n - 1
+    }
+  }
+  height <- size[3]
+  width <- size[4]
+  places <- cbind(rep(centres(width), times = height), rep(centres(height), each = width), 1)
+  base <- torch_tensor(places, dtype = theta$dtype)
+  torch_matmul(base$unsqueeze(1), theta$transpose(2, 3))$reshape(c(dim(theta)[1], height, width, 2))
+}
+
+#' Pad a tensor
+#'
+#' @param input tensor.
+#' @param pad elements to add before and after the last dimension, then the one before it, and so on. Negative numbers
+#'   take away (mode `"constant"`).
+#' @param mode `"constant"`, `"reflect"` (the border is not repeated), `"replicate"` (the border repeated) or
+#'   `"circular"`.
+#' @param value of the added elements in mode `"constant"`, 0 unless given.
+#' @return the padded tensor.
+#' @examples
+#' nnf_pad(torch_tensor(matrix(1:4, 2)), c(1, 1), value = 9)
+#' nnf_pad(torch_tensor(1:3), c(2, 0), mode = "reflect")
+#' @export
+nnf_pad <- function(input, pad, mode = "constant", value = NULL) {
+  if (length(pad) %% 2 != 0 || length(pad) / 2 > length(dim(input))) {
+    value_error(sprintf("pad: needs two numbers for each of the last dimensions, got %d.", length(pad)))
+  }
+  for (i in seq_len(length(pad) / 2)) {
+    amounts <- as.integer(pad[c(2 * i - 1, 2 * i)])
+    if (any(amounts != 0)) {
+      input <- pad_dim(input, length(dim(input)) - i + 1, amounts, mode, if (is.null(value)) 0 else value)
+    }
+  }
+  input
+}
+
+pad_dim <- function(input, dim, amounts, mode, value) {
+  size <- dim(input)[dim]
+  if (mode == "constant") {
+    return(pad_constant(input, dim, amounts, value))
+  }
+  limit <- switch(mode,
+    reflect = size - 1,
+    replicate = Inf,
+    circular = size,
+    not_implemented_error(sprintf("pad: mode \"%s\" is not supported.", mode))
+  )
+  if (any(amounts < 0) || any(amounts > limit)) {
+    value_error(sprintf("pad: %s padding of a dimension of size %d must be 0 to %s, got %s.", mode, size, limit, toString(amounts)))
+  }
+  place <- seq(1 - amounts[1], size + amounts[2])
+  from <- switch(mode,
+    reflect = ifelse(place < 1, 2 - place, ifelse(place > size, 2 * size - place, place)),
+    replicate = pmin(pmax(place, 1), size),
+    circular = (place - 1) %% size + 1
+  )
+  torch_index_select(input, dim, torch_tensor(as.integer(from), dtype = torch_long()))
+}
+
+pad_constant <- function(input, dim, amounts, value) {
+  size <- dim(input)
+  start <- 1 + max(0, -amounts[1])
+  end <- size[dim] - max(0, -amounts[2])
+  if (end < start) value_error(sprintf("pad: nothing is left of a dimension of size %d.", size[dim]))
+  block <- function(n) {
+    size[dim] <- n
+    torch_full(size, value, dtype = input$dtype)
+  }
+  inner <- if (any(amounts < 0)) input$narrow(dim, start, end - start + 1) else input
+  parts <- c(
+    if (amounts[1] > 0) list(block(amounts[1])), list(inner), if (amounts[2] > 0) list(block(amounts[2]))
+  )
+  if (length(parts) > 1) torch_cat(parts, dim = dim) else inner
+}
+
+#' Patches of images
+#'
+#' `nnf_unfold()` lists the patches a convolution sees; `nnf_fold()` adds patches back into an image.
+#' `nnf_pixel_shuffle()` turns blocks of r^2 channels into r x r pixels.
+#'
+#' @param input float tensor: N x C x H x W, for `nnf_fold()` N x C kh kw x L.
+#' @param output_size height and width of the image.
+#' @param kernel_size,dilation,padding,stride one number or two, as in [nnf_conv2d()].
+#' @param upscale_factor r.
+#' @return N x C kh kw x L patches; N x C x H x W images; N x C / r^2 x r H x r W images.
+#' @references Shi et al. (2016), Real-time single image and video super-resolution (pixel shuffle).
+#' @examples
+#' x <- torch_randn(1, 2, 4, 4)
+#' patches <- nnf_unfold(x, 2, stride = 2)
+#' dim(patches)
+#' nnf_fold(patches, c(4, 4), 2, stride = 2)
+#' @export
+nnf_unfold <- function(input, kernel_size, dilation = 1, padding = 0, stride = 1) {
+  kernel_size <- spatial(kernel_size, 2, "kernel_size")
+  size <- dim(input)
+  single <- input$reshape(c(size[1] * size[2], 1, size[3], size[4]))
+  patches <- nnf_conv2d(single, patch_weight(kernel_size, input), NULL, stride, padding, dilation)
+  patches$reshape(c(size[1], size[2] * prod(kernel_size), -1))
+}
+
+#' @rdname nnf_unfold
+#' @export
+nnf_fold <- function(input, output_size, kernel_size, dilation = 1, padding = 0, stride = 1) {
+  output_size <- spatial(output_size, 2, "output_size")
+  kernel_size <- spatial(kernel_size, 2, "kernel_size")
+  dilation <- spatial(dilation, 2, "dilation")
+  padding <- spatial(padding, 2, "padding")
+  stride <- spatial(stride, 2, "stride")
+  room <- output_size + 2 * padding - dilation * (kernel_size - 1) - 1
+  places <- room %/% stride + 1
+  size <- dim(input)
+  taps <- prod(kernel_size)
+  if (length(size) != 3 || size[2] %% taps != 0 || size[3] != prod(places)) {
+    value_error(sprintf(
+      "fold: expected an input of size N x (C %d) x %d, got [%s].", taps, prod(places), toString(size)
+    ))
+  }
+  rows <- input$reshape(c(size[1] * size[2] / taps, taps, places))
+  image <- nnf_conv_transpose2d(rows, patch_weight(kernel_size, input), NULL, stride, padding, room %% stride,
+    dilation = dilation
+  )
+  image$reshape(c(size[1], size[2] / taps, output_size))
+}
+
+# One filter for each element of a patch, which picks it.
+patch_weight <- function(kernel_size, like) {
+  taps <- prod(kernel_size)
+  torch_tensor(diag(taps), dtype = like$dtype)$reshape(c(taps, 1, kernel_size))
+}
+
+#' @rdname nnf_unfold
+#' @export
+nnf_pixel_shuffle <- function(input, upscale_factor) {
+  size <- dim(input)
+  r <- upscale_factor
+  if (length(size) != 4 || size[2] %% r^2 != 0) {
+    value_error(sprintf("pixel_shuffle: the channels of [%s] cannot be divided by %d.", toString(size), r^2))
+  }
+  blocks <- input$reshape(c(size[1], size[2] / r^2, r, r, size[3], size[4]))
+  blocks$permute(c(1, 2, 5, 3, 6, 4))$reshape(c(size[1], size[2] / r^2, size[3] * r, size[4] * r))
+}
+
+#' Dropout
+#'
+#' While training, elements (`nnf_dropout2d()`: whole channels of a sample) are set to 0 with probability `p` and the
+#' others divided by 1 - `p`.
+#'
+#' @param input float tensor; `nnf_dropout2d()`: N x C x ...
+#' @param p probability.
+#' @param training drop at all?
+#' @param inplace write the result into `input`?
+#' @return a tensor like `input`.
+#' @references Srivastava et al. (2014), Dropout.
+#' @examples
+#' torch_manual_seed(1)
+#' nnf_dropout(torch_ones(6), p = 0.5)
+#' @export
+nnf_dropout <- function(input, p = 0.5, training = TRUE, inplace = FALSE) {
+  drop_out(input, p, length(dim(input)), training, inplace)
+}
+
+#' @rdname nnf_dropout
+#' @export
+nnf_dropout2d <- function(input, p = 0.5, training = TRUE, inplace = FALSE) drop_out(input, p, 2, training, inplace)
+
+drop_out <- function(input, p, dims, training, inplace) {
+  if (p < 0 || p > 1) {
+    value_error(sprintf("dropout probability has to be between 0 and 1, but got %s.", format(p)))
+  }
+  if (!training || p == 0) input else activate(ops$dropout, input, inplace, as.double(c(p, dims)))
+}
+
+#' Look up vectors
+#'
+#' Row `input` of `weight`, for each element of `input`.
+#'
+#' @param input Long tensor of any shape, rows counted from 1.
+#' @param weight float tensor, number of vectors x their length.
+#' @param padding_idx a row that gets no gradient, or `NULL`.
+#' @param max_norm,norm_type rows looked up whose norm of order `norm_type` is larger than `max_norm` are shrunk to it
+#'   in place, unless `NULL`.
+#' @param scale_grad_by_freq,sparse not supported, must be `FALSE`.
+#' @return a tensor of the shape of `input` with one more dimension, the last.
+#' @examples
+#' nnf_embedding(torch_tensor(c(2L, 1L)), torch_tensor(matrix(1:6, 3)))
+#' @export
+nnf_embedding <- function(input, weight, padding_idx = NULL, max_norm = NULL, norm_type = 2,
+                          scale_grad_by_freq = FALSE, sparse = FALSE) {
+  if (isTRUE(scale_grad_by_freq) || isTRUE(sparse)) {
+    not_implemented_error("embedding: `scale_grad_by_freq` and `sparse` are not supported.")
+  }
+  rows <- input$reshape(-1)
+  if (!is.null(max_norm)) shrink_rows(weight, rows, max_norm, norm_type)
+  vectors <- torch_index_select(weight, 1, rows)
+  if (!is.null(padding_idx)) {
+    vectors <- torch_where((rows == padding_idx)$unsqueeze(2), vectors$detach(), vectors)
+  }
+  vectors$reshape(c(dim(input), dim(weight)[2]))
+}
+
+shrink_rows <- function(weight, rows, max_norm, norm_type) {
+  with_no_grad({
+    norms <- vector_norm(weight, norm_type, 2)
+    factor <- (max_norm / (norms + 1e-7))$clamp(max = 1)
+    used <- torch_zeros(dim(weight)[1], 1)
+    used[as.integer(as.array(rows)), ] <- 1
+    weight$mul_(torch_where(used > 0, factor, torch_ones_like(factor)))
+  })
+}
