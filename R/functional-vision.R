@@ -117,7 +117,7 @@ nnf_pad <- function(input, pad, mode = "constant", value = NULL) {
 pad_dim <- function(input, dim, amounts, mode, value) {
   size <- dim(input)[dim]
   if (mode == "constant") {
-    return(pad_constant(input, dim, amounts, value))
+    return(add_border(input, dim, amounts, value))
   }
   limit <- switch(mode,
     reflect = size - 1,
@@ -137,7 +137,7 @@ pad_dim <- function(input, dim, amounts, mode, value) {
   torch_index_select(input, dim, torch_tensor(as.integer(from), dtype = torch_long()))
 }
 
-pad_constant <- function(input, dim, amounts, value) {
+add_border <- function(input, dim, amounts, value) {
   size <- dim(input)
   start <- 1 + max(0, -amounts[1])
   end <- size[dim] - max(0, -amounts[2])

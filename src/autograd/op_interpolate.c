@@ -25,17 +25,19 @@ static cd_status interpolate_shape(cd_call *call, cd_error *err)
 }
 
 /* Taps for both sides; x is the small description of the input. */
-static cd_status make_taps(cdk_taps *rows, cdk_taps *columns, const cd_tensor *x, const double *attr,
-                           cd_error *err)
+static cd_status make_taps(cdk_resize_taps *rows, cdk_resize_taps *columns, const cd_tensor *x,
+                           const double *attr, cd_error *err)
 {
     cdk_interpolation mode = (cdk_interpolation)attr[MODE];
     bool align = attr[ALIGN_CORNERS] != 0;
-    CD_TRY(cdk_taps_make(rows, x->shape[2], cd_int_attr(attr, OUT_H), mode, align, attr[SCALE_H], err));
-    return cdk_taps_make(columns, x->shape[3], cd_int_attr(attr, OUT_W), mode, align, attr[SCALE_W], err);
+    CD_TRY(
+        cdk_resize_taps_make(rows, x->shape[2], cd_int_attr(attr, OUT_H), mode, align, attr[SCALE_H], err));
+    return cdk_resize_taps_make(columns, x->shape[3], cd_int_attr(attr, OUT_W), mode, align, attr[SCALE_W],
+                                err);
 }
 
 static void resize(cd_tensor *to, const cd_tensor *from, const cd_tensor *x, bool last, bool gradient,
-                   const cdk_taps *rows, const cdk_taps *columns)
+                   const cdk_resize_taps *rows, const cdk_resize_taps *columns)
 {
     int64_t C = last ? x->shape[1] : 1, planes = last ? x->shape[0] : x->shape[0] * x->shape[1];
     int64_t H = x->shape[2], W = x->shape[3];
@@ -51,7 +53,7 @@ static void resize(cd_tensor *to, const cd_tensor *from, const cd_tensor *x, boo
 
 static cd_status interpolate_forward(cd_call *call, cd_error *err)
 {
-    cdk_taps rows = {0}, columns = {0};
+    cdk_resize_taps rows = {0}, columns = {0};
     cd_tensor *x = NULL;
     cd_status status = cd_dense_like(&x, call->in[0], call->out[0], err);
     if (status == CD_OK) {
@@ -60,15 +62,15 @@ static cd_status interpolate_forward(cd_call *call, cd_error *err)
     if (status == CD_OK) {
         resize(call->out[0], x, x, cd_dense_layout(call->out[0]) == CD_CHANNELS_LAST, false, &rows, &columns);
     }
-    cdk_taps_free(&rows);
-    cdk_taps_free(&columns);
+    cdk_resize_taps_free(&rows);
+    cdk_resize_taps_free(&columns);
     cd_tensor_release(x);
     return status;
 }
 
 static cd_status interpolate_backward(cd_gradient *g, cd_error *err)
 {
-    cdk_taps rows = {0}, columns = {0};
+    cdk_resize_taps rows = {0}, columns = {0};
     cd_tensor *dy = NULL;
     const cd_tensor *x = g->in[0];
     cd_layout layout = cd_tensor_preferred_layout(g->dy[0]);
@@ -82,8 +84,8 @@ static cd_status interpolate_backward(cd_gradient *g, cd_error *err)
     if (status == CD_OK) {
         resize(g->dx[0], dy, x, layout == CD_CHANNELS_LAST, true, &rows, &columns);
     }
-    cdk_taps_free(&rows);
-    cdk_taps_free(&columns);
+    cdk_resize_taps_free(&rows);
+    cdk_resize_taps_free(&columns);
     cd_tensor_release(dy);
     return status;
 }

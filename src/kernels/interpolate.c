@@ -32,13 +32,13 @@ static float distance_of(int64_t size, int64_t count, bool align_corners, double
     return scale > 0 ? (float)scale : (float)size / (float)count;
 }
 
-static void nearest_tap(cdk_taps *t, int64_t i, int64_t size, float distance)
+static void nearest_tap(cdk_resize_taps *t, int64_t i, int64_t size, float distance)
 {
     t->index[i] = clamp((int64_t)floorf((float)i * distance), size);
     t->weight[i] = 1;
 }
 
-static void bilinear_taps(cdk_taps *t, int64_t i, int64_t size, float position)
+static void bilinear_taps(cdk_resize_taps *t, int64_t i, int64_t size, float position)
 {
     float from = position < 0 ? 0 : position;
     int64_t low = clamp((int64_t)from, size);
@@ -60,7 +60,7 @@ static double far_cubic(double x, double a)
     return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
 }
 
-static void bicubic_taps(cdk_taps *t, int64_t i, int64_t size, float position)
+static void bicubic_taps(cdk_resize_taps *t, int64_t i, int64_t size, float position)
 {
     double a = -0.75, low = floor(position), share = position - low;
     for (int64_t k = 0; k < 4; k++) {
@@ -72,8 +72,8 @@ static void bicubic_taps(cdk_taps *t, int64_t i, int64_t size, float position)
     t->weight[4 * i + 3] = far_cubic(2 - share, a);
 }
 
-cd_status cdk_taps_make(cdk_taps *t, int64_t size, int64_t count, cdk_interpolation mode, bool align_corners,
-                        double scale, cd_error *err)
+cd_status cdk_resize_taps_make(cdk_resize_taps *t, int64_t size, int64_t count, cdk_interpolation mode,
+                               bool align_corners, double scale, cd_error *err)
 {
     void *block;
     float distance = distance_of(size, count, align_corners, scale);
@@ -96,7 +96,7 @@ cd_status cdk_taps_make(cdk_taps *t, int64_t size, int64_t count, cdk_interpolat
     return CD_OK;
 }
 
-void cdk_taps_free(cdk_taps *t)
+void cdk_resize_taps_free(cdk_resize_taps *t)
 {
     cd_memory_free(t->index);
     t->index = NULL;

@@ -4,7 +4,7 @@ typedef struct {
     T *out;
     const T *in;
     int64_t H, W, C;
-    const cdk_taps *rows, *columns;
+    const cdk_resize_taps *rows, *columns;
 } NAME(resize_task);
 
 static void NAME(add_scaled)(T *y, const T *x, T factor, int64_t C)
@@ -40,7 +40,7 @@ static void NAME(resize_rows)(void *context, int64_t begin, int64_t end, int thr
 }
 
 void NAME(cdk_interpolate)(T *y, const T *x, int64_t planes, int64_t H, int64_t W, int64_t C,
-                           const cdk_taps *rows, const cdk_taps *columns)
+                           const cdk_resize_taps *rows, const cdk_resize_taps *columns)
 {
     NAME(resize_task) t = {y, x, H, W, C, rows, columns};
     cd_parallel_for(planes * rows->count, 8, NAME(resize_rows), &t);
@@ -72,7 +72,7 @@ static void NAME(spread_planes)(void *context, int64_t begin, int64_t end, int t
 }
 
 void NAME(cdk_interpolate_gradient)(T *dx, const T *dy, int64_t planes, int64_t H, int64_t W, int64_t C,
-                                    const cdk_taps *rows, const cdk_taps *columns)
+                                    const cdk_resize_taps *rows, const cdk_resize_taps *columns)
 {
     NAME(resize_task) t = {dx, dy, H, W, C, rows, columns};
     cd_parallel_for(planes, 1, NAME(spread_planes), &t);
