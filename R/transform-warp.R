@@ -103,10 +103,19 @@ pixel_centres <- function(size) {
   cbind(rep(x, size[[1]]), rep(y, each = size[[2]]), 1)
 }
 
-# 1 x H x W x 2, x and y from -1 to 1 over `size_in`.
+# 1 x H x W x 2, x and y from -1 to 1 over `size_in`. Computed in steps of single precision, as PyTorch does: a quarter
+# turn of an image with an odd difference of its sides asks for places half-way between pixels, and the last bit decides.
 affine_grid <- function(matrix, size_in, size_out) {
-  source <- pixel_centres(size_out) %*% t(matrix / (rev(size_in) / 2))
-  as_grid(source, size_out)
+  at <- pixel_centres(size_out)
+  m <- as_single(as_single(matrix) / (rev(size_in) / 2))
+  along <- function(k) as_single(as_single(as_single(at[, 1] * m[k, 1]) + at[, 2] * m[k, 2]) + m[k, 3])
+  as_grid(cbind(along(1), along(2)), size_out)
+}
+
+# Rounded to the nearest 32-bit float.
+as_single <- function(x) {
+  x[] <- as_array(torch_tensor(as.vector(x)))
+  x
 }
 
 as_grid <- function(source, size) {
