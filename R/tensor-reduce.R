@@ -1,0 +1,343 @@
+#' @include tensor-class.R
+NULL
+
+# Attributes of a reduction: keepdim, a second number, dimensions from 0 (none: all).
+reduce_attrs <- function(dim, keepdim, second = -1) {
+  c(as.double(keepdim), as.double(second), if (length(dim) > 0) zero_based_dim(unlist(dim)))
+}
+
+dtype_attr <- function(dtype) {
+  code <- as_dtype_code(dtype)
+  if (is.null(code)) -1 else code
+}
+
+#' Sums, means and other reductions
+#'
+#' @param self,x,input a tensor.
+#' @param dim dimensions to reduce, from 1, negative from the end; `NULL` for all.
+#' @param keepdim keep the reduced dimensions with size 1.
+#' @param dtype type of the result; sums and products of integers and bools are long by default.
+#' @param unbiased divide by n - 1 instead of n.
+#' @param p order of the norm, (sum |x|^p)^(1/p); `Inf` for the largest absolute value.
+#' @param ...,na.rm not used.
+#' @return A tensor without the reduced dimensions; `torch_var_mean()` and `torch_std_mean()` give a list of two.
+#'   Floats are added in double precision, with the same result for any number of threads.
+#' @section Errors: a mean, variance or norm of integers; a dimension given twice or out of range.
+#' @examples
+#' x <- torch_tensor(matrix(c(1, 2, 3, 4, 5, 6), 2))
+#' torch_sum(x)
+#' x$mean(dim = 1)
+#' x$std(dim = 2, keepdim = TRUE)
+#' torch_logsumexp(x, dim = 2)
+#' @name torch_sum
+#' @export
+torch_sum <- function(self, dim = NULL, keepdim = FALSE, dtype = NULL) {
+  apply_op(ops$sum, list(self), reduce_attrs(dim, keepdim, dtype_attr(dtype)))
+}
+
+#' @rdname torch_sum
+#' @export
+torch_mean <- function(self, dim = NULL, keepdim = FALSE, dtype = NULL) {
+  apply_op(ops$mean, list(self), reduce_attrs(dim, keepdim, dtype_attr(dtype)))
+}
+
+#' @rdname torch_sum
+#' @export
+torch_prod <- function(self, dim = NULL, keepdim = FALSE, dtype = NULL) {
+  if (length(dim) > 1) value_error("torch_prod() takes one dimension, or none for all.")
+  apply_op(ops$prod, list(self), reduce_attrs(dim, keepdim, dtype_attr(dtype)))
+}
+
+#' @rdname torch_sum
+#' @export
+torch_var <- function(self, dim = NULL, unbiased = TRUE, keepdim = FALSE) {
+  apply_op(ops$var, list(self), reduce_attrs(dim, keepdim, unbiased))
+}
+
+#' @rdname torch_sum
+#' @export
+torch_std <- function(self, dim = NULL, unbiased = TRUE, keepdim = FALSE) {
+  apply_op(ops$std, list(self), reduce_attrs(dim, keepdim, unbiased))
+}
+
+#' @rdname torch_sum
+#' @export
+torch_var_mean <- function(self, dim = NULL, unbiased = TRUE, keepdim = FALSE) {
+  list(torch_var(self, dim, unbiased, keepdim), torch_mean(self, dim, keepdim))
+}
+
+#' @rdname torch_sum
+#' @export
+torch_std_mean <- function(self, dim = NULL, unbiased = TRUE, keepdim = FALSE) {
+  list(torch_std(self, dim, unbiased, keepdim), torch_mean(self, dim, keepdim))
+}
+
+#' @rdname torch_sum
+#' @export
+torch_norm <- function(self, p = 2L, dim = NULL, keepdim = FALSE, dtype = NULL) {
+  if (!is.null(dtype)) self <- self$to(dtype = dtype)
+  apply_op(ops$norm, list(self), reduce_attrs(dim, keepdim, p))
+}
+
+#' @rdname torch_sum
+#' @export
+torch_logsumexp <- function(self, dim, keepdim = FALSE) {
+  apply_op(ops$logsumexp, list(self), reduce_attrs(dim, keepdim))
+}
+
+#' @rdname torch_sum
+#' @export
+torch_any <- function(self, dim = NULL, keepdim = FALSE) apply_op(ops$any, list(self), reduce_attrs(dim, keepdim))
+
+#' @rdname torch_sum
+#' @export
+torch_all <- function(self, dim = NULL, keepdim = FALSE) apply_op(ops$all, list(self), reduce_attrs(dim, keepdim))
+
+#' @rdname torch_sum
+#' @export
+torch_count_nonzero <- function(self, dim = NULL) torch_sum(torch_ne(self, 0L), dim)
+
+#' Largest and smallest elements
+#'
+#' @inheritParams torch_sum
+#' @param dim dimension to search, from 1, negative from the end; `torch_amax()` and `torch_amin()` take several.
+#' @param other a tensor: the result is then that of [torch_maximum()] or [torch_minimum()].
+#' @return Without `dim` a tensor of one value. With `dim`, `torch_max()`, `torch_min()` and `torch_median()` give a list
+#'   of the values and their positions (long, from 1; the first of equal ones), `torch_argmax()` and `torch_argmin()`
+#'   the positions, `torch_amax()` and `torch_amin()` the values. NaN counts as both largest and smallest. The median
+#'   of an even number of elements is the lower one.
+#' @section Errors: an empty dimension.
+#' @examples
+#' x <- torch_tensor(matrix(c(3, 1, 2, 6, 5, 4), 2))
+#' torch_max(x)
+#' torch_max(x, dim = 2)
+#' torch_argmax(x, dim = 1)
+#' @name torch_max
+#' @export
+torch_max <- function(self, dim = NULL, other = NULL, keepdim = FALSE) extreme(self, dim, other, keepdim, "max")
+
+#' @rdname torch_max
+#' @export
+torch_min <- function(self, dim = NULL, other = NULL, keepdim = FALSE) extreme(self, dim, other, keepdim, "min")
+
+extreme <- function(self, dim, other, keepdim, which) {
+  if (is_tensor(dim)) {
+    other <- dim
+    dim <- NULL
+  }
+  if (!is.null(other)) {
+    return(apply_op(ops[[paste0(which, "imum")]], list(self, other)))
+  }
+  if (is.null(dim)) {
+    return(apply_op(ops[[paste0("a", which)]], list(self)))
+  }
+  apply_op(ops[[paste0(which, "_dim")]], list(self), c(as.double(keepdim), zero_based_dim(dim)))
+}
+
+#' @rdname torch_max
+#' @export
+torch_amax <- function(self, dim = list(), keepdim = FALSE) apply_op(ops$amax, list(self), reduce_attrs(dim, keepdim))
+
+#' @rdname torch_max
+#' @export
+torch_amin <- function(self, dim = list(), keepdim = FALSE) apply_op(ops$amin, list(self), reduce_attrs(dim, keepdim))
+
+#' @rdname torch_max
+#' @export
+torch_argmax <- function(self, dim = NULL, keepdim = FALSE) {
+  apply_op(ops$argmax, list(self), c(as.double(keepdim), if (!is.null(dim)) zero_based_dim(dim)))
+}
+
+#' @rdname torch_max
+#' @export
+torch_argmin <- function(self, dim = NULL, keepdim = FALSE) {
+  apply_op(ops$argmin, list(self), c(as.double(keepdim), if (!is.null(dim)) zero_based_dim(dim)))
+}
+
+#' @rdname torch_max
+#' @export
+torch_median <- function(self, dim = NULL, keepdim = FALSE) {
+  if (is.null(dim)) {
+    return(apply_op(ops$median, list(self$reshape(-1)), c(0, 0))[[1]])
+  }
+  apply_op(ops$median, list(self), c(as.double(keepdim), zero_based_dim(dim)))
+}
+
+#' Sorting
+#'
+#' @param self,x a tensor.
+#' @param dim dimension along which to sort, from 1, negative from the end.
+#' @param descending,decreasing largest first.
+#' @param stable sorting is always stable: equal elements keep their order.
+#' @param k how many.
+#' @param largest the largest or the smallest ones.
+#' @param sorted the result is always sorted.
+#' @param ... not used.
+#' @return `torch_sort()` and `torch_topk()`: a list of the values and their positions (long, from 1).
+#'   `torch_argsort()`: the positions. NaN sorts as the largest.
+#' @examples
+#' torch_sort(torch_tensor(c(3, 1, 2)))
+#' torch_topk(torch_tensor(c(3, 1, 2)), k = 2)
+#' @export
+torch_sort <- function(self, dim = -1L, descending = FALSE, stable = TRUE) {
+  apply_op(ops$sort, list(self), c(as.double(descending), zero_based_dim(dim)))
+}
+
+#' @rdname torch_sort
+#' @export
+torch_argsort <- function(self, dim = -1L, descending = FALSE) torch_sort(self, dim, descending)[[2]]
+
+#' @rdname torch_sort
+#' @export
+torch_topk <- function(self, k, dim = -1L, largest = TRUE, sorted = TRUE) {
+  apply_op(ops$topk, list(self), c(as.double(largest), zero_based_dim(dim), as.double(k)))
+}
+
+#' Cumulative sums, products, and differences
+#'
+#' @param self,x a tensor.
+#' @param dim dimension to go along, from 1, negative from the end.
+#' @param dtype type of the result; long for integers and bools by default.
+#' @param n how many times to take differences.
+#' @return A tensor; `torch_diff()` is shorter by `n` along `dim`.
+#' @examples
+#' torch_cumsum(torch_tensor(c(1, 2, 3)), dim = 1)
+#' torch_diff(torch_tensor(c(1, 4, 9)))
+#' @export
+torch_cumsum <- function(self, dim, dtype = NULL) {
+  apply_op(ops$cumsum, list(self), c(zero_based_dim(dim), dtype_attr(dtype)))
+}
+
+#' @rdname torch_cumsum
+#' @export
+torch_cumprod <- function(self, dim, dtype = NULL) {
+  apply_op(ops$cumprod, list(self), c(zero_based_dim(dim), dtype_attr(dtype)))
+}
+
+#' @rdname torch_cumsum
+#' @export
+torch_diff <- function(self, n = 1L, dim = -1L) {
+  for (i in seq_len(n)) {
+    size <- self$size(dim)
+    self <- torch_sub(self$narrow(dim, 2, size - 1), self$narrow(dim, 1, size - 1))
+  }
+  self
+}
+
+#' Counts of integers
+#'
+#' @param self a 1-d tensor of integers of at least 0.
+#' @param weights a tensor of the same length to add up instead of counting.
+#' @param minlength least length of the result.
+#' @return A 1-d tensor: element i counts how often i - 1 occurs.
+#' @examples
+#' torch_bincount(torch_tensor(c(0L, 2L, 2L)))
+#' @export
+torch_bincount <- function(self, weights = list(), minlength = 0L) {
+  values <- as.integer(self)
+  if (anyNA(values) || any(values < 0)) value_error("torch_bincount: the integers must be at least 0.")
+  size <- max(minlength, values + 1L)
+  if (!is_tensor(weights)) {
+    return(torch_tensor(tabulate(values + 1L, size)))
+  }
+  torch_zeros(size, dtype = weights$dtype)$scatter_add_(1, torch_tensor(values + 1L), weights)
+}
+
+for (name in c("sum", "mean", "prod")) {
+  local({
+    reduction <- get(paste0("torch_", name))
+    tensor_method(name, function(dim = NULL, keepdim = FALSE, dtype = NULL) reduction(self, dim, keepdim, dtype))
+  })
+}
+for (name in c("var", "std")) {
+  local({
+    reduction <- get(paste0("torch_", name))
+    tensor_method(name, function(dim = NULL, unbiased = TRUE, keepdim = FALSE) reduction(self, dim, unbiased, keepdim))
+  })
+}
+for (name in c("any", "all", "amax", "amin", "argmax", "argmin", "median", "logsumexp")) {
+  local({
+    reduction <- get(paste0("torch_", name))
+    tensor_method(name, function(dim = NULL, keepdim = FALSE) reduction(self, dim, keepdim))
+  })
+}
+for (name in c("max", "min")) {
+  local({
+    reduction <- get(paste0("torch_", name))
+    tensor_method(name, function(dim = NULL, other = NULL, keepdim = FALSE) reduction(self, dim, other, keepdim))
+  })
+}
+for (name in c("cumsum", "cumprod")) {
+  local({
+    cumulate <- get(paste0("torch_", name))
+    tensor_method(name, function(dim, dtype = NULL) cumulate(self, dim, dtype))
+  })
+}
+rm(name)
+tensor_method("norm", function(p = 2L, dim = NULL, keepdim = FALSE, dtype = NULL) {
+  torch_norm(self, p, dim, keepdim, dtype)
+})
+tensor_method("count_nonzero", function(dim = NULL) torch_count_nonzero(self, dim))
+tensor_method("sort", function(dim = -1L, descending = FALSE, stable = TRUE) torch_sort(self, dim, descending))
+tensor_method("argsort", function(dim = -1L, descending = FALSE) torch_argsort(self, dim, descending))
+tensor_method("topk", function(k, dim = -1L, largest = TRUE, sorted = TRUE) torch_topk(self, k, dim, largest))
+tensor_method("diff", function(n = 1L, dim = -1L) torch_diff(self, n, dim))
+tensor_method("bincount", function(weights = list(), minlength = 0L) torch_bincount(self, weights, minlength))
+
+#' @rdname torch_sum
+#' @export
+sum.torch_tensor <- function(x, dim = NULL, keepdim = FALSE, dtype = NULL, ..., na.rm = FALSE) {
+  torch_sum(x, dim, keepdim, dtype)
+}
+
+#' @rdname torch_sum
+#' @export
+mean.torch_tensor <- function(x, dim = NULL, keepdim = FALSE, dtype = NULL, ..., na.rm = FALSE) {
+  torch_mean(x, dim, keepdim, dtype)
+}
+
+#' @rdname torch_sum
+#' @export
+prod.torch_tensor <- function(x, dim = NULL, keepdim = FALSE, dtype = NULL, ..., na.rm = FALSE) {
+  torch_prod(x, dim, keepdim, dtype)
+}
+
+#' @rdname torch_sum
+#' @export
+any.torch_tensor <- function(x, dim = NULL, keepdim = FALSE, ..., na.rm = FALSE) torch_any(x, dim, keepdim)
+
+#' @rdname torch_sum
+#' @export
+all.torch_tensor <- function(x, dim = NULL, keepdim = FALSE, ..., na.rm = FALSE) torch_all(x, dim, keepdim)
+
+#' @rdname torch_max
+#' @param x a tensor.
+#' @param ...,na.rm not used.
+#' @export
+max.torch_tensor <- function(x, dim = NULL, other = NULL, keepdim = FALSE, ..., na.rm = FALSE) {
+  torch_max(x, dim, other, keepdim)
+}
+
+#' @rdname torch_max
+#' @export
+min.torch_tensor <- function(x, dim = NULL, other = NULL, keepdim = FALSE, ..., na.rm = FALSE) {
+  torch_min(x, dim, other, keepdim)
+}
+
+#' @rdname torch_max
+#' @export
+range.torch_tensor <- function(x, ..., na.rm = FALSE) {
+  torch_stack(list(torch_amin(x), torch_amax(x)))
+}
+
+#' @rdname torch_sort
+#' @export
+sort.torch_tensor <- function(x, decreasing = FALSE, dim = -1L, ...) torch_sort(x, dim, decreasing)
+
+#' @rdname torch_cumsum
+#' @export
+cumsum.torch_tensor <- function(x) torch_cumsum(x$reshape(-1), 1)
+
+#' @rdname torch_cumsum
+#' @export
+cumprod.torch_tensor <- function(x) torch_cumprod(x$reshape(-1), 1)

@@ -1,0 +1,404 @@
+/* Matrix products. All go through one batched product of stored matrices; the other operators arrange shapes.
+ */
+#include <string.h>
+
+#include "autograd/broadcast.h"
+#include "autograd/chain.h"
+#include "base/parallel.h"
+#include "kernels/blas.h"
+#include "kernels/gemm.h"
+#include "tensor/copy.h"
+
+static cd_status no_fit(const cd_call *call, cd_error *err)
+{
+    char a[CD_SHAPE_TEXT], b[CD_SHAPE_TEXT];
+    return cd_fail(err, CD_ESHAPE, "%s: shapes cannot be multiplied (%s and %s).", call->op->name,
+                   cd_shape_text(a, call->in[0]->ndim, call->in[0]->shape),
+                   cd_shape_text(b, call->in[1]->ndim, call->in[1]->shape));
+}
+
+static cd_status check_dtypes(const cd_call *call, cd_error *err)
+{
+    if (call->in[0]->dtype != call->in[1]->dtype) {
+        return cd_fail(err, CD_EDTYPE, "%s: expected both tensors to have the same dtype, but got %s and %s.",
+                       call->op->name, cd_dtype_name(call->in[0]->dtype), cd_dtype_name(call->in[1]->dtype));
+    }
+    return CD_OK;
+}
+
+/* ---- one product of matrices ---- */
+
+/* A stored matrix: rows `step` elements apart, possibly transposed. */
+typedef struct {
+    const cd_tensor *t;
+    int64_t step;
+    int transposed;
+} matrix;
+
+static bool stored_by_rows(const cd_tensor *t, int row, int column)
+{
+    return (t->stride[column] == 1 || t->shape[column] == 1) &&
+           (t->stride[row] >= t->shape[column] || t->shape[row] == 1);
+}
+
+/* t's last two dimensions as a stored matrix; other strides need a copy, which *owned then holds. */
+static cd_status as_matrix(matrix *m, cd_tensor **owned, cd_tensor *t, cd_error *err)
+{
+    int row = t->ndim - 2, column = t->ndim - 1;
+    *owned = NULL;
+    if (!stored_by_rows(t, row, column) && !stored_by_rows(t, column, row)) {
+        CD_TRY(cd_tensor_clone(owned, t, CD_CONTIGUOUS, err));
+        t = *owned;
+    }
+    m->t = t;
+    m->transposed = !stored_by_rows(t, row, column);
+    int64_t width = t->shape[m->transposed ? row : column];
+    m->step = t->stride[m->transposed ? column : row];
+    m->step = m->step >= width ? m->step : width;
+    m->step = m->step > 0 ? m->step : 1;
+    return CD_OK;
+}
+
+static void multiply_integers(int64_t *C, const matrix *A, int64_t a, const matrix *B, int64_t b, int64_t M,
+                              int64_t N, int64_t K)
+{
+    const int64_t *pa = (const int64_t *)cd_tensor_data(A->t) + a,
+                  *pb = (const int64_t *)cd_tensor_data(B->t) + b;
+    int64_t a_row = A->transposed ? 1 : A->step, a_column = A->transposed ? A->step : 1;
+    int64_t b_row = B->transposed ? 1 : B->step, b_column = B->transposed ? B->step : 1;
+    for (int64_t i = 0; i < M * N; i++) {
+        uint64_t sum = 0;
+        for (int64_t k = 0; k < K; k++) {
+            sum += (uint64_t)pa[i / N * a_row + k * a_column] * (uint64_t)pb[k * b_row + i % N * b_column];
+        }
+        C[i] = (int64_t)sum;
+    }
+}
+
+static cd_status multiply(cd_tensor *C, int64_t c, const matrix *A, int64_t a, const matrix *B, int64_t b,
+                          int64_t M, int64_t N, int64_t K, cd_error *err)
+{
+    if (C->dtype == CD_FLOAT32) {
+        return cdk_gemm((float *)cd_tensor_data(C) + c, (const float *)cd_tensor_data(A->t) + a,
+                        (const float *)cd_tensor_data(B->t) + b, M, N, K, A->step, B->step, N, A->transposed,
+                        B->transposed, 0, err);
+    }
+    if (C->dtype == CD_FLOAT64) {
+        return cdk_dgemm((double *)cd_tensor_data(C) + c, (const double *)cd_tensor_data(A->t) + a,
+                         (const double *)cd_tensor_data(B->t) + b, M, N, K, A->step, B->step, N,
+                         A->transposed, B->transposed, err);
+    }
+    multiply_integers((int64_t *)cd_tensor_data(C) + c, A, a, B, b, M, N, K);
+    return CD_OK;
+}
+
+/* ---- product: matrices [..., M, K] x [..., K, N], leading dimensions broadcast ---- */
+
+static cd_status product_shape(cd_call *call, cd_error *err)
+{
+    const cd_tensor *a = call->in[0], *b = call->in[1];
+    int64_t shape[CD_MAX_DIMS];
+    CD_TRY(check_dtypes(call, err));
+    if (a->ndim < 2 || b->ndim < 2 || a->shape[a->ndim - 1] != b->shape[b->ndim - 2]) {
+        return no_fit(call, err);
+    }
+    int ndim = a->ndim > b->ndim ? a->ndim : b->ndim;
+    for (int d = 3; d <= ndim; d++) {
+        int64_t of_a = d <= a->ndim ? a->shape[a->ndim - d] : 1,
+                of_b = d <= b->ndim ? b->shape[b->ndim - d] : 1;
+        if (of_a != of_b && of_a != 1 && of_b != 1) {
+            return no_fit(call, err);
+        }
+        shape[ndim - d] = of_a == 1 ? of_b : of_a;
+    }
+    shape[ndim - 2] = a->shape[a->ndim - 2];
+    shape[ndim - 1] = b->shape[b->ndim - 1];
+    return cd_out(call, 0, a->dtype, ndim, shape, CD_CONTIGUOUS, err);
+}
+
+/* Where batch number `batch` of y begins in t (elements). */
+static int64_t batch_offset(const cd_tensor *t, const cd_tensor *y, int64_t batch)
+{
+    int64_t at = 0;
+    for (int d = 3; d <= y->ndim; d++) {
+        int64_t size = y->shape[y->ndim - d], index = batch % size;
+        batch /= size;
+        if (d <= t->ndim && t->shape[t->ndim - d] != 1) {
+            at += index * t->stride[t->ndim - d];
+        }
+    }
+    return at;
+}
+
+static cd_status multiply_batches(cd_tensor *y, const matrix *A, const matrix *B, cd_error *err)
+{
+    int64_t M = y->shape[y->ndim - 2], N = y->shape[y->ndim - 1], K = A->t->shape[A->t->ndim - 1];
+    int64_t batches = M * N > 0 ? cd_tensor_numel(y) / (M * N) : 0;
+    for (int64_t i = 0; i < batches; i++) {
+        int64_t a = batch_offset(A->t, y, i), b = batch_offset(B->t, y, i);
+        CD_TRY(multiply(y, i * M * N, A, a, B, b, M, N, K, err));
+    }
+    return CD_OK;
+}
+
+/* Integers are multiplied as int64. */
+static cd_status product_forward(cd_call *call, cd_error *err)
+{
+    cd_tensor *y = call->out[0], *whole = NULL, *in[2] = {NULL, NULL}, *owned[2] = {NULL, NULL};
+    bool direct = cd_dtype_is_float(y->dtype) || y->dtype == CD_INT64;
+    cd_dtype dtype = direct ? y->dtype : CD_INT64;
+    matrix m[2];
+    cd_status status = cd_tensor_new(&whole, dtype, y->ndim, y->shape, CD_CONTIGUOUS, err);
+    for (int i = 0; i < 2 && status == CD_OK; i++) {
+        if (direct) {
+            in[i] = cd_tensor_retain(call->in[i]);
+        } else {
+            status = cd_tensor_as(&in[i], call->in[i], dtype, CD_CONTIGUOUS, err);
+        }
+        if (status == CD_OK) {
+            status = as_matrix(&m[i], &owned[i], in[i], err);
+        }
+    }
+    if (status == CD_OK) {
+        status = multiply_batches(direct ? y : whole, &m[0], &m[1], err);
+    }
+    if (status == CD_OK && !direct) {
+        status = cd_tensor_copy(y, whole, err);
+    }
+    for (int i = 0; i < 2; i++) {
+        cd_tensor_release(in[i]);
+        cd_tensor_release(owned[i]);
+    }
+    cd_tensor_release(whole);
+    return status;
+}
+
+static cd_tensor *transposed(cd_chain *c, cd_tensor *t)
+{
+    return t == NULL ? NULL : cd_chain_transpose(c, t, t->ndim - 2, t->ndim - 1);
+}
+
+/* dA = dy B', dB = A' dy */
+static cd_status product_backward(cd_gradient *g, cd_error *err)
+{
+    cd_chain c = cd_chain_begin(err);
+    if (g->wants[0]) {
+        cd_chain_give(&c, g, 0, cd_chain2(&c, "bmm_any", g->dy[0], transposed(&c, g->in[1])));
+    }
+    if (g->wants[1]) {
+        cd_chain_give(&c, g, 1, cd_chain2(&c, "bmm_any", transposed(&c, g->in[0]), g->dy[0]));
+    }
+    return cd_chain_end(&c);
+}
+
+static cd_status mm_shape(cd_call *call, cd_error *err)
+{
+    if (call->in[0]->ndim != 2 || call->in[1]->ndim != 2) {
+        return no_fit(call, err);
+    }
+    return product_shape(call, err);
+}
+
+static cd_status bmm_shape(cd_call *call, cd_error *err)
+{
+    if (call->in[0]->ndim != 3 || call->in[1]->ndim != 3 || call->in[0]->shape[0] != call->in[1]->shape[0]) {
+        return no_fit(call, err);
+    }
+    return product_shape(call, err);
+}
+
+/* ---- products with vectors: they become matrices of one row or column ---- */
+
+static cd_tensor *with_dims(cd_chain *c, cd_tensor *t, int ndim, int64_t first, int64_t second)
+{
+    int64_t shape[2] = {first, second};
+    return t == NULL ? NULL : cd_chain_reshape(c, t, ndim, shape);
+}
+
+static cd_tensor *row(cd_chain *c, cd_tensor *v)
+{
+    return with_dims(c, v, 2, 1, cd_tensor_numel(v));
+}
+
+static cd_tensor *column(cd_chain *c, cd_tensor *v)
+{
+    return with_dims(c, v, 2, cd_tensor_numel(v), 1);
+}
+
+static cd_status copy_result(cd_chain *c, cd_call *call, cd_tensor *y)
+{
+    if (c->status == CD_OK) {
+        y = cd_chain_reshape(c, y, call->out[0]->ndim, call->out[0]->shape);
+    }
+    if (c->status == CD_OK) {
+        c->status = cd_tensor_copy(call->out[0], y, c->err);
+    }
+    return cd_chain_end(c);
+}
+
+static cd_status dot_shape(cd_call *call, cd_error *err)
+{
+    CD_TRY(check_dtypes(call, err));
+    if (call->in[0]->ndim != 1 || call->in[1]->ndim != 1 || call->in[0]->shape[0] != call->in[1]->shape[0]) {
+        return no_fit(call, err);
+    }
+    return cd_out(call, 0, call->in[0]->dtype, 0, NULL, CD_CONTIGUOUS, err);
+}
+
+static cd_status dot_forward(cd_call *call, cd_error *err)
+{
+    cd_chain c = cd_chain_begin(err);
+    return copy_result(&c, call, cd_chain2(&c, "bmm_any", row(&c, call->in[0]), column(&c, call->in[1])));
+}
+
+static cd_status dot_backward(cd_gradient *g, cd_error *err)
+{
+    cd_chain c = cd_chain_begin(err);
+    for (int i = 0; i < 2; i++) {
+        if (g->wants[i]) {
+            cd_chain_give(&c, g, i, cd_chain2(&c, "mul", g->in[1 - i], g->dy[0]));
+        }
+    }
+    return cd_chain_end(&c);
+}
+
+static cd_status mv_shape(cd_call *call, cd_error *err)
+{
+    CD_TRY(check_dtypes(call, err));
+    if (call->in[0]->ndim != 2 || call->in[1]->ndim != 1 || call->in[0]->shape[1] != call->in[1]->shape[0]) {
+        return no_fit(call, err);
+    }
+    return cd_out(call, 0, call->in[0]->dtype, 1, call->in[0]->shape, CD_CONTIGUOUS, err);
+}
+
+static cd_status mv_forward(cd_call *call, cd_error *err)
+{
+    cd_chain c = cd_chain_begin(err);
+    return copy_result(&c, call, cd_chain2(&c, "bmm_any", call->in[0], column(&c, call->in[1])));
+}
+
+static cd_status mv_backward(cd_gradient *g, cd_error *err)
+{
+    cd_chain c = cd_chain_begin(err);
+    cd_tensor *dy = column(&c, g->dy[0]);
+    if (g->wants[0]) {
+        cd_chain_give(&c, g, 0, cd_chain2(&c, "bmm_any", dy, row(&c, g->in[1])));
+    }
+    if (g->wants[1]) {
+        cd_tensor *dx = cd_chain2(&c, "bmm_any", transposed(&c, g->in[0]), dy);
+        cd_chain_give(&c, g, 1, with_dims(&c, dx, 1, g->in[1]->shape[0], 0));
+    }
+    return cd_chain_end(&c);
+}
+
+/* ---- linear: y = x W' + b, x [..., K], W [N, K], b [N] ---- */
+
+static cd_status linear_shape(cd_call *call, cd_error *err)
+{
+    const cd_tensor *x = call->in[0], *w = call->in[1], *b = call->n_in > 2 ? call->in[2] : NULL;
+    char have[CD_SHAPE_TEXT], want[CD_SHAPE_TEXT];
+    int64_t shape[CD_MAX_DIMS];
+    CD_TRY(check_dtypes(call, err));
+    if (x->ndim < 1 || w->ndim != 2 || x->shape[x->ndim - 1] != w->shape[1]) {
+        return cd_fail(
+            err, CD_ESHAPE,
+            "linear: the input has shape %s; with a weight of shape %s its last dimension must be the "
+            "weight's second.",
+            cd_shape_text(have, x->ndim, x->shape), cd_shape_text(want, w->ndim, w->shape));
+    }
+    if (b != NULL && (b->ndim != 1 || b->shape[0] != w->shape[0] || b->dtype != w->dtype)) {
+        return cd_fail(err, CD_ESHAPE,
+                       "linear: the bias must be a %s tensor of shape [%lld], got %s of shape %s.",
+                       cd_dtype_name(w->dtype), (long long)w->shape[0], cd_dtype_name(b->dtype),
+                       cd_shape_text(have, b->ndim, b->shape));
+    }
+    memcpy(shape, x->shape, sizeof shape);
+    shape[x->ndim - 1] = w->shape[0];
+    return cd_out(call, 0, x->dtype, x->ndim, shape, CD_CONTIGUOUS, err);
+}
+
+static cd_tensor *as_rows(cd_chain *c, cd_tensor *t)
+{
+    int64_t width = t->shape[t->ndim - 1], rows = 1;
+    for (int d = 0; d + 1 < t->ndim; d++) {
+        rows *= t->shape[d];
+    }
+    return with_dims(c, t, 2, rows, width);
+}
+
+static cd_status linear_float32(cd_call *call, cd_chain *c, cd_tensor *x)
+{
+    matrix W;
+    cd_tensor *owned = NULL, *bias = call->n_in > 2 ? call->in[2] : NULL, *dense = NULL;
+    CD_TRY(as_matrix(&W, &owned, call->in[1], c->err));
+    cd_chain_hold(c, owned);
+    cdk_gemm_options options = {.trans_b = !W.transposed};
+    if (bias != NULL) {
+        CD_TRY(cd_tensor_as(&dense, bias, CD_FLOAT32, CD_CONTIGUOUS, c->err));
+        options.bias = cd_tensor_data(cd_chain_hold(c, dense));
+    }
+    int64_t N = W.t->shape[0], K = W.t->shape[1];
+    return cdk_gemm_full(cd_tensor_data(call->out[0]), cd_tensor_data(x), cd_tensor_data(W.t), x->shape[0], N,
+                         K, K > 0 ? K : 1, W.step, N, &options, c->err);
+}
+
+static cd_status linear_forward(cd_call *call, cd_error *err)
+{
+    cd_chain c = cd_chain_begin(err);
+    cd_tensor *x = as_rows(&c, call->in[0]);
+    if (c.status == CD_OK && x->dtype == CD_FLOAT32) {
+        c.status = linear_float32(call, &c, x);
+        return cd_chain_end(&c);
+    }
+    cd_tensor *y = cd_chain2(&c, "bmm_any", x, transposed(&c, call->in[1]));
+    if (call->n_in > 2 && call->in[2] != NULL) {
+        y = cd_chain2(&c, "add", y, call->in[2]);
+    }
+    return copy_result(&c, call, y);
+}
+
+static cd_status linear_backward(cd_gradient *g, cd_error *err)
+{
+    cd_chain c = cd_chain_begin(err);
+    cd_tensor *dy = as_rows(&c, g->dy[0]);
+    if (g->wants[0]) {
+        cd_tensor *dx = cd_chain2(&c, "bmm_any", dy, g->in[1]);
+        dx = dx == NULL ? NULL : cd_chain_reshape(&c, dx, g->in[0]->ndim, g->in[0]->shape);
+        cd_chain_give(&c, g, 0, dx);
+    }
+    if (g->wants[1]) {
+        cd_tensor *x = c.status == CD_OK ? as_rows(&c, g->in[0]) : NULL;
+        cd_chain_give(&c, g, 1, cd_chain2(&c, "bmm_any", transposed(&c, dy), x));
+    }
+    if (g->n_in > 2 && g->wants[2]) {
+        cd_chain_give(&c, g, 2, dy);
+    }
+    return cd_chain_end(&c);
+}
+
+#define PRODUCT(id, printed, shape_rule, family)                      \
+    const cd_op cd_op_##id = {.name = #id,                            \
+                              .backward_name = printed,               \
+                              .min_in = 2,                            \
+                              .max_in = 2,                            \
+                              .n_out = 1,                             \
+                              .keeps = CD_KEEP_IN(0) | CD_KEEP_IN(1), \
+                              .shape = shape_rule##_shape,            \
+                              .forward = family##_forward,            \
+                              .backward = family##_backward}
+
+PRODUCT(mm, "MmBackward0", mm, product);
+PRODUCT(bmm, "BmmBackward0", bmm, product);
+PRODUCT(bmm_any, "UnsafeViewBackward0", product, product);
+PRODUCT(mv, "MvBackward0", mv, mv);
+PRODUCT(dot, "DotBackward0", dot, dot);
+
+const cd_op cd_op_linear = {.name = "linear",
+                            .backward_name = "AddmmBackward0",
+                            .min_in = 2,
+                            .max_in = 3,
+                            .n_out = 1,
+                            .keeps = CD_KEEP_IN(0) | CD_KEEP_IN(1),
+                            .shape = linear_shape,
+                            .forward = linear_forward,
+                            .backward = linear_backward};

@@ -1,0 +1,276 @@
+#include "kernels/reduce.h"
+
+#include "base/memory.h"
+#include "base/parallel.h"
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O3")
+#endif
+
+/* Elements of x one piece reads, and columns it keeps sums of: half of the first cache. */
+#define PIECE 32768
+#define COLUMNS 2048
+#define LANES 8
+
+/* One piece: y[0 .. columns) over n rows of x, rows `step` elements apart. */
+typedef void (*piece_run)(void *y, const void *x, int64_t n, int64_t columns, int64_t step);
+
+#define ADD(a, v) ((a) + (v))
+#define MULTIPLY(a, v) ((a) * (v))
+#define LARGER(a, v) ((v) > (a) || (v) != (v) ? (v) : (a))
+#define SMALLER(a, v) ((v) < (a) || (v) != (v) ? (v) : (a))
+
+/* calc is the type computed in: unsigned for sums of integers, where wrapping around is defined. */
+#define DEFINE_PIECE(name, type, calc, start, combine)                                 \
+    static void name(void *y, const void *x, int64_t n, int64_t columns, int64_t step) \
+    {                                                                                  \
+        calc *sum = y;                                                                 \
+        const type *row = x;                                                           \
+        if (columns == 1 && step == 1) {                                               \
+            calc lane[LANES];                                                          \
+            int64_t whole = n / LANES * LANES;                                         \
+            for (int k = 0; k < LANES; k++) {                                          \
+                lane[k] = start;                                                       \
+            }                                                                          \
+            for (int64_t i = 0; i < whole; i += LANES) {                               \
+                for (int k = 0; k < LANES; k++) {                                      \
+                    const calc v = (calc)row[i + k];                                   \
+                    lane[k] = combine(lane[k], v);                                     \
+                }                                                                      \
+            }                                                                          \
+            for (int64_t i = whole; i < n; i++) {                                      \
+                const calc v = (calc)row[i];                                           \
+                lane[0] = combine(lane[0], v);                                         \
+            }                                                                          \
+            for (int k = 1; k < LANES; k++) {                                          \
+                lane[0] = combine(lane[0], lane[k]);                                   \
+            }                                                                          \
+            sum[0] = lane[0];                                                          \
+            return;                                                                    \
+        }                                                                              \
+        for (int64_t j = 0; j < columns; j++) {                                        \
+            sum[j] = start;                                                            \
+        }                                                                              \
+        for (int64_t i = 0; i < n; i++, row += step) {                                 \
+            for (int64_t j = 0; j < columns; j++) {                                    \
+                const calc v = (calc)row[j];                                           \
+                sum[j] = combine(sum[j], v);                                           \
+            }                                                                          \
+        }                                                                              \
+    }
+
+#define DEFINE_PIECES(s, type, calc, extreme, lowest, highest) \
+    DEFINE_PIECE(sum_##s, type, calc, 0, ADD)                  \
+    DEFINE_PIECE(product_##s, type, calc, 1, MULTIPLY)         \
+    DEFINE_PIECE(largest_##s, type, extreme, lowest, LARGER)   \
+    DEFINE_PIECE(smallest_##s, type, extreme, highest, SMALLER)
+
+#define INFINITE (1e308 * 10)
+DEFINE_PIECES(u8, uint8_t, uint64_t, int64_t, INT64_MIN, INT64_MAX)
+DEFINE_PIECES(i32, int32_t, uint64_t, int64_t, INT64_MIN, INT64_MAX)
+DEFINE_PIECES(i64, int64_t, uint64_t, int64_t, INT64_MIN, INT64_MAX)
+DEFINE_PIECES(f32, float, double, double, -INFINITE, INFINITE)
+DEFINE_PIECES(f64, double, double, double, -INFINITE, INFINITE)
+
+#define PIECES(s)                                       \
+    {                                                   \
+        sum_##s, product_##s, largest_##s, smallest_##s \
+    }
+static const piece_run pieces[CDK_TYPES][CDK_REDUCTIONS] = {
+    [CDK_BOOL] = PIECES(u8), [CDK_U8] = PIECES(u8),   [CDK_I32] = PIECES(i32),
+    [CDK_I64] = PIECES(i64), [CDK_F32] = PIECES(f32), [CDK_F64] = PIECES(f64),
+};
+
+static const int64_t type_size[CDK_TYPES] = {1, 1, 4, 8, 4, 8};
+
+typedef struct {
+    piece_run run;
+    char *y; /* [outer][chunks][inner] of 8 bytes */
+    const char *x;
+    int64_t size, n, inner, rows, chunks, blocks;
+} reduce_work;
+
+/* Items are (outer, chunk of rows, block of columns). */
+static void reduce_range(void *context, int64_t begin, int64_t end, int thread)
+{
+    const reduce_work *w = context;
+    (void)thread;
+    for (int64_t item = begin; item < end; item++) {
+        int64_t column = item % w->blocks * COLUMNS, chunk = item / w->blocks % w->chunks;
+        int64_t o = item / w->blocks / w->chunks, row = chunk * w->rows;
+        int64_t columns = w->inner - column < COLUMNS ? w->inner - column : COLUMNS;
+        int64_t rows = w->n - row < w->rows ? w->n - row : w->rows;
+        char *y = w->y + ((o * w->chunks + chunk) * w->inner + column) * 8;
+        w->run(y, w->x + ((o * w->n + row) * w->inner + column) * w->size, rows, columns, w->inner);
+    }
+}
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+cd_status cdk_reduce(void *y, cdk_reduction reduction, const void *x, cdk_type type, int64_t outer, int64_t n,
+                     int64_t inner, cd_error *err)
+{
+    int64_t width = inner < COLUMNS ? inner : COLUMNS;
+    reduce_work w = {
+        .run = pieces[type][reduction], .y = y, .x = x, .size = type_size[type], .n = n, .inner = inner};
+    if (outer == 0 || inner == 0) {
+        return CD_OK;
+    }
+    w.rows = width < PIECE ? PIECE / width : 1;
+    w.chunks = n > w.rows ? divide_up(n, w.rows) : 1;
+    w.blocks = divide_up(inner, COLUMNS);
+    int64_t elements = (n > 0 ? n : 1) * inner * outer, items = outer * w.chunks * w.blocks;
+    void *partial = NULL;
+    if (w.chunks > 1) {
+        size_t nbytes;
+        CD_TRY(cd_memory_size(&nbytes, (size_t)(outer * w.chunks), (size_t)inner, 8, err));
+        CD_TRY(cd_memory_alloc(&partial, nbytes, err));
+        w.y = partial;
+    }
+    cd_parallel_for(items, divide_up(PIECE, divide_up(elements, items)), reduce_range, &w);
+    cd_status status = CD_OK;
+    if (w.chunks > 1) {
+        cdk_type sums = type == CDK_F32 || type == CDK_F64 ? CDK_F64 : CDK_I64;
+        status = cdk_reduce(y, reduction, partial, sums, outer, w.chunks, inner, err);
+    }
+    cd_memory_free(partial);
+    return status;
+}
+
+/* ---- position of the extreme ---- */
+
+typedef struct {
+    void *value;
+    int64_t *index;
+    const void *x;
+    int64_t n, inner, blocks;
+} extreme_work;
+
+typedef void (*extreme_run)(const extreme_work *w, int64_t o, int64_t column, int64_t columns);
+
+#define EXTREME_COLUMNS 512
+
+#define DEFINE_EXTREME(name, type, relation)                                            \
+    static void name(const extreme_work *w, int64_t o, int64_t column, int64_t columns) \
+    {                                                                                   \
+        const type *x = (const type *)w->x + o * w->n * w->inner + column;              \
+        type *value = w->value;                                                         \
+        type best[EXTREME_COLUMNS];                                                     \
+        int32_t at[EXTREME_COLUMNS];                                                    \
+        int64_t first = o * w->inner + column;                                          \
+        if (w->inner == 1) {                                                            \
+            int64_t winner = 0;                                                         \
+            for (int64_t i = 1; i < w->n && x[winner] == x[winner]; i++) {              \
+                winner = x[i] relation x[winner] || x[i] != x[i] ? i : winner;          \
+            }                                                                           \
+            w->index[o] = winner;                                                       \
+            if (value != NULL) {                                                        \
+                value[o] = x[winner];                                                   \
+            }                                                                           \
+            return;                                                                     \
+        }                                                                               \
+        for (int64_t j = 0; j < columns; j++) {                                         \
+            best[j] = x[j];                                                             \
+            at[j] = 0;                                                                  \
+        }                                                                               \
+        for (int32_t i = 1; i < w->n; i++) {                                            \
+            const type *row = x + i * w->inner;                                         \
+            for (int64_t j = 0; j < columns; j++) {                                     \
+                const type v = row[j], b = best[j];                                     \
+                const int wins = ((v relation b) | (v != v)) & (b == b);                \
+                best[j] = wins ? v : b;                                                 \
+                at[j] = wins ? i : at[j];                                               \
+            }                                                                           \
+        }                                                                               \
+        for (int64_t j = 0; j < columns; j++) {                                         \
+            w->index[first + j] = at[j];                                                \
+            if (value != NULL) {                                                        \
+                value[first + j] = best[j];                                             \
+            }                                                                           \
+        }                                                                               \
+    }
+
+#define DEFINE_EXTREMES(s, type)           \
+    DEFINE_EXTREME(first_max_##s, type, >) \
+    DEFINE_EXTREME(first_min_##s, type, <)
+
+DEFINE_EXTREMES(u8, uint8_t)
+DEFINE_EXTREMES(i32, int32_t)
+DEFINE_EXTREMES(i64, int64_t)
+DEFINE_EXTREMES(f32, float)
+DEFINE_EXTREMES(f64, double)
+
+static const extreme_run extremes[CDK_TYPES][2] = {
+    [CDK_BOOL] = {first_max_u8, first_min_u8},  [CDK_U8] = {first_max_u8, first_min_u8},
+    [CDK_I32] = {first_max_i32, first_min_i32}, [CDK_I64] = {first_max_i64, first_min_i64},
+    [CDK_F32] = {first_max_f32, first_min_f32}, [CDK_F64] = {first_max_f64, first_min_f64},
+};
+
+typedef struct {
+    extreme_work w;
+    extreme_run run;
+} extreme_job;
+
+static void extreme_range(void *context, int64_t begin, int64_t end, int thread)
+{
+    const extreme_job *job = context;
+    (void)thread;
+    for (int64_t item = begin; item < end; item++) {
+        int64_t column = item % job->w.blocks * EXTREME_COLUMNS;
+        int64_t left = job->w.inner - column;
+        job->run(&job->w, item / job->w.blocks, column, left < EXTREME_COLUMNS ? left : EXTREME_COLUMNS);
+    }
+}
+
+void cdk_arg_extreme(void *value, int64_t *index, int smallest, const void *x, cdk_type type, int64_t outer,
+                     int64_t n, int64_t inner)
+{
+    extreme_job job = {{value, index, x, n, inner, divide_up(inner, EXTREME_COLUMNS)},
+                       extremes[type][smallest != 0]};
+    int64_t width = inner < EXTREME_COLUMNS ? inner : EXTREME_COLUMNS;
+    cd_parallel_for(outer * job.w.blocks, PIECE / (n * width + 1) + 1, extreme_range, &job);
+}
+
+/* ---- cumulative sums and products ---- */
+
+typedef void (*cumulate_run)(void *y, const void *x, int64_t n, int64_t step);
+
+#define DEFINE_CUMULATE(name, type, calc, start, combine)             \
+    static void name(void *y, const void *x, int64_t n, int64_t step) \
+    {                                                                 \
+        calc total = start;                                           \
+        for (int64_t i = 0; i < n; i++) {                             \
+            const calc v = (calc)((const type *)x)[i * step];         \
+            total = combine(total, v);                                \
+            ((type *)y)[i * step] = (type)total;                      \
+        }                                                             \
+    }
+
+#define DEFINE_CUMULATES(s, type, calc)             \
+    DEFINE_CUMULATE(cumsum_##s, type, calc, 0, ADD) \
+    DEFINE_CUMULATE(cumprod_##s, type, calc, 1, MULTIPLY)
+
+DEFINE_CUMULATES(i64, int64_t, uint64_t)
+DEFINE_CUMULATES(i32, int32_t, uint64_t)
+DEFINE_CUMULATES(u8, uint8_t, uint64_t)
+DEFINE_CUMULATES(f32, float, double)
+DEFINE_CUMULATES(f64, double, double)
+
+static const cumulate_run cumulates[CDK_TYPES][2] = {
+    [CDK_BOOL] = {cumsum_u8, cumprod_u8},  [CDK_U8] = {cumsum_u8, cumprod_u8},
+    [CDK_I32] = {cumsum_i32, cumprod_i32}, [CDK_I64] = {cumsum_i64, cumprod_i64},
+    [CDK_F32] = {cumsum_f32, cumprod_f32}, [CDK_F64] = {cumsum_f64, cumprod_f64},
+};
+
+void cdk_cumulate(void *y, int product, const void *x, cdk_type type, int64_t outer, int64_t n, int64_t inner)
+{
+    for (int64_t o = 0; o < outer; o++) {
+        for (int64_t j = 0; j < inner; j++) {
+            int64_t at = (o * n * inner + j) * type_size[type];
+            cumulates[type][product != 0]((char *)y + at, (const char *)x + at, n, inner);
+        }
+    }
+}
