@@ -31,7 +31,7 @@ static cd_status inputs_from_r(inputs *p, SEXP list, cd_error *err)
         return cd_fail(err, CD_EALLOC, "cannot allocate a list of %d tensors.", n);
     }
     for (int i = 0; i < n; i++) {
-        CD_TRY(cdr_as_variable(&p->in[i], VECTOR_ELT(list, i), err));
+        CD_TRY(cdr_as_operand(&p->in[i], VECTOR_ELT(list, i), err));
         p->count++;
     }
     return CD_OK;
@@ -103,7 +103,7 @@ SEXP cdr_apply_in_place(SEXP id, SEXP tensors, SEXP attrs)
     int n_attr;
     const cd_op *op = op_of(id);
     const double *attr = attributes_of(attrs, &n_attr);
-    cd_variable *target = cdr_defined(VECTOR_ELT(tensors, 0), "self");
+    cd_variable *target = cdr_described(VECTOR_ELT(tensors, 0), "self");
     cdr_collect_if_needed();
     cd_status status = inputs_from_r(&p, tensors, &err);
     if (status == CD_OK) {

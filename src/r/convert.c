@@ -4,6 +4,7 @@
 #include "r/glue.h"
 #include "r/registry.h"
 #include "tensor/copy.h"
+#include "tensor/pending.h"
 
 static int is_integer64(SEXP x)
 {
@@ -135,7 +136,7 @@ static cd_status number_variable(cd_tensor **t, SEXP x, cd_error *err)
     return cd_tensor_number(t, of_type[TYPEOF(x)], Rf_asReal(x), err);
 }
 
-cd_status cdr_as_variable(cd_variable **v, SEXP x, cd_error *err)
+cd_status cdr_as_operand(cd_variable **v, SEXP x, cd_error *err)
 {
     cd_tensor *t;
     *v = NULL;
@@ -154,6 +155,17 @@ cd_status cdr_as_variable(cd_variable **v, SEXP x, cd_error *err)
     }
     CD_TRY(is_number(x) ? number_variable(&t, x, err) : cdr_tensor_from_r(&t, x, -1, err));
     return cd_variable_new(v, t, false, err);
+}
+
+cd_status cdr_as_variable(cd_variable **v, SEXP x, cd_error *err)
+{
+    CD_TRY(cdr_as_operand(v, x, err));
+    cd_status status = *v != NULL ? cd_tensor_force((*v)->value, err) : CD_OK;
+    if (status != CD_OK) {
+        cd_variable_release(*v);
+        *v = NULL;
+    }
+    return status;
 }
 
 SEXP cdr_tensor(SEXP x, SEXP dtype, SEXP requires_grad)

@@ -43,6 +43,9 @@ cd_variable *cdr_defined(SEXP x, const char *what);
  * NULL. The caller releases it. Allocates no R object and does not jump. */
 cd_status cdr_as_variable(cd_variable **v, SEXP x, cd_error *err);
 
+/* The same for the inputs of operators: the data may be pending (cd_call_run deals with that). */
+cd_status cdr_as_operand(cd_variable **v, SEXP x, cd_error *err);
+
 /* A tensor from an R vector or array: index order kept, dtype by R type (double -> float32, integer -> int64,
  * integer64 -> int64, logical -> bool, raw -> uint8) unless dtype >= 0. A vector without dim is 1-d. */
 cd_status cdr_tensor_from_r(cd_tensor **t, SEXP x, int dtype, cd_error *err);
