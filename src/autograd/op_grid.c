@@ -31,6 +31,7 @@ static cdk_sampling sampling_of(const cd_tensor *x, const cd_tensor *grid, const
                           .W = x->shape[3],
                           .points = grid->shape[1] * grid->shape[2],
                           .nearest = attr[NEAREST] != 0,
+                          .single = x->dtype == CD_FLOAT32,
                           .align_corners = attr[ALIGN_CORNERS] != 0,
                           .outside = (cdk_outside)attr[OUTSIDE]};
 }

@@ -36,7 +36,9 @@ static place clipped(place p, int64_t size)
 static place source_place(double u, int64_t size, const cdk_sampling *s)
 {
     double half = (double)(s->align_corners ? size - 1 : size) / 2;
-    place p = {(u + 1) * half - (s->align_corners ? 0 : 0.5), half};
+    double from_edge = s->single ? (float)(u + 1) : u + 1;
+    place p = {from_edge * half - (s->align_corners ? 0 : 0.5), half};
+    p.at = s->single ? (float)p.at : p.at;
     if (s->outside == CDK_OUTSIDE_REFLECTION) {
         p = s->align_corners ? reflected(p, 0, (double)(size - 1)) : reflected(p, -0.5, (double)size - 0.5);
     }

@@ -13,6 +13,8 @@ typedef enum { CDK_OUTSIDE_ZEROS, CDK_OUTSIDE_BORDER, CDK_OUTSIDE_REFLECTION } c
 typedef struct cdk_sampling {
     int64_t N, C, H, W, points;
     bool nearest, align_corners;
+    bool single; /* places are rounded to 32-bit floats, as PyTorch's are: half-way cases depend on the last
+                    bit */
     cdk_outside outside;
 } cdk_sampling;
 
