@@ -108,8 +108,16 @@ pixel_centres <- function(size) {
 affine_grid <- function(matrix, size_in, size_out) {
   at <- pixel_centres(size_out)
   m <- as_single(as_single(matrix) / (rev(size_in) / 2))
-  along <- function(k) as_single(as_single(as_single(at[, 1] * m[k, 1]) + at[, 2] * m[k, 2]) + m[k, 3])
+  along <- function(k) as_single(fused(at[, 1] * m[k, 1], at[, 2] * m[k, 2]) + m[k, 3])
   as_grid(cbind(along(1), along(2)), size_out)
+}
+
+# a + b, rounded once to single precision. Where a is too small to be seen beside b in double precision, it still
+# decides between two floats equally near; b, a product of few bits, is never closer than 2^-40 to such a case.
+fused <- function(a, b) {
+  a <- as_single(a)
+  unseen <- abs(a) < abs(b) * 2^-40
+  as_single(b + ifelse(unseen, sign(a) * abs(b) * 2^-40, a))
 }
 
 # Rounded to the nearest 32-bit float.
