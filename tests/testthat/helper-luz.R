@@ -61,3 +61,13 @@ breakpoint_recorder <- function(names) {
   })
   list(callback = rlang::inject(luz_callback(!!!methods))(), calls = calls)
 }
+
+# torch's option torch.old_seed_behavior, under which the known numbers arose: data come from the generator seeded with
+# `seed`, after one draw, and weights from a second generator, seeded with that draw.
+with_two_streams <- function(seed, data) {
+  torch_manual_seed(seed)
+  second_seed <- torch_randint(1, 1e6, 1)$item()
+  force(data)
+  torch_manual_seed(second_seed)
+  data
+}

@@ -42,10 +42,7 @@ test_that("the text on the console", {
 })
 
 test_that("the messages of luz for a seeded model, digit by digit", {
-  withr::local_options(torch.old_seed_behavior = TRUE)
-  torch_manual_seed(1)
-  set.seed(1)
-  loader <- linear_loader()
+  loader <- with_two_streams(1, linear_loader())
   run <- function(model, ...) {
     fit_messages(model, loader, epochs = 25, callbacks = list(luz_callback_early_stopping(...)))
   }

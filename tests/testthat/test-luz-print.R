@@ -1,9 +1,8 @@
 test_that("evaluations are printed", {
-  withr::local_options(torch.old_seed_behavior = TRUE)
-  torch_manual_seed(1)
-  set.seed(1)
-  x <- torch_randn(100, 10)
-  y <- torch_randn(100, 1)
+  with_two_streams(1, {
+    x <- torch_randn(100, 10)
+    y <- torch_randn(100, 1)
+  })
   fitted <- fit(linear_model(metrics = luz_metric_mae()), list(x, y), epochs = 1, verbose = FALSE,
     dataloader_options = list(batch_size = 2, shuffle = FALSE))
   result <- evaluate(fitted, list(x, y), metrics = list(luz_metric_mae(), luz_metric_mse(), luz_metric_rmse()))
