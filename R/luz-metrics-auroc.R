@@ -21,7 +21,8 @@ auroc_thresholds <- function(num_thresholds, thresholds) {
     inner <- seq_len(max(num_thresholds - 2, 0)) / (num_thresholds - 1)
     thresholds <- c(-1e-7, inner, 1 + 1e-7)
   }
-  sort(thresholds)
+  # Predictions are single precision numbers; thresholds equal to one must stay equal to it.
+  as.numeric(as_array(torch_tensor(sort(thresholds), dtype = torch_float())))
 }
 
 empty_counts <- function(n) matrix(0, n, 2, dimnames = list(NULL, c("positive", "negative")))
