@@ -5,8 +5,9 @@
 #include "base/cpu.h"
 #include "kernels/pointwise.h"
 
+/* Loops are to become vector code. Floating point exceptions, which nobody reads, would forbid it. */
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("O3")
+#pragma GCC optimize("O3", "no-trapping-math")
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
