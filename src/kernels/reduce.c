@@ -162,17 +162,6 @@ typedef void (*extreme_run)(const extreme_work *w, int64_t o, int64_t column, in
         type best[EXTREME_COLUMNS];                                                     \
         int32_t at[EXTREME_COLUMNS];                                                    \
         int64_t first = o * w->inner + column;                                          \
-        if (w->inner == 1) {                                                            \
-            int64_t winner = 0;                                                         \
-            for (int64_t i = 1; i < w->n && x[winner] == x[winner]; i++) {              \
-                winner = x[i] relation x[winner] || x[i] != x[i] ? i : winner;          \
-            }                                                                           \
-            w->index[o] = winner;                                                       \
-            if (value != NULL) {                                                        \
-                value[o] = x[winner];                                                   \
-            }                                                                           \
-            return;                                                                     \
-        }                                                                               \
         for (int64_t j = 0; j < columns; j++) {                                         \
             best[j] = x[j];                                                             \
             at[j] = 0;                                                                  \
@@ -194,9 +183,34 @@ typedef void (*extreme_run)(const extreme_work *w, int64_t o, int64_t column, in
         }                                                                               \
     }
 
-#define DEFINE_EXTREMES(s, type)           \
-    DEFINE_EXTREME(first_max_##s, type, >) \
-    DEFINE_EXTREME(first_min_##s, type, <)
+/* One element after the other: `columns` rows of n elements that lie side by side, from row `first` on. */
+#define DEFINE_ROW_EXTREME(name, type, relation)                                            \
+    static void name(const extreme_work *w, int64_t first, int64_t column, int64_t columns) \
+    {                                                                                       \
+        const type *x = (const type *)w->x + first * w->n;                                  \
+        type *value = w->value;                                                             \
+        (void)column;                                                                       \
+        for (int64_t o = first; o < first + columns; o++, x += w->n) {                      \
+            type best = x[0];                                                               \
+            int64_t at = 0;                                                                 \
+            for (int64_t i = 1; i < w->n; i++) {                                            \
+                const type v = x[i];                                                        \
+                const int wins = ((v relation best) | (v != v)) & (best == best);           \
+                best = wins ? v : best;                                                     \
+                at = wins ? i : at;                                                         \
+            }                                                                               \
+            w->index[o] = at;                                                               \
+            if (value != NULL) {                                                            \
+                value[o] = best;                                                            \
+            }                                                                               \
+        }                                                                                   \
+    }
+
+#define DEFINE_EXTREMES(s, type)             \
+    DEFINE_EXTREME(first_max_##s, type, >)   \
+    DEFINE_EXTREME(first_min_##s, type, <)   \
+    DEFINE_ROW_EXTREME(row_max_##s, type, >) \
+    DEFINE_ROW_EXTREME(row_min_##s, type, <)
 
 DEFINE_EXTREMES(u8, uint8_t)
 DEFINE_EXTREMES(i32, int32_t)
@@ -204,10 +218,13 @@ DEFINE_EXTREMES(i64, int64_t)
 DEFINE_EXTREMES(f32, float)
 DEFINE_EXTREMES(f64, double)
 
-static const extreme_run extremes[CDK_TYPES][2] = {
-    [CDK_BOOL] = {first_max_u8, first_min_u8},  [CDK_U8] = {first_max_u8, first_min_u8},
-    [CDK_I32] = {first_max_i32, first_min_i32}, [CDK_I64] = {first_max_i64, first_min_i64},
-    [CDK_F32] = {first_max_f32, first_min_f32}, [CDK_F64] = {first_max_f64, first_min_f64},
+#define EXTREMES(s)                                            \
+    {                                                          \
+        first_max_##s, first_min_##s, row_max_##s, row_min_##s \
+    }
+static const extreme_run extremes[CDK_TYPES][4] = {
+    [CDK_BOOL] = EXTREMES(u8), [CDK_U8] = EXTREMES(u8),   [CDK_I32] = EXTREMES(i32),
+    [CDK_I64] = EXTREMES(i64), [CDK_F32] = EXTREMES(f32), [CDK_F64] = EXTREMES(f64),
 };
 
 typedef struct {
@@ -219,6 +236,10 @@ static void extreme_range(void *context, int64_t begin, int64_t end, int thread)
 {
     const extreme_job *job = context;
     (void)thread;
+    if (job->w.inner == 1) {
+        job->run(&job->w, begin, 0, end - begin);
+        return;
+    }
     for (int64_t item = begin; item < end; item++) {
         int64_t column = item % job->w.blocks * EXTREME_COLUMNS;
         int64_t left = job->w.inner - column;
@@ -230,7 +251,7 @@ void cdk_arg_extreme(void *value, int64_t *index, int smallest, const void *x, c
                      int64_t n, int64_t inner)
 {
     extreme_job job = {{value, index, x, n, inner, divide_up(inner, EXTREME_COLUMNS)},
-                       extremes[type][smallest != 0]};
+                       extremes[type][(smallest != 0) + 2 * (inner == 1)]};
     int64_t width = inner < EXTREME_COLUMNS ? inner : EXTREME_COLUMNS;
     cd_parallel_for(outer * job.w.blocks, PIECE / (n * width + 1) + 1, extreme_range, &job);
 }
