@@ -104,7 +104,3 @@ plot_metrics_base <- function(metrics) {
   }
   invisible(metrics)
 }
-
-#' @importFrom generics fit
-#' @export
-generics::fit
