@@ -74,7 +74,7 @@ fur_colours <- rbind(
 )
 
 draw_pet <- function(species, coat) {
-  canvas <- new_canvas(height = sample(160:280, 1), width = sample(160:320, 1))
+  canvas <- new_canvas(height = sample(140:240, 1), width = sample(140:280, 1))
   canvas <- paint_background(canvas)
   view <- pet_view(canvas)
   parts <- pet_parts(species, pose = sample(c("side", "front"), 1))

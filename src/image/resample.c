@@ -120,30 +120,13 @@ void cd_image_resize_labels(int64_t *y, const cd_image *image, int64_t height, i
     }
 }
 
-static void planes_of_bytes(float *y, const cd_image *image)
+void cd_image_floats(float *y, const cd_image *image)
 {
     float value[256];
-    int64_t n = image->height * image->width, channels = image->channels;
+    int64_t n = image->height * image->width * image->channels;
     fill_byte_values(value);
-    for (int64_t c = 0; c < channels; c++) {
-        const uint8_t *x = (const uint8_t *)image->pixels + c;
-        for (int64_t i = 0; i < n; i++) {
-            y[c * n + i] = value[x[i * channels]];
-        }
-    }
-}
-
-void cd_image_planes(float *y, const cd_image *image)
-{
-    int64_t n = image->height * image->width, channels = image->channels;
-    if (image->bits == 8) {
-        planes_of_bytes(y, image);
-        return;
-    }
-    for (int64_t c = 0; c < channels; c++) {
-        const uint16_t *x = (const uint16_t *)image->pixels + c;
-        for (int64_t i = 0; i < n; i++) {
-            y[c * n + i] = (float)(x[i * channels] / 65535.0);
-        }
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = image->bits == 8 ? value[((const uint8_t *)image->pixels)[i]]
+                                : (float)(((const uint16_t *)image->pixels)[i] / 65535.0);
     }
 }

@@ -13,7 +13,7 @@ cd_status cd_image_resize_rgb(float *y, const cd_image *image, int64_t height, i
 /* y[h, w] = image[floor(h in / out), floor(w in / out)] for an image of one channel. */
 void cd_image_resize_labels(int64_t *y, const cd_image *image, int64_t height, int64_t width);
 
-/* y[c, h, w] = image[h, w, c] / 255 (8 bits) or / 65535 (16 bits). */
-void cd_image_planes(float *y, const cd_image *image);
+/* y[h, w, c] = image[h, w, c] / 255 (8 bits) or / 65535 (16 bits). */
+void cd_image_floats(float *y, const cd_image *image);
 
 #endif

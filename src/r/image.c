@@ -199,22 +199,26 @@ static void give_tensor(SEXP handle, cd_tensor *t, cd_status status, cd_error *e
 }
 
 /* x: an array of cdr_image_read whose pixels are still bytes, else the value is NULL.
- * Value: float tensor C x H x W. */
+ * Value: float tensor C x H x W; in memory the channels stay fastest, as the image operators like it. */
 SEXP cdr_image_tensor(SEXP x)
 {
     cd_error err;
     cd_image image;
-    cd_tensor *t = NULL;
+    cd_tensor *rows = NULL, *t = NULL;
     if (!cdr_pixels_image(&image, x)) {
         return R_NilValue;
     }
     cdr_collect_if_needed();
     SEXP handle = PROTECT(cdr_handle());
-    int64_t shape[] = {image.channels, image.height, image.width};
-    cd_status status = cd_tensor_new(&t, CD_FLOAT32, 3, shape, CD_CONTIGUOUS, &err);
+    int64_t shape[] = {image.height, image.width, image.channels};
+    int64_t planes[] = {image.channels, image.height, image.width};
+    int64_t stride[] = {1, image.width * image.channels, image.channels};
+    cd_status status = cd_tensor_new(&rows, CD_FLOAT32, 3, shape, CD_CONTIGUOUS, &err);
     if (status == CD_OK) {
-        cd_image_planes(cd_tensor_data(t), &image);
+        cd_image_floats(cd_tensor_data(rows), &image);
+        status = cd_tensor_view(&t, rows, 3, planes, stride, 0, &err);
     }
+    cd_tensor_release(rows);
     give_tensor(handle, t, status, &err);
     UNPROTECT(1);
     return handle;
