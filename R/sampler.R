@@ -48,16 +48,19 @@ print.sampler_generator <- function(x, ...) {
 #' @export
 length.torch_sampler <- function(x) x$.length()
 
+# Samplers that know all indices of an epoch beforehand.
 SequentialSampler <- derive_class("sequential_sampler", Sampler, list(
-  .iter = function() as_iterator(seq_len(length(self$data_source)))
+  .indices = function() seq_len(length(self$data_source)),
+  .iter = function() as_iterator(self$.indices())
 ), NULL, NULL, topenv())
 
 # A new permutation for each epoch, from the generator that torch_manual_seed() seeds.
 RandomSampler <- derive_class("random_sampler", Sampler, list(
-  .iter = function() {
+  .indices = function() {
     permutation <- as.integer(as_array(torch_randperm(length(self$data_source))))
-    as_iterator(permutation - min(permutation) + 1L)
-  }
+    permutation - min(permutation) + 1L
+  },
+  .iter = function() as_iterator(self$.indices())
 ), NULL, NULL, topenv())
 
 BatchSampler <- derive_class("batch_sampler", Sampler, list(
@@ -67,10 +70,25 @@ BatchSampler <- derive_class("batch_sampler", Sampler, list(
     self$drop_last <- drop_last
   },
   .iter = function() {
-    batches_of(self$sampler$.iter(), self$batch_size, self$drop_last, unlist)
+    if (is.null(self$sampler$.indices)) {
+      batches_of(self$sampler$.iter(), self$batch_size, self$drop_last, unlist)
+    } else {
+      slices_of(self$sampler$.indices(), self$batch_size, self$.length())
+    }
   },
   .length = function() n_batches(self$sampler$.length(), self$batch_size, self$drop_last)
 ), NULL, NULL, topenv())
+
+slices_of <- function(indices, size, n) {
+  i <- 0
+  function() {
+    if (i == n) {
+      return(exhausted())
+    }
+    i <<- i + 1
+    indices[seq.int((i - 1) * size + 1, min(i * size, length(indices)))]
+  }
+}
 
 n_batches <- function(n, batch_size, drop_last) {
   as.integer(if (drop_last) n %/% batch_size else ceiling(n / batch_size))
