@@ -39,8 +39,8 @@ rounding_op <- function(rounding_mode) {
 #' @param exponent tensor or number.
 #' @param weight number or tensor: the result is `self + weight * (end - self)`.
 #' @param e1,e2 a tensor and a tensor or number.
-#' @return A tensor of the broadcast shape. `torch_fmod()` has the sign of `self`, `torch_remainder()` (and `%%`) that of
-#'   `other`, as in R; `%/%` rounds down.
+#' @return A tensor of the broadcast shape. `torch_fmod()` has the sign of `self`, `torch_remainder()` (and `%%`)
+#'   that of `other`, as in R; `%/%` rounds down.
 #' @section Errors: shapes that cannot be broadcast; integer division by zero; integers to negative powers.
 #' @examples
 #' x <- torch_tensor(matrix(1:6, 2))
@@ -170,8 +170,8 @@ tensor_method("lerp_", function(end, weight) {
 #' Mathematical functions
 #'
 #' Element by element; gradients are defined wherever the function has one. Integer tensors become float32 where the
-#' result is no integer. R's own `abs()`, `sqrt()`, `exp()`, `log()` (with `base`), `round()` (with `digits`), `floor()`,
-#' `ceiling()`, `trunc()`, `sign()`, `sin()` and so on work too.
+#' result is no integer. R's own `abs()`, `sqrt()`, `exp()`, `log()` (with `base`), `round()` (with `digits`),
+#' `floor()`, `ceiling()`, `trunc()`, `sign()`, `sin()` and so on work too.
 #'
 #' @param self,x,input a tensor.
 #' @return A tensor of the same shape. `torch_rsqrt()` is 1 / sqrt(x), `torch_expm1()` exp(x) - 1, `torch_log1p()`

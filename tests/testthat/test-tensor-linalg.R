@@ -58,7 +58,8 @@ test_that("matmul and linear agree with PyTorch", {
     expect_equal(as.numeric(as_array(out$detach())), as.numeric(values[[case$output]]), tolerance = 1e-5)
     torch_sum(out * torch_tensor(values[[case$grad_output]]))$backward()
     for (input in names(case$grads)) {
-      expect_equal(as.numeric(as_array(inputs[[input]]$grad)), as.numeric(values[[case$grads[[input]]]]), tolerance = 1e-4)
+      expected <- as.numeric(values[[case$grads[[input]]]])
+      expect_equal(as.numeric(as_array(inputs[[input]]$grad)), expected, tolerance = 1e-4)
     }
   }
 })
