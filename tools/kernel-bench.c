@@ -20,6 +20,7 @@
 #include "kernels/conv.h"
 #include "kernels/gemm.h"
 #include "kernels/isa.h"
+#include "kernels/normalisation.h"
 #include "kernels/reference.h"
 
 #define TOLERANCE 2e-5
@@ -74,9 +75,9 @@ static void report(const char *what, const char *shape, int threads, double erro
            shape, error_size, same ? "" : ", differs from 1 thread", error.message);
 }
 
-typedef enum { FORWARD, BACKWARD_INPUT, BACKWARD_WEIGHT, TRANSPOSE, TRANSPOSE_WEIGHT, PASSES } pass;
-static const char *pass_name[PASSES] = {"forward", "backward input", "backward weight", "transpose",
-                                        "transpose weight"};
+typedef enum { FORWARD, MOMENTS, BACKWARD_INPUT, BACKWARD_WEIGHT, TRANSPOSE, TRANSPOSE_WEIGHT, PASSES } pass;
+static const char *pass_name[PASSES] = {"forward",         "moments",   "backward input",
+                                        "backward weight", "transpose", "transpose weight"};
 
 typedef struct images {
     float *x, *y, *w, *bias;
@@ -104,8 +105,34 @@ static void free_images(images *im)
 
 static int64_t output_size(const images *im, const cdk_conv *c, pass p)
 {
-    const int64_t sizes[PASSES] = {im->y_size, im->x_size, im->w_size + c->K, im->x_size, im->w_size + c->C};
+    const int64_t sizes[PASSES] = {im->y_size, im->y_size + 2 * c->K, im->x_size, im->w_size + c->K,
+                                   im->x_size, im->w_size + c->C};
     return sizes[p];
+}
+
+/* The output, then means and mean squared distances. */
+static cd_status run_moments(float *out, const images *im, const cdk_conv *c, int naive)
+{
+    const int64_t pixels = c->N * c->OH * c->OW, K = c->K;
+    double *mean = calloc((size_t)K, 2 * sizeof *mean), *squares = mean + K;
+    cd_status status = CD_OK;
+    if (naive) {
+        cdk_conv_forward_naive(out, im->x, im->w, im->bias, c, CDK_ACTIVATION_NONE);
+        for (int64_t i = 0; i < pixels * K; i++) {
+            mean[i % K] += (double)out[i] / (double)pixels;
+        }
+        for (int64_t i = 0; i < pixels * K; i++) {
+            squares[i % K] += ((double)out[i] - mean[i % K]) * ((double)out[i] - mean[i % K]);
+        }
+    } else {
+        status = cdk_conv_forward_moments(out, im->x, im->w, im->bias, c, mean, squares, &error);
+    }
+    for (int64_t k = 0; k < K; k++) {
+        out[pixels * K + k] = (float)mean[k];
+        out[pixels * K + K + k] = (float)(squares[k] / (double)pixels);
+    }
+    free(mean);
+    return status;
 }
 
 static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, int naive)
@@ -115,6 +142,9 @@ static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, in
         switch (p) {
         case FORWARD:
             cdk_conv_forward_naive(out, im->x, im->w, im->bias, c, CDK_ACTIVATION_RELU);
+            break;
+        case MOMENTS:
+            run_moments(out, im, c, 1);
             break;
         case BACKWARD_INPUT:
             cdk_conv_backward_input_naive(out, im->y, im->w, c);
@@ -134,6 +164,8 @@ static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, in
     switch (p) {
     case FORWARD:
         return cdk_conv_forward(out, im->x, im->w, im->bias, c, CDK_ACTIVATION_RELU, &error);
+    case MOMENTS:
+        return run_moments(out, im, c, 0);
     case BACKWARD_INPUT:
         return cdk_conv_backward_input(out, im->y, im->w, c, &error);
     case BACKWARD_WEIGHT:
@@ -233,6 +265,10 @@ static void check_convs(void)
     check_conv(square(1, 512, 2, 19, 1, 1, 0, 1));
     check_conv(square(1, 9, 3, 5, 3, 1, 5, 1));
     cdk_conv odd = {2, 5, 11, 18, 7, 3, 2, 9, 10, 1, 2, 3, -1, 2, 3, 1};
+    /* Large enough to be written past the caches, and to have several parts. */
+    check_conv(square(5, 4, 112, 80, 1, 1, 0, 1));
+    check_conv(square(5, 3, 112, 80, 3, 1, 1, 1));
+    check_conv(square(3, 200, 90, 200, 3, 1, 1, 200));
     check_conv(odd);
     cdk_conv asymmetric = {1, 6, 10, 9, 4, 3, 3, 6, 5, 2, 2, 0, 1, 1, 1, 2};
     check_conv(asymmetric);
@@ -249,8 +285,10 @@ static void check_gemm(int64_t M, int64_t N, int64_t K)
     const size_t bytes = (size_t)(M * N) * sizeof(float);
     for (int form = 0; form < 8; form++) {
         char shape[80];
-        const cdk_gemm_options options = {form & 4 ? NULL : bias, CDK_ACTIVATION_NONE, form & 1,
-                                          form >> 1 & 1, form >> 2 & 1};
+        const cdk_gemm_options options = {.bias = form & 4 ? NULL : bias,
+                                          .trans_a = form & 1,
+                                          .trans_b = form >> 1 & 1,
+                                          .accumulate = form >> 2 & 1};
         const int64_t lda = form & 1 ? M : K, ldb = form & 2 ? K : N;
         snprintf(shape, sizeof shape, "%d x %d x %d, form %d", (int)M, (int)N, (int)K, form);
         memcpy(expected, before, bytes);
@@ -434,6 +472,50 @@ static void time_encoder(int64_t N, int repeats, double best)
     print_total("encoder, forward");
 }
 
+/* A convolution and then the moments of its output, against both at once. */
+static void time_moments(const char *name, cdk_conv c, int repeats)
+{
+    images im = make_images(&c);
+    float *out = random_floats(im.y_size + 2 * c.K);
+    double *mean = calloc((size_t)c.K, 2 * sizeof *mean), *squares = mean + c.K;
+    double best[3] = {1e30, 1e30, 1e30};
+    for (int i = 0; i < repeats; i++) {
+        const double start = now();
+        cdk_conv_forward(out, im.x, im.w, NULL, &c, CDK_ACTIVATION_NONE, &error);
+        const double first = now();
+        cdk_channel_moments_f32(mean, squares, out, (cdk_channels){c.N * c.OH * c.OW, c.K, 1}, &error);
+        const double second = now();
+        cdk_conv_forward_moments(out, im.x, im.w, NULL, &c, mean, squares, &error);
+        const double times[3] = {first - start, second - first, now() - second};
+        for (int j = 0; j < 3; j++) {
+            best[j] = times[j] < best[j] ? times[j] : best[j];
+        }
+    }
+    printf("%-28s convolution %8.2f ms, then moments %8.2f ms; together %8.2f ms (%.2f)\n", name,
+           best[0] * 1e3, best[1] * 1e3, best[2] * 1e3, best[2] / (best[0] + best[1]));
+    free(mean);
+    free(out);
+    free_images(&im);
+}
+
+static void time_all_moments(int64_t N, int repeats)
+{
+    time_moments("stem 3 -> 32 s2 at 224", square(N, 3, 224, 32, 3, 2, 1, 1), repeats);
+    time_moments("depthwise 32 s1 at 112", square(N, 32, 112, 32, 3, 1, 1, 32), repeats);
+    time_moments("project 32 -> 16 at 112", square(N, 32, 112, 16, 1, 1, 0, 1), repeats);
+    time_moments("expand 16 -> 96 at 112", square(N, 16, 112, 96, 1, 1, 0, 1), repeats);
+    time_moments("depthwise 96 s2 at 112", square(N, 96, 112, 96, 3, 2, 1, 96), repeats);
+    time_moments("project 96 -> 24 at 56", square(N, 96, 56, 24, 1, 1, 0, 1), repeats);
+    time_moments("expand 24 -> 144 at 56", square(N, 24, 56, 144, 1, 1, 0, 1), repeats);
+    time_moments("depthwise 144 s1 at 56", square(N, 144, 56, 144, 3, 1, 1, 144), repeats);
+    time_moments("depthwise 192 s1 at 28", square(N, 192, 28, 192, 3, 1, 1, 192), repeats);
+    time_moments("expand 64 -> 384 at 14", square(N, 64, 14, 384, 1, 1, 0, 1), repeats);
+    time_moments("project 384 -> 64 at 14", square(N, 384, 14, 64, 1, 1, 0, 1), repeats);
+    time_moments("depthwise 960 s1 at 7", square(N, 960, 7, 960, 3, 1, 1, 960), repeats);
+    time_moments("expand 160 -> 960 at 7", square(N, 160, 7, 960, 1, 1, 0, 1), repeats);
+    time_moments("conv 48 -> 32 at 112", square(N, 48, 112, 32, 3, 1, 1, 1), repeats);
+}
+
 static void time_gemm(int64_t n, int repeats, double peak_rate)
 {
     float *A = random_floats(n * n), *B = random_floats(n * n), *C = random_floats(n * n);
@@ -468,12 +550,16 @@ int main(int argc, char **argv)
            (int)N, best);
     printf("forward, backward input, backward weight: time, GFLOP/s, share of peak\n");
     const char *part = argc > 5 ? argv[5] : "all";
-    if (strcmp(part, "encoder") != 0) {
+    const int all = strcmp(part, "all") == 0;
+    if (all || strcmp(part, "decoder") == 0) {
         time_gemm(1024, repeats, best);
         time_decoder(N, repeats, best);
     }
-    if (strcmp(part, "decoder") != 0) {
+    if (all || strcmp(part, "encoder") == 0) {
         time_encoder(N, repeats, best);
+    }
+    if (all || strcmp(part, "moments") == 0) {
+        time_all_moments(N, repeats);
     }
     return 0;
 }

@@ -156,4 +156,77 @@ static TILE_TARGET void channel_sum(float *sum, const float *x, ptrdiff_t x_pixe
     }
 }
 
+#define MOMENTS_EACH(X) X(0) X(1) X(2) X(3)
+#define MOMENTS_LOAD(i)                                                      \
+    VEC sum##i = VEC_ZERO(), squares##i = VEC_ZERO(), shift##i = VEC_ZERO(); \
+    if (vectors > i) {                                                       \
+        shift##i = channels_load(minus_shift + i * VEC_WIDTH, part, mask);   \
+    }
+#define MOMENTS_STEP(i)                                                                \
+    if (vectors > i) {                                                                 \
+        const VEC d = VEC_ADD(channels_load(x + i * VEC_WIDTH, part, mask), shift##i); \
+        sum##i = VEC_ADD(sum##i, d);                                                   \
+        squares##i = VEC_FMA(d, d, squares##i);                                        \
+    }
+#define MOMENTS_ADD(i)                                                 \
+    if (vectors > i) {                                                 \
+        channels_add(sum + i * VEC_WIDTH, sum##i, part, mask);         \
+        channels_add(squares + i * VEC_WIDTH, squares##i, part, mask); \
+    }
+
+static inline CDK_ALWAYS_INLINE TILE_TARGET void channels_add(float *sum, VEC v, const int part,
+                                                              VEC_MASK mask)
+{
+    channels_store(sum, VEC_ADD(v, channels_load(sum, part, mask)), part, mask, CDK_ACTIVATION_NONE, 0);
+}
+
+/* `vectors` (at most four, a constant) vectors of channels side by side. */
+static inline CDK_ALWAYS_INLINE TILE_TARGET void
+moments_vectors(float *sum, float *squares, const float *minus_shift, const float *x, ptrdiff_t x_pixel,
+                int64_t pixels, const int vectors, const int part, VEC_MASK mask)
+{
+    MOMENTS_EACH(MOMENTS_LOAD)
+    for (int64_t i = 0; i < pixels; i++, x += x_pixel) {
+        MOMENTS_EACH(MOMENTS_STEP)
+    }
+    MOMENTS_EACH(MOMENTS_ADD)
+}
+
+static TILE_TARGET void channel_moments(float *sum, float *squares, const float *minus_shift, const float *x,
+                                        ptrdiff_t x_pixel, int64_t pixels, int64_t channels)
+{
+    const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
+    int64_t c = 0;
+    for (; c + 4 * VEC_WIDTH <= channels; c += 4 * VEC_WIDTH) {
+        moments_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 4, 0, whole);
+    }
+    for (; c + VEC_WIDTH <= channels; c += VEC_WIDTH) {
+        moments_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 1, 0, whole);
+    }
+    if (c < channels) {
+        moments_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 1, 1,
+                        VEC_MAKE_MASK((int)(channels - c)));
+    }
+}
+
+static TILE_TARGET void move_out(float *to, const float *from, int64_t n)
+{
+    int64_t i = 0;
+    for (; i < n && (uintptr_t)(to + i) % (CDK_LINE_FLOATS * sizeof(float)) != 0; i++) {
+        to[i] = from[i];
+    }
+    for (; i + CDK_LINE_FLOATS <= n; i += CDK_LINE_FLOATS) {
+        for (int64_t j = 0; j < CDK_LINE_FLOATS; j += VEC_WIDTH) {
+            VEC_STREAM(to + i + j, VEC_LOAD(from + i + j));
+        }
+    }
+    for (; i < n; i++) {
+        to[i] = from[i];
+    }
+}
+
 #undef PIXELS_AT_ONCE
+#undef MOMENTS_EACH
+#undef MOMENTS_LOAD
+#undef MOMENTS_STEP
+#undef MOMENTS_ADD

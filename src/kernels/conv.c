@@ -7,9 +7,12 @@
 #include "kernels/conv_taps.h"
 #include "kernels/gemm.h"
 #include "kernels/isa.h"
+#include "kernels/moments.h"
 
 /* The gradient for a bias is summed over so many pixels, then these sums are added in order. */
 #define SUM_CHUNK_PIXELS 4096
+
+static const cdk_conv_finish as_it_is = {.activation = CDK_ACTIVATION_NONE};
 
 static int is_positive(int64_t a, int64_t b, int64_t c, int64_t d)
 {
@@ -50,15 +53,29 @@ static int is_product(const cdk_conv *conv)
 }
 
 static cd_status multiply_pixels(float *y, const float *x, const float *w, const float *bias,
-                                 const cdk_conv *conv, int backward, cdk_activation activation, cd_error *err)
+                                 const cdk_conv *conv, int backward, const cdk_conv_finish *finish,
+                                 cd_error *err)
 {
     const int64_t in = backward ? conv->K : conv->C, out = backward ? conv->C : conv->K;
-    const cdk_gemm_options options = {.bias = bias, .activation = activation, .trans_b = !backward};
-    return cdk_gemm_full(y, x, w, conv->N * conv->H * conv->W, out, in, in, conv->C, out, &options, err);
+    const int64_t pixels = conv->N * conv->H * conv->W, part = cdk_gemm_part_rows(pixels);
+    cdk_moments moments;
+    cdk_gemm_options options = {.bias = bias, .activation = finish->activation, .trans_b = !backward};
+    if (finish->mean) {
+        CD_TRY(cdk_moments_begin(&moments, 1, pixels, part, CDK_GEMM_BLOCK_ROWS, out, err));
+        options.moments = &moments;
+    }
+    const cd_status status = cdk_gemm_full(y, x, w, pixels, out, in, in, conv->C, out, &options, err);
+    if (finish->mean) {
+        if (status == CD_OK) {
+            cdk_moments_join(finish->mean, finish->sum_squares, &moments);
+        }
+        cdk_moments_free(&moments);
+    }
+    return status;
 }
 
 static cd_status convolve(float *y, const float *x, const float *w, const float *bias, const cdk_conv *conv,
-                          int backward, cdk_activation activation, cd_error *err)
+                          int backward, const cdk_conv_finish *finish, cd_error *err)
 {
     cdk_taps taps;
     CD_TRY(check(conv, err));
@@ -66,12 +83,12 @@ static cd_status convolve(float *y, const float *x, const float *w, const float 
         return CD_OK;
     }
     if (is_product(conv)) {
-        return multiply_pixels(y, x, w, bias, conv, backward, activation, err);
+        return multiply_pixels(y, x, w, bias, conv, backward, finish, err);
     }
     CD_TRY(cdk_taps_make(&taps, conv, backward, err));
     const int depthwise = conv->groups == conv->C && conv->groups == conv->K;
     const cd_status status =
-        (depthwise ? cdk_conv_depthwise : cdk_conv_dense)(y, x, w, bias, &taps, activation, err);
+        (depthwise ? cdk_conv_depthwise : cdk_conv_dense)(y, x, w, bias, &taps, finish, err);
     cdk_taps_free(&taps);
     return status;
 }
@@ -79,13 +96,25 @@ static cd_status convolve(float *y, const float *x, const float *w, const float 
 cd_status cdk_conv_forward(float *y, const float *x, const float *w, const float *bias, const cdk_conv *conv,
                            cdk_activation activation, cd_error *err)
 {
-    return convolve(y, x, w, bias, conv, 0, activation, err);
+    const cdk_conv_finish finish = {.activation = activation};
+    return convolve(y, x, w, bias, conv, 0, &finish, err);
+}
+
+cd_status cdk_conv_forward_moments(float *y, const float *x, const float *w, const float *bias,
+                                   const cdk_conv *conv, double *mean, double *sum_squares, cd_error *err)
+{
+    const cdk_conv_finish finish = {.mean = mean, .sum_squares = sum_squares};
+    if (conv->N == 0 && conv->K > 0) {
+        memset(mean, 0, (size_t)conv->K * sizeof(double));
+        memset(sum_squares, 0, (size_t)conv->K * sizeof(double));
+    }
+    return convolve(y, x, w, bias, conv, 0, &finish, err);
 }
 
 cd_status cdk_conv_backward_input(float *dx, const float *dy, const float *w, const cdk_conv *conv,
                                   cd_error *err)
 {
-    return convolve(dx, dy, w, NULL, conv, 1, CDK_ACTIVATION_NONE, err);
+    return convolve(dx, dy, w, NULL, conv, 1, &as_it_is, err);
 }
 
 cd_status cdk_conv_backward_weight(float *dw, float *dbias, const float *dy, const float *x,
@@ -105,13 +134,14 @@ cd_status cdk_conv_backward_weight(float *dw, float *dbias, const float *dy, con
 cd_status cdk_conv_transpose_forward(float *y, const float *x, const float *w, const float *bias,
                                      const cdk_conv *conv, cdk_activation activation, cd_error *err)
 {
-    return convolve(y, x, w, bias, conv, 1, activation, err);
+    const cdk_conv_finish finish = {.activation = activation};
+    return convolve(y, x, w, bias, conv, 1, &finish, err);
 }
 
 cd_status cdk_conv_transpose_backward_input(float *dx, const float *dy, const float *w, const cdk_conv *conv,
                                             cd_error *err)
 {
-    return convolve(dx, dy, w, NULL, conv, 0, CDK_ACTIVATION_NONE, err);
+    return convolve(dx, dy, w, NULL, conv, 0, &as_it_is, err);
 }
 
 cd_status cdk_conv_transpose_backward_weight(float *dw, float *dbias, const float *dy, const float *x,

@@ -10,9 +10,14 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/columns.h"
+#include "kernels/moments.h"
 
 /* Bytes of input a band should read: half of a common second-level cache. */
 #define DENSE_BAND_BYTES (256 * 1024)
+/* Bytes of output of a band whose moments are wanted: it must still be in the cache when it is summed. */
+#define DENSE_BLOCK_BYTES (256 * 1024)
+/* Bands wanted at least where their number must not depend on the threads. */
+#define DENSE_ITEMS 16
 /* Bytes of a panel used before moving on to the next pixels. */
 #define DENSE_PANEL_BYTES (192 * 1024)
 
@@ -21,6 +26,7 @@ typedef struct dense {
     const float *x, *w, *bias;
     const cdk_taps *taps;
     cdk_activation activation;
+    const cdk_moments *moments; /* or NULL */
     cdk_columns columns;
     float *panels;
     float *scratch; /* [threads][scratch_rows][scratch_w][in_channels], or NULL: read x */
@@ -192,7 +198,7 @@ static void convolve_rows(const dense *d, const phase *p, const cdk_column_block
     float *y = tile.y;
     const float *x = tile.x;
     for (int64_t j = j0; j < j1; j++) {
-        tile.y = y + (p->h + j * taps->h.out_step) * taps->w.outputs * taps->out_channels;
+        tile.y = y + (p->h + (j - j0) * taps->h.out_step) * taps->w.outputs * taps->out_channels;
         tile.x = x + (j - j0) * taps->h.in_step * d->row_length;
         if (d->thin) {
             d->isa->thin(&tile, cols);
@@ -203,7 +209,7 @@ static void convolve_rows(const dense *d, const phase *p, const cdk_column_block
 }
 
 static void convolve_block(const dense *d, const phase *p, int64_t group, const cdk_column_block *block,
-                           const float *x, int64_t n, int64_t j0, int64_t j1)
+                           float *y, const float *x, int64_t j0, int64_t j1)
 {
     const cdk_taps *taps = d->taps;
     const int64_t column = group * taps->out_group + block->first;
@@ -211,7 +217,7 @@ static void convolve_block(const dense *d, const phase *p, int64_t group, const 
     const int64_t part =
         d->thin ? max_int64(p->runs, 1) : max_int64(1, DENSE_PANEL_BYTES / max_int64(run_bytes, 1));
     cdk_tile tile = {
-        .y = d->y + (n * taps->h.outputs * taps->w.outputs + p->w) * taps->out_channels + column,
+        .y = y + p->w * taps->out_channels + column,
         .x = x + group * taps->in_group,
         .w = panel_of(d, p, group, block),
         .bias = d->bias ? d->bias + column : NULL,
@@ -241,6 +247,20 @@ static void convolve_block(const dense *d, const phase *p, int64_t group, const 
     } while (run < p->runs);
 }
 
+/* All of y for rows j0 .. j1 of every phase; y and x are their first rows. */
+static void convolve_phases(const dense *d, float *y, const float *x, int64_t j0, int64_t j1)
+{
+    const cdk_taps *taps = d->taps;
+    for (int64_t index = 0; index < phase_count(taps); index++) {
+        const phase p = make_phase(taps, index);
+        const int64_t last = min_int64(j1, cdk_axis_count(&taps->h, p.h));
+        for (int64_t i = 0; i < taps->groups * d->columns.count; i++) {
+            const cdk_column_block block = cdk_columns_get(&d->columns, i % d->columns.count);
+            convolve_block(d, &p, i / d->columns.count, &block, y, x, j0, last);
+        }
+    }
+}
+
 static void convolve_band(const dense *d, int64_t item, int thread)
 {
     const cdk_taps *taps = d->taps;
@@ -253,13 +273,13 @@ static void convolve_band(const dense *d, int64_t item, int thread)
         fill_scratch(d, scratch, n, j0 * taps->h.in_step + d->shift_h, rows);
         x = scratch;
     }
-    for (int64_t index = 0; index < phase_count(taps); index++) {
-        const phase p = make_phase(taps, index);
-        const int64_t last = min_int64(j1, cdk_axis_count(&taps->h, p.h));
-        for (int64_t i = 0; i < taps->groups * d->columns.count; i++) {
-            const cdk_column_block block = cdk_columns_get(&d->columns, i % d->columns.count);
-            convolve_block(d, &p, i / d->columns.count, &block, x, n, j0, last);
-        }
+    float *y = d->y + (n * taps->h.outputs + j0 * taps->h.out_step) * taps->w.outputs * taps->out_channels;
+    if (d->moments) {
+        float *block = cdk_moments_block(d->moments, thread, y);
+        convolve_phases(d, block, x, j0, j1);
+        cdk_moments_finish(d->moments, item, 1, thread, y, block, (j1 - j0) * taps->w.outputs);
+    } else {
+        convolve_phases(d, y, x, j0, j1);
     }
 }
 
@@ -284,7 +304,17 @@ static int is_thin(const dense *d)
            d->taps->out_group * vectors * d->isa->thin_width < p.length * d->columns.width;
 }
 
-static void plan_bands(dense *d)
+static int64_t rows_of_band(const dense *d, int64_t row_bytes, int with_moments)
+{
+    const cdk_taps *taps = d->taps;
+    const int64_t fitting = max_int64(1, DENSE_BAND_BYTES / max_int64(row_bytes, 1));
+    const int64_t out_bytes = taps->w.outputs * taps->out_channels * (int64_t)sizeof(float);
+    const int64_t fitting_out = with_moments ? max_int64(1, DENSE_BLOCK_BYTES / out_bytes) : fitting;
+    const int64_t share = d->rows * taps->N / (with_moments ? DENSE_ITEMS : 4 * cd_threads());
+    return min_int64(min_int64(d->rows, fitting_out), max_int64(1, min_int64(fitting, share)));
+}
+
+static void plan_bands(dense *d, int with_moments)
 {
     const cdk_taps *taps = d->taps;
     const int padded = leaves_image(&taps->h, d->rows) || leaves_image(&taps->w, d->cols);
@@ -293,9 +323,7 @@ static void plan_bands(dense *d)
     d->shift_h = padded ? taps->h.low : 0;
     d->shift_w = padded ? taps->w.low : 0;
     const int64_t row_bytes = d->row_length * taps->h.in_step * (int64_t)sizeof(float);
-    const int64_t share = d->rows * taps->N / (4 * cd_threads());
-    d->band_rows =
-        min_int64(d->rows, max_int64(1, min_int64(DENSE_BAND_BYTES / max_int64(row_bytes, 1), share)));
+    d->band_rows = rows_of_band(d, row_bytes, with_moments);
     d->bands = (d->rows + d->band_rows - 1) / d->band_rows;
     d->scratch_rows = padded ? (d->band_rows - 1) * taps->h.in_step + taps->h.high - taps->h.low + 1 : 0;
 }
@@ -325,23 +353,44 @@ static cd_status alloc_scratch(dense *d, cd_error *err)
     return CD_OK;
 }
 
-cd_status cdk_conv_dense(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
-                         cdk_activation activation, cd_error *err)
+static void run(dense *d)
 {
-    dense d = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .activation = activation};
+    make_runs(d);
+    cd_parallel_for(phase_count(d->taps) * d->taps->groups * d->columns.count, 1, pack_panels, d);
+    cd_parallel_chunks(d->taps->N * d->bands, 1, convolve_bands, d);
+}
+
+static cd_status run_with_moments(dense *d, const cdk_conv_finish *finish, cd_error *err)
+{
+    const cdk_taps *taps = d->taps;
+    const int64_t cols = taps->w.outputs, part = d->band_rows * cols;
+    cdk_moments moments;
+    CD_TRY(cdk_moments_begin(&moments, taps->N, d->rows * cols, part, part, taps->out_channels, err));
+    d->moments = &moments;
+    run(d);
+    cdk_moments_join(finish->mean, finish->sum_squares, &moments);
+    cdk_moments_free(&moments);
+    return CD_OK;
+}
+
+cd_status cdk_conv_dense(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
+                         const cdk_conv_finish *finish, cd_error *err)
+{
+    dense d = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .activation = finish->activation};
     d.isa = cdk_isa_current();
     d.columns = cdk_columns_make(d.isa, taps->out_group);
     d.thin = is_thin(&d);
     d.rows = cdk_axis_count(&taps->h, 0);
     d.cols = cdk_axis_count(&taps->w, 0);
-    d.stream = taps->N * taps->h.outputs * taps->w.outputs * taps->out_channels * (int64_t)sizeof(float) >
-               CDK_STREAM_BYTES;
-    plan_bands(&d);
-    const cd_status status = alloc_scratch(&d, err);
-    if (status == CD_OK) {
-        make_runs(&d);
-        cd_parallel_for(phase_count(taps) * taps->groups * d.columns.count, 1, pack_panels, &d);
-        cd_parallel_chunks(taps->N * d.bands, 1, convolve_bands, &d);
+    d.stream = !finish->mean &&
+               taps->N * taps->h.outputs * taps->w.outputs * taps->out_channels * (int64_t)sizeof(float) >
+                   CDK_STREAM_BYTES;
+    plan_bands(&d, finish->mean != NULL);
+    cd_status status = alloc_scratch(&d, err);
+    if (status == CD_OK && finish->mean) {
+        status = run_with_moments(&d, finish, err);
+    } else if (status == CD_OK) {
+        run(&d);
     }
     cd_memory_free(d.scratch);
     cd_memory_free(d.panels);

@@ -45,12 +45,19 @@ int64_t cdk_axis_count(const cdk_axis *axis, int64_t phase);
 /* The j < count for which tap number i reads an input that exists: first <= j < last (first = last: none). */
 void cdk_axis_valid(const cdk_axis *axis, int64_t i, int64_t count, int64_t *first, int64_t *last);
 
+/* What to do with results on their way. mean and sum_squares are [out_channels], or both NULL; they need one
+ * phase. */
+typedef struct cdk_conv_finish {
+    cdk_activation activation;
+    double *mean, *sum_squares;
+} cdk_conv_finish;
+
 /* Convolves: y (+ bias, activation) from x by the taps; conv_dense.c for any groups, conv_depthwise.c for
  * groups of one channel in and out. */
 cd_status cdk_conv_dense(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
-                         cdk_activation activation, cd_error *err);
+                         const cdk_conv_finish *finish, cd_error *err);
 cd_status cdk_conv_depthwise(float *y, const float *x, const float *w, const float *bias,
-                             const cdk_taps *taps, cdk_activation activation, cd_error *err);
+                             const cdk_taps *taps, const cdk_conv_finish *finish, cd_error *err);
 
 /* The gradients of weights (conv_weight.c). dy is [N][OH][OW][K]; dbias may be NULL. */
 cd_status cdk_conv_weight(float *dw, float *dbias, const float *dy, const float *x, const cdk_conv *conv,

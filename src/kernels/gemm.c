@@ -6,11 +6,12 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/columns.h"
+#include "kernels/moments.h"
 
 /* Steps of K done before moving on: a panel of 32 columns is then 32 KB. */
 #define GEMM_KC 256
 /* Rows of A taken together, a multiple of every tile height: with KC a block of A is 84 KB. */
-#define GEMM_MC 84
+#define GEMM_MC CDK_GEMM_BLOCK_ROWS
 /* Multiply-adds below which a second thread costs more than it gives. */
 #define GEMM_SERIAL 32768
 /* Below so many rows the panels of B are not used often enough to pay for packing them. */
@@ -29,6 +30,7 @@ typedef struct gemm {
     cdk_gemm_options options;
     cdk_columns columns;
     int64_t row_blocks, column_groups;
+    int64_t part_blocks; /* row blocks of an item */
 } gemm;
 
 static int64_t min_int64(int64_t a, int64_t b)
@@ -82,13 +84,13 @@ static const float *copy_rows(const gemm *g, float *copy, int64_t first_row, int
     return copy;
 }
 
-/* Rows of one block of C for steps k0 .. k0 + kc of K; `a` points to its first row at k0. */
-static void multiply_block(const gemm *g, const cdk_column_block *block, int64_t first_row, int64_t rows,
-                           int64_t k0, int64_t kc, const float *a, ptrdiff_t a_row)
+/* Rows of one block of columns of c for steps k0 .. k0 + kc of K; `a` points to its first row at k0. */
+static void multiply_block(const gemm *g, const cdk_column_block *block, float *c, int64_t rows, int64_t k0,
+                           int64_t kc, const float *a, ptrdiff_t a_row)
 {
     const ptrdiff_t start = 0;
     cdk_tile tile = {
-        .y = g->C + first_row * g->ldc + block->first,
+        .y = c + block->first,
         .x = a,
         .w = g->panels ? g->panels + block->panel * g->K + k0 * block->kind->width
                        : g->B + k0 * g->ldb + block->first,
@@ -105,18 +107,16 @@ static void multiply_block(const gemm *g, const cdk_column_block *block, int64_t
         .lanes = block->lanes,
         .accumulate = k0 > 0 || g->options.accumulate,
         .w_bounded = g->panels == NULL,
-        .stream =
-            kc == g->K && !g->options.accumulate && g->M * g->N * (int64_t)sizeof(float) > CDK_STREAM_BYTES,
+        .stream = kc == g->K && !g->options.accumulate && !g->options.moments &&
+                  g->M * g->N * (int64_t)sizeof(float) > CDK_STREAM_BYTES,
     };
     cdk_tile_strip(block, &tile, rows);
 }
 
-static void multiply_item(const gemm *g, int64_t item, float *copy)
+/* Rows of C from first_row on, columns of blocks first_block .. last_block; c is where they go. */
+static void multiply_rows(const gemm *g, float *c, int64_t first_row, int64_t rows, int64_t first_block,
+                          int64_t last_block, float *copy)
 {
-    const int64_t first_row = item / g->column_groups * GEMM_MC, group = item % g->column_groups;
-    const int64_t rows = min_int64(GEMM_MC, g->M - first_row);
-    const int64_t first_block = group * g->columns.count / g->column_groups;
-    const int64_t last_block = (group + 1) * g->columns.count / g->column_groups;
     int64_t k0 = 0;
     do {
         const int64_t kc = min_int64(GEMM_KC, g->K - k0);
@@ -126,10 +126,36 @@ static void multiply_item(const gemm *g, int64_t item, float *copy)
         }
         for (int64_t b = first_block; b < last_block; b++) {
             const cdk_column_block block = cdk_columns_get(&g->columns, b);
-            multiply_block(g, &block, first_row, rows, k0, kc, a, copy ? GEMM_COPY_STRIDE : g->a_row);
+            multiply_block(g, &block, c, rows, k0, kc, a, copy ? GEMM_COPY_STRIDE : g->a_row);
         }
         k0 += GEMM_KC;
     } while (k0 < g->K);
+}
+
+static int64_t first_column(const gemm *g, int64_t block)
+{
+    return block < g->columns.count ? cdk_columns_get(&g->columns, block).first : g->N;
+}
+
+static void multiply_item(const gemm *g, int64_t item, int thread, float *copy)
+{
+    const int64_t part = item / g->column_groups, group = item % g->column_groups;
+    const int64_t first_block = group * g->columns.count / g->column_groups;
+    const int64_t last_block = (group + 1) * g->columns.count / g->column_groups;
+    const int64_t end = min_int64(g->M, (part + 1) * g->part_blocks * GEMM_MC);
+    const int whole = g->column_groups == 1;
+    const cdk_moments *moments = g->options.moments;
+    for (int64_t row = part * g->part_blocks * GEMM_MC, i = 0; row < end; row += GEMM_MC, i++) {
+        const int64_t rows = min_int64(GEMM_MC, end - row);
+        float *y = g->C + row * g->ldc, *c = moments && whole ? cdk_moments_block(moments, thread, y) : y;
+        multiply_rows(g, c, row, rows, first_block, last_block, copy);
+        if (moments && whole) {
+            cdk_moments_finish(moments, part, i == 0, thread, y, c, rows);
+        } else if (moments) {
+            const int64_t first = first_column(g, first_block), last = first_column(g, last_block);
+            cdk_moments_add(moments, part, i == 0, thread, y + first, rows, first, last - first);
+        }
+    }
 }
 
 static void multiply_items(void *context, int64_t begin, int64_t end, int thread)
@@ -137,8 +163,20 @@ static void multiply_items(void *context, int64_t begin, int64_t end, int thread
     const gemm *g = context;
     float *copy = g->copies ? g->copies + (ptrdiff_t)thread * GEMM_MC * GEMM_COPY_STRIDE : NULL;
     for (int64_t i = begin; i < end; i++) {
-        multiply_item(g, i, copy);
+        multiply_item(g, i, thread, copy);
     }
+}
+
+/* So many blocks that sums of parts are few, and parts that threads have their share of. */
+static int64_t blocks_of_part(int64_t M)
+{
+    const int64_t blocks = (M + GEMM_MC - 1) / GEMM_MC;
+    return blocks < 128 ? 1 : min_int64(blocks / 64, 8);
+}
+
+int64_t cdk_gemm_part_rows(int64_t M)
+{
+    return blocks_of_part(M) * GEMM_MC;
 }
 
 /* Few row blocks: cut the columns too, so that every thread has work. */
@@ -147,6 +185,7 @@ static void plan_items(gemm *g)
     const int64_t wanted = 4 * (int64_t)cd_threads();
     g->row_blocks = (g->M + GEMM_MC - 1) / GEMM_MC;
     g->column_groups = 1;
+    g->part_blocks = g->options.moments ? blocks_of_part(g->M) : 1;
     if (g->row_blocks < wanted) {
         g->column_groups = min_int64(g->columns.count, (wanted + g->row_blocks - 1) / g->row_blocks);
     }
@@ -171,7 +210,7 @@ static cd_status alloc_scratch(gemm *g, cd_error *err)
 
 static void run_gemm(gemm *g)
 {
-    const int64_t items = g->row_blocks * g->column_groups;
+    const int64_t items = (g->row_blocks + g->part_blocks - 1) / g->part_blocks * g->column_groups;
     const int serial = g->M * g->N <= GEMM_SERIAL && g->M * g->N * g->K <= GEMM_SERIAL;
     if (g->panels) {
         cd_parallel_for(g->columns.count, serial ? g->columns.count : 1 + GEMM_SERIAL / (8 * (g->K + 1)),

@@ -14,12 +14,19 @@
 #include "kernels/epilogue.h"
 
 typedef struct cdk_gemm_options {
-    const float *bias;         /* [N], added to every row, or NULL */
-    cdk_activation activation; /* applied last */
-    int trans_a;               /* A is stored [K][M] */
-    int trans_b;               /* B is stored [N][K] */
-    int accumulate;            /* add to what C holds */
+    const float *bias;           /* [N], added to every row, or NULL */
+    cdk_activation activation;   /* applied last */
+    int trans_a;                 /* A is stored [K][M] */
+    int trans_b;                 /* B is stored [N][K] */
+    int accumulate;              /* add to what C holds */
+    struct cdk_moments *moments; /* of the columns of C, to be joined by the caller, or NULL; needs ldc = N,
+                                    no accumulate, and parts of cdk_gemm_part_rows(M) rows */
 } cdk_gemm_options;
+
+/* Rows of C computed at a time. */
+#define CDK_GEMM_BLOCK_ROWS 84
+
+int64_t cdk_gemm_part_rows(int64_t M);
 
 /* lda, ldb, ldc: elements from one stored row to the next. M, N or K may be 0 (K = 0 gives zeros, plus bias).
  * C must not overlap A, B or bias. Errors: CD_EALLOC. */

@@ -80,6 +80,12 @@ typedef struct cdk_isa {
                         int64_t pixels, int64_t channels);
     /* sum[c] += sum_{i < pixels} x[i x_pixel + c] */
     void (*channel_sum)(float *sum, const float *x, ptrdiff_t x_pixel, int64_t pixels, int64_t channels);
+    /* sum[c] += sum_{i < pixels} d, squares[c] += sum_{i < pixels} d d,
+     * d = x[i x_pixel + c] + minus_shift[c] */
+    void (*channel_moments)(float *sum, float *squares, const float *minus_shift, const float *x,
+                            ptrdiff_t x_pixel, int64_t pixels, int64_t channels);
+    /* to[i] = from[i], i < n, past the caches */
+    void (*move_out)(float *to, const float *from, int64_t n);
 } cdk_isa;
 
 /* The table for cd_cpu_level(). */

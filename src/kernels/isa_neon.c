@@ -68,6 +68,8 @@ const cdk_isa cdk_isa_neon = {
     .depthwise = depthwise,
     .channel_dot = channel_dot,
     .channel_sum = channel_sum,
+    .channel_moments = channel_moments,
+    .move_out = move_out,
 };
 
 #endif

@@ -162,4 +162,6 @@ const cdk_isa cdk_isa_plain = {
     .depthwise = depthwise,
     .channel_dot = channel_dot,
     .channel_sum = channel_sum,
+    .channel_moments = channel_moments,
+    .move_out = move_out,
 };

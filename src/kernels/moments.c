@@ -1,0 +1,134 @@
+#include "kernels/moments.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/parallel.h"
+
+/* Pixels summed in float32, and moved while they are in the first cache. */
+#define PIECE_PIXELS 64
+
+static int64_t min_int64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t scratch_floats(const cdk_moments *m)
+{
+    return (2 * m->channels + m->block_floats + CDK_LINE_FLOATS - 1) / CDK_LINE_FLOATS * CDK_LINE_FLOATS;
+}
+
+cd_status cdk_moments_begin(cdk_moments *m, int64_t images, int64_t image_pixels, int64_t part_pixels,
+                            int64_t block_pixels, int64_t channels, cd_error *err)
+{
+    *m = (cdk_moments){.isa = cdk_isa_current(),
+                       .channels = channels,
+                       .images = images,
+                       .image_pixels = image_pixels,
+                       .part_pixels = part_pixels,
+                       .image_parts = (image_pixels + part_pixels - 1) / part_pixels};
+    if (images * image_pixels * channels * (int64_t)sizeof(float) > CDK_STREAM_BYTES) {
+        m->block_floats = block_pixels * channels;
+    }
+    const size_t sums = (size_t)(images * m->image_parts * channels) * 2 * sizeof(double);
+    const size_t scratch = (size_t)(scratch_floats(m) * cd_threads()) * sizeof(float);
+    CD_TRY(cd_memory_alloc(&m->memory, scratch + sums + sums / 4, err));
+    m->scratch = m->memory;
+    m->sums = (double *)((char *)m->memory + scratch);
+    m->minus_shift = (float *)((char *)m->sums + sums);
+    return CD_OK;
+}
+
+void cdk_moments_free(cdk_moments *m)
+{
+    cd_memory_free(m->memory);
+    m->memory = NULL;
+}
+
+static float *scratch_of(const cdk_moments *m, int thread)
+{
+    return m->scratch + thread * scratch_floats(m);
+}
+
+float *cdk_moments_block(const cdk_moments *m, int thread, float *y)
+{
+    return m->block_floats > 0 ? scratch_of(m, thread) : y;
+}
+
+static void start_part(const cdk_moments *m, int64_t part, const float *y, int64_t first, int64_t channels)
+{
+    float *minus_shift = m->minus_shift + part * m->channels + first;
+    double *sums = m->sums + part * 2 * m->channels + first;
+    for (int64_t c = 0; c < channels; c++) {
+        minus_shift[c] = -y[c];
+        sums[c] = sums[m->channels + c] = 0;
+    }
+}
+
+static void add_piece(const cdk_moments *m, int64_t part, float *piece, const float *y, int64_t pixels,
+                      int64_t first, int64_t channels)
+{
+    double *sums = m->sums + part * 2 * m->channels + first;
+    float *squares = piece + channels;
+    memset(piece, 0, 2 * (size_t)channels * sizeof(float));
+    m->isa->channel_moments(piece, squares, m->minus_shift + part * m->channels + first, y, m->channels,
+                            pixels, channels);
+    for (int64_t c = 0; c < channels; c++) {
+        sums[c] += piece[c];
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        sums[m->channels + c] += squares[c];
+    }
+}
+
+void cdk_moments_add(const cdk_moments *m, int64_t part, int starts_part, int thread, const float *y,
+                     int64_t pixels, int64_t first_channel, int64_t channels)
+{
+    float *piece = scratch_of(m, thread) + m->block_floats;
+    if (starts_part) {
+        start_part(m, part, y, first_channel, channels);
+    }
+    for (int64_t i = 0; i < pixels; i += PIECE_PIXELS) {
+        add_piece(m, part, piece, y + i * m->channels, min_int64(PIECE_PIXELS, pixels - i), first_channel,
+                  channels);
+    }
+}
+
+void cdk_moments_finish(const cdk_moments *m, int64_t part, int starts_part, int thread, float *y,
+                        const float *block, int64_t pixels)
+{
+    for (int64_t i = 0; i < pixels; i += PIECE_PIXELS) {
+        const int64_t at = i * m->channels, count = min_int64(PIECE_PIXELS, pixels - i);
+        cdk_moments_add(m, part, starts_part && i == 0, thread, block + at, count, 0, m->channels);
+        if (block != y) {
+            m->isa->move_out(y + at, block + at, count * m->channels);
+        }
+    }
+}
+
+/* Joins part number `part` of `count` pixels to the `before` pixels that came before it. */
+static void join_part(double *mean, double *sum_squares, const cdk_moments *m, int64_t part, double before,
+                      double count)
+{
+    const double share = count / (before + count), one = 1 / count;
+    const float *minus_shift = m->minus_shift + part * m->channels;
+    const double *sums = m->sums + part * 2 * m->channels, *squares = sums + m->channels;
+    for (int64_t c = 0; c < m->channels; c++) {
+        const double part_mean = sums[c] * one - (double)minus_shift[c];
+        const double part_squares = squares[c] - sums[c] * sums[c] * one;
+        const double delta = part_mean - mean[c];
+        mean[c] += delta * share;
+        sum_squares[c] += (part_squares < 0 ? 0 : part_squares) + delta * delta * before * share;
+    }
+}
+
+void cdk_moments_join(double *mean, double *sum_squares, const cdk_moments *m)
+{
+    memset(mean, 0, (size_t)m->channels * sizeof(double));
+    memset(sum_squares, 0, (size_t)m->channels * sizeof(double));
+    for (int64_t part = 0; part < m->images * m->image_parts; part++) {
+        const int64_t image = part / m->image_parts, first = part % m->image_parts * m->part_pixels;
+        const int64_t count = min_int64(m->part_pixels, m->image_pixels - first);
+        join_part(mean, sum_squares, m, part, (double)(image * m->image_pixels + first), (double)count);
+    }
+}
