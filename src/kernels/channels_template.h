@@ -200,8 +200,13 @@ static TILE_TARGET void channel_moments(float *sum, float *squares, const float 
     for (; c + 4 * VEC_WIDTH <= channels; c += 4 * VEC_WIDTH) {
         moments_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 4, 0, whole);
     }
-    for (; c + VEC_WIDTH <= channels; c += VEC_WIDTH) {
+    if (c + 2 * VEC_WIDTH <= channels) {
+        moments_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 2, 0, whole);
+        c += 2 * VEC_WIDTH;
+    }
+    if (c + VEC_WIDTH <= channels) {
         moments_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 1, 0, whole);
+        c += VEC_WIDTH;
     }
     if (c < channels) {
         moments_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 1, 1,
