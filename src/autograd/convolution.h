@@ -12,4 +12,9 @@
 cd_status cd_convolution_fold(bool *folded, cd_tensor *y, const cd_tensor *x, const double *scale,
                               const double *shift, cd_error *err);
 
+/* If x is a pending convolution, computes it and, from the same pass, the mean [channels] and the sum of
+ * squared distances from it, and makes *computed true. Otherwise leaves x alone. */
+cd_status cd_convolution_moments(bool *computed, cd_tensor *x, double *mean, double *sum_squares,
+                                 cd_error *err);
+
 #endif

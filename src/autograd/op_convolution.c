@@ -282,6 +282,27 @@ cd_status cd_convolution_fold(bool *folded, cd_tensor *y, const cd_tensor *x, co
     return status;
 }
 
+cd_status cd_convolution_moments(bool *computed, cd_tensor *x, double *mean, double *sum_squares,
+                                 cd_error *err)
+{
+    const cd_pending *p = x->pending;
+    *computed = p != NULL && p->recipe == conv_recipe;
+    if (!*computed) {
+        return CD_OK;
+    }
+    const cd_tensor *image = p->source[PENDING_X], *w = p->source[PENDING_W];
+    const cdk_conv conv = describe(image, x, w, p->attr);
+    CD_TRY(cd_tensor_allocate(x, err));
+    cd_status status = cdk_conv_forward_moments(cd_tensor_data(x), floats(image), floats(w),
+                                                floats(p->source[PENDING_B]), &conv, mean, sum_squares, err);
+    if (status != CD_OK) {
+        cd_tensor_drop_storage(x);
+        return status;
+    }
+    cd_tensor_settle(x);
+    return CD_OK;
+}
+
 /* Backward of both: the same three gradients, with the kernels of either. */
 
 static cd_status new_gradient(cd_tensor **dx, const cd_tensor *like, cd_layout layout, cd_error *err)

@@ -79,8 +79,15 @@ static cd_status new_vector(cd_tensor **t, int64_t C, cd_error *err)
     return cd_tensor_new(t, CD_FLOAT64, 1, &C, CD_CONTIGUOUS, err);
 }
 
-static cd_status moments(double *mean, double *squares, const cd_tensor *x, cd_error *err)
+/* x is dense. A convolution that is still to be computed gives its moments on the way. */
+static cd_status moments(double *mean, double *squares, cd_tensor *x, cd_error *err)
 {
+    bool computed;
+    CD_TRY(cd_convolution_moments(&computed, x, mean, squares, err));
+    if (computed) {
+        return CD_OK;
+    }
+    CD_TRY(cd_tensor_force(x, err));
     if (x->dtype == CD_FLOAT32) {
         return cdk_channel_moments_f32(mean, squares, cd_tensor_data(x), channels_of(x), err);
     }
@@ -116,7 +123,7 @@ static cd_status move_running(cd_tensor *running, const cd_tensor *value, double
 }
 
 /* Mean and variance of the batch into saved, and the running statistics moved towards them. */
-static cd_status batch_statistics(cd_call *call, const cd_tensor *x, cd_error *err)
+static cd_status batch_statistics(cd_call *call, cd_tensor *x, cd_error *err)
 {
     cd_tensor *mean = call->saved[SAVED_MEAN], *var = call->saved[SAVED_RSTD];
     double count = (double)(cd_tensor_numel(x) / x->shape[1]), *v = cd_tensor_data(var);
@@ -129,7 +136,7 @@ static cd_status batch_statistics(cd_call *call, const cd_tensor *x, cd_error *e
     return move_running(optional(call->n_in, call->in, RUNNING_VAR), var, count / (count - 1), momentum, err);
 }
 
-static cd_status statistics(cd_call *call, const cd_tensor *x, cd_error *err)
+static cd_status statistics(cd_call *call, cd_tensor *x, cd_error *err)
 {
     int64_t C = x->shape[1];
     if (call->saved[SAVED_MEAN] != NULL) {
@@ -211,6 +218,17 @@ static cd_status fold(bool *folded, cd_call *call, cd_error *err)
     return status;
 }
 
+/* The input with its data, dense like the output. */
+static cd_status take_input(cd_tensor **x, cd_call *call, cd_error *err)
+{
+    cd_tensor *in = call->in[X];
+    if (in->pending != NULL && call->attr[TRAINING] != 0) {
+        CD_TRY(statistics(call, in, err));
+    }
+    CD_TRY(cd_tensor_force(in, err));
+    return cd_dense_like(x, in, call->out[0], err);
+}
+
 static cd_status batch_norm_postpone(cd_call *call, cd_error *err)
 {
     bool folded;
@@ -222,8 +240,7 @@ static cd_status batch_norm_postpone(cd_call *call, cd_error *err)
     if (folded) {
         return CD_OK;
     }
-    CD_TRY(cd_tensor_force(call->in[X], err));
-    CD_TRY(cd_dense_like(&x, call->in[X], call->out[0], err));
+    CD_TRY(take_input(&x, call, err));
     cd_status status = normalise_later(call, x, err);
     cd_tensor_release(x);
     return status;
@@ -231,12 +248,11 @@ static cd_status batch_norm_postpone(cd_call *call, cd_error *err)
 
 static cd_status batch_norm_forward(cd_call *call, cd_error *err)
 {
-    CD_TRY(cd_tensor_force(call->in[X], err));
+    cd_tensor *x;
     if (cd_tensor_numel(call->in[X]) == 0) {
         return CD_OK;
     }
-    cd_tensor *x;
-    CD_TRY(cd_dense_like(&x, call->in[X], call->out[0], err));
+    CD_TRY(take_input(&x, call, err));
     cd_tensor *y = call->out[0];
     cd_status status = normalise_later(call, x, err);
     if (status == CD_OK) {
