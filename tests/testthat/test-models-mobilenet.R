@@ -87,7 +87,8 @@ expect_stages <- function(model, reference, mode) {
     with_no_grad(x <- stages[[i]](x))
     wanted <- as.array(reference[[sprintf("%s.stage%d", mode, i + 1)]])
     error <- max(abs(as.array(x) - wanted)) / max(abs(wanted))
-    expect_lt(error, 1e-4, label = sprintf("relative error of %s stage %d", mode, i + 1))
+    # Batch statistics of few values magnify the rounding of both sides.
+    expect_lt(error, if (mode == "train") 3e-4 else 1e-4, label = sprintf("relative error of %s stage %d", mode, i + 1))
   }
 }
 
