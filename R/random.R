@@ -6,11 +6,11 @@ NORMAL <- 1
 INTEGER_RANGE <- 2
 BERNOULLI <- 3
 
-fill_random <- function(x, kind, a, b) .Call(cdr_fill_random, x, kind, a, b)
+fill_random <- function(x, kind, a, b, in_place = TRUE) .Call(cdr_fill_random, x, kind, a, b, in_place)
 
 new_random <- function(size, kind, a, b, dtype, default, device, requires_grad) {
   x <- new_full(size, NULL, dtype, default, device, FALSE)
-  fill_random(x, kind, a, b)
+  fill_random(x, kind, a, b, in_place = FALSE)
   if (requires_grad) x$requires_grad_(TRUE)
   x
 }
@@ -113,6 +113,9 @@ tensor_method("bernoulli_", function(p = 0.5, generator = NULL) {
 
 #' Seed the generator of random tensors
 #'
+#' With `options(torch.old_seed_behavior = TRUE)` in-place operations (and so the initial weights of layers) draw from a
+#' second generator, as in old versions of the R package torch.
+#'
 #' @param seed a whole number.
 #' @param code an expression run with the seed; the generator's state is restored afterwards.
 #' @param ... not used.
@@ -129,7 +132,7 @@ torch_manual_seed <- function(seed) {
   if (!is.numeric(seed) || length(seed) != 1 || is.na(seed)) {
     value_error(sprintf("`seed` must be a single whole number, got %s.", describe(seed)))
   }
-  invisible(.Call(cdr_seed, as.double(seed)))
+  invisible(.Call(cdr_seed, as.double(seed), isTRUE(getOption("torch.old_seed_behavior"))))
 }
 
 #' @rdname torch_manual_seed
@@ -161,5 +164,5 @@ at_exit <- function(env, action) {
 }
 
 seed_from_clock <- function() {
-  .Call(cdr_seed, (as.numeric(Sys.time()) * 1e6 + Sys.getpid() * 7919) %% 2^52)
+  .Call(cdr_seed, (as.numeric(Sys.time()) * 1e6 + Sys.getpid() * 7919) %% 2^52, FALSE)
 }

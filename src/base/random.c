@@ -16,6 +16,23 @@ cd_generator *cd_random_default(void)
     return &default_generator;
 }
 
+static cd_generator in_place_generator;
+static bool separate_in_place = false;
+
+cd_generator *cd_random_in_place(void)
+{
+    return separate_in_place ? &in_place_generator : cd_random_default();
+}
+
+void cd_random_seed_all(uint64_t seed, bool old_behaviour)
+{
+    cd_random_seed(&default_generator, seed);
+    separate_in_place = old_behaviour;
+    if (old_behaviour) {
+        cd_random_seed(&in_place_generator, (uint64_t)cd_random_integer(&default_generator, 1, 1000000));
+    }
+}
+
 void cd_random_seed(cd_generator *g, uint64_t seed)
 {
     g->state[0] = (uint32_t)seed;

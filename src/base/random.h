@@ -23,6 +23,11 @@ typedef struct cd_generator {
 /* The generator all random operations draw from. */
 cd_generator *cd_random_default(void);
 
+/* The one in-place filling draws from: the default one, unless seeded as old versions of the R package torch
+ * did: a number of 1 .. 999999 drawn from the default generator then seeds one of its own. */
+cd_generator *cd_random_in_place(void);
+void cd_random_seed_all(uint64_t seed, bool old_behaviour);
+
 void cd_random_seed(cd_generator *g, uint64_t seed);
 
 uint32_t cd_random_u32(cd_generator *g);

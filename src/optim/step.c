@@ -6,6 +6,7 @@
 
 #include "base/parallel.h"
 #include "tensor/copy.h"
+#include "tensor/pending.h"
 
 #define OPERANDS (2 + CD_MAX_RULE_STATES)
 #define GRAIN 16384
@@ -39,7 +40,8 @@ static cd_status flatten(cd_tensor **flat, cd_tensor *t, const cd_tensor *order,
     if (!cd_tensor_same_shape(t, order)) {
         char got[CD_SHAPE_TEXT], wanted[CD_SHAPE_TEXT];
         return cd_fail(err, CD_ESHAPE, "optimiser: a gradient or state has shape %s, its parameter %s.",
-                       cd_shape_text(got, t->ndim, t->shape), cd_shape_text(wanted, order->ndim, order->shape));
+                       cd_shape_text(got, t->ndim, t->shape),
+                       cd_shape_text(wanted, order->ndim, order->shape));
     }
     if (t->dtype == order->dtype && cd_tensor_same_strides(t, order)) {
         *flat = cd_tensor_retain(t);
@@ -57,6 +59,7 @@ static cd_status open_item(work *w, const cd_step_item *item, cd_error *err)
         return cd_fail(err, CD_EDTYPE, "optimiser: parameters must be floating point, got %s.",
                        cd_dtype_name(item->param->dtype));
     }
+    CD_TRY(cd_tensor_will_change(item->param, err));
     if (cd_tensor_is_dense(item->param)) {
         w->flat[0] = cd_tensor_retain(item->param);
     } else {
@@ -128,8 +131,8 @@ static void run_range(void *context, int64_t begin, int64_t end, int thread)
     }
 }
 
-static cd_status open_items(work *w, const cd_rule *rule, const double *hyper, int n, const cd_step_item *item,
-                            int64_t *total, cd_error *err)
+static cd_status open_items(work *w, const cd_rule *rule, const double *hyper, int n,
+                            const cd_step_item *item, int64_t *total, cd_error *err)
 {
     *total = 0;
     for (int i = 0; i < n; i++) {
@@ -165,14 +168,15 @@ cd_status cd_step(const cd_rule *rule, const double *hyper, int n, cd_step_item 
 
 static cd_status check_float(const cd_tensor *t, cd_error *err)
 {
-    return cd_dtype_is_float(t->dtype)
-               ? CD_OK
-               : cd_fail(err, CD_EDTYPE, "gradients must be floating point, got %s.", cd_dtype_name(t->dtype));
+    return cd_dtype_is_float(t->dtype) ? CD_OK
+                                       : cd_fail(err, CD_EDTYPE, "gradients must be floating point, got %s.",
+                                                 cd_dtype_name(t->dtype));
 }
 
 static double value_at(const cd_tensor *t, int64_t i)
 {
-    return t->dtype == CD_FLOAT32 ? ((const float *)cd_tensor_data(t))[i] : ((const double *)cd_tensor_data(t))[i];
+    return t->dtype == CD_FLOAT32 ? ((const float *)cd_tensor_data(t))[i]
+                                  : ((const double *)cd_tensor_data(t))[i];
 }
 
 static double power_sum(double so_far, const cd_tensor *t, double p)

@@ -86,9 +86,8 @@ SEXP cdr_undefined(void)
 
 typedef enum { UNIFORM = 0, NORMAL, INTEGER_RANGE, BERNOULLI } distribution;
 
-static void fill_one_by_one(cd_tensor *t, distribution kind, double a, double b)
+static void fill_one_by_one(cd_generator *g, cd_tensor *t, distribution kind, double a, double b)
 {
-    cd_generator *g = cd_random_default();
     int64_t n = cd_tensor_numel(t);
     void *data = cd_tensor_data(t);
     for (int64_t i = 0; i < n; i++) {
@@ -114,9 +113,8 @@ static void fill_one_by_one(cd_tensor *t, distribution kind, double a, double b)
     }
 }
 
-static void fill_contiguous(cd_tensor *t, distribution kind, double a, double b)
+static void fill_contiguous(cd_generator *g, cd_tensor *t, distribution kind, double a, double b)
 {
-    cd_generator *g = cd_random_default();
     int64_t n = cd_tensor_numel(t);
     if (kind == UNIFORM && t->dtype == CD_FLOAT32) {
         cd_random_uniform_f32(g, cd_tensor_data(t), n, a, b);
@@ -127,7 +125,7 @@ static void fill_contiguous(cd_tensor *t, distribution kind, double a, double b)
     } else if (kind == NORMAL) {
         cd_random_normal_f64(g, cd_tensor_data(t), n, a, b);
     } else {
-        fill_one_by_one(t, kind, a, b);
+        fill_one_by_one(g, t, kind, a, b);
     }
 }
 
@@ -153,33 +151,36 @@ static cd_status check_random(const cd_tensor *t, distribution kind, double a, d
     return CD_OK;
 }
 
-static cd_status fill_random(cd_tensor *t, distribution kind, double a, double b, cd_error *err)
+static cd_status fill_random(cd_generator *g, cd_tensor *t, distribution kind, double a, double b,
+                             cd_error *err)
 {
     cd_tensor *dense;
     CD_TRY(check_random(t, kind, a, b, err));
     CD_TRY(cd_tensor_will_change(t, err));
     if (cd_tensor_is_contiguous(t)) {
-        fill_contiguous(t, kind, a, b);
+        fill_contiguous(g, t, kind, a, b);
         t->storage->version++;
         return CD_OK;
     }
     CD_TRY(cd_tensor_new(&dense, t->dtype, t->ndim, t->shape, CD_CONTIGUOUS, err));
-    fill_contiguous(dense, kind, a, b);
+    fill_contiguous(g, dense, kind, a, b);
     cd_status status = cd_tensor_copy(t, dense, err);
     cd_tensor_release(dense);
     return status;
 }
 
-/* kind: a distribution; a, b: its parameters. Changes x in place and returns it. */
-SEXP cdr_fill_random(SEXP x, SEXP kind, SEXP a, SEXP b)
+/* kind: a distribution; a, b: its parameters; in_place: whether this is a user's in-place operation rather
+ * than the making of a new tensor. Changes x and returns it. */
+SEXP cdr_fill_random(SEXP x, SEXP kind, SEXP a, SEXP b, SEXP in_place)
 {
+    cd_generator *g = cdr_flag(in_place, "in_place") ? cd_random_in_place() : cd_random_default();
     cd_error err;
     cd_variable *v = cdr_defined(x, "self");
     double first = cdr_double(a, "from"), second = cdr_double(b, "to");
     distribution which = (distribution)cdr_int64(kind, "kind");
     cd_status status = cd_check_in_place(v, &err);
     if (status == CD_OK) {
-        status = fill_random(v->value, which, first, second, &err);
+        status = fill_random(g, v->value, which, first, second, &err);
     }
     if (status != CD_OK) {
         cdr_raise(&err);
@@ -211,9 +212,9 @@ SEXP cdr_randperm(SEXP n, SEXP first)
     return handle;
 }
 
-SEXP cdr_seed(SEXP seed)
+SEXP cdr_seed(SEXP seed, SEXP old_behaviour)
 {
-    cd_random_seed(cd_random_default(), (uint64_t)cdr_int64(seed, "seed"));
+    cd_random_seed_all((uint64_t)cdr_int64(seed, "seed"), cdr_flag(old_behaviour, "old_behaviour"));
     return R_NilValue;
 }
 
