@@ -408,8 +408,8 @@ static void time_layer(const char *name, cdk_conv c, int transposed, int forward
     printf("%-28s", name);
     for (int i = 0; i < (forward_only ? 1 : 3); i++) {
         const double seconds = time_pass(out, &im, &c, passes[i], repeats);
-        printf(" %8.2f ms %6.1f (%3.0f%%)", seconds * 1e3, gflop(&c) / seconds,
-               100 * gflop(&c) / seconds / best);
+        printf(" %8.2f ms %6.1f (%3.0f%%) %5.1f GB/s", seconds * 1e3, gflop(&c) / seconds,
+               100 * gflop(&c) / seconds / best, 4e-9 * (double)(im.x_size + im.y_size) / seconds);
         total_flop += gflop(&c);
         total_seconds += seconds;
     }
@@ -548,7 +548,7 @@ int main(int argc, char **argv)
     const double best = peak();
     printf("%s, %d threads, batch %d; tile peak %.1f GFLOP/s\n", cd_cpu_name(cd_cpu_level()), cd_threads(),
            (int)N, best);
-    printf("forward, backward input, backward weight: time, GFLOP/s, share of peak\n");
+    printf("forward, backward input, backward weight: time, GFLOP/s, share of peak, GB/s of images\n");
     const char *part = argc > 5 ? argv[5] : "all";
     const int all = strcmp(part, "all") == 0;
     if (all || strcmp(part, "decoder") == 0) {

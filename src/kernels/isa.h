@@ -33,6 +33,7 @@ typedef struct cdk_tile {
     int accumulate;            /* add to what y holds */
     int w_bounded;             /* columns of w from `lanes` on must not be read (w is not a padded panel) */
     int stream;                /* y is too large to stay in a cache: write past it */
+    int prefetch;              /* fetch the rows behind these; for one run of rows that lie side by side */
 } cdk_tile;
 
 typedef void (*cdk_tile_kernel)(const cdk_tile *tile);
