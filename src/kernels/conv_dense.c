@@ -18,6 +18,8 @@
 #define DENSE_BLOCK_BYTES (256 * 1024)
 /* Bands wanted at least where their number must not depend on the threads. */
 #define DENSE_ITEMS 16
+/* Weights a thread should have to pack. */
+#define PACK_GRAIN 16384
 /* Bytes of a panel used before moving on to the next pixels. */
 #define DENSE_PANEL_BYTES (192 * 1024)
 
@@ -355,9 +357,13 @@ static cd_status alloc_scratch(dense *d, cd_error *err)
 
 static void run(dense *d)
 {
+    const cdk_taps *taps = d->taps;
+    const int64_t weights = taps->in_group * taps->out_channels * taps->kernel_size;
+    const int64_t panels = phase_count(taps) * taps->groups * d->columns.count, items = taps->N * d->bands;
+    const int serial = taps->N * d->rows * d->cols * weights <= CDK_SERIAL_WORK;
     make_runs(d);
-    cd_parallel_for(phase_count(d->taps) * d->taps->groups * d->columns.count, 1, pack_panels, d);
-    cd_parallel_chunks(d->taps->N * d->bands, 1, convolve_bands, d);
+    cd_parallel_for(panels, 1 + PACK_GRAIN * panels / weights, pack_panels, d);
+    cd_parallel_chunks(items, serial ? items : 1, convolve_bands, d);
 }
 
 static cd_status run_with_moments(dense *d, const cdk_conv_finish *finish, cd_error *err)

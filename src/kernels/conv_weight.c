@@ -20,6 +20,8 @@
 /* Bytes of x and dy a band should read. */
 #define WEIGHT_BAND_BYTES (128 * 1024)
 #define WEIGHT_BAND_ROWS 64
+/* Partial sums a thread should have to clear or to add. */
+#define WEIGHT_GRAIN 65536
 /* A tile of fewer rows than this waits for its own results. */
 #define WEIGHT_TILE_ROWS 4
 
@@ -284,14 +286,18 @@ static void plan(weight_job *job)
 
 static void run(weight_job *job)
 {
-    const int64_t K = job->conv->K;
-    cd_parallel_for(job->chunks * job->partial_size, 65536, clear_partial, job);
-    cd_parallel_chunks(job->chunks * job->column_groups, 1, multiply_items, job);
-    cd_parallel_for(job->partial_size, 4096, add_chunks, job);
+    const cdk_conv *conv = job->conv;
+    const int64_t K = conv->K, items = job->chunks * job->column_groups;
+    const int64_t weights = K * job->c_group * job->taps.kernel_size,
+                  blocks = conv->groups * job->columns.count;
+    const int serial = conv->N * conv->OH * conv->OW * weights <= CDK_SERIAL_WORK;
+    cd_parallel_for(job->chunks * job->partial_size, WEIGHT_GRAIN, clear_partial, job);
+    cd_parallel_chunks(items, serial ? items : 1, multiply_items, job);
+    cd_parallel_for(job->partial_size, 1 + WEIGHT_GRAIN / job->chunks, add_chunks, job);
     if (job->lanes == LANES_CHANNELS) {
         order_channels(job);
     } else {
-        cd_parallel_for(job->conv->groups * job->columns.count, 1, order_weights, job);
+        cd_parallel_for(blocks, 1 + WEIGHT_GRAIN / 4 * blocks / weights, order_weights, job);
     }
     if (job->dbias) {
         memcpy(job->dbias, job->partial + job->products, (size_t)K * sizeof(float));

@@ -12,8 +12,8 @@
 #define GEMM_KC 256
 /* Rows of A taken together, a multiple of every tile height: with KC a block of A is 84 KB. */
 #define GEMM_MC CDK_GEMM_BLOCK_ROWS
-/* Multiply-adds below which a second thread costs more than it gives. */
-#define GEMM_SERIAL 32768
+/* Elements a thread should have to pack. */
+#define GEMM_PACK_GRAIN 8192
 /* Below so many rows the panels of B are not used often enough to pay for packing them. */
 #define GEMM_PACK_ROWS 16
 /* Rows of A a multiple of 4 KB apart share the sets of the first cache; such blocks are copied. */
@@ -212,9 +212,11 @@ static cd_status alloc_scratch(gemm *g, cd_error *err)
 static void run_gemm(gemm *g)
 {
     const int64_t items = (g->row_blocks + g->part_blocks - 1) / g->part_blocks * g->column_groups;
-    const int serial = g->M * g->N <= GEMM_SERIAL && g->M * g->N * g->K <= GEMM_SERIAL;
+    const int serial = g->M * g->N <= CDK_SERIAL_WORK && g->M * g->N * g->K <= CDK_SERIAL_WORK;
     if (g->panels) {
-        cd_parallel_for(g->columns.count, serial ? g->columns.count : 1 + GEMM_SERIAL / (8 * (g->K + 1)),
+        cd_parallel_for(g->columns.count,
+                        serial ? g->columns.count
+                               : 1 + GEMM_PACK_GRAIN / (g->columns.widest->width * g->K + 1),
                         pack_panels, g);
     }
     if (serial) {

@@ -53,6 +53,28 @@ test_that("batch norm with an activation moves the running statistics once, in t
   expect_same_both_ways(with_no_grad(run(FALSE)), tolerance = 1e-6)
 })
 
+test_that("batch statistics taken with the convolution are those of its result", {
+  run <- function(conv, bias) {
+    torch_manual_seed(4)
+    conv <- conv()
+    with_no_grad(conv$bias$copy_(torch_full(8, bias)))
+    norm <- nn_batch_norm2d(8, momentum = 1)
+    x <- torch_randn(3, 8, 13, 11, requires_grad = TRUE)
+    y <- norm(conv(x))
+    y$backward(torch_randn(dim(y)))
+    lapply(list(y$detach(), norm$running_mean, norm$running_var, x$grad, conv$weight$grad), as_array)
+  }
+  convolutions <- list(
+    function() nn_conv2d(8, 8, 1), function() nn_conv2d(8, 8, 3, stride = 2, padding = 1),
+    function() nn_conv2d(8, 8, 3, padding = 1, groups = 8), function() nn_conv2d(8, 8, 3, groups = 2)
+  )
+  for (conv in convolutions) {
+    expect_same_both_ways(run(conv, 0), tolerance = 1e-5)
+    # Far from zero the variance is still that of the values.
+    expect_same_both_ways(run(conv, 1000)[2:3], tolerance = 1e-5)
+  }
+})
+
 test_that("gradients through batch norm and activation are the same", {
   run <- function() {
     torch_manual_seed(4)
