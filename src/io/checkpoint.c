@@ -14,8 +14,8 @@ static cd_status storage_bytes(const cd_value *storage, const cd_file *f, int64_
 {
     int64_t size = (int64_t)cd_file_dtype_size(storage->dtype);
     if (storage->integer > f->size / size) {
-        return cd_file_damaged(f, err, "storage '%.60s' would hold %lld elements, more than the file.", storage->text,
-                               (long long)storage->integer);
+        return cd_file_damaged(f, err, "storage '%.60s' would hold %lld elements, more than the file.",
+                               storage->text, (long long)storage->integer);
     }
     *nbytes = storage->integer * size;
     return CD_OK;
@@ -111,12 +111,13 @@ static cd_status read_zip_storage(cd_zip *z, cd_value *storage, cd_error *err)
     snprintf(name, sizeof name, "data/%.250s", storage->text);
     cd_zip_entry *entry = cd_zip_find(z, name);
     if (entry == NULL || entry->size != nbytes) {
-        return cd_file_damaged(z->file, err, "the contents of storage '%.60s' are missing or of the wrong size.",
-                               storage->text);
+        return cd_file_damaged(
+            z->file, err, "the contents of storage '%.60s' are missing or of the wrong size.", storage->text);
     }
     void *raw = malloc((size_t)nbytes + 1);
     if (raw == NULL) {
-        return cd_fail(err, CD_EALLOC, "cannot allocate %lld bytes to read '%s'.", (long long)nbytes, z->file->path);
+        return cd_fail(err, CD_EALLOC, "cannot allocate %lld bytes to read '%s'.", (long long)nbytes,
+                       z->file->path);
     }
     cd_status status = cd_zip_read(z, entry, raw, err);
     if (status == CD_OK) {
@@ -170,7 +171,8 @@ static cd_status read_zip(cd_document *d, cd_zip *z, cd_error *err)
     CD_TRY(cd_zip_open(z, z->file, err));
     cd_zip_entry *entry = cd_zip_find(z, "data.pkl");
     if (entry == NULL) {
-        return cd_fail(err, CD_EFORMAT, "'%s' is a zip archive, but not one of torch.save(): it has no data.pkl.",
+        return cd_fail(err, CD_EFORMAT,
+                       "'%s' is a zip archive, but not one of torch.save(): it has no data.pkl.",
                        z->file->path);
     }
     CD_TRY(check_byte_order(z, err));
@@ -203,7 +205,8 @@ static cd_status read_header(cd_document *d, cd_reader *r, cd_error *err)
     CD_TRY(cd_pickle_read(&v, d, r, err));
     const cd_value *little = v->kind == CD_VALUE_DICT ? cd_value_find(v, "little_endian") : NULL;
     if (little != NULL && little->kind == CD_VALUE_BOOL && little->integer == 0) {
-        return cd_fail(err, CD_EFORMAT, "'%s' was written on a big-endian machine, which is not read.", r->file->path);
+        return cd_fail(err, CD_EFORMAT, "'%s' was written on a big-endian machine, which is not read.",
+                       r->file->path);
     }
     return CD_OK;
 }
@@ -218,7 +221,8 @@ static cd_status read_stream_storage(cd_value *storage, cd_reader *r, cd_error *
     CD_TRY(storage_bytes(storage, r->file, &nbytes, err));
     void *raw = malloc((size_t)nbytes + 1);
     if (raw == NULL) {
-        return cd_fail(err, CD_EALLOC, "cannot allocate %lld bytes to read '%s'.", (long long)nbytes, r->file->path);
+        return cd_fail(err, CD_EALLOC, "cannot allocate %lld bytes to read '%s'.", (long long)nbytes,
+                       r->file->path);
     }
     cd_status status = cd_reader_bytes(r, raw, nbytes, err);
     if (status == CD_OK) {

@@ -40,16 +40,19 @@ void cd_file_close(cd_file *f)
     }
 }
 
-cd_status cd_file_read(cd_file *f, void *data, int64_t position, int64_t nbytes, const char *what, cd_error *err)
+cd_status cd_file_read(cd_file *f, void *data, int64_t position, int64_t nbytes, const char *what,
+                       cd_error *err)
 {
     if (position < 0 || nbytes < 0 || position > f->size || nbytes > f->size - position) {
-        return cd_file_damaged(f, err, "%s lies beyond its end (%lld bytes); the file is cut short or corrupt.",
-                               what, (long long)f->size);
+        return cd_file_damaged(f, err,
+                               "%s lies beyond its end (%lld bytes); the file is cut short or corrupt.", what,
+                               (long long)f->size);
     }
     if (nbytes == 0) {
         return CD_OK;
     }
-    if (seek(f->stream, position, SEEK_SET) != 0 || fread(data, 1, (size_t)nbytes, f->stream) != (size_t)nbytes) {
+    if (seek(f->stream, position, SEEK_SET) != 0 ||
+        fread(data, 1, (size_t)nbytes, f->stream) != (size_t)nbytes) {
         return cd_fail(err, CD_EIO, "cannot read %s from '%s'.", what, f->path);
     }
     return CD_OK;

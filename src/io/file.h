@@ -19,7 +19,8 @@ cd_status cd_file_open(cd_file *f, const char *path, cd_error *err);
 void cd_file_close(cd_file *f);
 
 /* Reads nbytes at position into data. CD_EFORMAT, naming `what`, where the file ends before. */
-cd_status cd_file_read(cd_file *f, void *data, int64_t position, int64_t nbytes, const char *what, cd_error *err);
+cd_status cd_file_read(cd_file *f, void *data, int64_t position, int64_t nbytes, const char *what,
+                       cd_error *err);
 
 /* CD_EFORMAT with "'path' is damaged: " before the message. */
 cd_status cd_file_damaged(const cd_file *f, cd_error *err, const char *format, ...) CD_PRINTF(3, 4);

@@ -18,8 +18,8 @@ static cd_status parse_value(parser *p, cd_value **v, cd_error *err);
 
 static cd_status fail_at(const parser *p, cd_error *err, const char *problem)
 {
-    return cd_fail(err, CD_EFORMAT, "%s is damaged or of another kind: %s at byte %lld of its header.", p->what, problem,
-                   (long long)p->at);
+    return cd_fail(err, CD_EFORMAT, "%s is damaged or of another kind: %s at byte %lld of its header.",
+                   p->what, problem, (long long)p->at);
 }
 
 static int peek(parser *p)
@@ -224,7 +224,8 @@ static cd_status parse_value(parser *p, cd_value **v, cd_error *err)
     }
 }
 
-cd_status cd_json_read(cd_value **v, cd_document *d, const char *text, int64_t length, const char *what, cd_error *err)
+cd_status cd_json_read(cd_value **v, cd_document *d, const char *text, int64_t length, const char *what,
+                       cd_error *err)
 {
     parser p = {.document = d, .text = text, .length = length, .what = what};
     *v = NULL;

@@ -240,7 +240,8 @@ static cd_status extend(machine *m, int64_t first, bool marked, cd_value_kind ki
 {
     int64_t below = first - (marked ? 2 : 1);
     cd_value *container = below >= 0 && first <= m->depth ? m->stack[below] : NULL;
-    if (container == NULL || container->kind != kind || (kind == CD_VALUE_DICT && (m->depth - first) % 2 != 0)) {
+    if (container == NULL || container->kind != kind ||
+        (kind == CD_VALUE_DICT && (m->depth - first) % 2 != 0)) {
         return damaged(m, err, "items without their list or dictionary");
     }
     for (int64_t i = first; i < m->depth; i++) {
@@ -293,10 +294,11 @@ static cd_status push_global(machine *m, const char *module, const char *name, c
             return push_new(m, CD_VALUE_GLOBAL, globals[i].id, 0, err);
         }
     }
-    return cd_fail(err, CD_EFORMAT,
-                   "'%s' needs the Python object '%.80s.%.80s', which is not read: only tensors, parameters, numbers, "
-                   "texts, lists and dictionaries are. Save it in Python with torch.save(model.state_dict(), path).",
-                   m->in->file->path, module, name);
+    return cd_fail(
+        err, CD_EFORMAT,
+        "'%s' needs the Python object '%.80s.%.80s', which is not read: only tensors, parameters, numbers, "
+        "texts, lists and dictionaries are. Save it in Python with torch.save(model.state_dict(), path).",
+        m->in->file->path, module, name);
 }
 
 static cd_status read_line(machine *m, char *line, cd_error *err)
@@ -375,8 +377,9 @@ static cd_status push_tensor(machine *m, const cd_value *args, cd_error *err)
 {
     cd_value *v;
     bool fits = args->count >= 4 && args->item[0]->kind == CD_VALUE_STORAGE &&
-                args->item[1]->kind == CD_VALUE_INT && args->item[1]->integer >= 0 && is_size(args->item[2]) &&
-                is_size(args->item[3]) && args->item[2]->count == args->item[3]->count;
+                args->item[1]->kind == CD_VALUE_INT && args->item[1]->integer >= 0 &&
+                is_size(args->item[2]) && is_size(args->item[3]) &&
+                args->item[2]->count == args->item[3]->count;
     if (!fits) {
         return damaged(m, err, "a tensor is described in an unknown way");
     }
@@ -587,8 +590,8 @@ static cd_status step_objects(machine *m, int op, bool *known, cd_error *err)
 
 static cd_status step(machine *m, int op, cd_error *err)
 {
-    static cd_status (*const families[])(machine *, int, bool *, cd_error *) = {step_numbers, step_texts,
-                                                                                step_containers, step_objects};
+    static cd_status (*const families[])(machine *, int, bool *, cd_error *) = {
+        step_numbers, step_texts, step_containers, step_objects};
     for (int i = 0; i < 4; i++) {
         bool known = true;
         CD_TRY(families[i](m, op, &known, err));

@@ -1,8 +1,9 @@
 /* Reading Python pickles without executing anything.
  *
- * The interpreter knows a fixed list of opcodes (protocols 0 to 5 as far as torch.save uses them) and a fixed list
- * of names: OrderedDict, torch.Size, the storage types, the functions that rebuild tensors and parameters. A file
- * that asks for any other name is refused. Sizes come from the file and are checked against what is left of it.
+ * The interpreter knows a fixed list of opcodes (protocols 0 to 5 as far as torch.save uses them) and a fixed
+ * list of names: OrderedDict, torch.Size, the storage types, the functions that rebuild tensors and
+ * parameters. A file that asks for any other name is refused. Sizes come from the file and are checked
+ * against what is left of it.
  */
 #ifndef CANDELA_IO_PICKLE_H
 #define CANDELA_IO_PICKLE_H

@@ -34,7 +34,8 @@ static bool is_whole_list(const cd_value *v, int64_t longest)
 }
 
 /* Turns the header's description into a tensor value: shape, dtype, offset in bytes, integer = bytes. */
-static cd_status describe(cd_value *t, const cd_value *name, const cd_value *entry, const cd_file *f, cd_error *err)
+static cd_status describe(cd_value *t, const cd_value *name, const cd_value *entry, const cd_file *f,
+                          cd_error *err)
 {
     const cd_value *dtype = entry->kind == CD_VALUE_DICT ? cd_value_find(entry, "dtype") : NULL;
     const cd_value *shape = dtype != NULL ? cd_value_find(entry, "shape") : NULL;
@@ -44,8 +45,8 @@ static cd_status describe(cd_value *t, const cd_value *name, const cd_value *ent
         return cd_file_damaged(f, err, "tensor '%.100s' is described in an unknown way.", name->text);
     }
     if (!find_dtype(&t->dtype, dtype->text)) {
-        return cd_fail(err, CD_EFORMAT, "'%s': tensor '%.100s' has dtype %.20s, which is not read.", f->path, name->text,
-                       dtype->text);
+        return cd_fail(err, CD_EFORMAT, "'%s': tensor '%.100s' has dtype %.20s, which is not read.", f->path,
+                       name->text, dtype->text);
     }
     int64_t nbytes = (int64_t)cd_file_dtype_size(t->dtype);
     t->ndim = (int)shape->count;
@@ -77,7 +78,8 @@ static cd_status read_elements(cd_value *t, const cd_value *name, int64_t data, 
     CD_TRY(cd_tensor_new(&t->tensor, cd_file_dtype_engine(t->dtype), t->ndim, t->shape, CD_CONTIGUOUS, err));
     void *raw = malloc((size_t)t->integer + 1);
     if (raw == NULL) {
-        return cd_fail(err, CD_EALLOC, "cannot allocate %lld bytes to read '%s'.", (long long)t->integer, f->path);
+        return cd_fail(err, CD_EALLOC, "cannot allocate %lld bytes to read '%s'.", (long long)t->integer,
+                       f->path);
     }
     cd_status status = cd_file_read(f, raw, data + t->offset, t->integer, name->text, err);
     if (status == CD_OK) {
@@ -271,7 +273,8 @@ static cd_status write_elements(FILE *f, cd_tensor *t, const char *path, cd_erro
     return status;
 }
 
-static cd_status write_all(FILE *f, builder *b, int64_t n, cd_tensor *const *tensor, const char *path, cd_error *err)
+static cd_status write_all(FILE *f, builder *b, int64_t n, cd_tensor *const *tensor, const char *path,
+                           cd_error *err)
 {
     unsigned char length[8];
     while ((b->length % 8) != 0) {

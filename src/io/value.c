@@ -156,7 +156,8 @@ static void widen16(void *dst, const unsigned char *src, cd_file_dtype dtype, in
         if (dtype == CD_FILE_I16) {
             ((int32_t *)dst)[i] = bits < 0x8000 ? (int32_t)bits : (int32_t)bits - 0x10000;
         } else {
-            ((float *)dst)[i] = dtype == CD_FILE_F16 ? half_to_float(bits) : float_of_bits((uint32_t)bits << 16);
+            ((float *)dst)[i] =
+                dtype == CD_FILE_F16 ? half_to_float(bits) : float_of_bits((uint32_t)bits << 16);
         }
     }
 }

@@ -1,7 +1,8 @@
 /* What a file holds: numbers, texts, lists, dictionaries and tensors, as a tree.
  *
- * A cd_document owns all its values; they are freed together. Values may be shared (a Python file can name the
- * same object twice) and even contain themselves, so whoever walks the tree limits depth and number of steps.
+ * A cd_document owns all its values; they are freed together. Values may be shared (a Python file can name
+ * the same object twice) and even contain themselves, so whoever walks the tree limits depth and number of
+ * steps.
  */
 #ifndef CANDELA_IO_VALUE_H
 #define CANDELA_IO_VALUE_H
@@ -59,7 +60,7 @@ struct cd_value {
     cd_value *storage;
     int64_t offset; /* elements; of a storage: where it starts in the one its key names */
     int ndim;
-    int64_t *shape; /* shape and stride: 2 * ndim numbers, owned */
+    int64_t *shape;    /* shape and stride: 2 * ndim numbers, owned */
     cd_tensor *tensor; /* one reference; of a storage its elements in one dimension */
 };
 

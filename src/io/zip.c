@@ -115,7 +115,8 @@ static cd_status find_directory(directory *d, cd_file *f, cd_error *err)
     return CD_OK;
 }
 
-/* The ZIP64 extra field holds, in this order, those of size, compressed size and position that are all ones. */
+/* The ZIP64 extra field holds, in this order, those of size, compressed size and position that are all ones.
+ */
 static void read_extra64(cd_zip_entry *e, int64_t *compressed, const unsigned char *extra, int64_t length)
 {
     int64_t *field[3] = {&e->size, compressed, &e->header};
@@ -134,17 +135,18 @@ static void read_extra64(cd_zip_entry *e, int64_t *compressed, const unsigned ch
     }
 }
 
-static cd_status check_method(const cd_file *f, const cd_zip_entry *e, const unsigned char *p, int64_t compressed,
-                              cd_error *err)
+static cd_status check_method(const cd_file *f, const cd_zip_entry *e, const unsigned char *p,
+                              int64_t compressed, cd_error *err)
 {
     if (cd_little16(p + 8) & 1) {
         return cd_fail(err, CD_EFORMAT, "'%s': entry '%.100s' is encrypted.", f->path, e->name);
     }
     if (cd_little16(p + 10) != 0) {
-        return cd_fail(err, CD_EFORMAT,
-                       "'%s': entry '%.100s' is compressed, which torch.save() never does. Unpack the archive and pack "
-                       "it again without compression (zip -0).",
-                       f->path, e->name);
+        return cd_fail(
+            err, CD_EFORMAT,
+            "'%s': entry '%.100s' is compressed, which torch.save() never does. Unpack the archive and pack "
+            "it again without compression (zip -0).",
+            f->path, e->name);
     }
     if (compressed != e->size) {
         return cd_file_damaged(f, err, "entry '%.100s' has two different sizes.", e->name);
@@ -153,8 +155,8 @@ static cd_status check_method(const cd_file *f, const cd_zip_entry *e, const uns
 }
 
 /* Parses the entry at p (left bytes remain); *used is its length. */
-static cd_status read_entry(cd_zip_entry *e, const cd_file *f, const unsigned char *p, int64_t left, int64_t *used,
-                            cd_error *err)
+static cd_status read_entry(cd_zip_entry *e, const cd_file *f, const unsigned char *p, int64_t left,
+                            int64_t *used, cd_error *err)
 {
     if (left < ENTRY_SIZE || cd_little32(p) != ENTRY_SIGNATURE) {
         return cd_file_damaged(f, err, "its table of contents is damaged.");
@@ -236,7 +238,8 @@ cd_status cd_zip_locate(cd_zip *z, cd_zip_entry *entry, cd_error *err)
     unsigned char local[LOCAL_SIZE];
     CD_TRY(cd_file_read(z->file, local, entry->header, LOCAL_SIZE, entry->name, err));
     if (cd_little32(local) != LOCAL_SIGNATURE) {
-        return cd_file_damaged(z->file, err, "entry '%.100s' is not where the table of contents says.", entry->name);
+        return cd_file_damaged(z->file, err, "entry '%.100s' is not where the table of contents says.",
+                               entry->name);
     }
     entry->data = entry->header + LOCAL_SIZE + cd_little16(local + 26) + cd_little16(local + 28);
     if (entry->data > z->file->size || entry->size > z->file->size - entry->data) {

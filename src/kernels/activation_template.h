@@ -11,26 +11,26 @@
 #define GELU_SLOPE(x) ((T)0.79788456080286535588 * (1 + (T)0.134145 * (x) * (x)))
 #define SIGMOID(x) (1 / (1 + EXP(-(x))))
 
-#define FORWARD(name, formula)                                                           \
+#define FORWARD(name, formula)                                                      \
     CDK_INLINE void BODY(name##_forward)(T * out, const T *in, T a, T b, int64_t n) \
-    {                                                                                    \
-        (void)a;                                                                         \
-        (void)b;                                                                         \
-        for (int64_t i = 0; i < n; i++) {                                                \
-            T x = in[i];                                                                 \
-            out[i] = formula;                                                            \
-        }                                                                                \
+    {                                                                               \
+        (void)a;                                                                    \
+        (void)b;                                                                    \
+        for (int64_t i = 0; i < n; i++) {                                           \
+            T x = in[i];                                                            \
+            out[i] = formula;                                                       \
+        }                                                                           \
     }
 
-#define BACKWARD(name, kept, formula)                                                                 \
+#define BACKWARD(name, kept, formula)                                                            \
     CDK_INLINE void BODY(name##_backward)(T * dx, const T *dy, const T *in, T a, T b, int64_t n) \
-    {                                                                                                 \
-        (void)a;                                                                                      \
-        (void)b;                                                                                      \
-        for (int64_t i = 0; i < n; i++) {                                                             \
-            T g = dy[i], kept = in[i];                                                                \
-            dx[i] = formula;                                                                          \
-        }                                                                                             \
+    {                                                                                            \
+        (void)a;                                                                                 \
+        (void)b;                                                                                 \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            T g = dy[i], kept = in[i];                                                           \
+            dx[i] = formula;                                                                     \
+        }                                                                                        \
     }
 
 #define ACTIVATION(name, kept, forward, backward)                                           \

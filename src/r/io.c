@@ -1,5 +1,5 @@
-/* Files from R: checkpoints, safetensors, JSON. What was read is held by an external pointer while R objects are
- * made of it, so that nothing is lost when R runs out of memory in between. */
+/* Files from R: checkpoints, safetensors, JSON. What was read is held by an external pointer while R objects
+ * are made of it, so that nothing is lost when R runs out of memory in between. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +61,8 @@ static SEXP bytes_to_r(const cd_value *v)
 
 static SEXP integer_to_r(int64_t value)
 {
-    return value > INT32_MIN && value <= INT32_MAX ? Rf_ScalarInteger((int)value) : Rf_ScalarReal((double)value);
+    return value > INT32_MIN && value <= INT32_MAX ? Rf_ScalarInteger((int)value)
+                                                   : Rf_ScalarReal((double)value);
 }
 
 static SEXP tensor_to_r(const cd_value *v)

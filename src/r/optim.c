@@ -32,8 +32,8 @@ static void check_states(SEXP states, R_xlen_t n)
     }
 }
 
-/* rule: name; hyper: its numbers; params: list of tensors, all with gradients; states: list of lists of tensors or
- * NULL, one for each kind of state; steps: number of this update for each parameter. */
+/* rule: name; hyper: its numbers; params: list of tensors, all with gradients; states: list of lists of
+ * tensors or NULL, one for each kind of state; steps: number of this update for each parameter. */
 SEXP cdr_optim_step(SEXP rule_name, SEXP hyper, SEXP params, SEXP states, SEXP steps)
 {
     cd_error err;
