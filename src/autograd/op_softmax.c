@@ -1,5 +1,6 @@
 /* softmax, log_softmax along a dimension; cross_entropy and nll_loss of classes. */
 #include "autograd/dense.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/softmax.h"
 
@@ -172,41 +173,82 @@ static cd_status class_loss_shape(cd_call *call, cd_error *err)
     return cd_out(call, 0, x->dtype, whole ? target->ndim : 0, shape, CD_CONTIGUOUS, err);
 }
 
-#define IGNORED (-1)
+/* Checks classes, and counts those that are not ignored, in pieces. */
+typedef struct {
+    const int64_t *target;
+    const double *weight;
+    int64_t n, C, ignore;
+    double *weights; /* of each piece, the sum of the weights of the classes in it */
+    int64_t *wrong;  /* of each piece, how many are out of bounds */
+} class_check;
 
-/* Classes from 0, IGNORED where they do not count; *total: the sum of their weights. */
-static cd_status zero_based_classes(int64_t *classes, double *total, const int64_t *target, int64_t n,
-                                    int64_t C, const double *weight, int64_t ignore, cd_error *err)
+#define CHECK_PIECE 16384
+
+static void check_piece(class_check *k, int64_t piece)
 {
-    *total = 0;
-    for (int64_t i = 0; i < n; i++) {
-        if (target[i] == ignore) {
-            classes[i] = IGNORED;
-            continue;
-        }
-        if (target[i] == 0) {
-            return cd_fail(err, CD_EINDEX, "Indexing starts at 1 but found a 0.");
-        }
-        if (target[i] < 1 || target[i] > C) {
-            return cd_fail(err, CD_EINDEX,
-                           "cross entropy: target class %lld is out of bounds for %lld classes.",
-                           (long long)target[i], (long long)C);
-        }
-        classes[i] = target[i] - 1;
-        *total += weight != NULL ? weight[classes[i]] : 1;
+    int64_t begin = piece * CHECK_PIECE, end = begin + CHECK_PIECE < k->n ? begin + CHECK_PIECE : k->n;
+    int64_t counted = 0, wrong = 0;
+    double weights = 0;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t counts = k->target[i] != k->ignore;
+        counted += counts;
+        wrong += counts & ((k->target[i] < 1) | (k->target[i] > k->C));
     }
-    return CD_OK;
+    for (int64_t i = begin; i < end && k->weight != NULL && wrong == 0; i++) {
+        weights += k->target[i] != k->ignore ? k->weight[k->target[i] - 1] : 0;
+    }
+    k->weights[piece] = k->weight != NULL ? weights : (double)counted;
+    k->wrong[piece] = wrong;
+}
+
+static void check_pieces(void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    for (int64_t piece = begin; piece < end; piece++) {
+        check_piece(context, piece);
+    }
+}
+
+static cd_status complain(const class_check *k, cd_error *err)
+{
+    int64_t i = 0;
+    while (k->target[i] == k->ignore || (k->target[i] >= 1 && k->target[i] <= k->C)) {
+        i++;
+    }
+    if (k->target[i] == 0) {
+        return cd_fail(err, CD_EINDEX, "Indexing starts at 1 but found a 0.");
+    }
+    return cd_fail(err, CD_EINDEX, "cross entropy: target class %lld is out of bounds for %lld classes.",
+                   (long long)k->target[i], (long long)k->C);
+}
+
+/* *total: the sum of the weights of the classes that count. */
+static cd_status check_classes(double *total, class_check k, cd_error *err)
+{
+    int64_t pieces = (k.n + CHECK_PIECE - 1) / CHECK_PIECE;
+    void *block;
+    CD_TRY(cd_memory_alloc(&block, (size_t)pieces * (sizeof *k.weights + sizeof *k.wrong), err));
+    k.weights = block;
+    k.wrong = (int64_t *)(k.weights + pieces);
+    cd_parallel_for(pieces, 4, check_pieces, &k);
+    int64_t wrong = 0;
+    *total = 0;
+    for (int64_t i = 0; i < pieces; i++) {
+        *total += k.weights[i];
+        wrong += k.wrong[i];
+    }
+    cd_memory_free(block);
+    return wrong == 0 ? CD_OK : complain(&k, err);
 }
 
 typedef struct {
-    cd_tensor *x, *target, *classes, *weight;
+    cd_tensor *x, *target, *weight;
 } class_tensors;
 
 static void class_tensors_clear(class_tensors *t)
 {
     cd_tensor_release(t->x);
     cd_tensor_release(t->target);
-    cd_tensor_release(t->classes);
     cd_tensor_release(t->weight);
 }
 
@@ -215,7 +257,6 @@ static cd_status class_tensors_of(class_tensors *t, cd_call *call, cd_error *err
     cd_tensor *x = call->in[INPUT], *target = call->in[TARGET];
     CD_TRY(cd_tensor_as(&t->x, x, x->dtype, cd_tensor_preferred_layout(x), err));
     CD_TRY(cd_tensor_as(&t->target, target, CD_INT64, CD_CONTIGUOUS, err));
-    CD_TRY(cd_tensor_new(&t->classes, CD_INT64, target->ndim, target->shape, CD_CONTIGUOUS, err));
     if (call->n_in > CLASS_WEIGHT && call->in[CLASS_WEIGHT] != NULL) {
         CD_TRY(cd_tensor_as(&t->weight, call->in[CLASS_WEIGHT], CD_FLOAT64, CD_CONTIGUOUS, err));
     }
@@ -241,13 +282,17 @@ static cd_status class_loss_dense(cd_call *call, const class_tensors *t, cd_erro
 {
     double weights, total = 0;
     const double *weight = t->weight != NULL ? cd_tensor_data(t->weight) : NULL;
-    int64_t *classes = cd_tensor_data(t->classes), C = t->x->shape[class_dim(t->x)];
-    int64_t reduction = cd_int_attr(call->attr, REDUCTION);
-    CD_TRY(zero_based_classes(classes, &weights, cd_tensor_data(t->target), cd_tensor_numel(t->target), C,
-                              weight, cd_int_attr(call->attr, IGNORE), err));
+    const int64_t *target = cd_tensor_data(t->target);
+    int64_t reduction = cd_int_attr(call->attr, REDUCTION), ignore = cd_int_attr(call->attr, IGNORE);
+    class_check k = {.target = target,
+                     .weight = weight,
+                     .n = cd_tensor_numel(t->target),
+                     .C = t->x->shape[class_dim(t->x)],
+                     .ignore = ignore};
+    CD_TRY(check_classes(&weights, k, err));
     double scale = reduction == REDUCE_MEAN ? 1 / weights : 1;
     cdk_cross_entropy options = {
-        classes, weight, IGNORED, call->attr[SMOOTHING], scale, call->attr[IS_LOG] != 0};
+        target, weight, ignore, call->attr[SMOOTHING], scale, call->attr[IS_LOG] != 0};
     if (cd_tensor_numel(t->x) > 0) {
         CD_TRY(run_class_loss(call, t, &total, &options, err));
     }

@@ -43,14 +43,6 @@ static cd_status check_not_empty(const cd_call *call, int64_t n, cd_error *err)
     return n > 0 ? CD_OK : cd_fail(err, CD_EVALUE, "%s(): the dimension to search is empty.", call->op->name);
 }
 
-static void count_from_one(cd_tensor *index)
-{
-    int64_t *at = cd_tensor_data(index);
-    for (int64_t i = 0; i < cd_tensor_numel(index); i++) {
-        at[i]++;
-    }
-}
-
 /* ---- max_dim, min_dim, argmax, argmin: attributes keepdim, dim (none: all elements in row-major order) ----
  */
 
@@ -81,7 +73,6 @@ static cd_status find_extreme(cd_tensor *value, cd_tensor *index, bool smallest,
     cdk_arg_extreme(value != NULL ? cd_tensor_data(value) : NULL, cd_tensor_data(index), smallest,
                     cd_tensor_data(dense), cd_kernel_type(x->dtype), a.outer, a.n, a.inner);
     cd_tensor_release(dense);
-    count_from_one(index);
     return CD_OK;
 }
 
@@ -134,7 +125,6 @@ static cd_status arg_forward(cd_call *call, bool smallest, cd_error *err)
     cdk_arg_extreme(NULL, cd_tensor_data(call->out[0]), smallest, cd_tensor_data(x), cd_kernel_type(x->dtype),
                     1, a.n, 1);
     cd_tensor_release(x);
-    count_from_one(call->out[0]);
     return CD_OK;
 }
 

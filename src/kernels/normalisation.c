@@ -47,6 +47,10 @@ static void join_moments(double *mean, double *squares, double before, double pa
     *squares += part_squares + delta * delta * before * count / total;
 }
 
+/* Partial sums of a span, and its longest length. */
+#define LANES 32
+#define SPAN 8192
+
 #define T float
 #define NAME(name) name##_f32
 #define BODY(name) name##_f32_body

@@ -74,6 +74,100 @@ LEVELS(gradient_rows,
         const T *restrict a, const T *restrict b, const T *restrict d, int64_t rows, int64_t width),
        (dx, dy, x, mean, a, b, d, rows, width))
 
+/* Spans: neighbours of one channel. Sums run in LANES partial sums and, from one span to the next, in double.
+ */
+
+CDK_INLINE void BODY(add_span)(double *sum, const T *x, int64_t n)
+{
+    T lane[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (int k = 0; k < LANES; k++) {
+            lane[k] += x[i + k];
+        }
+    }
+    for (; i < n; i++) {
+        *sum += x[i];
+    }
+    for (int k = 0; k < LANES; k++) {
+        *sum += lane[k];
+    }
+}
+LEVELS(add_span, (double *restrict sum, const T *restrict x, int64_t n), (sum, x, n))
+
+/* first += sum of dy, second += sum of dy (x - mean). */
+CDK_INLINE void BODY(add_span_products)(double *first, double *second, const T *dy, const T *x, T mean,
+                                        int64_t n)
+{
+    T lane1[LANES] = {0}, lane2[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (int k = 0; k < LANES; k++) {
+            T g = dy[i + k];
+            lane1[k] += g;
+            lane2[k] += g * (x[i + k] - mean);
+        }
+    }
+    for (; i < n; i++) {
+        *first += dy[i];
+        *second += dy[i] * (x[i] - mean);
+    }
+    for (int k = 0; k < LANES; k++) {
+        *first += lane1[k];
+        *second += lane2[k];
+    }
+}
+LEVELS(add_span_products,
+       (double *restrict first, double *restrict second, const T *restrict dy, const T *restrict x, T mean,
+        int64_t n),
+       (first, second, dy, x, mean, n))
+
+/* d1 += sum of distances from mean, d2 += sum of their squares. */
+CDK_INLINE void BODY(add_span_distances)(double *d1, double *d2, const T *x, T mean, int64_t n)
+{
+    T lane1[LANES] = {0}, lane2[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (int k = 0; k < LANES; k++) {
+            T d = x[i + k] - mean;
+            lane1[k] += d;
+            lane2[k] += d * d;
+        }
+    }
+    for (; i < n; i++) {
+        T d = x[i] - mean;
+        *d1 += d;
+        *d2 += d * d;
+    }
+    for (int k = 0; k < LANES; k++) {
+        *d1 += lane1[k];
+        *d2 += lane2[k];
+    }
+}
+LEVELS(add_span_distances, (double *restrict d1, double *restrict d2, const T *restrict x, T mean, int64_t n),
+       (d1, d2, x, mean, n))
+
+CDK_INLINE void BODY(affine_span)(T *y, const T *x, T scale, T shift, T low, T high, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        T v = scale * x[i] + shift;
+        v = v < low ? low : v;
+        y[i] = v > high ? high : v;
+    }
+}
+LEVELS(affine_span, (T * y, const T *x, T scale, T shift, T low, T high, int64_t n),
+       (y, x, scale, shift, low, high, n))
+
+CDK_INLINE void BODY(gradient_span)(T *dx, const T *dy, const T *x, T mean, T a, T b, T d, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        dx[i] = a * dy[i] + b * (x[i] - mean) + d;
+    }
+}
+LEVELS(gradient_span,
+       (T *restrict dx, const T *restrict dy, const T *restrict x, T mean, T a, T b, T d, int64_t n),
+       (dx, dy, x, mean, a, b, d, n))
+
 /* One task over all chunks (plane = 1) or all channels (plane > 1). */
 typedef struct {
     cdk_channels shape;
@@ -145,28 +239,32 @@ static void NAME(moments_chunks)(void *context, int64_t begin, int64_t end, int 
     }
 }
 
-/* Planes: each channel is a sequence of N contiguous runs. */
+/* Planes: each channel is a sequence of N contiguous runs. Squares are taken about the mean rounded to T, and
+ * corrected for the rounding. */
+static void NAME(moments_of_channel)(NAME(task) * t, int64_t c)
+{
+    int64_t C = t->shape.C, S = t->shape.plane;
+    double n = (double)(t->shape.rows * S), sum = 0, d1 = 0, d2 = 0;
+    for (int64_t r = 0; r < t->shape.rows; r++) {
+        for (int64_t s = 0; s < S; s += SPAN) {
+            NAME(add_span)(&sum, t->x + (r * C + c) * S + s, at_most(SPAN, S - s));
+        }
+    }
+    T mean = (T)(sum / n);
+    for (int64_t r = 0; r < t->shape.rows; r++) {
+        for (int64_t s = 0; s < S; s += SPAN) {
+            NAME(add_span_distances)(&d1, &d2, t->x + (r * C + c) * S + s, mean, at_most(SPAN, S - s));
+        }
+    }
+    t->first[c] = mean + d1 / n;
+    t->second[c] = d2 - d1 * d1 / n > 0 ? d2 - d1 * d1 / n : d2 * 0;
+}
+
 static void NAME(moments_planes)(void *context, int64_t begin, int64_t end, int thread)
 {
-    NAME(task) *t = context;
-    int64_t C = t->shape.C, S = t->shape.plane;
     (void)thread;
     for (int64_t c = begin; c < end; c++) {
-        double sum = 0, squares = 0, n = (double)(t->shape.rows * S);
-        for (int64_t r = 0; r < t->shape.rows; r++) {
-            for (int64_t s = 0; s < S; s++) {
-                sum += t->x[(r * C + c) * S + s];
-            }
-        }
-        double mean = sum / n;
-        for (int64_t r = 0; r < t->shape.rows; r++) {
-            for (int64_t s = 0; s < S; s++) {
-                double d = t->x[(r * C + c) * S + s] - mean;
-                squares += d * d;
-            }
-        }
-        t->first[c] = mean;
-        t->second[c] = squares;
+        NAME(moments_of_channel)(context, c);
     }
 }
 
@@ -243,9 +341,10 @@ static void NAME(sums_planes)(void *context, int64_t begin, int64_t end, int thr
     for (int64_t c = begin; c < end; c++) {
         double first = 0, second = 0;
         for (int64_t r = 0; r < t->shape.rows; r++) {
-            for (int64_t i = (r * C + c) * S; i < (r * C + c + 1) * S; i++) {
-                first += t->dy[i];
-                second += t->dy[i] * (t->x[i] - t->mean[c]);
+            for (int64_t s = 0; s < S; s += SPAN) {
+                int64_t at = (r * C + c) * S + s;
+                NAME(add_span_products)
+                (&first, &second, t->dy + at, t->x + at, (T)t->mean[c], at_most(SPAN, S - s));
             }
         }
         t->first[c] = first;
@@ -300,11 +399,7 @@ static void NAME(affine_planes)(void *context, int64_t begin, int64_t end, int t
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
         T scale = (T)t->a[i % t->shape.C], shift = (T)t->b[i % t->shape.C];
-        for (int64_t s = i * S; s < (i + 1) * S; s++) {
-            T v = scale * t->x[s] + shift;
-            v = v < t->low ? t->low : v;
-            t->out[s] = v > t->high ? t->high : v;
-        }
+        NAME(affine_span)(t->out + i * S, t->x + i * S, scale, shift, t->low, t->high, S);
     }
 }
 
@@ -361,9 +456,7 @@ static void NAME(gradient_planes)(void *context, int64_t begin, int64_t end, int
     for (int64_t i = begin; i < end; i++) {
         int64_t c = i % t->shape.C;
         T mean = (T)t->mean[c], a = (T)t->a[c], b = (T)t->b[c], d = (T)t->d[c];
-        for (int64_t s = i * S; s < (i + 1) * S; s++) {
-            t->out[s] = a * t->dy[s] + b * (t->x[s] - mean) + d;
-        }
+        NAME(gradient_span)(t->out + i * S, t->dy + i * S, t->x + i * S, mean, a, b, d, S);
     }
 }
 

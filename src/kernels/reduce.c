@@ -176,14 +176,14 @@ typedef void (*extreme_run)(const extreme_work *w, int64_t o, int64_t column, in
             }                                                                           \
         }                                                                               \
         for (int64_t j = 0; j < columns; j++) {                                         \
-            w->index[first + j] = at[j];                                                \
+            w->index[first + j] = at[j] + 1;                                            \
             if (value != NULL) {                                                        \
                 value[first + j] = best[j];                                             \
             }                                                                           \
         }                                                                               \
     }
 
-/* One element after the other: `columns` rows of n elements that lie side by side, from row `first` on. */
+/* `columns` rows of n elements that lie side by side, from row `first` on; one row after the other. */
 #define DEFINE_ROW_EXTREME(name, type, relation)                                            \
     static void name(const extreme_work *w, int64_t first, int64_t column, int64_t columns) \
     {                                                                                       \
@@ -199,18 +199,55 @@ typedef void (*extreme_run)(const extreme_work *w, int64_t o, int64_t column, in
                 best = wins ? v : best;                                                     \
                 at = wins ? i : at;                                                         \
             }                                                                               \
-            w->index[o] = at;                                                               \
+            w->index[o] = at + 1;                                                           \
             if (value != NULL) {                                                            \
                 value[o] = best;                                                            \
             }                                                                               \
         }                                                                                   \
     }
 
-#define DEFINE_EXTREMES(s, type)             \
-    DEFINE_EXTREME(first_max_##s, type, >)   \
-    DEFINE_EXTREME(first_min_##s, type, <)   \
-    DEFINE_ROW_EXTREME(row_max_##s, type, >) \
-    DEFINE_ROW_EXTREME(row_min_##s, type, <)
+/* The same for short rows: many at once, element by element. */
+#define SHORT_ROW 32
+#define DEFINE_SHORT_EXTREME(name, type, relation)                                          \
+    static void name(const extreme_work *w, int64_t first, int64_t column, int64_t columns) \
+    {                                                                                       \
+        const int64_t n = w->n;                                                             \
+        type *value = w->value;                                                             \
+        type best[EXTREME_COLUMNS];                                                         \
+        int32_t at[EXTREME_COLUMNS];                                                        \
+        (void)column;                                                                       \
+        for (int64_t o = first, rows; o < first + columns; o += rows) {                     \
+            const type *x = (const type *)w->x + o * n;                                     \
+            rows = first + columns - o;                                                     \
+            rows = rows < EXTREME_COLUMNS ? rows : EXTREME_COLUMNS;                         \
+            for (int64_t j = 0; j < rows; j++) {                                            \
+                best[j] = x[j * n];                                                         \
+                at[j] = 1;                                                                  \
+            }                                                                               \
+            for (int32_t i = 1; i < n; i++) {                                               \
+                for (int64_t j = 0; j < rows; j++) {                                        \
+                    const type v = x[j * n + i], b = best[j];                               \
+                    const int wins = ((v relation b) | (v != v)) & (b == b);                \
+                    best[j] = wins ? v : b;                                                 \
+                    at[j] = wins ? i + 1 : at[j];                                           \
+                }                                                                           \
+            }                                                                               \
+            for (int64_t j = 0; j < rows; j++) {                                            \
+                w->index[o + j] = at[j];                                                    \
+            }                                                                               \
+            for (int64_t j = 0; j < rows && value != NULL; j++) {                           \
+                value[o + j] = best[j];                                                     \
+            }                                                                               \
+        }                                                                                   \
+    }
+
+#define DEFINE_EXTREMES(s, type)                 \
+    DEFINE_EXTREME(first_max_##s, type, >)       \
+    DEFINE_EXTREME(first_min_##s, type, <)       \
+    DEFINE_ROW_EXTREME(row_max_##s, type, >)     \
+    DEFINE_ROW_EXTREME(row_min_##s, type, <)     \
+    DEFINE_SHORT_EXTREME(short_max_##s, type, >) \
+    DEFINE_SHORT_EXTREME(short_min_##s, type, <)
 
 DEFINE_EXTREMES(u8, uint8_t)
 DEFINE_EXTREMES(i32, int32_t)
@@ -218,11 +255,11 @@ DEFINE_EXTREMES(i64, int64_t)
 DEFINE_EXTREMES(f32, float)
 DEFINE_EXTREMES(f64, double)
 
-#define EXTREMES(s)                                            \
-    {                                                          \
-        first_max_##s, first_min_##s, row_max_##s, row_min_##s \
+#define EXTREMES(s)                                                                          \
+    {                                                                                        \
+        first_max_##s, first_min_##s, row_max_##s, row_min_##s, short_max_##s, short_min_##s \
     }
-static const extreme_run extremes[CDK_TYPES][4] = {
+static const extreme_run extremes[CDK_TYPES][6] = {
     [CDK_BOOL] = EXTREMES(u8), [CDK_U8] = EXTREMES(u8),   [CDK_I32] = EXTREMES(i32),
     [CDK_I64] = EXTREMES(i64), [CDK_F32] = EXTREMES(f32), [CDK_F64] = EXTREMES(f64),
 };
@@ -250,8 +287,9 @@ static void extreme_range(void *context, int64_t begin, int64_t end, int thread)
 void cdk_arg_extreme(void *value, int64_t *index, int smallest, const void *x, cdk_type type, int64_t outer,
                      int64_t n, int64_t inner)
 {
-    extreme_job job = {{value, index, x, n, inner, divide_up(inner, EXTREME_COLUMNS)},
-                       extremes[type][(smallest != 0) + 2 * (inner == 1)]};
+    extreme_job job = {
+        {value, index, x, n, inner, divide_up(inner, EXTREME_COLUMNS)},
+        extremes[type][(smallest != 0) + 2 * (inner == 1) + 2 * (inner == 1 && n <= SHORT_ROW)]};
     int64_t width = inner < EXTREME_COLUMNS ? inner : EXTREME_COLUMNS;
     cd_parallel_for(outer * job.w.blocks, PIECE / (n * width + 1) + 1, extreme_range, &job);
 }

@@ -19,7 +19,7 @@ typedef enum { CDK_SUM, CDK_PRODUCT, CDK_LARGEST, CDK_SMALLEST, CDK_REDUCTIONS }
 cd_status cdk_reduce(void *y, cdk_reduction reduction, const void *x, cdk_type type, int64_t outer, int64_t n,
                      int64_t inner, cd_error *err);
 
-/* value[outer][inner], index[outer][inner] (from 0): the first largest (smallest) element over n > 0; the
+/* value[outer][inner], index[outer][inner] (from 1): the first largest (smallest) element over n > 0; the
  * first NaN if there is one. value may be NULL. */
 void cdk_arg_extreme(void *value, int64_t *index, int smallest, const void *x, cdk_type type, int64_t outer,
                      int64_t n, int64_t inner);

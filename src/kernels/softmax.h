@@ -25,7 +25,7 @@ cd_status cdk_softmax_gradient_f32(float *dx, const float *dy, const float *y, c
 cd_status cdk_softmax_gradient_f64(double *dx, const double *dy, const double *y, cdk_vectors shape,
                                    bool logarithm, cd_error *err);
 
-/* Cross entropy of logits x with classes target[outer * inner], from 0; ignored where target = ignore.
+/* Cross entropy of logits x with classes target[outer * inner], from 1; ignored where target = ignore.
  *
  *   loss = weight[t] ((1 - smoothing) nll[t]) + smoothing / D sum_c weight[c] nll[c],  nll = -log softmax(x)
  *

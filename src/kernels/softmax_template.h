@@ -2,10 +2,47 @@
  *
  * A block holds BLOCK vectors transposed, block[d][j]; a short last block is filled up with zeros. */
 
+/* Do the vectors first .. first + count - 1 lie in one run of s.inner? Then each of their elements is a row.
+ */
+static bool NAME(is_run)(cdk_vectors s, int64_t first, int64_t count)
+{
+    return first / s.inner == (first + count - 1) / s.inner;
+}
+
+/* block[d][j] = v[j][d] */
+static void NAME(gather_rows)(T *restrict block, const T *restrict v, int64_t D, int64_t count)
+{
+    for (int64_t d = 0; d < D; d++) {
+        for (int64_t j = 0; j < count; j++) {
+            block[d * BLOCK + j] = v[j * D + d];
+        }
+    }
+}
+
+static void NAME(scatter_rows)(T *restrict v, const T *restrict block, int64_t D, int64_t count)
+{
+    for (int64_t j = 0; j < count; j++) {
+        for (int64_t d = 0; d < D; d++) {
+            v[j * D + d] = block[d * BLOCK + j];
+        }
+    }
+}
+
 static void NAME(gather)(T *block, const T *x, cdk_vectors s, int64_t first, int64_t count)
 {
     if (count < BLOCK) {
         memset(block, 0, (size_t)(s.D * BLOCK) * sizeof *block);
+    }
+    if (s.inner == 1) {
+        NAME(gather_rows)(block, x + first * s.D, s.D, count);
+        return;
+    }
+    if (NAME(is_run)(s, first, count)) {
+        const T *v = x + vector_start(s, first);
+        for (int64_t d = 0; d < s.D; d++) {
+            memcpy(block + d * BLOCK, v + d * s.inner, (size_t)count * sizeof *block);
+        }
+        return;
     }
     for (int64_t j = 0; j < count; j++) {
         const T *v = x + vector_start(s, first + j);
@@ -17,6 +54,17 @@ static void NAME(gather)(T *block, const T *x, cdk_vectors s, int64_t first, int
 
 static void NAME(scatter)(T *y, const T *block, cdk_vectors s, int64_t first, int64_t count)
 {
+    if (s.inner == 1) {
+        NAME(scatter_rows)(y + first * s.D, block, s.D, count);
+        return;
+    }
+    if (NAME(is_run)(s, first, count)) {
+        T *v = y + vector_start(s, first);
+        for (int64_t d = 0; d < s.D; d++) {
+            memcpy(v + d * s.inner, block + d * BLOCK, (size_t)count * sizeof *block);
+        }
+        return;
+    }
     for (int64_t j = 0; j < count; j++) {
         T *v = y + vector_start(s, first + j);
         for (int64_t d = 0; d < s.D; d++) {
@@ -178,95 +226,174 @@ cd_status NAME(cdk_softmax_gradient)(T *dx, const T *dy, const T *y, cdk_vectors
     return CD_OK;
 }
 
-/* Cross entropy. logs[d][j]: log-probabilities of a block. */
+/* Cross entropy. */
+
+/* block -= the largest of each vector; p = exp(block); sum[j] = sum of p. */
+CDK_INLINE void BODY(exponentials_and_sum)(T *restrict p, T *restrict block, T *restrict sum, int64_t D)
+{
+    T top[BLOCK], total[BLOCK] = {0};
+    for (int j = 0; j < BLOCK; j++) {
+        top[j] = block[j];
+    }
+    for (int64_t d = 1; d < D; d++) {
+        for (int j = 0; j < BLOCK; j++) {
+            T x = block[d * BLOCK + j];
+            top[j] = x > top[j] ? x : top[j];
+        }
+    }
+    for (int64_t d = 0; d < D; d++) {
+        for (int j = 0; j < BLOCK; j++) {
+            T x = block[d * BLOCK + j] - top[j], e = EXP(x);
+            block[d * BLOCK + j] = x;
+            p[d * BLOCK + j] = e;
+            total[j] += e;
+        }
+    }
+    for (int j = 0; j < BLOCK; j++) {
+        sum[j] = total[j];
+    }
+}
+LEVELS(exponentials_and_sum, (T *restrict p, T *restrict block, T *restrict sum, int64_t D),
+       (p, block, sum, D))
+
+CDK_INLINE void BODY(multiply)(T *restrict p, const T *restrict factor, const T *restrict sum, int64_t D)
+{
+    T ratio[BLOCK];
+    for (int j = 0; j < BLOCK; j++) {
+        ratio[j] = factor[j] / sum[j];
+    }
+    for (int64_t d = 0; d < D; d++) {
+        for (int j = 0; j < BLOCK; j++) {
+            p[d * BLOCK + j] *= ratio[j];
+        }
+    }
+}
+LEVELS(multiply, (T *restrict p, const T *restrict factor, const T *restrict sum, int64_t D),
+       (p, factor, sum, D))
+
+/* A block of logits less the largest of each vector; p and sum as above; the logarithms of the sums. Where
+ * the input is logarithms already, log_sum is 0 and the rest is not there. */
+typedef struct {
+    T *x, *p;
+    T sum[BLOCK], log_sum[BLOCK];
+} NAME(classified);
 
 static double NAME(class_weight)(const cdk_cross_entropy *o, int64_t d)
 {
     return o->weight != NULL ? o->weight[d] : 1;
 }
 
-static double NAME(loss_of)(const NAME(softmax_task) * t, const T *logs, int64_t target)
+static double NAME(smoothed_loss)(const NAME(softmax_task) * t, const NAME(classified) * c, int64_t j)
 {
     const cdk_cross_entropy *o = t->options;
-    double loss = -NAME(class_weight)(o, target) * (1 - o->smoothing) * logs[target * BLOCK];
-    for (int64_t d = 0; d < t->shape.D && o->smoothing > 0; d++) {
-        loss -= o->smoothing / (double)t->shape.D * NAME(class_weight)(o, d) * logs[d * BLOCK];
-    }
-    return loss;
-}
-
-/* Replaces the probabilities of vector j by scale times the gradient of its loss: sum_c v[c] (p - 1[c]),
- * where v[c] is what -log p[c] counts in the loss. */
-static void NAME(gradient_of)(const NAME(softmax_task) * t, T *p, int64_t target)
-{
-    const cdk_cross_entropy *o = t->options;
-    double even = o->smoothing / (double)t->shape.D, all = (1 - o->smoothing) * NAME(class_weight)(o, target);
-    double of_target = all;
-    for (int64_t d = 0; d < t->shape.D && o->smoothing > 0; d++) {
-        all += even * NAME(class_weight)(o, d);
-    }
-    T factor = (T)(o->is_log ? 0 : all * o->scale);
+    double loss = 0;
     for (int64_t d = 0; d < t->shape.D; d++) {
-        p[d * BLOCK] *= factor;
-        if (o->smoothing > 0) {
-            p[d * BLOCK] -= (T)(even * NAME(class_weight)(o, d) * o->scale);
-        }
+        loss += NAME(class_weight)(o, d) * (c->log_sum[j] - c->x[d * BLOCK + j]);
     }
-    p[target * BLOCK] -= (T)(of_target * o->scale);
+    return loss * o->smoothing / (double)t->shape.D;
 }
 
-static void NAME(clear_vector)(T *p, int64_t D)
+static double NAME(loss_of)(const NAME(softmax_task) * t, const NAME(classified) * c, int64_t j,
+                            int64_t class)
 {
-    for (int64_t d = 0; d < D; d++) {
-        p[d * BLOCK] = 0;
-    }
+    const cdk_cross_entropy *o = t->options;
+    double loss =
+        NAME(class_weight)(o, class) * (1 - o->smoothing) * (c->log_sum[j] - c->x[class * BLOCK + j]);
+    return o->smoothing > 0 ? loss + NAME(smoothed_loss)(t, c, j) : loss;
 }
 
-static void NAME(block_gradients)(const NAME(softmax_task) * t, T *logs, int64_t first, int64_t count)
+static double NAME(block_losses)(const NAME(softmax_task) * t, const NAME(classified) * c, int64_t first,
+                                 int64_t count)
 {
-    T ones[BLOCK];
-    for (int j = 0; j < BLOCK; j++) {
-        ones[j] = 1;
-    }
-    NAME(exponentials)(logs, ones, t->shape.D);
-    for (int64_t j = 0; j < count; j++) {
-        int64_t target = t->options->target[first + j];
-        if (target == t->options->ignore) {
-            NAME(clear_vector)(logs + j, t->shape.D);
-        } else {
-            NAME(gradient_of)(t, logs + j, target);
-        }
-    }
-    NAME(scatter)(t->out, logs, t->shape, first, count);
-}
-
-static void NAME(cross_entropy_block)(NAME(softmax_task) * t, int64_t b, T *logs)
-{
-    int64_t first = b * BLOCK, count = block_size(t->shape, b);
+    const int64_t *target = t->options->target + first;
     double sum = 0;
-    NAME(gather)(logs, t->x, t->shape, first, count);
-    if (!t->options->is_log) {
-        NAME(log_softmax_block)(logs, t->shape.D);
-    }
     for (int64_t j = 0; j < count; j++) {
-        int64_t target = t->options->target[first + j];
-        double loss = target == t->options->ignore ? 0 : NAME(loss_of)(t, logs + j, target);
+        double loss = target[j] == t->options->ignore ? 0 : NAME(loss_of)(t, c, j, target[j] - 1);
         sum += loss;
         if (t->losses != NULL) {
             t->losses[first + j] = (T)loss;
         }
     }
-    t->partial[b] = sum;
+    return sum;
+}
+
+/* What all classes together count in the loss of this one, times scale. */
+static double NAME(factor_of)(const NAME(softmax_task) * t, int64_t class)
+{
+    const cdk_cross_entropy *o = t->options;
+    double all = (1 - o->smoothing) * NAME(class_weight)(o, class);
+    for (int64_t d = 0; d < t->shape.D && o->smoothing > 0; d++) {
+        all += o->smoothing / (double)t->shape.D * NAME(class_weight)(o, d);
+    }
+    return all * o->scale;
+}
+
+static void NAME(probabilities)(const NAME(softmax_task) * t, NAME(classified) * c, int64_t first,
+                                int64_t count)
+{
+    const cdk_cross_entropy *o = t->options;
+    bool equal = o->weight == NULL;
+    T factor[BLOCK];
+    if (o->is_log) {
+        memset(c->p, 0, (size_t)(t->shape.D * BLOCK) * sizeof(T));
+        return;
+    }
+    for (int64_t j = 0; j < BLOCK; j++) {
+        bool counts = j < count && !equal && o->target[first + j] != o->ignore;
+        factor[j] = (T)(equal ? o->scale : counts ? NAME(factor_of)(t, o->target[first + j] - 1) : 0);
+    }
+    NAME(multiply)(c->p, factor, c->sum, t->shape.D);
+}
+
+/* p becomes scale times the gradient of vector j's loss, sum_d v[d] (p - 1[d]), where v[d] is what -log p[d]
+ * counts in it. Before, p is the probabilities times scale and the sum of v. */
+static void NAME(gradient_of)(const NAME(softmax_task) * t, T *p, int64_t target)
+{
+    const cdk_cross_entropy *o = t->options;
+    if (target == o->ignore) {
+        for (int64_t d = 0; d < t->shape.D; d++) {
+            p[d * BLOCK] = 0;
+        }
+        return;
+    }
+    double even = o->smoothing / (double)t->shape.D * o->scale;
+    for (int64_t d = 0; d < t->shape.D && even > 0; d++) {
+        p[d * BLOCK] -= (T)(even * NAME(class_weight)(o, d));
+    }
+    p[(target - 1) * BLOCK] -= (T)(o->scale * (1 - o->smoothing) * NAME(class_weight)(o, target - 1));
+}
+
+static void NAME(block_gradients)(const NAME(softmax_task) * t, NAME(classified) * c, int64_t first,
+                                  int64_t count)
+{
+    NAME(probabilities)(t, c, first, count);
+    for (int64_t j = 0; j < count; j++) {
+        NAME(gradient_of)(t, c->p + j, t->options->target[first + j]);
+    }
+    NAME(scatter)(t->out, c->p, t->shape, first, count);
+}
+
+static void NAME(cross_entropy_block)(NAME(softmax_task) * t, int64_t b, NAME(classified) * c)
+{
+    int64_t first = b * BLOCK, count = block_size(t->shape, b);
+    NAME(gather)(c->x, t->x, t->shape, first, count);
+    if (!t->options->is_log) {
+        NAME(exponentials_and_sum)(c->p, c->x, c->sum, t->shape.D);
+        NAME(logarithms)(c->log_sum, c->sum);
+    }
+    t->partial[b] = NAME(block_losses)(t, c, first, count);
     if (t->out != NULL) {
-        NAME(block_gradients)(t, logs, first, count);
+        NAME(block_gradients)(t, c, first, count);
     }
 }
 
 static void NAME(cross_entropy_blocks)(void *context, int64_t begin, int64_t end, int thread)
 {
     NAME(softmax_task) *t = context;
+    T *scratch = NAME(scratch_of)(t, thread);
+    NAME(classified) c = {.x = scratch, .p = scratch + t->shape.D * BLOCK, .log_sum = {0}};
     for (int64_t b = begin; b < end; b++) {
-        NAME(cross_entropy_block)(t, b, NAME(scratch_of)(t, thread));
+        NAME(cross_entropy_block)(t, b, &c);
     }
 }
 
