@@ -10,7 +10,7 @@ load_ops <- function() {
 
 # inputs: list of tensors, numbers, arrays or NULL; attrs: the operator's numbers, in the order of its C enum.
 apply_op <- function(op, inputs, attrs = NULL) {
-  .Call(cdr_apply, op, inputs, attrs)
+  .Call(cdr_apply_argument, op, inputs, attrs)
 }
 
 # The same, written into the first input.
@@ -54,3 +54,6 @@ zero_based_dim <- function(dim) {
   }
   as.double(ifelse(dim > 0, dim - 1, dim))
 }
+
+# `.Call(cdr_let_go, x)`, written out where `x` is a local variable about to be replaced, frees an intermediate result at
+# once if nobody else refers to it: R's collector would only find it later, and does not know how large it is.

@@ -30,9 +30,11 @@ nnf_conv2d <- function(input, weight, bias = NULL, stride = 1, padding = 0, dila
   stride <- spatial(stride, 2, "stride")
   dilation <- spatial(dilation, 2, "dilation")
   pads <- convolution_padding(padding, dim(weight), stride, dilation, 2)
-  batched(input, 4, function(x) {
-    apply_op(ops$conv2d, list(x, weight, bias), as.double(c(stride, pads, dilation, groups)))
-  })
+  attrs <- as.double(c(stride, pads, dilation, groups))
+  if (length(dim(input)) == 4) {
+    return(apply_op(ops$conv2d, list(input, weight, bias), attrs))
+  }
+  batched(input, 4, function(x) apply_op(ops$conv2d, list(x, weight, bias), attrs))
 }
 
 #' @rdname nnf_conv2d
@@ -53,6 +55,9 @@ nnf_conv_transpose2d <- function(input, weight, bias = NULL, stride = 1, padding
     spatial(stride, 2, "stride"), spatial(padding, 2, "padding"), spatial(output_padding, 2, "output_padding"),
     spatial(dilation, 2, "dilation"), groups
   ))
+  if (length(dim(input)) == 4) {
+    return(apply_op(ops$conv_transpose2d, list(input, weight, bias), attrs))
+  }
   batched(input, 4, function(x) apply_op(ops$conv_transpose2d, list(x, weight, bias), attrs))
 }
 

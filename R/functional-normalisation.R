@@ -21,8 +21,10 @@
 #' @export
 nnf_batch_norm <- function(input, running_mean, running_var, weight = NULL, bias = NULL, training = FALSE,
                            momentum = 0.1, eps = 1e-5) {
-  inputs <- list(input, weight, bias, running_mean, running_var)
-  apply_op(ops$batch_norm, inputs, as.double(c(training, if (is.null(momentum)) 0 else momentum, eps)))
+  apply_op(
+    ops$batch_norm, list(input, weight, bias, running_mean, running_var),
+    as.double(c(training, if (is.null(momentum)) 0 else momentum, eps))
+  )
 }
 
 #' Layer, group and instance normalisation

@@ -32,7 +32,9 @@ nn_sequential <- nn_module(
     }
     x <- .subset2(self, names[[1]])(...)
     for (name in names[-1]) {
-      x <- .subset2(self, name)(x)
+      y <- .subset2(self, name)(x)
+      .Call(cdr_let_go, x)
+      x <- y
     }
     x
   }

@@ -65,6 +65,22 @@ static void gradient_of(cd_gradient *g, const cd_tensor *dy, const cd_tensor *ke
     }
 }
 
+/* A gradient nobody else will look at becomes dx itself: one large buffer less. own counts the references we
+ * hold. */
+static bool may_overwrite(const cd_tensor *dy, int64_t own)
+{
+    return dy->storage->refs == 1 && dy->refs == own && !dy->storage->borrowed;
+}
+
+static cd_status gradient_target(cd_gradient *g, cd_tensor *dy, const cd_tensor *like, cd_error *err)
+{
+    if (may_overwrite(dy, dy == g->dy[0] ? 2 : 1)) {
+        g->dx[0] = cd_tensor_retain(dy);
+        return CD_OK;
+    }
+    return cd_new_like(&g->dx[0], like, err);
+}
+
 static cd_status activation_backward(cd_gradient *g, cdk_activation_function f, cd_tensor *kept,
                                      cd_error *err)
 {
@@ -74,7 +90,7 @@ static cd_status activation_backward(cd_gradient *g, cdk_activation_function f, 
         status = cd_dense_like(&dy, g->dy[0], dense, err);
     }
     if (status == CD_OK) {
-        status = cd_new_like(&g->dx[0], dense, err);
+        status = gradient_target(g, dy, dense, err);
     }
     if (status == CD_OK) {
         gradient_of(g, dy, dense, f);

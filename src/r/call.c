@@ -95,6 +95,27 @@ SEXP cdr_apply(SEXP id, SEXP tensors, SEXP attrs)
     return result;
 }
 
+/* A list that only its caller's argument refers to was made for this call. Emptied, it does not keep the inputs
+ * referenced until R collects it, and cdr_let_go can tell that nobody needs them. */
+static void let_go_of_inputs(SEXP tensors)
+{
+    if (MAYBE_SHARED(tensors)) {
+        return;
+    }
+    for (int i = 0; i < Rf_length(tensors); i++) {
+        SET_VECTOR_ELT(tensors, i, R_NilValue);
+    }
+}
+
+/* As cdr_apply, for a wrapper whose argument `tensors` is: call it with that argument only, not with a variable. */
+SEXP cdr_apply_argument(SEXP id, SEXP tensors, SEXP attrs)
+{
+    SEXP result = PROTECT(cdr_apply(id, tensors, attrs));
+    let_go_of_inputs(tensors);
+    UNPROTECT(1);
+    return result;
+}
+
 /* As cdr_apply with the result written into the first tensor, which is returned. */
 SEXP cdr_apply_in_place(SEXP id, SEXP tensors, SEXP attrs)
 {

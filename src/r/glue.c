@@ -61,25 +61,40 @@ static SEXP handle_tag(void)
     return tag;
 }
 
-static void finalize(SEXP handle)
+/* A handle is two external pointers: the one R code holds, and behind it the owner, which has the finalizer.
+ * A finalizer counts as a reference to its object, and cdr_let_go must see those of R code only. */
+static void finalize(SEXP owner)
 {
-    cd_variable *v = R_ExternalPtrAddr(handle);
-    R_ClearExternalPtr(handle);
+    cd_variable *v = R_ExternalPtrAddr(owner);
+    R_ClearExternalPtr(owner);
     cd_variable_release(v);
 }
 
 SEXP cdr_handle(void)
 {
-    SEXP handle = PROTECT(R_MakeExternalPtr(NULL, handle_tag(), R_NilValue));
-    R_RegisterCFinalizerEx(handle, finalize, FALSE);
+    SEXP owner = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, R_NilValue));
+    R_RegisterCFinalizerEx(owner, finalize, FALSE);
+    SEXP handle = PROTECT(R_MakeExternalPtr(NULL, handle_tag(), owner));
     Rf_setAttrib(handle, R_ClassSymbol, tensor_class);
-    UNPROTECT(1);
+    UNPROTECT(2);
     return handle;
 }
 
 void cdr_handle_set(SEXP handle, cd_variable *v)
 {
     R_SetExternalPtrAddr(handle, v);
+    R_SetExternalPtrAddr(R_ExternalPtrProtected(handle), v);
+}
+
+/* Frees the tensor of a handle that only one R variable refers to, without waiting for R's collector. Where
+ * anything else refers to the handle nothing happens. */
+SEXP cdr_let_go(SEXP handle)
+{
+    if (cdr_is_handle(handle) && !MAYBE_SHARED(handle) && R_ExternalPtrAddr(handle) != NULL) {
+        R_SetExternalPtrAddr(handle, NULL);
+        finalize(R_ExternalPtrProtected(handle));
+    }
+    return R_NilValue;
 }
 
 int cdr_is_handle(SEXP x)
