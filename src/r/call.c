@@ -68,6 +68,18 @@ static SEXP handles(int n)
     return list;
 }
 
+/* A list that only its caller's argument refers to was made for this call. Emptied, it does not keep the
+ * inputs referenced until R collects it, and cdr_let_go can tell that nobody needs them. */
+static void let_go_of_inputs(SEXP tensors)
+{
+    if (MAYBE_SHARED(tensors)) {
+        return;
+    }
+    for (int i = 0; i < Rf_length(tensors); i++) {
+        SET_VECTOR_ELT(tensors, i, R_NilValue);
+    }
+}
+
 /* id: position in the table; tensors: list of tensors, numbers, arrays, NULL; attrs: double vector or NULL.
  * Gives a tensor, or a list of them for operators with several outputs. */
 SEXP cdr_apply(SEXP id, SEXP tensors, SEXP attrs)
@@ -95,19 +107,8 @@ SEXP cdr_apply(SEXP id, SEXP tensors, SEXP attrs)
     return result;
 }
 
-/* A list that only its caller's argument refers to was made for this call. Emptied, it does not keep the inputs
- * referenced until R collects it, and cdr_let_go can tell that nobody needs them. */
-static void let_go_of_inputs(SEXP tensors)
-{
-    if (MAYBE_SHARED(tensors)) {
-        return;
-    }
-    for (int i = 0; i < Rf_length(tensors); i++) {
-        SET_VECTOR_ELT(tensors, i, R_NilValue);
-    }
-}
-
-/* As cdr_apply, for a wrapper whose argument `tensors` is: call it with that argument only, not with a variable. */
+/* As cdr_apply, for a wrapper whose argument `tensors` is: call it with that argument only, not with a
+ * variable. */
 SEXP cdr_apply_argument(SEXP id, SEXP tensors, SEXP attrs)
 {
     SEXP result = PROTECT(cdr_apply(id, tensors, attrs));
@@ -134,7 +135,10 @@ SEXP cdr_apply_in_place(SEXP id, SEXP tensors, SEXP attrs)
     if (status != CD_OK) {
         cdr_raise(&err);
     }
-    return VECTOR_ELT(tensors, 0);
+    SEXP changed = PROTECT(VECTOR_ELT(tensors, 0));
+    let_go_of_inputs(tensors);
+    UNPROTECT(1);
+    return changed;
 }
 
 SEXP cdr_op_names(void)
