@@ -1,29 +1,65 @@
 #include "base/memory.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
-/* What stands before each block. Padded to CD_ALIGNMENT so that the block behind it is aligned. */
+/* What stands before each block, padded to CD_ALIGNMENT so that the block behind it is aligned.
+ *
+ * A small block belongs to a size class and waits on the list of its class when free. A large block is a span
+ * of a slab: spans of a slab follow each other without gaps, a free one is split to fit and joined with free
+ * neighbours, so that a training step whose tensors have forty different sizes needs little more memory than
+ * its peak. */
 typedef struct header {
-    struct header *next; /* in the pool */
-    void *base;          /* what malloc returned */
     size_t capacity;     /* bytes behind the header */
-    int size_class;
+    size_t fresh;        /* of these, bytes at the end that were never handed out: they cost no memory yet */
+    struct header *next; /* on a list of free blocks */
+    struct header *below, *above; /* neighbours in the slab, NULL at its ends */
+    void *base;                   /* what malloc returned, for a small block and the first span of a slab */
+    int size_class;               /* SPAN for a large block */
+    bool is_free;
 } header;
 
-#define HEADER_BYTES CD_ALIGNMENT
+#define HEADER_BYTES ((sizeof(header) + CD_ALIGNMENT - 1) / CD_ALIGNMENT * CD_ALIGNMENT)
+#define SPAN (-1)
 #define STEPS_PER_DOUBLING 8
 #define SMALLEST_CLASS 64
-#define CLASS_COUNT (STEPS_PER_DOUBLING * 58)
+#define CLASS_COUNT (STEPS_PER_DOUBLING * 16)
 
-typedef char header_fits[(sizeof(header) <= HEADER_BYTES) ? 1 : -1];
+/* From here on blocks are spans. Their sizes are whole pages; what is left of a span is kept as one of its
+ * own if it is large enough to be useful. */
+#define LARGE ((size_t)1 << 20)
+#define PAGE ((size_t)4096)
+#define SMALLEST_REST ((size_t)1 << 18)
+/* Address space a slab reserves; pages count only once touched. */
+#define SLAB ((size_t)256 << 20)
 
 static struct {
-    header *free_list[CLASS_COUNT];
+    header *small_list[CLASS_COUNT];
+    header *spans; /* free ones */
     cd_memory_counters count;
     size_t limit;
 } pool;
 
-/* The smallest class that holds nbytes, and its capacity: 64 * 2^(k/8 rounded to eighths of a doubling). */
+static header *header_of(void *block)
+{
+    return (header *)((char *)block - HEADER_BYTES);
+}
+
+static char *block_of(header *h)
+{
+    return (char *)h + HEADER_BYTES;
+}
+
+static header *first_header(void *base)
+{
+    header *h = (header *)(((uintptr_t)base + CD_ALIGNMENT - 1) & ~(uintptr_t)(CD_ALIGNMENT - 1));
+    *h = (header){.base = base};
+    return h;
+}
+
+/* ---- small blocks ---- */
+
+/* The smallest class that holds nbytes, and its capacity: eighths of a doubling above 64 bytes. */
 static int class_of(size_t nbytes, size_t *capacity)
 {
     size_t doubling = SMALLEST_CLASS;
@@ -42,71 +78,149 @@ static int class_of(size_t nbytes, size_t *capacity)
     return index + (int)steps;
 }
 
-static header *header_of(void *block)
+static header *small_block(size_t nbytes)
 {
-    return (header *)((char *)block - HEADER_BYTES);
-}
-
-static void *block_of(header *h)
-{
-    return (char *)h + HEADER_BYTES;
-}
-
-static header *from_system(size_t capacity, int size_class)
-{
+    size_t capacity;
+    int size_class = class_of(nbytes, &capacity);
+    header *h = pool.small_list[size_class];
+    if (h != NULL) {
+        pool.small_list[size_class] = h->next;
+        pool.count.cached -= h->capacity;
+        return h;
+    }
     void *base = malloc(capacity + HEADER_BYTES + CD_ALIGNMENT);
     if (base == NULL) {
         return NULL;
     }
-    uintptr_t aligned = ((uintptr_t)base + CD_ALIGNMENT - 1) & ~(uintptr_t)(CD_ALIGNMENT - 1);
-    header *h = (header *)aligned;
-    h->base = base;
+    h = first_header(base);
     h->capacity = capacity;
     h->size_class = size_class;
     return h;
 }
 
-static int over_limit(size_t capacity)
+static void free_small(header *h)
 {
-    return pool.limit != 0 && pool.count.in_use + pool.count.cached + capacity > pool.limit;
+    h->next = pool.small_list[h->size_class];
+    pool.small_list[h->size_class] = h;
+    pool.count.cached += h->capacity;
 }
 
-static header *from_system_after_trim(size_t capacity, int size_class)
+/* ---- large blocks ---- */
+
+static size_t touched(const header *h)
 {
-    if (!over_limit(capacity)) {
-        header *h = from_system(capacity, size_class);
-        if (h != NULL) {
-            return h;
+    return h->capacity - h->fresh;
+}
+
+static void put_on_list(header *h)
+{
+    h->is_free = true;
+    h->next = pool.spans;
+    pool.spans = h;
+    pool.count.cached += touched(h);
+}
+
+static void take_off_list(header *h)
+{
+    header **at = &pool.spans;
+    while (*at != h) {
+        at = &(*at)->next;
+    }
+    *at = h->next;
+    h->is_free = false;
+    pool.count.cached -= touched(h);
+}
+
+static header *new_slab(size_t need)
+{
+    size_t size = need > SLAB ? need : SLAB;
+    void *base = malloc(size + HEADER_BYTES + CD_ALIGNMENT);
+    if (base == NULL) {
+        size = need;
+        base = malloc(size + HEADER_BYTES + CD_ALIGNMENT);
+    }
+    if (base == NULL) {
+        return NULL;
+    }
+    header *h = first_header(base);
+    h->size_class = SPAN;
+    h->capacity = h->fresh = size;
+    put_on_list(h);
+    return h;
+}
+
+static header *best_fit(size_t need)
+{
+    header *best = NULL;
+    for (header *h = pool.spans; h != NULL; h = h->next) {
+        if (h->capacity >= need && (best == NULL || h->capacity < best->capacity)) {
+            best = h;
         }
     }
-    cd_memory_trim();
-    return over_limit(capacity) ? NULL : from_system(capacity, size_class);
+    return best;
 }
 
-static header *from_list(int size_class)
+/* Cuts what is behind `need` bytes off h, as a free span. */
+static void split(header *h, size_t need)
 {
-    header *h = pool.free_list[size_class];
-    if (h != NULL) {
-        pool.free_list[size_class] = h->next;
-        pool.count.cached -= h->capacity;
+    if (h->capacity < need + HEADER_BYTES + SMALLEST_REST) {
+        return;
     }
+    header *rest = (header *)(block_of(h) + need);
+    size_t capacity = h->capacity - need - HEADER_BYTES;
+    *rest = (header){.capacity = capacity, .size_class = SPAN, .below = h, .above = h->above};
+    rest->fresh = h->fresh < capacity ? h->fresh : capacity;
+    if (rest->above != NULL) {
+        rest->above->below = rest;
+    }
+    h->above = rest;
+    h->capacity = need;
+    put_on_list(rest);
+}
+
+static header *large_block(size_t nbytes)
+{
+    size_t need = (nbytes + PAGE - 1) / PAGE * PAGE;
+    header *h = best_fit(need);
+    if (h == NULL) {
+        h = new_slab(need);
+    }
+    if (h == NULL) {
+        return NULL;
+    }
+    take_off_list(h);
+    split(h, need);
+    h->fresh = 0;
     return h;
 }
 
-/* A large block may serve a request up to half its size smaller: better than touching new pages while old
- * ones wait. Small blocks are always taken from their own class. */
-#define LARGE_CLASS (STEPS_PER_DOUBLING * 14) /* 64 * 2^14 bytes: one megabyte */
-#define CLASSES_ABOVE 4
-
-static header *from_pool(int size_class)
+/* Joins h with the span above it; both are free and off the list. */
+static void join(header *h, header *above)
 {
-    int last = size_class >= LARGE_CLASS ? size_class + CLASSES_ABOVE : size_class;
-    header *h = NULL;
-    for (int i = size_class; h == NULL && i <= last && i < CLASS_COUNT; i++) {
-        h = from_list(i);
+    h->capacity += HEADER_BYTES + above->capacity;
+    h->fresh = above->fresh;
+    h->above = above->above;
+    if (h->above != NULL) {
+        h->above->below = h;
     }
-    return h;
 }
+
+static void free_large(header *h)
+{
+    if (h->above != NULL && h->above->is_free) {
+        take_off_list(h->above);
+        join(h, h->above);
+    }
+    if (h->below != NULL && h->below->is_free) {
+        header *below = h->below;
+        take_off_list(below);
+        join(below, h);
+        h = below;
+    }
+    put_on_list(h);
+}
+
+/* ---- the interface ---- */
 
 static cd_status out_of_memory(size_t nbytes, cd_error *err)
 {
@@ -116,18 +230,28 @@ static cd_status out_of_memory(size_t nbytes, cd_error *err)
                    (double)nbytes / 1e6, (double)pool.count.in_use / 1e6);
 }
 
+static header *any_block(size_t nbytes)
+{
+    return nbytes >= LARGE ? large_block(nbytes) : small_block(nbytes);
+}
+
+static header *block_within_limit(size_t nbytes)
+{
+    if (pool.limit != 0 && pool.count.in_use + nbytes > pool.limit) {
+        return NULL;
+    }
+    header *h = any_block(nbytes);
+    if (h == NULL) {
+        cd_memory_trim();
+        h = any_block(nbytes);
+    }
+    return h;
+}
+
 cd_status cd_memory_alloc(void **block, size_t nbytes, cd_error *err)
 {
-    size_t capacity;
     *block = NULL;
-    if (nbytes > (size_t)PTRDIFF_MAX / 2) {
-        return out_of_memory(nbytes, err);
-    }
-    int size_class = class_of(nbytes, &capacity);
-    header *h = from_pool(size_class);
-    if (h == NULL) {
-        h = from_system_after_trim(capacity, size_class);
-    }
+    header *h = nbytes > (size_t)PTRDIFF_MAX / 2 ? NULL : block_within_limit(nbytes);
     if (h == NULL) {
         return out_of_memory(nbytes, err);
     }
@@ -147,18 +271,40 @@ void cd_memory_free(void *block)
     }
     header *h = header_of(block);
     pool.count.in_use -= h->capacity;
-    pool.count.cached += h->capacity;
-    h->next = pool.free_list[h->size_class];
-    pool.free_list[h->size_class] = h;
+    if (h->size_class == SPAN) {
+        free_large(h);
+    } else {
+        free_small(h);
+    }
+}
+
+static void trim_small(void)
+{
+    for (int i = 0; i < CLASS_COUNT; i++) {
+        while (pool.small_list[i] != NULL) {
+            header *h = pool.small_list[i];
+            pool.small_list[i] = h->next;
+            pool.count.cached -= h->capacity;
+            free(h->base);
+        }
+    }
+}
+
+static header *empty_slab(void)
+{
+    header *h = pool.spans;
+    while (h != NULL && (h->below != NULL || h->above != NULL)) {
+        h = h->next;
+    }
+    return h;
 }
 
 void cd_memory_trim(void)
 {
-    for (int i = 0; i < CLASS_COUNT; i++) {
-        header *h;
-        while ((h = from_list(i)) != NULL) {
-            free(h->base);
-        }
+    trim_small();
+    for (header *h = empty_slab(); h != NULL; h = empty_slab()) {
+        take_off_list(h);
+        free(h->base);
     }
 }
 

@@ -1,9 +1,9 @@
 /* Memory of the engine: aligned blocks from a size-keyed pool, with byte counters.
  *
- * A training step asks for the same sizes every time; a freed block is kept on the list of its size class and
- * handed out again, so the second step causes no page faults. Sizes are rounded up to a class (an eighth of a
- * power of two), so at most 12.5 % is lost. The pool is used from the main thread only; worker threads get
- * their scratch from the caller.
+ * A training step asks for the same sizes every time, so what is freed is kept and handed out again, and the
+ * second step causes no page faults. Small blocks (under a megabyte) wait on lists by size, an eighth of a
+ * doubling apart; large ones are cut from slabs and joined again. The pool is used from the main thread only;
+ * worker threads get their scratch from the caller.
  */
 #ifndef CANDELA_BASE_MEMORY_H
 #define CANDELA_BASE_MEMORY_H
@@ -40,7 +40,7 @@ cd_memory_counters cd_memory_count(void);
 void cd_memory_reset_peak(void);
 void cd_memory_reset_pressure(void);
 
-/* Upper bound (bytes) of in_use + cached; 0 means none. Beyond it cd_memory_alloc fails with CD_EALLOC. */
+/* Upper bound (bytes) of in_use; 0 means none. Beyond it cd_memory_alloc fails with CD_EALLOC. */
 void cd_memory_set_limit(size_t nbytes);
 
 #endif
