@@ -1,13 +1,12 @@
 # Losses.
 
-reduction_codes <- c(none = 0, mean = 1, sum = 2)
-
 reduction_code <- function(reduction) {
-  code <- reduction_codes[reduction[[1]]]
-  if (is.na(code)) {
+  switch(reduction[[1]],
+    none = 0,
+    mean = 1,
+    sum = 2,
     value_error(sprintf("`reduction` must be \"none\", \"mean\" or \"sum\", got \"%s\".", reduction[[1]]))
-  }
-  unname(code)
+  )
 }
 
 reduce_loss <- function(loss, reduction) {
@@ -102,6 +101,10 @@ probability_cross_entropy <- function(input, target, weight, reduction, label_sm
 #' nnf_binary_cross_entropy(x, t)
 #' @export
 nnf_mse_loss <- function(input, target, reduction = "mean") {
+  code <- reduction_code(reduction)
+  if (code > 0 && identical(dim(input), dim(target))) {
+    return(apply_op(ops$mse_loss, list(input, target), code))
+  }
   warn_of_broadcast(input, target)
   d <- input - target
   reduce_loss(d * d, reduction)

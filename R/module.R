@@ -275,12 +275,7 @@ convert_module <- function(object, dtype, device) {
 }
 
 zero_gradients <- function(object) {
-  for (parameter in collect_members(object, own_parameters)) {
-    gradient <- parameter$grad
-    if (is_tensor(gradient) && !is_undefined_tensor(gradient)) {
-      with_no_grad(gradient$zero_())
-    }
-  }
+  .Call(cdr_zero_grad, collect_members(object, own_parameters))
 }
 
 # Deep copies; `copies` maps addresses to copies, so what was shared stays shared.

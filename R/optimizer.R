@@ -45,8 +45,10 @@ Optimizer <- R6::R6Class("torch_optimizer",
     },
     zero_grad = function(set_to_none = FALSE) {
       for (group in self$param_groups) {
-        for (param in group$params[.Call(cdr_has_grad, group$params)]) {
-          if (set_to_none) param$grad <- NULL else with_no_grad(param$grad$zero_())
+        if (set_to_none) {
+          for (param in group$params) param$grad <- NULL
+        } else {
+          .Call(cdr_zero_grad, group$params)
         }
       }
       invisible(NULL)
@@ -230,19 +232,25 @@ fused_step <- function(optimizer, closure, rule, hyper, states) {
 }
 
 fused_group_step <- function(store, params, rule, hyper, begin) {
-  addresses <- vapply(params, rlang::obj_address, "")
-  kept <- lapply(seq_along(params), function(i) {
-    state <- store$map[[addresses[[i]]]]
-    if (is.null(state)) state <- list(step = 0)
+  map <- store$map
+  wanted <- !vapply(begin, is.null, NA)
+  kept <- lapply(params, function(param) {
+    address <- rlang::obj_address(param)
+    state <- begin_state(map[[address]], begin[wanted], param)
     state$step <- as.double(state$step) + 1
-    for (name in names(begin)) {
-      if (is.null(state[[name]]) && !is.null(begin[[name]])) state[[name]] <- with_no_grad(begin[[name]](params[[i]]))
-    }
-    state
+    map[[address]] <- state
   })
-  columns <- lapply(names(begin), function(name) if (!is.null(begin[[name]])) lapply(kept, `[[`, name))
-  .Call(cdr_optim_step, rule, hyper, unname(params), columns, vapply(kept, `[[`, 0, "step"))
-  for (i in seq_along(params)) assign(addresses[[i]], kept[[i]], envir = store$map)
+  columns <- lapply(names(begin), function(name) if (wanted[[name]]) lapply(kept, .subset2, name))
+  .Call(cdr_optim_step, rule, hyper, params, columns, vapply(kept, .subset2, 0, "step"))
+}
+
+# The state of a parameter with all that `begin` names.
+begin_state <- function(state, begin, param) {
+  if (is.null(state$step)) state$step <- 0
+  for (name in names(begin)) {
+    if (is.null(state[[name]])) state[[name]] <- with_no_grad(begin[[name]](param))
+  }
+  state
 }
 
 zeros_for <- function(param) torch_zeros_like(param)

@@ -1,9 +1,12 @@
 /* Optimiser steps and gradient clipping from R. */
 #include <math.h>
+#include <string.h>
 
 #include "optim/step.h"
 #include "r/glue.h"
 #include "r/registry.h"
+#include "tensor/copy.h"
+#include "tensor/pending.h"
 
 /* Which of the parameters have a gradient. */
 SEXP cdr_has_grad(SEXP params)
@@ -15,6 +18,31 @@ SEXP cdr_has_grad(SEXP params)
     }
     UNPROTECT(1);
     return has;
+}
+
+static cd_status clear(cd_tensor *t, cd_error *err)
+{
+    CD_TRY(cd_tensor_will_change(t, err));
+    CD_TRY(cd_tensor_force(t, err));
+    t->storage->version++;
+    if (!cd_tensor_is_dense(t)) {
+        return cd_tensor_fill(t, 0, err);
+    }
+    memset(cd_tensor_data(t), 0, (size_t)cd_tensor_numel(t) * cd_dtype_size(t->dtype));
+    return CD_OK;
+}
+
+/* Sets the gradients there are to zero. */
+SEXP cdr_zero_grad(SEXP params)
+{
+    cd_error err;
+    for (R_xlen_t i = 0; i < Rf_xlength(params); i++) {
+        cd_tensor *grad = cdr_variable(VECTOR_ELT(params, i), "params")->grad;
+        if (grad != NULL && clear(grad, &err) != CD_OK) {
+            cdr_raise(&err);
+        }
+    }
+    return R_NilValue;
 }
 
 static cd_tensor *state_at(SEXP states, R_xlen_t position, R_xlen_t i)
