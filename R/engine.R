@@ -49,6 +49,9 @@ raise <- function(message, class) {
 
 # Dimensions count from 1 in R and from 0 in the engine; negative ones count from the end in both.
 zero_based_dim <- function(dim) {
+  if (!is.numeric(dim) || anyNA(dim)) {
+    value_error(sprintf("`dim` must be a whole number, got %s.", rlang::as_label(dim)))
+  }
   if (any(dim == 0)) {
     runtime_error("Indexing starts at 1 and got a 0.")
   }

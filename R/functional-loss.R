@@ -150,6 +150,12 @@ nnf_binary_cross_entropy <- function(input, target, weight = NULL, reduction = c
       toString(dim(input))
     ))
   }
+  if (any(as_array(with_no_grad(((input < 0) | (input > 1))$any())))) {
+    value_error(paste(
+      "binary_cross_entropy: all elements of the input must be probabilities between 0 and 1.",
+      "For logits use nnf_binary_cross_entropy_with_logits()."
+    ))
+  }
   loss <- -(target * input$log()$clamp(min = -100) + (1 - target) * (1 - input)$log()$clamp(min = -100))
   reduce_loss(if (is.null(weight)) loss else loss * weight, reduction)
 }

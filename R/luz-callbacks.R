@@ -52,7 +52,7 @@ define_callback <- function(name, ..., inherit = LuzCallback) {
 }
 
 check_callbacks <- function(callbacks) {
-  if (inherits(callbacks, "LuzCallback")) callbacks <- list(callbacks)
+  if (inherits(callbacks, "LuzCallback") || is.function(callbacks)) callbacks <- list(callbacks)
   for (callback in callbacks) {
     if (!inherits(callback, "LuzCallback")) {
       rlang::abort(c(

@@ -98,6 +98,49 @@ torch_bernoulli <- function(self, p, generator = NULL) {
   torch_empty_like(self)$bernoulli_(p)
 }
 
+#' Draw positions with given probabilities
+#'
+#' @param self a float vector or matrix (one draw per row) of weights of at least 0, which need not add up to 1.
+#' @param num_samples how many positions to draw.
+#' @param replacement whether a position may be drawn again.
+#' @param generator not used.
+#' @return A long tensor of positions, from 1: of length `num_samples`, or with one row for each row of `self`.
+#' @examples
+#' torch_multinomial(torch_tensor(c(0, 10, 3, 0)), 2)
+#' @export
+torch_multinomial <- function(self, num_samples, replacement = FALSE, generator = NULL) {
+  weights <- self$detach()$double()
+  check_weights(weights, num_samples, replacement)
+  weights <- weights$reshape(c(-1, weights$size(-1)))
+  drawn <- with_no_grad(if (replacement) {
+    cumulative <- weights$cumsum(2) / weights$sum(2, keepdim = TRUE)
+    point <- torch_rand(weights$size(1), num_samples, dtype = torch_double())
+    ((cumulative$unsqueeze(2) < point$unsqueeze(3))$sum(3) + 1L)$clamp(max = weights$size(2))
+  } else {
+    torch_topk(weights / -torch_log1p(-torch_rand_like(weights)), num_samples, dim = 2)[[2]]
+  })
+  if (length(dim(self)) == 1) drawn$reshape(-1) else drawn
+}
+
+check_weights <- function(weights, num_samples, replacement) {
+  if (!length(dim(weights)) %in% 1:2) {
+    value_error("torch_multinomial(): the weights must be a vector or a matrix.")
+  }
+  if (as_array(!torch_all(torch_isfinite(weights) & weights >= 0)) || as_array(torch_any(weights$sum(-1) <= 0))) {
+    value_error("torch_multinomial(): weights must be finite and at least 0, and their sum above 0.")
+  }
+  available <- as_array((weights > 0)$sum(-1)$min())
+  if (!replacement && num_samples > available) {
+    value_error(sprintf(
+      "torch_multinomial(): cannot draw %g positions without replacement from %d of weight above 0.", num_samples,
+      available
+    ))
+  }
+}
+
+tensor_method("multinomial", function(num_samples, replacement = FALSE, generator = NULL) {
+  torch_multinomial(self, num_samples, replacement)
+})
 tensor_method("uniform_", function(from = 0, to = 1, generator = NULL) {
   invisible(fill_random(self, UNIFORM, from, to))
 })

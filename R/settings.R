@@ -48,6 +48,10 @@ candela_info <- function() {
 #' @rdname torch_set_num_threads
 #' @export
 candela_memory_limit <- function(limit) {
+  if (!is.numeric(limit) || length(limit) != 1 || !isTRUE(limit >= 0)) {
+    value_error(sprintf("`limit` must be a number of bytes, 0 for no limit, got %s.", rlang::as_label(limit)))
+  }
+  if (is.infinite(limit)) limit <- 0
   invisible(.Call(cdr_memory_control, as.double(limit), FALSE, FALSE))
 }
 

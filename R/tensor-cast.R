@@ -26,6 +26,7 @@ tensor_method("to", function(dtype = NULL, device = NULL, other = NULL, non_bloc
 tensor_method("type_as", function(other) cast(self, other$dtype))
 tensor_method("float", function() cast(self, torch_float()))
 tensor_method("double", function() cast(self, torch_double()))
+tensor_method("byte", function() cast(self, torch_uint8()))
 tensor_method("long", function() cast(self, torch_long()))
 tensor_method("int", function() cast(self, torch_int()))
 tensor_method("bool", function() cast(self, torch_bool()))

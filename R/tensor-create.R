@@ -80,6 +80,9 @@ as_size <- function(size) {
 }
 
 new_full <- function(size, value, dtype, default, device, requires_grad) {
+  if (!is.null(value) && anyNA(value) && !new_dtype(as_dtype_code(dtype, default))$is_floating_point) {
+    value_error("`fill_value` is NA: integer and logical tensors have no missing values.")
+  }
   check_device(device)
   .Call(cdr_full, if (length(size) > 0) size, value, as_dtype_code(dtype, default), requires_grad)
 }

@@ -159,6 +159,7 @@ ends_length <- function(n, size) if (n < 0) max(size + n, 0) else min(n, size)
 #' * `torch_gather()` gives y of the shape of `index`, for dim 1 y_ijk = x_{index_ijk, j, k}.
 #' * `torch_scatter()` and `torch_scatter_add()` do the reverse: x_{index_ijk, j, k} becomes, or is increased by,
 #'   `src_ijk`. Methods `$scatter_()` and `$scatter_add_()` change the tensor.
+#' * `torch_index_add()` adds slice i of `source` along `dim` to slice `index_i`; `$index_add_()` changes the tensor.
 #' * `torch_take()` reads `x` as if it had one dimension (row by row).
 #' * `torch_masked_select()` gives the elements where `mask` is true; `torch_masked_fill()` replaces them by `value`.
 #' * `torch_where()` chooses between `self` and `other`, element by element; with `condition` alone it gives the
@@ -169,6 +170,7 @@ ends_length <- function(n, size) if (n < 0) max(size + n, 0) else min(n, size)
 #' @param dim Dimension, from 1; negative from the end.
 #' @param index `Long` tensor of positions (an R vector is converted).
 #' @param src Tensor or number to be written.
+#' @param source Tensor of slices to add, of the dtype of `self`, with as many along `dim` as there are positions.
 #' @param sparse_grad Not used; gradients are dense.
 #' @param mask,condition `Bool` tensor, broadcast.
 #' @param value Number or tensor of one element.
@@ -231,6 +233,24 @@ torch_scatter_add <- function(self, dim, index, src) {
 
 #' @rdname torch_index
 #' @export
+torch_index_add <- function(self, dim, index, source) {
+  apply_op(ops$scatter_add, list(self, spread_index(index, dim, source), source), zero_based_dim(dim))
+}
+
+# One position along `dim` for every slice of `source`, as the positions of its elements.
+spread_index <- function(index, dim, source) {
+  index <- index_tensor(index)
+  shape <- rep(1, length(dim(source)))
+  if (index$numel() != tensor_size(source, dim)) {
+    value_error(sprintf("index_add: %d positions for a dimension of size %d of `source`.", index$numel(),
+      tensor_size(source, dim)))
+  }
+  shape[resolved_dim(source, dim) + 1] <- index$numel()
+  torch_reshape(index, shape)$expand(dim(source))
+}
+
+#' @rdname torch_index
+#' @export
 torch_take <- function(self, index) {
   apply_op(ops$index, list(torch_reshape(self, -1), index_tensor(index)), 0)
 }
@@ -278,6 +298,10 @@ tensor_method("scatter_", function(dim, index, src) {
 tensor_method("scatter_add", function(dim, index, src) torch_scatter_add(self, dim, index, src))
 tensor_method("scatter_add_", function(dim, index, src) {
   apply_op_(ops$scatter_add, list(self, index_tensor(index), src), zero_based_dim(dim))
+})
+tensor_method("index_add", function(dim, index, source) torch_index_add(self, dim, index, source))
+tensor_method("index_add_", function(dim, index, source) {
+  apply_op_(ops$scatter_add, list(self, spread_index(index, dim, source), source), zero_based_dim(dim))
 })
 tensor_method("take", function(index) torch_take(self, index))
 tensor_method("masked_select", function(mask) torch_masked_select(self, mask))

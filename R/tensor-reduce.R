@@ -199,6 +199,7 @@ torch_topk <- function(self, k, dim = -1L, largest = TRUE, sorted = TRUE) {
 #' @param dim dimension to go along, from 1, negative from the end.
 #' @param dtype type of the result; long for integers and bools by default.
 #' @param n how many times to take differences.
+#' @param prepend,append a tensor put before or after `self` along `dim`, or `list()` for none.
 #' @return A tensor; `torch_diff()` is shorter by `n` along `dim`.
 #' @examples
 #' torch_cumsum(torch_tensor(c(1, 2, 3)), dim = 1)
@@ -216,7 +217,9 @@ torch_cumprod <- function(self, dim, dtype = NULL) {
 
 #' @rdname torch_cumsum
 #' @export
-torch_diff <- function(self, n = 1L, dim = -1L) {
+torch_diff <- function(self, n = 1L, dim = -1L, prepend = list(), append = list()) {
+  parts <- Filter(is_tensor, list(prepend, self, append))
+  if (length(parts) > 1) self <- torch_cat(parts, dim = dim)
   for (i in seq_len(n)) {
     size <- self$size(dim)
     self <- torch_sub(self$narrow(dim, 2, size - 1), self$narrow(dim, 1, size - 1))

@@ -36,6 +36,13 @@ static cd_status check_numbers(const double *attr, const char *op, cd_error *err
             return cd_fail(err, CD_EVALUE, "%s: padding must not be negative.", op);
         }
     }
+    for (int i = STRIDE_H; i < CONV_ATTRS; i++) {
+        if (attr[i] > INT32_MAX) {
+            return cd_fail(err, CD_EVALUE,
+                           "%s: stride, padding, dilation and groups must be below 2^31, got %g.", op,
+                           attr[i]);
+        }
+    }
     return CD_OK;
 }
 

@@ -111,11 +111,11 @@ static cd_status expanded(cd_tensor **view, const cd_tensor *t, int ndim, const 
 
 /* t broadcast to the shape, contiguous, in the dtype. */
 static cd_status expanded_as(cd_tensor **as, const cd_tensor *t, cd_dtype dtype, int ndim,
-                             const int64_t *shape, cd_error *err)
+                             const int64_t *shape, cd_layout layout, cd_error *err)
 {
     cd_tensor *view;
     CD_TRY(expanded(&view, t, ndim, shape, err));
-    cd_status status = cd_tensor_as(as, view, dtype, CD_CONTIGUOUS, err);
+    cd_status status = cd_tensor_as(as, view, dtype, layout, err);
     cd_tensor_release(view);
     return status;
 }
@@ -136,7 +136,7 @@ static cd_status masked_select_shape(cd_call *call, cd_error *err)
     cd_tensor *mask;
     CD_TRY(check_bool(call->op, "mask", call->in[1], err));
     CD_TRY(broadcast_shape(shape, &ndim, 2, call->in, err));
-    CD_TRY(expanded_as(&mask, call->in[1], CD_BOOL, ndim, shape, err));
+    CD_TRY(expanded_as(&mask, call->in[1], CD_BOOL, ndim, shape, CD_CONTIGUOUS, err));
     cd_status status = cd_index_positions(&call->saved[0], &taken, mask, mask, 0, err);
     cd_tensor_release(mask);
     CD_TRY(status);
@@ -203,12 +203,13 @@ static cd_status choose(cd_tensor *y, const cd_tensor *condition, const cd_tenso
 {
     cd_tensor *dense[3] = {NULL, NULL, NULL};
     size_t size = cd_dtype_size(y->dtype);
-    cd_status status = expanded_as(&dense[0], condition, CD_BOOL, y->ndim, y->shape, err);
+    cd_layout layout = cd_tensor_preferred_layout(y);
+    cd_status status = expanded_as(&dense[0], condition, CD_BOOL, y->ndim, y->shape, layout, err);
     if (status == CD_OK) {
-        status = expanded_as(&dense[1], a, y->dtype, y->ndim, y->shape, err);
+        status = expanded_as(&dense[1], a, y->dtype, y->ndim, y->shape, layout, err);
     }
     if (status == CD_OK) {
-        status = expanded_as(&dense[2], b, y->dtype, y->ndim, y->shape, err);
+        status = expanded_as(&dense[2], b, y->dtype, y->ndim, y->shape, layout, err);
     }
     if (status == CD_OK) {
         (size == 1   ? choose_1
@@ -241,13 +242,28 @@ static cd_dtype common_dtype(const cd_tensor *a, const cd_tensor *b)
     return kind_of(number->dtype) == 2 ? CD_FLOAT32 : number->dtype;
 }
 
+/* Channels last where an input of the result's size is. */
+static cd_layout chosen_layout(const cd_tensor *a, const cd_tensor *b, int ndim, const int64_t *shape)
+{
+    const cd_tensor *input[] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        bool whole =
+            input[i]->ndim == ndim && memcmp(input[i]->shape, shape, (size_t)ndim * sizeof *shape) == 0;
+        if (whole && cd_tensor_preferred_layout(input[i]) == CD_CHANNELS_LAST) {
+            return CD_CHANNELS_LAST;
+        }
+    }
+    return CD_CONTIGUOUS;
+}
+
 static cd_status where_shape(cd_call *call, cd_error *err)
 {
     int64_t shape[CD_MAX_DIMS];
     int ndim;
     CD_TRY(check_bool(call->op, "condition", call->in[0], err));
     CD_TRY(broadcast_shape(shape, &ndim, 3, call->in, err));
-    return cd_out(call, 0, common_dtype(call->in[1], call->in[2]), ndim, shape, CD_CONTIGUOUS, err);
+    return cd_out(call, 0, common_dtype(call->in[1], call->in[2]), ndim, shape,
+                  chosen_layout(call->in[1], call->in[2], ndim, shape), err);
 }
 
 static cd_status where_forward(cd_call *call, cd_error *err)
@@ -263,7 +279,8 @@ static cd_status one_side(cd_gradient *g, int i, bool side, const cd_tensor *con
         return CD_OK;
     }
     CD_TRY(cd_tensor_number(&zero, CD_FLOAT64, 0, err));
-    cd_status status = cd_tensor_new(&part, dy->dtype, dy->ndim, dy->shape, CD_CONTIGUOUS, err);
+    cd_status status =
+        cd_tensor_new(&part, dy->dtype, dy->ndim, dy->shape, cd_tensor_preferred_layout(dy), err);
     if (status == CD_OK) {
         status = choose(part, condition, side ? dy : zero, side ? zero : dy, err);
     }
@@ -306,7 +323,8 @@ static cd_status masked_fill_shape(cd_call *call, cd_error *err)
         return cd_fail(err, CD_ESHAPE, "masked_fill: value must be one number or a tensor of one element.");
     }
     CD_TRY(broadcast_shape(shape, &ndim, 2, call->in, err));
-    return cd_out(call, 0, call->in[0]->dtype, ndim, shape, CD_CONTIGUOUS, err);
+    return cd_out(call, 0, call->in[0]->dtype, ndim, shape,
+                  chosen_layout(call->in[0], call->in[1], ndim, shape), err);
 }
 
 static cd_status masked_fill_forward(cd_call *call, cd_error *err)
@@ -439,7 +457,7 @@ static cd_status scatter_into(cd_tensor *x, cd_tensor *y, const cd_tensor *posit
     cd_tensor *dense;
     int d;
     CD_TRY(cd_tensor_dim(&d, x, (int64_t)dim, err));
-    CD_TRY(expanded_as(&dense, y, x->dtype, positions->ndim, positions->shape, err));
+    CD_TRY(expanded_as(&dense, y, x->dtype, positions->ndim, positions->shape, CD_CONTIGUOUS, err));
     scatter_kernel(x->dtype, adding)(cd_tensor_data(x), cd_tensor_data(dense), x, positions, d);
     cd_tensor_release(dense);
     return CD_OK;
@@ -644,7 +662,7 @@ static cd_status write_indexed(cd_call *call, cd_tensor *region, cd_tensor *valu
     cd_tensor *dense;
     CD_TRY(cd_index_positions(&call->saved[0], &taken, call->in[2], region, dim, err));
     int ndim = picked_shape(shape, region, call->in[2], cd_tensor_numel(call->saved[0]), dim);
-    CD_TRY(expanded_as(&dense, value, region->dtype, ndim, shape, err));
+    CD_TRY(expanded_as(&dense, value, region->dtype, ndim, shape, CD_CONTIGUOUS, err));
     cd_status status = cd_index_write(region, dense, call->saved[0], dim, taken, err);
     cd_tensor_release(dense);
     return status;

@@ -7,6 +7,7 @@
 #include "autograd/chain.h"
 #include "autograd/op.h"
 #include "autograd/pointwise.h"
+#include "base/interrupt.h"
 #include "kernels/reduce.h"
 #include "tensor/copy.h"
 
@@ -185,75 +186,132 @@ static cd_status found_backward(cd_gradient *g, cd_error *err)
 
 enum { DESCENDING = 0, K = 2 };
 
+/* An element as a number whose unsigned order is the order asked for, and where it came from. */
 typedef struct {
-    double real;
-    int64_t whole;
+    uint64_t key;
     int64_t index;
-} sort_key;
+} sort_item;
 
-/* NaN is larger than everything; equal keys stay in order. */
-static int by_rising_key(const void *left, const void *right)
+#define LARGEST_KEY UINT64_MAX
+
+/* NaN is larger than everything; the two zeros are equal. */
+static uint64_t key_of_real(double x)
 {
-    const sort_key *p = left, *q = right;
-    bool p_nan = isnan(p->real), q_nan = isnan(q->real);
-    if (p_nan != q_nan) {
-        return p_nan ? 1 : -1;
+    uint64_t bits;
+    double value = x == 0 ? 0 : x;
+    if (isnan(x)) {
+        return LARGEST_KEY;
     }
-    if (!p_nan && p->real != q->real) {
-        return p->real < q->real ? -1 : 1;
-    }
-    if (p->whole != q->whole) {
-        return p->whole < q->whole ? -1 : 1;
-    }
-    return p->index < q->index ? -1 : p->index > q->index;
+    memcpy(&bits, &value, sizeof bits);
+    return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
 }
 
-static int by_falling_key(const void *left, const void *right)
+static uint64_t key_of_whole(int64_t x)
 {
-    const sort_key *p = left, *q = right;
-    sort_key a = *p, b = *q;
-    a.index = q->index;
-    b.index = p->index;
-    return -by_rising_key(&a, &b);
+    return (uint64_t)x ^ UINT64_C(1) << 63;
 }
 
-static void read_keys(sort_key *key, const cd_tensor *x, int64_t at, int64_t n, int64_t step)
-{
-    bool real = x->dtype == CD_FLOAT64;
-    for (int64_t i = 0; i < n; i++) {
-        key[i].real = real ? ((const double *)cd_tensor_data(x))[at + i * step] : 0;
-        key[i].whole = real ? 0 : ((const int64_t *)cd_tensor_data(x))[at + i * step];
-        key[i].index = i;
-    }
-}
-
-static void write_keys(cd_tensor *value, int64_t *index, const sort_key *key, int64_t at, int64_t n,
-                       int64_t step)
-{
-    bool real = value->dtype == CD_FLOAT64;
-    for (int64_t i = 0; i < n; i++) {
-        if (real) {
-            ((double *)cd_tensor_data(value))[at + i * step] = key[i].real;
-        } else {
-            ((int64_t *)cd_tensor_data(value))[at + i * step] = key[i].whole;
-        }
-        index[at + i * step] = key[i].index + 1;
-    }
-}
-
-/* Which of the sorted keys a result consists of: m from `first` on. */
+/* Which of the sorted elements a result consists of: m from `first` on. */
 typedef struct {
     bool falling, median;
     int64_t m;
 } selection;
 
-static int64_t first_selected(const selection *s, const sort_key *key, int64_t n)
+static void read_items(sort_item *item, const cd_tensor *x, int64_t at, int64_t n, int64_t step, bool falling)
+{
+    const double *real = x->dtype == CD_FLOAT64 ? cd_tensor_data(x) : NULL;
+    const int64_t *whole = x->dtype == CD_FLOAT64 ? NULL : cd_tensor_data(x);
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t key = real != NULL ? key_of_real(real[at + i * step]) : key_of_whole(whole[at + i * step]);
+        item[i] = (sort_item){falling ? ~key : key, i};
+    }
+}
+
+static void insertion_sort(sort_item *item, int64_t n)
+{
+    for (int64_t i = 1; i < n; i++) {
+        sort_item moved = item[i];
+        int64_t j = i;
+        for (; j > 0 && item[j - 1].key > moved.key; j--) {
+            item[j] = item[j - 1];
+        }
+        item[j] = moved;
+    }
+}
+
+enum { DIGITS = 8, DIGIT_VALUES = 256 };
+
+static void count_digits(int64_t count[DIGITS][DIGIT_VALUES], const sort_item *item, int64_t n)
+{
+    memset(count, 0, DIGITS * sizeof *count);
+    for (int64_t i = 0; i < n; i++) {
+        for (int d = 0; d < DIGITS; d++) {
+            count[d][item[i].key >> 8 * d & 255]++;
+        }
+    }
+}
+
+/* One stable pass; gives 0, moving nothing, where all elements have the same digit. */
+static int move_by_digit(sort_item *to, const sort_item *from, int64_t *count, int digit, int64_t n)
+{
+    if (count[from[0].key >> 8 * digit & 255] == n) {
+        return 0;
+    }
+    for (int64_t v = 0, start = 0; v < DIGIT_VALUES; v++) {
+        int64_t many = count[v];
+        count[v] = start;
+        start += many;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        to[count[from[i].key >> 8 * digit & 255]++] = from[i];
+    }
+    return 1;
+}
+
+enum { FEW_ITEMS = 64, MANY_ITEMS = 1 << 18 };
+
+/* Sorts item[0..n) with the help of spare[0..n); *sorted is the one that holds the result. */
+static cd_status sort_items(sort_item **sorted, sort_item *item, sort_item *spare, int64_t n, cd_error *err)
+{
+    int64_t count[DIGITS][DIGIT_VALUES];
+    *sorted = item;
+    if (n < FEW_ITEMS) {
+        insertion_sort(item, n);
+        return CD_OK;
+    }
+    count_digits(count, item, n);
+    for (int d = 0; d < DIGITS; d++) {
+        if (n > MANY_ITEMS) {
+            CD_TRY(cd_interrupt_check(err));
+        }
+        if (move_by_digit(spare, *sorted, count[d], d, n)) {
+            sort_item *was = *sorted;
+            *sorted = spare;
+            spare = was;
+        }
+    }
+    return CD_OK;
+}
+
+static void write_items(cd_tensor *value, int64_t *index, const cd_tensor *x, const sort_item *item,
+                        int64_t to, int64_t from, int64_t m, int64_t step)
+{
+    const int64_t *source = cd_tensor_data(x);
+    int64_t *target = cd_tensor_data(value);
+    for (int64_t i = 0; i < m; i++) {
+        target[to + i * step] = source[from + item[i].index * step];
+        index[to + i * step] = item[i].index + 1;
+    }
+}
+
+/* The lower of the middle elements; the first NaN if there is one. */
+static int64_t first_selected(const selection *s, const sort_item *item, int64_t n, bool real)
 {
     if (!s->median) {
         return 0;
     }
     int64_t numbers = n;
-    while (numbers > 0 && isnan(key[numbers - 1].real)) {
+    while (real && numbers > 0 && item[numbers - 1].key == LARGEST_KEY) {
         numbers--;
     }
     return numbers < n ? numbers : (n - 1) / 2;
@@ -262,19 +320,27 @@ static int64_t first_selected(const selection *s, const sort_key *key, int64_t n
 static cd_status sort_rows(cd_tensor *value, cd_tensor *index, const cd_tensor *x, const layout_along *a,
                            const selection *s, cd_error *err)
 {
-    sort_key *key = malloc((size_t)(a->n > 0 ? a->n : 1) * sizeof *key);
-    if (key == NULL) {
+    sort_item *sorted, *item = malloc((size_t)(a->n > 0 ? a->n : 1) * 2 * sizeof *item);
+    cd_status status = CD_OK;
+    if (item == NULL) {
         return cd_fail(err, CD_EALLOC, "cannot allocate memory to sort %lld elements.", (long long)a->n);
     }
-    for (int64_t row = 0; row < a->outer * a->inner; row++) {
-        int64_t o = row / a->inner, j = row % a->inner;
-        read_keys(key, x, o * a->n * a->inner + j, a->n, a->inner);
-        qsort(key, (size_t)a->n, sizeof *key, s->falling ? by_falling_key : by_rising_key);
-        write_keys(value, cd_tensor_data(index), key + first_selected(s, key, a->n), o * s->m * a->inner + j,
-                   s->m, a->inner);
+    int64_t rows = a->n > 0 ? a->outer * a->inner : 0;
+    for (int64_t row = 0; status == CD_OK && row < rows; row++) {
+        int64_t o = row / a->inner, j = row % a->inner, from = o * a->n * a->inner + j;
+        read_items(item, x, from, a->n, a->inner, s->falling);
+        status = sort_items(&sorted, item, item + a->n, a->n, err);
+        if (status == CD_OK && (row * a->n) % MANY_ITEMS + a->n >= MANY_ITEMS) {
+            status = cd_interrupt_check(err);
+        }
+        if (status == CD_OK) {
+            sorted += first_selected(s, sorted, a->n, x->dtype == CD_FLOAT64);
+            write_items(value, cd_tensor_data(index), x, sorted, o * s->m * a->inner + j, from, s->m,
+                        a->inner);
+        }
     }
-    free(key);
-    return CD_OK;
+    free(item);
+    return status;
 }
 
 static cd_status run_sort(cd_call *call, selection s, cd_error *err)

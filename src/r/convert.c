@@ -78,15 +78,27 @@ static void *r_data(SEXP x)
     }
 }
 
-static cd_status has_missing(SEXP x, cd_error *err)
+static int is_missing_at(SEXP x, R_xlen_t i)
+{
+    switch (TYPEOF(x)) {
+    case INTSXP:
+        return INTEGER(x)[i] == NA_INTEGER;
+    case LGLSXP:
+        return LOGICAL(x)[i] == NA_LOGICAL;
+    default:
+        return is_integer64(x) ? ((const int64_t *)REAL(x))[i] == INT64_MIN : ISNAN(REAL(x)[i]);
+    }
+}
+
+/* Only floats made from doubles can hold what is missing. */
+static cd_status check_missing(SEXP x, int dtype, cd_error *err)
 {
     int type = TYPEOF(x);
-    if (type != INTSXP && type != LGLSXP) {
+    if (type == RAWSXP || (type == REALSXP && !is_integer64(x) && cd_dtype_is_float((cd_dtype)dtype))) {
         return CD_OK;
     }
-    const int *value = type == INTSXP ? INTEGER(x) : LOGICAL(x);
     for (R_xlen_t i = 0; i < Rf_xlength(x); i++) {
-        if (value[i] == NA_INTEGER) {
+        if (is_missing_at(x, i)) {
             return cd_fail(err, CD_EVALUE,
                            "element %lld is NA: integer and logical tensors have no missing values. "
                            "Convert to double first to get NaN.",
@@ -110,11 +122,11 @@ cd_status cdr_tensor_from_r(cd_tensor **t, SEXP x, int dtype, cd_error *err)
     if (ndim > CD_MAX_DIMS) {
         return cd_fail(err, CD_ESHAPE, "a tensor has at most %d dimensions, got %d.", CD_MAX_DIMS, ndim);
     }
-    CD_TRY(has_missing(x, err));
+    int wanted = dtype >= 0 ? dtype : default_dtype(x);
+    CD_TRY(check_missing(x, wanted, err));
     column_major(stride, ndim, shape);
     CD_TRY(cd_tensor_borrow(&source, r_data(x), (cd_dtype)source_dtype, ndim, shape, stride, err));
-    cd_status status =
-        cd_tensor_new(t, (cd_dtype)(dtype >= 0 ? dtype : default_dtype(x)), ndim, shape, CD_CONTIGUOUS, err);
+    cd_status status = cd_tensor_new(t, (cd_dtype)wanted, ndim, shape, CD_CONTIGUOUS, err);
     if (status == CD_OK) {
         status = cd_tensor_copy(*t, source, err);
     }
@@ -132,7 +144,7 @@ static int is_number(SEXP x)
 static cd_status number_variable(cd_tensor **t, SEXP x, cd_error *err)
 {
     static const cd_dtype of_type[] = {[LGLSXP] = CD_BOOL, [INTSXP] = CD_INT64, [REALSXP] = CD_FLOAT64};
-    CD_TRY(has_missing(x, err));
+    CD_TRY(check_missing(x, CD_FLOAT64, err));
     return cd_tensor_number(t, of_type[TYPEOF(x)], Rf_asReal(x), err);
 }
 

@@ -38,7 +38,7 @@ binary <- function(f) function(x, a, o) f(x$input, x$other)
 reduction <- function(f) {
   function(x, a, o) if (is.null(a$dim)) f(x$input) else f(x$input, dim = from_one(a$dim), keepdim = a$keepdim)
 }
-convolution <- function(f) function(x, a, o) do.call(f, c(list(x$input, x$weight, x$bias), a))
+convolution <- function(f) function(x, a, o) do.call(f, c(list(x$input, x$weight, x$bias), lapply(a, unlist)))
 on_dim <- function(f) function(x, a, o) f(x$input, from_one(a$dim))
 pooling <- function(f) function(x, a, o) do.call(f, c(list(x$input), lapply(a, unlist)))
 number_loss <- function(f) function(x, a, o) do.call(f, c(list(x$input, o), a[setdiff(names(a), "target")]))

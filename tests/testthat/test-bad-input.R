@@ -1,0 +1,248 @@
+# What users do wrong: each case gives an error that names what is wrong, and harms nothing.
+
+x <- torch_randn(2, 3, 4)
+logits <- torch_randn(2, 3)
+weights <- function() list(torch_ones(2, requires_grad = TRUE))
+
+test_that("shapes that do not fit are told", {
+  expect_error(x + torch_randn(5), "size of tensor a \\(4\\) must match the size of tensor b \\(5\\)")
+  expect_error(torch_matmul(x, torch_randn(3, 3)), "matmul: shapes cannot be multiplied \\(\\[2, 3, 4\\] and \\[3, 3\\]")
+  expect_error(torch_cat(list(x, torch_randn(5))), "Expected \\[2, 3, 4\\], got \\[5\\] for tensor 2")
+  expect_error(torch_stack(list(x, torch_randn(4))), "equal size")
+  expect_error(x$view(c(5, 5)), "'\\[5, 5\\]' is invalid for input of size 24")
+  expect_error(nnf_linear(x, torch_randn(2, 2)), "\\[2, 3, 4\\].*\\[2, 2\\]")
+  expect_error(torch_zeros(-1), "at least 0")
+  expect_error(torch_zeros(2^40, 2^40), "larger than this machine can address")
+})
+
+test_that("convolutions check their arguments", {
+  image <- torch_randn(1, 3, 8, 8)
+  expect_error(nnf_conv2d(image, torch_randn(4, 2, 3, 3)), "2 channels, but got 3 channels")
+  expect_error(nnf_conv2d(image, torch_randn(4, 3, 9, 9)), "can't be greater than actual input size")
+  expect_error(nnf_conv2d(torch_randn(3, 8), torch_randn(4, 3, 3, 3)), "4 dimensions, got size \\[3, 8\\]")
+  expect_error(nnf_conv2d(image$long(), torch_randn(4, 3, 3, 3)), "Long.*Float.*same dtype")
+  expect_error(nnf_conv2d(image, torch_randn(4, 3, 3, 3), stride = 0), "stride must be at least 1")
+  expect_error(nnf_conv2d(image, torch_randn(4, 3, 3, 3), padding = -1), "padding must not be negative")
+  expect_error(nnf_conv2d(image, torch_randn(4, 3, 3, 3), padding = 1e10), "below 2\\^31")
+  expect_error(nnf_conv2d(image, torch_randn(4, 3, 3, 3), stride = NA), "`stride`")
+  expect_error(nnf_conv2d(image, torch_randn(4, 3, 3, 3), groups = 2), "groups=2")
+  expect_error(nn_conv2d(3, 4, 3, stride = 2, padding = "same"), "not supported for strided")
+})
+
+test_that("a dimension that is not there is told", {
+  expect_error(torch_sum(x, 4), "Dimension out of range: got dim = 4 for a tensor of 3")
+  expect_error(torch_sum(x, -4), "Dimension out of range")
+  expect_error(torch_sum(x, 0), "Indexing starts at 1")
+  expect_error(torch_sum(x, NA), "`dim` must be a whole number, got NA", class = "value_error")
+  expect_error(torch_sum(x, "a"), "`dim` must be a whole number", class = "value_error")
+})
+
+test_that("indices out of bounds, zero and missing are told", {
+  expect_error(x[3, 1, 1], "index 3 is out of bounds for dimension 1 with size 2", class = "runtime_error")
+  expect_error(x[-3, 1, 1], "index -3 is out of bounds")
+  expect_error(x[0, 1, 1], "found a 0")
+  expect_error(x[1, 1, 1, 1], "too many indices: 4")
+  expect_error(x[NA_integer_, 1, 1], "an index is NA")
+  expect_error(x["a", 1, 1], "cannot be indexed by names")
+  expect_error({x[3, 1, 1] <- 1}, "out of bounds")
+  expect_error({x[1, , ] <- torch_ones(7)}, "shape \\[7\\] cannot be broadcast to \\[3, 4\\]")
+  y <- torch_randn(5)
+  expect_error(y[torch_tensor(9L)], "index 9 is out of bounds")
+  expect_error(y[torch_tensor(0L)], "Indexing starts at 1 but found a 0")
+  expect_error(y[c(TRUE, FALSE)], "mask \\[2\\].*\\[5\\]")
+  expect_error(torch_index_select(y, 1, torch_tensor(0L)), "found a 0")
+  expect_error(torch_gather(y, 1, torch_tensor(6L)), "index 6 is out of bounds")
+  expect_error(torch_index_add(y, 1, 1:2, torch_ones(3)), "2 positions for a dimension of size 3")
+})
+
+test_that("classes outside 1..C are told by cross entropy", {
+  expect_error(nnf_cross_entropy(logits, torch_tensor(c(0L, 1L))), "Indexing starts at 1 but found a 0")
+  expect_error(nnf_cross_entropy(logits, torch_tensor(c(4L, 1L))), "target class 4 is out of bounds for 3 classes")
+  expect_error(nnf_cross_entropy(logits, torch_tensor(c(1, 2))), "expected a Long target, got Float")
+  expect_error(nnf_cross_entropy(logits, torch_tensor(1:3)), "target of size \\[2\\].*got size \\[3\\]")
+  expect_error(nnf_cross_entropy(logits, torch_tensor(1:2), weight = torch_ones(2)), "3 elements, one for each class")
+  expect_error(nnf_cross_entropy(logits, torch_tensor(1:2), reduction = "max"), "\"mean\"")
+  expect_error(nnf_binary_cross_entropy(torch_tensor(2), torch_tensor(1)), "between 0 and 1")
+})
+
+test_that("what is missing has no place in integers", {
+  expect_error(torch_tensor(c(1L, NA)), "element 2 is NA.*integer and logical", class = "value_error")
+  expect_error(torch_tensor(c(TRUE, NA)), "element 2 is NA")
+  expect_error(torch_tensor(c(1, NA), dtype = torch_int64()), "element 2 is NA")
+  expect_error(torch_tensor(NaN, dtype = torch_uint8()), "element 1 is NA")
+  expect_error(torch_full(c(2, 2), NA), "`fill_value` is NA")
+  expect_true(is.nan(as.array(torch_tensor(c(1, NA)))[[2]]))
+})
+
+test_that("data that are no numbers are refused", {
+  expect_error(torch_tensor("a"), "got \"a\"")
+  expect_error(torch_tensor(list(1, 2)), "torch_stack")
+  expect_error(torch_tensor(data.frame(a = 1)), "<data.frame>")
+  expect_error(torch_tensor(1i), "<complex>")
+  expect_error(torch_tensor(sum), "<function>")
+})
+
+test_that("tensors restored from a saved workspace say so and can be dropped", {
+  file <- withr::local_tempfile()
+  saveRDS(list(x = x, model = nn_linear(2, 2)), file)
+  restored <- readRDS(file)
+  message <- "restored from a saved workspace"
+  expect_error(print(restored$x), message)
+  expect_error(restored$x + 1, message)
+  expect_error(as.array(restored$x), message)
+  expect_error(dim(restored$x), message)
+  expect_error(restored$x[1], message)
+  expect_error({restored$x[1] <- 1}, message)
+  expect_error(restored$model(torch_randn(1, 2)), message)
+  rm(restored)
+  gc()
+  expect_equal(dim(x), c(2, 3, 4))
+})
+
+test_that("memory that is not there gives an error, and what was computed stays", {
+  before <- x$sum()$item()
+  candela_memory_limit(64e6)
+  withr::defer(candela_memory_limit(0))
+  expect_error(torch_zeros(1000, 1000, 100), "cannot allocate 400", class = "runtime_error")
+  big <- torch_zeros(1000, 1000)
+  expect_error(nnf_interpolate(big$reshape(c(1, 1, 1000, 1000)), size = c(9000, 9000))[1, 1, 1, 1], "smaller batch")
+  expect_error(torch_matmul(torch_zeros(9000, 1), torch_zeros(1, 9000)), "cannot allocate")
+  net <- nn_conv2d(3, 64, 3, padding = 1)
+  expect_error(net(torch_randn(1, 3, 900, 900))$sum()$backward(), "cannot allocate")
+  candela_memory_limit(0)
+  expect_equal(x$sum()$item(), before)
+  expect_equal(dim(net(torch_randn(1, 3, 9, 9))), c(1, 64, 9, 9))
+})
+
+test_that("a memory limit must be a number of bytes", {
+  for (limit in list(-1, NA, "a", c(1, 2))) expect_error(candela_memory_limit(limit), "number of bytes")
+})
+
+test_that("optimisers refuse rates that make no sense", {
+  for (make in list(optim_adam, optim_sgd, optim_adamw, optim_rmsprop, optim_adagrad, optim_rprop, optim_asgd)) {
+    expect_error(make(weights(), lr = -1), "Invalid learning rate: -1", class = "value_error")
+    expect_error(make(weights(), lr = NA), "Invalid learning rate: NA")
+  }
+  expect_error(optim_sgd(weights()), "lr")
+  expect_error(optim_adam(list(), lr = 0.1), "empty parameter list")
+  expect_error(optim_adam(list(weights()[[1]] * 2), lr = 0.1), "non-leaf")
+  expect_error(optim_adam(weights(), betas = c(2, 0.9)), "Invalid beta parameter at index 1")
+})
+
+test_that("loaders refuse sizes that make no sense", {
+  data <- tensor_dataset(torch_randn(10, 3))
+  for (size in list(0, -1, NA, 1.5, "a", 1:2)) {
+    expect_error(dataloader(data, batch_size = size), "`batch_size` must be a whole number of at least 1")
+  }
+  expect_error(dataloader(1:3), "must be a dataset")
+  expect_error(dataloader(tensor_dataset(torch_zeros(0, 3)), batch_size = 2), "has no items")
+  expect_error(dataset_subset(data, 11), "between 1 and the number of items, 10")
+  expect_error(tensor_dataset(torch_zeros(2), torch_zeros(3)), "same first dimension")
+  expect_error(data[11], "out of bounds")
+  expect_error(data[0], "found a 0")
+})
+
+test_that("weights that do not fit name the parameter and both shapes", {
+  net <- nn_linear(3, 2)
+  before <- as.array(net$weight$detach())
+  expect_error(net$load_state_dict(nn_linear(4, 2)$state_dict()), "weight.*\\[2, 4\\].*\\[2, 3\\]|weight.*\\[2, 3\\].*\\[2, 4\\]")
+  expect_error(net$load_state_dict(list(weight = net$weight)), "bias")
+  expect_equal(as.array(net$weight$detach()), before)
+})
+
+test_that("files that are missing, cut or of another kind are named", {
+  folder <- withr::local_tempdir()
+  missing_file <- file.path(folder, "not-there")
+  for (read in list(image_read, load_safetensors, load_state_dict, torch_load)) {
+    expect_error(read(missing_file), "not-there")
+  }
+  gif <- file.path(folder, "beagle.jpg")
+  writeBin(c(charToRaw("GIF89a"), as.raw(rep(0, 60))), gif)
+  expect_error(image_read(gif), "beagle\\.jpg.*GIF|GIF.*beagle\\.jpg")
+  picture <- array(runif(3 * 20 * 20), c(20, 20, 3))
+  for (extension in c("png", "jpg")) {
+    whole <- file.path(folder, paste0("whole.", extension))
+    image_write(picture, whole)
+    bytes <- readBin(whole, "raw", file.size(whole))
+    cut <- file.path(folder, paste0("cut.", extension))
+    for (size in c(0, 3, 20, length(bytes) %/% 3)) {
+      writeBin(utils::head(bytes, size), cut)
+      expect_error(image_read(cut), paste0("cut\\.", extension))
+    }
+  }
+  tensors <- file.path(folder, "whole.safetensors")
+  save_safetensors(list(a = x), tensors)
+  bytes <- readBin(tensors, "raw", file.size(tensors))
+  cut <- file.path(folder, "cut.safetensors")
+  for (size in c(0, 7, 30, length(bytes) - 1)) {
+    writeBin(utils::head(bytes, size), cut)
+    expect_error(load_safetensors(cut), "cut\\.safetensors")
+  }
+})
+
+test_that("PyTorch files that end early are errors that name the file", {
+  skip_without_reference("weights_zip.pth")
+  cut <- withr::local_tempfile(fileext = ".pth")
+  for (name in c("weights_zip.pth", "weights_legacy.pth")) {
+    bytes <- readBin(reference_path(name), "raw", file.size(reference_path(name)))
+    for (size in c(0, 10, length(bytes) %/% 2, length(bytes) - 100)) {
+      writeBin(utils::head(bytes, size), cut)
+      expect_error(load_state_dict(cut), basename(cut), fixed = TRUE)
+    }
+  }
+})
+
+test_that("saving where nothing can be written leaves the old file", {
+  skip_on_os("windows")
+  folder <- withr::local_tempdir()
+  path <- file.path(folder, "model.safetensors")
+  save_safetensors(list(a = x), path)
+  before <- tools::md5sum(path)
+  expect_error(save_safetensors(list(a = "no tensor"), path))
+  expect_error(save_safetensors(list(a = x), file.path(folder, "no-folder", "model.safetensors")), "no-folder")
+  expect_error(torch_save(x, file.path(folder, "no-folder", "model.pt")), "no-folder")
+  expect_error(image_write(array(0.5, c(4, 4, 3)), file.path(folder, "no-folder", "a.png")), "no-folder")
+  expect_identical(tools::md5sum(path), before)
+  expect_identical(list.files(folder), "model.safetensors")
+})
+
+test_that("autograd says what is wrong", {
+  expect_error((x * 2)$backward(), "grad")
+  w <- torch_ones(2, requires_grad = TRUE)
+  expect_error((w * 2)$backward(), "only for scalar outputs")
+  loss <- (w * w)$sum()
+  loss$backward()
+  expect_error(loss$backward(), "retain_graph = TRUE")
+  e <- w$exp()
+  loss <- e$sum()
+  e$add_(1)
+  expect_error(loss$backward(), "modified by an inplace operation")
+  expect_error(w$add_(1), "with_no_grad")
+  expect_error(torch_tensor(1L, requires_grad = TRUE), "floating point")
+  expect_error(x$item(), "24 elements cannot be converted to a scalar")
+})
+
+test_that("training checks callbacks and breakpoints, and warns once of losses that are not finite", {
+  data <- list(torch_randn(96, 2), torch_randn(96, 1))
+  model <- nn_linear %>%
+    setup(loss = nn_mse_loss(), optimizer = optim_sgd) %>%
+    set_hparams(in_features = 2, out_features = 1) %>%
+    set_opt_hparams(lr = 0.1)
+  expect_error(fit(model, data, epochs = 1, callbacks = list(1), verbose = FALSE), "LuzCallback")
+  expect_error(fit(model, data, epochs = 1, callbacks = luz_callback_csv_logger, verbose = FALSE), "initialize")
+  expect_error(fit(model, data, epochs = "a", verbose = FALSE), "`epochs`")
+  expect_warning(luz_callback_lr_scheduler(lr_step, step_size = 1, call_on = "on_batch_end"),
+    "no breakpoint \"on_batch_end\"", class = "candela_warning_breakpoint")
+  expect_error(fit(set_opt_hparams(model, lr = -1), data, epochs = 1, verbose = FALSE), "learning rate")
+  warnings <- list()
+  withCallingHandlers(
+    fit(set_opt_hparams(model, lr = 1e30), data, epochs = 2, verbose = FALSE),
+    warning = function(w) {
+      warnings[[length(warnings) + 1]] <<- w
+      invokeRestart("muffleWarning")
+    }
+  )
+  expect_length(warnings, 1)
+  expect_s3_class(warnings[[1]], "candela_warning_nan_loss")
+  expect_match(conditionMessage(warnings[[1]]), "not finite in batch . of epoch 1")
+})

@@ -1,0 +1,199 @@
+# Kernels of every instruction set on awkward shapes: float32 against the same operation in double precision, and any
+# number of threads bit by bit equal.
+
+simd_levels <- function() {
+  levels <- c("plain", "neon", "avx2", "avx512")
+  Filter(function(level) withr::with_envvar(c(CANDELA_SIMD = level), candela_info()$simd) == level, levels)
+}
+
+with_simd <- function(level, code) {
+  withr::with_envvar(c(CANDELA_SIMD = level), {
+    candela_info()
+    code
+  })
+}
+
+# Runs f on copies of the inputs, gives the result and the gradients of sum(result * weights) as arrays.
+value_and_gradients <- function(f, inputs, dtype) {
+  inputs <- lapply(inputs, function(x) torch_tensor(x, dtype = dtype, requires_grad = TRUE))
+  y <- do.call(f, unname(inputs))
+  weight <- torch_tensor(array(sin(seq_len(prod(dim(y)))), dim(y)), dtype = dtype)
+  (y * weight)$sum()$backward()
+  c(list(as.array(y$detach())), unname(lapply(inputs, function(x) as.array(x$grad))))
+}
+
+expect_kernels_agree <- function(f, inputs, label, tolerance = 2e-5) {
+  exact <- value_and_gradients(f, inputs, torch_double())
+  threads <- torch_get_num_threads()
+  withr::defer({
+    torch_set_num_threads(threads)
+    candela_info()
+  })
+  for (level in simd_levels()) {
+    with_simd(level, {
+      torch_set_num_threads(1)
+      one <- value_and_gradients(f, inputs, torch_float())
+      torch_set_num_threads(2)
+      two <- value_and_gradients(f, inputs, torch_float())
+    })
+    expect_identical(two, one, label = paste(label, level, "on two threads"))
+    for (i in seq_along(exact)) {
+      error <- max(abs(one[[i]] - exact[[i]])) / max(abs(exact[[i]]), 1e-6)
+      what <- if (i == 1) "value" else paste("gradient of input", i - 1)
+      expect_lt(error, tolerance, label = paste(label, level, what))
+    }
+  }
+}
+
+random_array <- function(...) array(stats::rnorm(prod(...)), c(...))
+
+conv_case <- function(n, channels, out, h, w, k, ...) {
+  options <- list(...)
+  groups <- if (is.null(options$groups)) 1 else options$groups
+  k <- rep_len(k, 2)
+  inputs <- list(random_array(c(n, channels, h, w)), random_array(c(out, channels / groups, k)), random_array(out))
+  label <- sprintf("conv2d %dx%dx%dx%d to %d, kernel %dx%d", n, channels, h, w, out, k[1], k[2])
+  expect_kernels_agree(function(x, weight, bias) do.call(nnf_conv2d, c(list(x, weight, bias), options)), inputs, label)
+}
+
+test_that("this machine has the plain kernels and those it uses", {
+  expect_true("plain" %in% simd_levels())
+  expect_true(candela_info()$simd_best %in% simd_levels())
+})
+
+test_that("convolution, by hand", {
+  x <- random_array(c(1, 2, 4, 5))
+  w <- random_array(c(3, 2, 3, 2))
+  y <- array(0, c(1, 3, 2, 4))
+  for (k in 1:3) for (i in 1:2) for (j in 1:4) y[1, k, i, j] <- sum(x[1, , i:(i + 2), j:(j + 1)] * w[k, , , ])
+  for (level in simd_levels()) {
+    expect_equal(as.array(with_simd(level, nnf_conv2d(torch_tensor(x), torch_tensor(w)) + 0)), y, tolerance = 1e-5)
+  }
+})
+
+test_that("dense convolutions of awkward shapes", {
+  set.seed(1)
+  conv_case(1, 1, 1, 1, 1, 1)
+  conv_case(1, 3, 16, 13, 17, 3, padding = 1)
+  conv_case(2, 19, 16, 9, 33, 3, padding = 1)
+  conv_case(1, 16, 3, 21, 15, 3, padding = 1)
+  conv_case(1, 3, 32, 15, 15, 3, stride = 2, padding = 1)
+  conv_case(1, 7, 5, 11, 11, 5, stride = 3, padding = 2)
+  conv_case(1, 4, 6, 10, 12, 2, stride = 5)
+  conv_case(1, 4, 6, 12, 14, 3, dilation = 3, padding = 3)
+  conv_case(2, 6, 9, 8, 7, c(1, 3), padding = c(0, 1), groups = 3)
+  conv_case(1, 70, 65, 5, 6, 3, padding = 1)
+  conv_case(3, 8, 8, 1, 1, 3, padding = 1)
+})
+
+test_that("pointwise and depthwise convolutions", {
+  set.seed(2)
+  conv_case(1, 3, 1, 7, 7, 1)
+  conv_case(2, 33, 65, 9, 11, 1)
+  conv_case(1, 96, 24, 14, 13, 1)
+  conv_case(1, 17, 31, 9, 9, 1, stride = 2)
+  conv_case(1, 19, 19, 12, 13, 3, padding = 1, groups = 19)
+  conv_case(2, 32, 32, 9, 9, 3, stride = 2, padding = 1, groups = 32)
+  conv_case(1, 5, 10, 9, 8, 3, padding = 1, groups = 5)
+  conv_case(1, 48, 48, 2, 2, 3, padding = 1, groups = 48)
+})
+
+test_that("transposed convolutions", {
+  set.seed(3)
+  case <- function(n, channels, out, h, w, k, ...) {
+    inputs <- list(random_array(c(n, channels, h, w)), random_array(c(channels, out, k, k)), random_array(out))
+    expect_kernels_agree(function(x, weight, bias) nnf_conv_transpose2d(x, weight, bias, ...), inputs,
+      sprintf("conv_transpose2d %dx%dx%dx%d to %d, kernel %d", n, channels, h, w, out, k))
+  }
+  case(1, 1, 1, 1, 1, 2, stride = 2)
+  case(2, 32, 16, 5, 7, 2, stride = 2)
+  case(1, 19, 33, 3, 4, 2, stride = 2)
+  case(1, 6, 4, 5, 4, 3, stride = 2, padding = 1, output_padding = 1)
+  case(1, 3, 5, 4, 6, 2, stride = 3)
+  case(1, 3, 5, 6, 6, 3, dilation = 2)
+})
+
+test_that("matrix products around the edges of tiles", {
+  set.seed(4)
+  for (size in list(c(1, 1, 1), c(5, 7, 3), c(17, 33, 65), c(64, 130, 31), c(1, 300, 9), c(97, 1, 50))) {
+    inputs <- list(random_array(size[1:2]), random_array(size[2:3]))
+    expect_kernels_agree(torch_matmul, inputs, paste("product", paste(size, collapse = "x")))
+  }
+})
+
+test_that("batch norm in training and evaluation", {
+  set.seed(5)
+  for (shape in list(c(2, 1, 3, 3), c(3, 19, 7, 5), c(2, 32, 8, 9), c(9, 4), c(4, 5, 11))) {
+    channels <- shape[[2]]
+    inputs <- list(random_array(shape), random_array(channels), random_array(channels))
+    for (training in c(TRUE, FALSE)) {
+      mean <- random_array(channels)
+      variance <- stats::runif(channels, 0.5, 2)
+      batch_norm <- function(x, weight, bias) {
+        dtype <- x$dtype
+        nnf_batch_norm(x, torch_tensor(mean, dtype = dtype), torch_tensor(variance, dtype = dtype), weight, bias, training)
+      }
+      label <- paste("batch norm", paste(shape, collapse = "x"), if (training) "training" else "evaluation")
+      expect_kernels_agree(batch_norm, inputs, label, tolerance = 1e-4)
+    }
+  }
+})
+
+test_that("activations, on lengths around a vector", {
+  set.seed(6)
+  activations <- list(
+    relu = nnf_relu, relu6 = nnf_relu6, sigmoid = nnf_sigmoid, tanh = nnf_tanh, gelu = nnf_gelu, silu = nnf_silu,
+    hardswish = nnf_hardswish, elu = nnf_elu, softplus = nnf_softplus, leaky_relu = nnf_leaky_relu,
+    exp = torch_exp, log_softmax = function(x) nnf_log_softmax(x, dim = 1)
+  )
+  for (name in names(activations)) {
+    for (n in c(1, 7, 16, 33)) {
+      expect_kernels_agree(activations[[name]], list(array(c(0.5, 3 * stats::rnorm(n - 1)))), paste(name, n), tolerance = 1e-5)
+    }
+  }
+})
+
+test_that("pooling and interpolation", {
+  set.seed(7)
+  x <- list(random_array(c(2, 19, 9, 7)))
+  expect_kernels_agree(function(x) nnf_max_pool2d(x, 3, 2, 1), x, "max pooling")
+  expect_kernels_agree(function(x) nnf_avg_pool2d(x, 2), x, "average pooling")
+  expect_kernels_agree(function(x) nnf_adaptive_avg_pool2d(x, c(2, 5)), x, "adaptive pooling")
+  expect_kernels_agree(function(x) nnf_interpolate(x, size = c(13, 4), mode = "bilinear"), x, "bilinear", 1e-4)
+  expect_kernels_agree(function(x) nnf_interpolate(x, size = c(5, 15)), x, "nearest")
+})
+
+test_that("four threads give the bits of one", {
+  threads <- torch_get_num_threads()
+  withr::defer(torch_set_num_threads(threads))
+  skip_on_cran() # more than two threads
+  set.seed(8)
+  x <- random_array(c(4, 19, 40, 33))
+  w <- random_array(c(24, 19, 3, 3))
+  of <- function(n) {
+    torch_set_num_threads(n)
+    value_and_gradients(function(x, w) nnf_relu(nnf_conv2d(x, w, padding = 1)), list(x, w), torch_float())
+  }
+  expect_identical(of(4), of(1))
+})
+
+test_that("sorting keeps the order of equal elements, and NaN last", {
+  x <- c(3, NaN, -1, 0, -0, 3, Inf, -Inf, 2)
+  rising <- torch_sort(torch_tensor(x))
+  expect_equal(as.array(rising[[2]]), c(8, 3, 4, 5, 9, 1, 6, 7, 2))
+  falling <- torch_sort(torch_tensor(x), descending = TRUE)
+  expect_equal(as.array(falling[[2]]), c(2, 7, 1, 6, 9, 4, 5, 3, 8))
+  set.seed(9)
+  for (n in c(1, 63, 64, 1000)) {
+    for (values in list(stats::rnorm(n), sample(-50:50, n, TRUE))) {
+      sorted <- torch_sort(torch_tensor(values, dtype = if (is.integer(values)) torch_long() else torch_double()))
+      expect_equal(as.numeric(as.array(sorted[[1]])), sort(as.numeric(values)))
+      expect_equal(as.numeric(as.array(sorted[[2]])), order(values))
+      falling <- torch_sort(torch_tensor(values, dtype = torch_double()), descending = TRUE)
+      expect_equal(as.numeric(as.array(falling[[2]])), order(values, decreasing = TRUE, method = "radix"))
+    }
+  }
+  m <- matrix(stats::rnorm(600), 6)
+  expect_equal(as.array(torch_sort(torch_tensor(m, dtype = torch_double()), dim = 1)[[1]]), apply(m, 2, sort))
+  expect_equal(as.array(torch_median(torch_tensor(c(5, 1, 4, 2)))), 2)
+})
