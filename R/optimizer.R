@@ -233,22 +233,21 @@ fused_step <- function(optimizer, closure, rule, hyper, states) {
 
 fused_group_step <- function(store, params, rule, hyper, begin) {
   map <- store$map
-  wanted <- !vapply(begin, is.null, NA)
-  kept <- lapply(params, function(param) {
-    address <- rlang::obj_address(param)
-    state <- begin_state(map[[address]], begin[wanted], param)
-    state$step <- as.double(state$step) + 1
-    map[[address]] <- state
-  })
-  columns <- lapply(names(begin), function(name) if (wanted[[name]]) lapply(kept, .subset2, name))
-  .Call(cdr_optim_step, rule, hyper, params, columns, vapply(kept, .subset2, 0, "step"))
+  names <- names(begin)
+  names[vapply(begin, is.null, NA)] <- ""
+  kept <- vector("list", length(params))
+  for (i in seq_along(params)) {
+    address <- rlang::obj_address(params[[i]])
+    kept[[i]] <- map[[address]] <- begin_state(map[[address]], begin, params[[i]])
+  }
+  .Call(cdr_optim_step, rule, hyper, params, kept, names)
 }
 
-# The state of a parameter with all that `begin` names.
+# The state of a parameter for its next update, with all that `begin` names.
 begin_state <- function(state, begin, param) {
-  if (is.null(state$step)) state$step <- 0
+  state$step <- if (is.null(state$step)) 1 else as.double(state$step) + 1
   for (name in names(begin)) {
-    if (is.null(state[[name]])) state[[name]] <- with_no_grad(begin[[name]](param))
+    if (is.null(state[[name]]) && !is.null(begin[[name]])) state[[name]] <- with_no_grad(begin[[name]](param))
   }
   state
 }

@@ -1,5 +1,6 @@
 /* Optimiser steps and gradient clipping from R. */
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "optim/step.h"
@@ -45,44 +46,60 @@ SEXP cdr_zero_grad(SEXP params)
     return R_NilValue;
 }
 
-static cd_tensor *state_at(SEXP states, R_xlen_t position, R_xlen_t i)
+/* The element of a named list, or NULL. */
+static SEXP named(SEXP list, const char *name)
 {
-    SEXP column = position < Rf_xlength(states) ? VECTOR_ELT(states, position) : R_NilValue;
-    return column == R_NilValue ? NULL : cdr_defined(VECTOR_ELT(column, i), "state")->value;
+    SEXP names = Rf_getAttrib(list, R_NamesSymbol);
+    for (R_xlen_t i = 0; i < Rf_xlength(names); i++) {
+        if (strcmp(CHAR(STRING_ELT(names, i)), name) == 0) {
+            return VECTOR_ELT(list, i);
+        }
+    }
+    return R_NilValue;
 }
 
-static void check_states(SEXP states, R_xlen_t n)
+static cd_tensor *state_at(SEXP state, SEXP names, R_xlen_t k)
 {
-    for (R_xlen_t k = 0; k < Rf_xlength(states); k++) {
-        if (VECTOR_ELT(states, k) != R_NilValue && Rf_xlength(VECTOR_ELT(states, k)) != n) {
-            cdr_stop(CD_EINTERNAL, "the state of an optimiser does not fit its parameters.");
-        }
+    const char *name = k < Rf_xlength(names) ? CHAR(STRING_ELT(names, k)) : "";
+    return name[0] == '\0' ? NULL : cdr_defined(named(state, name), "state")->value;
+}
+
+static void check_step(const cd_rule *rule, SEXP hyper, SEXP params, SEXP states, SEXP names)
+{
+    if (rule == NULL || TYPEOF(hyper) != REALSXP || Rf_xlength(hyper) != rule->n_hyper) {
+        cdr_stop(CD_EVALUE, "optimiser: every learning rate, beta and so on must be a single number.");
+    }
+    bool fits = TYPEOF(names) == STRSXP && TYPEOF(states) == VECSXP && TYPEOF(params) == VECSXP &&
+                Rf_xlength(states) == Rf_xlength(params);
+    for (R_xlen_t i = 0; fits && i < Rf_xlength(states); i++) {
+        fits = TYPEOF(VECTOR_ELT(states, i)) == VECSXP;
+    }
+    if (!fits) {
+        cdr_stop(CD_EINTERNAL, "the state of an optimiser does not fit its parameters.");
     }
 }
 
-/* rule: name; hyper: its numbers; params: list of tensors, all with gradients; states: list of lists of
- * tensors or NULL, one for each kind of state; steps: number of this update for each parameter. */
-SEXP cdr_optim_step(SEXP rule_name, SEXP hyper, SEXP params, SEXP states, SEXP steps)
+/* rule: name; hyper: its numbers; params: list of tensors, all with gradients; states: for each, a named list
+ * with the number of this update as `step`; names: which tensors of that list are the rule's states, in its
+ * order, "" for one it does without. */
+SEXP cdr_optim_step(SEXP rule_name, SEXP hyper, SEXP params, SEXP states, SEXP names)
 {
     cd_error err;
     R_xlen_t n = Rf_xlength(params);
     const cd_rule *rule = cd_rule_find(cdr_string(rule_name, "rule"));
-    if (rule == NULL || TYPEOF(hyper) != REALSXP || Rf_xlength(hyper) != rule->n_hyper ||
-        TYPEOF(steps) != REALSXP || Rf_xlength(steps) != n) {
-        cdr_stop(CD_EVALUE, "optimiser: every learning rate, beta and so on must be a single number.");
-    }
-    check_states(states, n);
+    check_step(rule, hyper, params, states, names);
     cd_step_item *item = (cd_step_item *)R_alloc((size_t)n + 1, sizeof *item);
     for (R_xlen_t i = 0; i < n; i++) {
+        SEXP state = VECTOR_ELT(states, i);
         const cd_variable *v = cdr_defined(VECTOR_ELT(params, i), "params");
         if (v->grad == NULL) {
             cdr_stop(CD_EINTERNAL, "a parameter has no gradient.");
         }
         item[i].param = v->value;
         item[i].grad = v->grad;
-        item[i].step = REAL(steps)[i];
+        item[i].step = cdr_double(named(state, "step"), "step");
         for (int k = 0; k < CD_MAX_RULE_STATES; k++) {
-            item[i].state[k] = state_at(states, k, i);
+            item[i].state[k] = state_at(state, names, k);
         }
     }
     if (cd_step(rule, REAL(hyper), (int)n, item, &err) != CD_OK) {
