@@ -1,6 +1,9 @@
 /* Activations: y = f(x), element by element, in the memory order of x. */
+#include <math.h>
+
 #include "autograd/dense.h"
 #include "kernels/activation.h"
+#include "kernels/mask.h"
 #include "tensor/pending.h"
 
 /* Parameters of a function: 0 where it has fewer. */
@@ -27,20 +30,9 @@ static cd_status source(cd_tensor **x, const cd_call *call, cd_error *err)
     return cd_dense_like(x, call->in[0], call->out[0], err);
 }
 
-/* An input that is still to be computed is computed together with the activation, in one pass. */
-static cd_status activate_pending(cd_call *call, cdk_activation_function f, cd_error *err)
-{
-    const cd_pending *pending = call->in[0]->pending;
-    cdk_activation activation = f == CDK_RELU6 ? CDK_ACTIVATION_RELU6 : CDK_ACTIVATION_RELU;
-    return pending->recipe(call->out[0], pending, activation, err);
-}
-
 static cd_status activation_forward(cd_call *call, cdk_activation_function f, cd_error *err)
 {
     cd_tensor *x;
-    if (call->in[0]->pending != NULL) {
-        return activate_pending(call, f, err);
-    }
     double a = parameter(call->n_attr, call->attr, FIRST), b = parameter(call->n_attr, call->attr, SECOND);
     void *y = cd_tensor_data(call->out[0]);
     CD_TRY(source(&x, call, err));
@@ -100,32 +92,92 @@ static cd_status activation_backward(cd_gradient *g, cdk_activation_function f, 
     return status;
 }
 
-#define ACTIVATION(id, function, backward_text, more_traits, kept_flag, kept_tensor) \
-    static cd_status id##_forward(cd_call *call, cd_error *err)                      \
-    {                                                                                \
-        return activation_forward(call, function, err);                              \
-    }                                                                                \
-    static cd_status id##_backward(cd_gradient *g, cd_error *err)                    \
-    {                                                                                \
-        return activation_backward(g, function, kept_tensor, err);                   \
-    }                                                                                \
-    const cd_op cd_op_##id = {.name = #id,                                           \
-                              .backward_name = backward_text,                        \
-                              .min_in = 1,                                           \
-                              .max_in = 1,                                           \
-                              .n_out = 1,                                            \
-                              .keeps = kept_flag,                                    \
-                              .traits = CD_POINTWISE | (more_traits),                \
-                              .shape = activation_shape,                             \
-                              .forward = id##_forward,                               \
+/* Rectifiers keep one bit per element: whether the gradient passes. */
+
+/* An input that is still to be computed is computed together with the activation, in one pass. */
+static cd_status activate_pending(cd_call *call, cdk_activation_function f, cd_error *err)
+{
+    const cd_pending *pending = call->in[0]->pending;
+    cdk_activation activation = f == CDK_RELU6 ? CDK_ACTIVATION_RELU6 : CDK_ACTIVATION_RELU;
+    return pending->recipe(call->out[0], pending, activation, err);
+}
+
+enum { SAVED_MASK };
+
+static cd_status save_mask(cd_call *call, double high, cd_error *err)
+{
+    const cd_tensor *y = call->out[0];
+    int64_t n = cd_tensor_numel(y), bytes = cdk_mask_bytes(n);
+    CD_TRY(cd_tensor_new(&call->saved[SAVED_MASK], CD_UINT8, 1, &bytes, CD_CONTIGUOUS, err));
+    uint8_t *mask = cd_tensor_data(call->saved[SAVED_MASK]);
+    if (y->dtype == CD_FLOAT32) {
+        cdk_mask_f32(mask, cd_tensor_data(y), n, (float)high);
+    } else {
+        cdk_mask_f64(mask, cd_tensor_data(y), n, high);
+    }
+    return CD_OK;
+}
+
+static cd_status rectifier_forward(cd_call *call, cdk_activation_function f, double high, cd_error *err)
+{
+    CD_TRY(call->in[0]->pending != NULL ? activate_pending(call, f, err) : activation_forward(call, f, err));
+    return call->differentiable ? save_mask(call, high, err) : CD_OK;
+}
+
+static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
+{
+    cd_tensor *dy;
+    const uint8_t *mask = cd_tensor_data(g->saved[SAVED_MASK]);
+    CD_TRY(cd_dense_like(&dy, g->dy[0], g->out[0], err));
+    cd_status status = gradient_target(g, dy, g->out[0], err);
+    if (status == CD_OK && dy->dtype == CD_FLOAT32) {
+        cdk_mask_gradient_f32(cd_tensor_data(g->dx[0]), cd_tensor_data(dy), mask, cd_tensor_numel(dy));
+    } else if (status == CD_OK) {
+        cdk_mask_gradient_f64(cd_tensor_data(g->dx[0]), cd_tensor_data(dy), mask, cd_tensor_numel(dy));
+    }
+    cd_tensor_release(dy);
+    return status;
+}
+
+#define RECTIFIER(id, function, high, backward_text)                     \
+    static cd_status id##_forward(cd_call *call, cd_error *err)          \
+    {                                                                    \
+        return rectifier_forward(call, function, high, err);             \
+    }                                                                    \
+    const cd_op cd_op_##id = {.name = #id,                               \
+                              .backward_name = backward_text,            \
+                              .min_in = 1,                               \
+                              .max_in = 1,                               \
+                              .n_out = 1,                                \
+                              .traits = CD_POINTWISE | CD_TAKES_PENDING, \
+                              .shape = activation_shape,                 \
+                              .forward = id##_forward,                   \
+                              .backward = rectifier_backward};
+
+RECTIFIER(relu, CDK_RELU, INFINITY, "ReluBackward0")
+RECTIFIER(relu6, CDK_RELU6, 6, "HardtanhBackward0")
+
+#define ACTIVATION(id, function, backward_text, kept_flag, kept_tensor) \
+    static cd_status id##_forward(cd_call *call, cd_error *err)         \
+    {                                                                   \
+        return activation_forward(call, function, err);                 \
+    }                                                                   \
+    static cd_status id##_backward(cd_gradient *g, cd_error *err)       \
+    {                                                                   \
+        return activation_backward(g, function, kept_tensor, err);      \
+    }                                                                   \
+    const cd_op cd_op_##id = {.name = #id,                              \
+                              .backward_name = backward_text,           \
+                              .min_in = 1,                              \
+                              .max_in = 1,                              \
+                              .n_out = 1,                               \
+                              .keeps = kept_flag,                       \
+                              .traits = CD_POINTWISE,                   \
+                              .shape = activation_shape,                \
+                              .forward = id##_forward,                  \
                               .backward = id##_backward};
 #define FROM_INPUT(id, function, backward_text) \
-    ACTIVATION(id, function, backward_text, 0, CD_KEEP_IN(0), g->in[0])
-#define FROM_OUTPUT(id, function, backward_text) \
-    ACTIVATION(id, function, backward_text, CD_TAKES_PENDING, CD_KEEP_OUT(0), g->out[0])
-
-FROM_OUTPUT(relu, CDK_RELU, "ReluBackward0")
-FROM_OUTPUT(relu6, CDK_RELU6, "HardtanhBackward0")
+    ACTIVATION(id, function, backward_text, CD_KEEP_IN(0), g->in[0])
 FROM_INPUT(hardtanh, CDK_HARDTANH, "HardtanhBackward0")
 FROM_INPUT(leaky_relu, CDK_LEAKY_RELU, "LeakyReluBackward0")
 FROM_INPUT(elu, CDK_ELU, "EluBackward0")

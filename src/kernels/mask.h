@@ -1,0 +1,22 @@
+/* One bit per element: where a clipped result still depends on its input.
+ *
+ * Bit i % 8 of mask[i / 8] is 0 < y[i] < high, as rectifiers and their relatives need for their gradient: a
+ * thirty-second of the memory the float results take. Work is split over threads at multiples of 8 elements.
+ */
+#ifndef CANDELA_KERNELS_MASK_H
+#define CANDELA_KERNELS_MASK_H
+
+#include <stdint.h>
+
+/* Bytes of a mask of n elements. */
+int64_t cdk_mask_bytes(int64_t n);
+
+/* high may be INFINITY. NaN gives 0. */
+void cdk_mask_f32(uint8_t *mask, const float *y, int64_t n, float high);
+void cdk_mask_f64(uint8_t *mask, const double *y, int64_t n, double high);
+
+/* dx[i] = mask bit i ? dy[i] : 0; dx may be dy. */
+void cdk_mask_gradient_f32(float *dx, const float *dy, const uint8_t *mask, int64_t n);
+void cdk_mask_gradient_f64(double *dx, const double *dy, const uint8_t *mask, int64_t n);
+
+#endif
