@@ -256,7 +256,6 @@ cd_status cd_memory_alloc(void **block, size_t nbytes, cd_error *err)
         return out_of_memory(nbytes, err);
     }
     pool.count.in_use += h->capacity;
-    pool.count.allocated += h->capacity;
     if (pool.count.in_use > pool.count.peak) {
         pool.count.peak = pool.count.in_use;
     }
@@ -327,11 +326,6 @@ cd_memory_counters cd_memory_count(void)
 void cd_memory_reset_peak(void)
 {
     pool.count.peak = pool.count.in_use;
-}
-
-void cd_memory_reset_pressure(void)
-{
-    pool.count.allocated = 0;
 }
 
 void cd_memory_set_limit(size_t nbytes)

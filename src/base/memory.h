@@ -30,15 +30,13 @@ void cd_memory_trim(void);
 cd_status cd_memory_size(size_t *bytes, size_t a, size_t b, size_t c, cd_error *err);
 
 typedef struct cd_memory_counters {
-    size_t in_use;    /* bytes of blocks handed out */
-    size_t cached;    /* bytes of blocks waiting in the pool */
-    size_t peak;      /* largest in_use so far */
-    size_t allocated; /* bytes handed out since the last cd_memory_reset_pressure */
+    size_t in_use; /* bytes of blocks handed out */
+    size_t cached; /* bytes of blocks waiting in the pool */
+    size_t peak;   /* largest in_use so far */
 } cd_memory_counters;
 
 cd_memory_counters cd_memory_count(void);
 void cd_memory_reset_peak(void);
-void cd_memory_reset_pressure(void);
 
 /* Upper bound (bytes) of in_use; 0 means none. Beyond it cd_memory_alloc fails with CD_EALLOC. */
 void cd_memory_set_limit(size_t nbytes);

@@ -10,10 +10,12 @@
 static SEXP tensor_class = NULL; /* c("torch_tensor", "R7"), preserved */
 static SEXP namespace_env = NULL;
 
-/* Bytes handed out between two collections of the youngest generation: a few activations of a large batch. */
-#define YOUNG_PRESSURE ((size_t)96 << 20)
+/* Collections are asked for when what is in use has grown by half and this much since the last one. */
+#define GROWTH ((size_t)256 << 20)
 /* A full collection when what is in use has doubled since the last one, and is at least this. */
 #define FULL_PRESSURE ((size_t)512 << 20)
+/* Backward collects first when at least this is in use: less is not worth a millisecond. */
+#define WORTH_COLLECTING ((size_t)64 << 20)
 
 static void collect_young(void);
 
@@ -151,19 +153,32 @@ static void collect_young(void)
     Rf_eval(call, R_BaseEnv);
 }
 
-void cdr_collect_if_needed(void)
+static size_t after_collection = 0;
+
+static void collect(void)
 {
     static size_t full_limit = FULL_PRESSURE;
-    if (cd_memory_count().allocated < YOUNG_PRESSURE) {
-        return;
-    }
     collect_young();
     if (cd_memory_count().in_use > full_limit) {
         R_gc();
         full_limit = 2 * cd_memory_count().in_use;
         full_limit = full_limit > FULL_PRESSURE ? full_limit : FULL_PRESSURE;
     }
-    cd_memory_reset_pressure();
+    after_collection = cd_memory_count().in_use;
+}
+
+void cdr_collect_if_needed(void)
+{
+    if (cd_memory_count().in_use > after_collection + after_collection / 2 + GROWTH) {
+        collect();
+    }
+}
+
+void cdr_collect_before_backward(void)
+{
+    if (cd_memory_count().in_use > WORTH_COLLECTING) {
+        collect();
+    }
 }
 
 /* ---- scalars ---- */

@@ -50,9 +50,14 @@ cd_status cdr_as_operand(cd_variable **v, SEXP x, cd_error *err);
  * integer64 -> int64, logical -> bool, raw -> uint8) unless dtype >= 0. A vector without dim is 1-d. */
 cd_status cdr_tensor_from_r(cd_tensor **t, SEXP x, int dtype, cd_error *err);
 
-/* Asks R for a collection when many bytes were handed out since the last one, so that tensors nobody reaches
- * any more are freed. Call in phase 1 only. */
+/* Asks R for a collection when the memory in use has grown much since the last one, so that tensors nobody
+ * reaches any more are freed. Call in phase 1 only. */
 void cdr_collect_if_needed(void);
+
+/* The same where a forward pass has just ended: its temporaries are young and unreachable, the graph is at
+ * its largest. A collection in the middle of the pass would make the collector take the temporaries alive
+ * then for old ones. */
+void cdr_collect_before_backward(void);
 
 /* Scalars from R with a clear error that names the argument. */
 int64_t cdr_int64(SEXP x, const char *what);

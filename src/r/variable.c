@@ -245,7 +245,7 @@ SEXP cdr_backward(SEXP roots, SEXP root_grads, SEXP retain_graph)
     int n = Rf_length(roots);
     cd_variable **root = variables_of(roots, "tensors");
     cd_tensor **grads = gradients_of(root_grads, n);
-    cdr_collect_if_needed();
+    cdr_collect_before_backward();
     if (cd_backward(n, root, grads, cdr_flag(retain_graph, "retain_graph"), 0, NULL, NULL, &err) != CD_OK) {
         cdr_raise(&err);
     }
