@@ -3,6 +3,7 @@
  * CDK_LEVELS(name, parameters, arguments) defines `static void name parameters` that runs the inline function
  * name_body, compiled for AVX2 where the machine has it and for the baseline elsewhere. Loops in a body are
  * plain C which the compiler turns into vector instructions: files that use this start with the pragma below.
+ * Floating point exceptions, which nobody reads, would forbid that for comparisons.
  */
 #ifndef CANDELA_KERNELS_LEVELS_H
 #define CANDELA_KERNELS_LEVELS_H
@@ -10,7 +11,7 @@
 #include "base/cpu.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("O3")
+#pragma GCC optimize("O3", "no-trapping-math")
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)

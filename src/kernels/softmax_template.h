@@ -73,13 +73,12 @@ static void NAME(scatter)(T *y, const T *block, cdk_vectors s, int64_t first, in
     }
 }
 
-/* block -= the largest of each vector; sum[j] = sum of the exponentials. */
-CDK_INLINE void BODY(shift_and_sum)(T *block, T *sum, int64_t D)
+/* block -= the largest of each vector; p = exp(block); sum[j] = sum of p. */
+CDK_INLINE void BODY(exponentials_and_sum)(T *restrict p, T *restrict block, T *restrict sum, int64_t D)
 {
-    T top[BLOCK];
+    T top[BLOCK], total[BLOCK] = {0};
     for (int j = 0; j < BLOCK; j++) {
         top[j] = block[j];
-        sum[j] = 0;
     }
     for (int64_t d = 1; d < D; d++) {
         for (int j = 0; j < BLOCK; j++) {
@@ -89,13 +88,18 @@ CDK_INLINE void BODY(shift_and_sum)(T *block, T *sum, int64_t D)
     }
     for (int64_t d = 0; d < D; d++) {
         for (int j = 0; j < BLOCK; j++) {
-            T x = block[d * BLOCK + j] - top[j];
+            T x = block[d * BLOCK + j] - top[j], e = EXP(x);
             block[d * BLOCK + j] = x;
-            sum[j] += EXP(x);
+            p[d * BLOCK + j] = e;
+            total[j] += e;
         }
     }
+    for (int j = 0; j < BLOCK; j++) {
+        sum[j] = total[j];
+    }
 }
-LEVELS(shift_and_sum, (T * block, T *sum, int64_t D), (block, sum, D))
+LEVELS(exponentials_and_sum, (T *restrict p, T *restrict block, T *restrict sum, int64_t D),
+       (p, block, sum, D))
 
 CDK_INLINE void BODY(logarithms)(T *y, const T *x)
 {
@@ -115,23 +119,40 @@ CDK_INLINE void BODY(subtract)(T *block, const T *amount, int64_t D)
 }
 LEVELS(subtract, (T * block, const T *amount, int64_t D), (block, amount, D))
 
-CDK_INLINE void BODY(exponentials)(T *block, const T *sum, int64_t D)
+/* p *= factor / sum */
+CDK_INLINE void BODY(multiply)(T *restrict p, const T *restrict factor, const T *restrict sum, int64_t D)
 {
+    T ratio[BLOCK];
+    for (int j = 0; j < BLOCK; j++) {
+        ratio[j] = factor[j] / sum[j];
+    }
     for (int64_t d = 0; d < D; d++) {
         for (int j = 0; j < BLOCK; j++) {
-            block[d * BLOCK + j] = EXP(block[d * BLOCK + j]) / sum[j];
+            p[d * BLOCK + j] *= ratio[j];
         }
     }
 }
-LEVELS(exponentials, (T * block, const T *sum, int64_t D), (block, sum, D))
+LEVELS(multiply, (T *restrict p, const T *restrict factor, const T *restrict sum, int64_t D),
+       (p, factor, sum, D))
 
-/* Logarithms of the softmax of a block, in place. */
-static void NAME(log_softmax_block)(T *block, int64_t D)
+/* Logarithms of the softmax of a block, in place; p is for its use. */
+static void NAME(log_softmax_block)(T *block, T *p, int64_t D)
 {
     T sum[BLOCK];
-    NAME(shift_and_sum)(block, sum, D);
+    NAME(exponentials_and_sum)(p, block, sum, D);
     NAME(logarithms)(sum, sum);
     NAME(subtract)(block, sum, D);
+}
+
+/* p = the softmax of a block, which changes. */
+static void NAME(softmax_block)(T *p, T *block, int64_t D)
+{
+    T sum[BLOCK], ones[BLOCK];
+    for (int j = 0; j < BLOCK; j++) {
+        ones[j] = 1;
+    }
+    NAME(exponentials_and_sum)(p, block, sum, D);
+    NAME(multiply)(p, ones, sum, D);
 }
 
 typedef struct {
@@ -162,17 +183,16 @@ static cd_status NAME(softmax_scratch)(NAME(softmax_task) * t, cd_error *err)
 static void NAME(softmax_blocks)(void *context, int64_t begin, int64_t end, int thread)
 {
     NAME(softmax_task) *t = context;
-    T *block = NAME(scratch_of)(t, thread), sum[BLOCK];
+    T *block = NAME(scratch_of)(t, thread), *p = block + t->shape.D * BLOCK;
     for (int64_t b = begin; b < end; b++) {
         int64_t count = block_size(t->shape, b);
         NAME(gather)(block, t->x, t->shape, b * BLOCK, count);
         if (t->logarithm) {
-            NAME(log_softmax_block)(block, t->shape.D);
+            NAME(log_softmax_block)(block, p, t->shape.D);
         } else {
-            NAME(shift_and_sum)(block, sum, t->shape.D);
-            NAME(exponentials)(block, sum, t->shape.D);
+            NAME(softmax_block)(p, block, t->shape.D);
         }
-        NAME(scatter)(t->out, block, t->shape, b * BLOCK, count);
+        NAME(scatter)(t->out, t->logarithm ? block : p, t->shape, b * BLOCK, count);
     }
 }
 
@@ -227,49 +247,6 @@ cd_status NAME(cdk_softmax_gradient)(T *dx, const T *dy, const T *y, cdk_vectors
 }
 
 /* Cross entropy. */
-
-/* block -= the largest of each vector; p = exp(block); sum[j] = sum of p. */
-CDK_INLINE void BODY(exponentials_and_sum)(T *restrict p, T *restrict block, T *restrict sum, int64_t D)
-{
-    T top[BLOCK], total[BLOCK] = {0};
-    for (int j = 0; j < BLOCK; j++) {
-        top[j] = block[j];
-    }
-    for (int64_t d = 1; d < D; d++) {
-        for (int j = 0; j < BLOCK; j++) {
-            T x = block[d * BLOCK + j];
-            top[j] = x > top[j] ? x : top[j];
-        }
-    }
-    for (int64_t d = 0; d < D; d++) {
-        for (int j = 0; j < BLOCK; j++) {
-            T x = block[d * BLOCK + j] - top[j], e = EXP(x);
-            block[d * BLOCK + j] = x;
-            p[d * BLOCK + j] = e;
-            total[j] += e;
-        }
-    }
-    for (int j = 0; j < BLOCK; j++) {
-        sum[j] = total[j];
-    }
-}
-LEVELS(exponentials_and_sum, (T *restrict p, T *restrict block, T *restrict sum, int64_t D),
-       (p, block, sum, D))
-
-CDK_INLINE void BODY(multiply)(T *restrict p, const T *restrict factor, const T *restrict sum, int64_t D)
-{
-    T ratio[BLOCK];
-    for (int j = 0; j < BLOCK; j++) {
-        ratio[j] = factor[j] / sum[j];
-    }
-    for (int64_t d = 0; d < D; d++) {
-        for (int j = 0; j < BLOCK; j++) {
-            p[d * BLOCK + j] *= ratio[j];
-        }
-    }
-}
-LEVELS(multiply, (T *restrict p, const T *restrict factor, const T *restrict sum, int64_t D),
-       (p, factor, sum, D))
 
 /* A block of logits less the largest of each vector; p and sum as above; the logarithms of the sums. Where
  * the input is logarithms already, log_sum is 0 and the rest is not there. */
