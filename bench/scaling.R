@@ -31,5 +31,5 @@ for (threads in 1:2) report("threads", threads, measure(16, 224, threads))
 
 net <- unet()
 net$eval()
-s <- least_seconds(1, function() with_no_grad(net(torch_randn(1, 3, 2048, 2048))))
+s <- least_seconds(1, function() with_no_grad(net(torch_randn(1, 3, 2048, 2048))$data_ptr()))
 cat(sprintf("predict_2048,1,%.3f,%.0f\n", s, candela_info()$memory[["peak"]] / 2^20))
