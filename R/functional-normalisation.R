@@ -44,7 +44,7 @@ nnf_batch_norm <- function(input, running_mean, running_var, weight = NULL, bias
 #' @examples
 #' x <- torch_randn(2, 4, 3, 3)
 #' dim(nnf_group_norm(x, 2))
-#' nnf_layer_norm(torch_tensor(matrix(1:6, 2)), 3)
+#' nnf_layer_norm(torch_tensor(matrix(c(1, 5, 2, 2, 3, 8), 2)), 3)
 #' @export
 nnf_layer_norm <- function(input, normalized_shape, weight = NULL, bias = NULL, eps = 1e-5) {
   last <- utils::tail(dim(input), length(normalized_shape))

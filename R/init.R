@@ -6,7 +6,7 @@
 #' * `nn_init_uniform_()`: uniform on (`a`, `b`). `nn_init_normal_()`: normal. `nn_init_trunc_normal_()`: normal,
 #'   restricted to (`a`, `b`).
 #' * `nn_init_kaiming_uniform_()`, `nn_init_kaiming_normal_()`: standard deviation gain / sqrt(fan) (He et al., 2015,
-#'   <doi:10.1109/ICCV.2015.123>), where the uniform one is on (-b, b) with b = sqrt(3) gain / sqrt(fan).
+#'   \doi{10.1109/ICCV.2015.123}), where the uniform one is on (-b, b) with b = sqrt(3) gain / sqrt(fan).
 #' * `nn_init_xavier_uniform_()`, `nn_init_xavier_normal_()`: standard deviation gain sqrt(2 / (fan_in + fan_out))
 #'   (Glorot and Bengio, 2010).
 #' * `nn_init_eye_()`: the identity matrix. `nn_init_dirac_()`: convolution weights that pass on their input channels.

@@ -21,7 +21,8 @@ NULL
 #'   targets of both items, and `weight`. `nn_mixup_loss()`: a loss module.
 #' @source Zhang et al. (2018) mixup: Beyond Empirical Risk Minimization, <https://arxiv.org/abs/1710.09412>.
 #' @examples
-#' mixed <- nnf_mixup(torch_randn(4, 3), torch_tensor(1:4), weight = torch_tensor(c(0.9, 0.8, 0.7, 0.6)))
+#' weight <- torch_tensor(c(0.9, 0.8, 0.7, 0.6))
+#' mixed <- nnf_mixup(torch_randn(4, 3), torch_tensor(1:4), weight = weight)
 #' loss <- nn_mixup_loss(nn_cross_entropy_loss())
 #' loss(torch_randn(4, 4), mixed$y)
 #' @export

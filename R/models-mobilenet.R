@@ -148,7 +148,7 @@ check_weights_fit <- function(weights, model, source) {
 
 #' MobileNet v2
 #'
-#' The image classifier of Sandler et al. (2018), <doi:10.1109/CVPR.2018.00474>: a 3 x 3 convolution, 17 inverted
+#' The image classifier of Sandler et al. (2018), \doi{10.1109/CVPR.2018.00474}: a 3 x 3 convolution, 17 inverted
 #' residual blocks and a 1 x 1 convolution (`model$features`, 19 modules), then average pooling, dropout and a linear
 #' layer (`model$classifier`). Its features, cut into stages, are the encoder of a U-Net.
 #'

@@ -160,6 +160,7 @@ torch_full_like <- function(input, fill_value, dtype = NULL, layout = NULL, devi
 #' Sequences and the identity matrix
 #'
 #' @inheritParams torch_zeros
+#' @param layout not used.
 #' @param start,end first and last value; both are part of the result (as in R's [seq()]).
 #' @param step distance between neighbours.
 #' @param steps number of values.

@@ -173,7 +173,7 @@ tensor_method("lerp_", function(end, weight) {
 #' result is no integer. R's own `abs()`, `sqrt()`, `exp()`, `log()` (with `base`), `round()` (with `digits`),
 #' `floor()`, `ceiling()`, `trunc()`, `sign()`, `sin()` and so on work too.
 #'
-#' @param self,x,input a tensor.
+#' @param self,x a tensor.
 #' @return A tensor of the same shape. `torch_rsqrt()` is 1 / sqrt(x), `torch_expm1()` exp(x) - 1, `torch_log1p()`
 #'   log(1 + x), `torch_sigmoid()` 1 / (1 + exp(-x)); `torch_round()` rounds halves to even.
 #' @param decimals number of decimals to keep.

@@ -13,7 +13,7 @@ dtype_attr <- function(dtype) {
 
 #' Sums, means and other reductions
 #'
-#' @param self,x,input a tensor.
+#' @param self,x a tensor.
 #' @param dim dimensions to reduce, from 1, negative from the end; `NULL` for all.
 #' @param keepdim keep the reduced dimensions with size 1.
 #' @param dtype type of the result; sums and products of integers and bools are long by default.
@@ -101,6 +101,7 @@ torch_count_nonzero <- function(self, dim = NULL) torch_sum(torch_ne(self, 0L), 
 #'
 #' @inheritParams torch_sum
 #' @param dim dimension to search, from 1, negative from the end; `torch_amax()` and `torch_amin()` take several.
+#' @param self a tensor.
 #' @param other a tensor: the result is then that of [torch_maximum()] or [torch_minimum()].
 #' @return Without `dim` a tensor of one value. With `dim`, `torch_max()`, `torch_min()` and `torch_median()` give a
 #'   list of the values and their positions (long, from 1; the first of equal ones), `torch_argmax()` and `torch_argmin()`

@@ -38,7 +38,7 @@ sizes_of <- function(...) as.double(unlist(list(...)))
 #' * `torch_atleast_1d()`, `_2d()`, `_3d()` add dimensions where there are fewer.
 #'
 #' @param self Tensor.
-#' @param shape,size Sizes.
+#' @param shape Sizes.
 #' @param dims Dimensions from 1, negative from the end; for `torch_flatten()` names, which are not supported.
 #' @param dim,dim0,dim1,dim2,start_dim,end_dim Dimension from 1, negative from the end.
 #' @param source,destination Dimensions: where they are, and where they shall be.

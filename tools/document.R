@@ -4,7 +4,8 @@ suppressMessages(roxygen2::roxygenise(".", roclets = roclets, load_code = roxyge
 
 # Windows has no configure step: src/Makevars.win names the objects and the libraries of Rtools.
 sources <- list.files("src", pattern = "[.]c$", recursive = TRUE)
-sources <- sources[order(match(dirname(sources), c("base", "kernels", "tensor", "autograd", "optim", "io", "image", "r")), sources)]
+folders <- c("base", "kernels", "tensor", "autograd", "optim", "io", "image", "r", ".")
+sources <- sources[order(match(dirname(sources), folders), sources, method = "radix")]
 objects <- sub("[.]c$", ".o", sources)
 writeLines(c(
   "# Written by tools/document.R: libraries as Rtools has them, and every object file.",

@@ -8,7 +8,7 @@ complain() {
 }
 
 if command -v clang-format >/dev/null 2>&1; then
-    for file in src/*/*.[ch]; do
+    for file in src/*.c src/*/*.[ch]; do
         clang-format "$file" | cmp -s - "$file" || complain "$file: not formatted (clang-format -i $file)"
     done
 else
@@ -41,12 +41,14 @@ forbid() { # pattern, reason, files...
     ^ $reason"
 }
 engine=$(ls src/base/*.[ch] src/kernels/*.[ch] src/tensor/*.[ch] src/autograd/*.[ch] src/optim/*.[ch] src/io/*.[ch] src/image/*.[ch])
-all=$(ls src/*/*.[ch])
+all=$(ls src/*.c src/*/*.[ch])
 # shellcheck disable=SC2086
 forbid '#include <R(internals|_ext)?' 'only src/r includes R headers' $engine
 # shellcheck disable=SC2086
 forbid '(^|[^a-z_])(printf|abort|exit|assert|rand|sprintf)\(' 'not in a library' $all
-forbid '#pragma omp' 'OpenMP lives in base/parallel.c' $(ls src/*/*.[ch] | grep -v base/parallel.c)
+forbid '#pragma omp' 'OpenMP lives in base/parallel.c' $(echo "$all" | grep -v base/parallel.c)
 forbid '	' 'tabs' $all $(ls R/*.R tests/testthat/*.R)
 LC_ALL=C forbid '[^ -~	]' 'not ASCII' $all $(ls R/*.R)
+long=$(awk 'length > 120 { print FILENAME ":" FNR ": longer than 120 columns" }' R/*.R tests/testthat/*.R)
+[ -z "$long" ] || complain "$long"
 exit $failed

@@ -4,7 +4,7 @@
 set -eu
 
 SYSTEM="r-base-core r-base-dev libpng-dev libjpeg-dev pkg-config make gcc pandoc"
-R_PACKAGES="R6 cli generics magrittr rlang coro ggplot2 knitr purrr raster rmarkdown testthat withr bit64"
+R_PACKAGES="R6 cli generics magrittr rlang coro ggplot2 jsonlite knitr purrr raster rmarkdown testthat withr bit64"
 
 missing_system() {
     for package in $SYSTEM; do

@@ -40,8 +40,8 @@
     LEVELS(name##_backward, (T * dx, const T *dy, const T *in, T a, T b, int64_t n), (dx, dy, in, a, b, n))
 
 ACTIVATION(relu, y, 0 > x ? 0 : x, y > 0 ? g : 0)
-ACTIVATION(relu6, x, 0 > x ? 0 : (6 < x ? 6 : x), (x > 0) & (x < 6) ? g : 0)
-ACTIVATION(hardtanh, x, a > x ? a : (b < x ? b : x), (x > a) & (x < b) ? g : 0)
+ACTIVATION(relu6, x, 0 > x ? 0 : (6 < x ? 6 : x), ((x > 0) & (x < 6)) ? g : 0)
+ACTIVATION(hardtanh, x, a > x ? a : (b < x ? b : x), ((x > a) & (x < b)) ? g : 0)
 ACTIVATION(leaky_relu, x, x > 0 ? x : x * a, x > 0 ? g : g * a)
 ACTIVATION(elu, x, x > 0 ? x : a * EXPM1(x), x > 0 ? g : g * a * EXP(x))
 ACTIVATION(selu, x, SELU_SCALE *(x > 0 ? x : SELU_ALPHA * EXPM1(x)),
@@ -55,7 +55,7 @@ ACTIVATION(gelu_tanh, x, x *SIGMOID(2 * GELU_INNER(x)),
 ACTIVATION(silu, x, x *SIGMOID(x), g *SIGMOID(x) * (1 + x * (1 - SIGMOID(x))))
 ACTIVATION(hardswish, x, x *(-3 > x ? 0 : (3 < x ? 6 : x + 3)) / 6,
            x <= -3 ? 0 : (x < 3 ? g * (x / 3 + (T)0.5) : g))
-ACTIVATION(hardsigmoid, x, (-3 > x ? 0 : (3 < x ? 6 : x + 3)) / 6, (x > -3) & (x < 3) ? g / 6 : 0)
+ACTIVATION(hardsigmoid, x, (-3 > x ? 0 : (3 < x ? 6 : x + 3)) / 6, ((x > -3) & (x < 3)) ? g / 6 : 0)
 ACTIVATION(softplus, x, x *a > b ? x : LOG1P(EXP(x * a)) / a, x *a > b ? g : g * SIGMOID(x * a))
 ACTIVATION(log_sigmoid, x, (0 > x ? x : 0) - LOG1P(EXP(x > 0 ? -x : x)), g *SIGMOID(-x))
 

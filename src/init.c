@@ -9,7 +9,7 @@
 #include "r/pixels.h"
 #include "r/registry.h"
 
-#define CDR_ENTRY(name, n) {#name, (DL_FUNC)&name, n},
+#define CDR_ENTRY(name, n) {#name, (DL_FUNC)(void (*)(void))name, n},
 static const R_CallMethodDef entries[] = {
 #include "r/registry.def"
     {NULL, NULL, 0},
