@@ -58,5 +58,6 @@ zero_based_dim <- function(dim) {
   as.double(ifelse(dim > 0, dim - 1, dim))
 }
 
-# `.Call(cdr_let_go, x)`, written out where `x` is a local variable about to be replaced, frees an intermediate result at
+# `.Call(cdr_let_go, x)`, written out where `x` is a local variable about to be replaced, frees an intermediate result
+# at
 # once if nobody else refers to it: R's collector would only find it later, and does not know how large it is.

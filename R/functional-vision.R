@@ -34,7 +34,8 @@ nnf_interpolate <- function(input, size = NULL, scale_factor = NULL, mode = "nea
   factor <- if (!is.null(scale_factor)) rep_len(as.double(scale_factor), 2)
   new <- if (is.null(factor)) rep_len(as.double(size), 2) else floor(now * factor)
   distance <- if (is.null(factor) || isTRUE(recompute_scale_factor)) c(0, 0) else 1 / factor
-  apply_op(ops$interpolate, list(input), as.double(c(new, interpolation_codes[[mode]], isTRUE(align_corners), distance)))
+  apply_op(ops$interpolate, list(input), as.double(c(new, interpolation_codes[[mode]], isTRUE(align_corners),
+    distance)))
 }
 
 interpolate_rows <- function(input, size, scale_factor, mode, align_corners, recompute) {
@@ -126,7 +127,8 @@ pad_dim <- function(input, dim, amounts, mode, value) {
     not_implemented_error(sprintf("pad: mode \"%s\" is not supported.", mode))
   )
   if (any(amounts < 0) || any(amounts > limit)) {
-    value_error(sprintf("pad: %s padding of a dimension of size %d must be 0 to %s, got %s.", mode, size, limit, toString(amounts)))
+    value_error(sprintf("pad: %s padding of a dimension of size %d must be 0 to %s, got %s.", mode, size, limit,
+      toString(amounts)))
   }
   place <- seq(1 - amounts[1], size + amounts[2])
   from <- switch(mode,

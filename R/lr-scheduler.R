@@ -17,7 +17,8 @@ LRScheduler <- R6::R6Class("lr_scheduler",
         if (last_epoch == -1 && is.null(group[["initial_lr"]])) {
           optimizer$param_groups[[i]][["initial_lr"]] <- group$lr
         } else if (is.null(group[["initial_lr"]])) {
-          value_error(sprintf("param 'initial_lr' is not specified in param_groups[[%d]] when resuming an optimizer", i))
+          value_error(sprintf("param 'initial_lr' is not specified in param_groups[[%d]] when resuming an optimizer",
+            i))
         }
       }
       self$base_lrs <- vapply(optimizer$param_groups, function(group) as.double(group[["initial_lr"]]), 0)
@@ -63,7 +64,8 @@ LRScheduler <- R6::R6Class("lr_scheduler",
 #' @param inherit what is inherited from: another scheduler, or the base class.
 #' @param ... methods and fields.
 #' @param parent_env environment in which `inherit` is found.
-#' @return A function that creates a scheduler. Schedulers have the methods `step()`, `get_last_lr()`, `state_dict()` and
+#' @return A function that creates a scheduler. Schedulers have the methods `step()`, `get_last_lr()`, `state_dict()`
+#'   and
 #'   `load_state_dict(state_dict)`.
 #' @examples
 #' lr_halving <- lr_scheduler("lr_halving", get_lr = function() self$base_lrs / 2^self$last_epoch)
@@ -161,14 +163,17 @@ lr_cosine_annealing <- lr_scheduler(
 for_each_group <- function(value, optimizer) {
   n <- if (is_optimizer(optimizer)) length(optimizer$param_groups) else 1
   if (!is.list(value)) return(rep(list(value), n))
-  if (length(value) != n) value_error(sprintf("Expected %d values, one for each parameter group, got %d.", n, length(value)))
+  if (length(value) != n) value_error(sprintf("Expected %d values, one for each parameter group, got %d.", n,
+    length(value)))
   value
 }
 
 #' One-cycle learning rate schedule
 #'
-#' The learning rate rises from `max_lr / div_factor` to `max_lr` during the first `pct_start` of all steps, then falls to
-#' `max_lr / (div_factor * final_div_factor)`; the momentum (or Adam's first beta) moves the other way. To be stepped after
+#' The learning rate rises from `max_lr / div_factor` to `max_lr` during the first `pct_start` of all steps, then
+#' falls to
+#' `max_lr / (div_factor * final_div_factor)`; the momentum (or Adam's first beta) moves the other way. To be stepped
+#' after
 #' every batch; the total number of steps is `total_steps` or `epochs * steps_per_epoch`.
 #'
 #' @inheritParams lr_lambda
@@ -281,7 +286,8 @@ one_cycle_total <- function(total_steps, epochs, steps_per_epoch) {
 #' @param mode is a smaller (`"min"`) or a larger (`"max"`) value better?
 #' @param factor factor of a reduction, below 1.
 #' @param patience number of steps without improvement that are tolerated.
-#' @param threshold,threshold_mode how much counts as an improvement: a share of the best value (`"rel"`) or a difference
+#' @param threshold,threshold_mode how much counts as an improvement: a share of the best value (`"rel"`) or a
+#'   difference
 #'   (`"abs"`).
 #' @param cooldown number of steps after a reduction during which nothing is counted.
 #' @param min_lr smallest learning rate, or one for each parameter group.

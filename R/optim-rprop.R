@@ -11,7 +11,8 @@
 #' @param alpha power of the fall of the step size.
 #' @param t0 step at which averaging begins.
 #' @return An optimizer, see [optimizer()].
-#' @source Riedmiller and Braun (1993), A direct adaptive method for faster backpropagation learning: the RPROP algorithm.
+#' @source Riedmiller and Braun (1993), A direct adaptive method for faster backpropagation learning: the RPROP
+#'   algorithm.
 #'   Polyak and Juditsky (1992), Acceleration of stochastic approximation by averaging.
 #' @examples
 #' w <- torch_tensor(c(3, -2), requires_grad = TRUE)

@@ -9,7 +9,8 @@
 #' @param dampening reduces the share of the gradient in the momentum.
 #' @param nesterov use Nesterov's momentum? Needs a momentum and no dampening.
 #' @return An optimizer, see [optimizer()].
-#' @source Sutskever, Martens, Dahl and Hinton (2013), On the importance of initialization and momentum in deep learning.
+#' @source Sutskever, Martens, Dahl and Hinton (2013), On the importance of initialization and momentum in deep
+#'   learning.
 #' @examples
 #' w <- torch_tensor(c(3, -2), requires_grad = TRUE)
 #' opt <- optim_sgd(w, lr = 0.1, momentum = 0.9)

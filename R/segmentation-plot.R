@@ -39,7 +39,8 @@ plot_segmentation <- function(image, mask, truth = NULL, class_names = NULL, col
   # A single picture may stand in a layout of the user's, so that only its margins are changed.
   graphics::par(mar = c(if (n == 1 && with_legend) 2 else 0.3, 0.3, if (is.null(main)) 0.3 else 1.8, 0.3))
   for (k in seq_len(n)) {
-    draw_segmentation(images[[k]], masks[[k]], truths[[k]], colours, alpha, main = if (!is.null(main)) rep_len(main, n)[k])
+    draw_segmentation(images[[k]], masks[[k]], truths[[k]], colours, alpha,
+      main = if (!is.null(main)) rep_len(main, n)[k])
   }
   if (with_legend) draw_class_legend(class_names, colours, alone = n == 1)
   invisible(NULL)
@@ -51,7 +52,8 @@ class_colours <- function(colours, n) {
   if (is.null(colours)) {
     return(rep_len(okabe_ito, max(n, 1)))
   }
-  if (length(colours) < n) value_error(sprintf("`colours` must name %d colours, one per class, got %d.", n, length(colours)))
+  if (length(colours) < n) value_error(sprintf("`colours` must name %d colours, one per class, got %d.", n,
+    length(colours)))
   colours
 }
 
@@ -109,7 +111,8 @@ check_same_pictures <- function(images, masks, truths) {
   for (other in list(mask = masks, truth = truths)) {
     if (!is.null(other) && !identical(sizes(other), sizes(images))) {
       value_error(sprintf(
-        "masks (%s) do not fit the images (%s).", paste(sizes(other), collapse = ", "), paste(sizes(images), collapse = ", ")
+        "masks (%s) do not fit the images (%s).", paste(sizes(other), collapse = ", "),
+          paste(sizes(images), collapse = ", ")
       ))
     }
   }

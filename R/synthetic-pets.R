@@ -128,7 +128,8 @@ paint <- function(canvas, colour, distance) {
 }
 
 any_colour <- function() stats::runif(3, 0.15, 0.9)
-fur_colour <- function() pmin(pmax(fur_colours[sample.int(nrow(fur_colours), 1), ] + stats::rnorm(3, 0, 0.04), 0.03), 0.97)
+fur_colour <- function() pmin(pmax(fur_colours[sample.int(nrow(fur_colours), 1), ] + stats::rnorm(3, 0, 0.04), 0.03),
+  0.97)
 
 paint_background <- function(canvas) {
   kind <- sample(c("gradient", "clouds", "grass", "room"), 1)
@@ -240,7 +241,8 @@ polygon_shape <- function(points) {
 # A bent line of n points from `start`, turning by `turn` in all.
 bent_line <- function(start, angle, length, turn, n = 9) {
   angles <- angle + seq(0, turn, length.out = n - 1)
-  rbind(start, cbind(start[[1]] + cumsum(cos(angles)) * length / (n - 1), start[[2]] + cumsum(sin(angles)) * length / (n - 1)))
+  rbind(start, cbind(start[[1]] + cumsum(cos(angles)) * length / (n - 1),
+    start[[2]] + cumsum(sin(angles)) * length / (n - 1)))
 }
 
 pet_parts <- function(species, pose) {
@@ -259,9 +261,11 @@ side_torso <- function(species, head) {
     stroke(rbind(c(x, 0.1), c((x + foot) / 2 + 0.04, 0.5), c(foot, stand)), c(0.17, 0.1, 0.085) * thick)
   })
   tail <- if (species == 1) {
-    stroke(bent_line(c(-0.72, -0.08), pi + stats::runif(1, 0.1, 0.9), stats::runif(1, 0.9, 1.2), stats::runif(1, -0.6, 1.6)), 0.065)
+    stroke(bent_line(c(-0.72, -0.08), pi + stats::runif(1, 0.1, 0.9), stats::runif(1, 0.9, 1.2),
+      stats::runif(1, -0.6, 1.6)), 0.065)
   } else {
-    stroke(bent_line(c(-0.74, -0.12), pi + stats::runif(1, 0.3, 1.2), stats::runif(1, 0.4, 0.65), 0.5), seq(0.1, 0.05, length.out = 9))
+    stroke(bent_line(c(-0.74, -0.12), pi + stats::runif(1, 0.3, 1.2), stats::runif(1, 0.4, 0.65), 0.5),
+      seq(0.1, 0.05, length.out = 9))
   }
   c(
     list(
@@ -281,8 +285,10 @@ front_torso <- function(species, head) {
     ), 0.07
   )
   list(
-    ellipse(0, 0.3, 0.44 * broad, 0.6), stroke(rbind(c(0, 0), head), c(0.3, 0.22)), ellipse(-0.3 * broad, 0.68, 0.24, 0.2), ellipse(0.3 * broad, 0.68, 0.24, 0.2),
-    stroke(rbind(c(-0.15, 0.1), c(-0.17, 0.82)), c(0.13, 0.1)), stroke(rbind(c(0.15, 0.1), c(0.17, 0.82)), c(0.13, 0.1)), tail
+    ellipse(0, 0.3, 0.44 * broad, 0.6), stroke(rbind(c(0, 0), head), c(0.3, 0.22)),
+      ellipse(-0.3 * broad, 0.68, 0.24, 0.2), ellipse(0.3 * broad, 0.68, 0.24, 0.2),
+    stroke(rbind(c(-0.15, 0.1), c(-0.17, 0.82)), c(0.13, 0.1)),
+      stroke(rbind(c(0.15, 0.1), c(0.17, 0.82)), c(0.13, 0.1)), tail
   )
 }
 
@@ -324,9 +330,11 @@ dog_head <- function(head, pose) {
     nose <- head + c(0, 0.2)
     body <- list(
       ellipse(head[[1]], head[[2]], 0.29, 0.31), ellipse(head[[1]], head[[2]] + 0.2, 0.18, 0.16),
-      ellipse(head[[1]] - 0.32, head[[2]] + 0.08, 0.12, droop, 0.25), ellipse(head[[1]] + 0.32, head[[2]] + 0.08, 0.12, droop, -0.25)
+      ellipse(head[[1]] - 0.32, head[[2]] + 0.08, 0.12, droop, 0.25),
+        ellipse(head[[1]] + 0.32, head[[2]] + 0.08, 0.12, droop, -0.25)
     )
-    eyes <- lapply(c(-0.12, 0.12), function(x) list(shape = ellipse(head[[1]] + x, head[[2]] - 0.06, 0.045, 0.045), colour = dark))
+    eyes <- lapply(c(-0.12, 0.12), function(x) list(shape = ellipse(head[[1]] + x, head[[2]] - 0.06, 0.045, 0.045),
+      colour = dark))
   }
   list(body = body, details = c(eyes, list(list(shape = ellipse(nose[[1]], nose[[2]], 0.075, 0.055), colour = dark))))
 }

@@ -3,7 +3,8 @@
 #' All work on tensors C x H x W and N x C x H x W, on masks H x W, and on R arrays H x W x C, which become tensors.
 #'
 #' @param img tensor ..., H, W, or array.
-#' @param size one number or `c(height, width)`. For `transform_resize()` one number is the new length of the short side,
+#' @param size one number or `c(height, width)`. For `transform_resize()` one number is the new length of the short
+#'   side,
 #'   the other is scaled alike and truncated; elsewhere it means a square.
 #' @param interpolation 0 or `"nearest"`, 2 or `"bilinear"`, 3 or `"bicubic"`. Use 0 for masks: it keeps the classes.
 #' @param top,left first row and column, counted from 1.

@@ -10,7 +10,8 @@
 #' @param p probability.
 #' @param transforms list of functions of an image.
 #' @param pad_if_needed pad images smaller than `size`.
-#' @param scale for crops and erasing: range of the area, as a share of the image's; for `transform_random_affine()`: range
+#' @param scale for crops and erasing: range of the area, as a share of the image's; for `transform_random_affine()`:
+#'   range
 #'   of the scale.
 #' @param ratio range of width / height.
 #' @param degrees range of angles, or one number d for -d to d.
@@ -74,7 +75,8 @@ draw_position <- function(n) as.numeric(torch_randint(1, n + 1, size = 1))
 
 #' @rdname transform_random_horizontal_flip
 #' @export
-transform_random_crop <- function(img, size, padding = NULL, pad_if_needed = FALSE, fill = 0, padding_mode = "constant") {
+transform_random_crop <- function(img, size, padding = NULL, pad_if_needed = FALSE, fill = 0,
+  padding_mode = "constant") {
   img <- as_image(img)
   size <- square_size(size)
   if (!is.null(padding)) img <- transform_pad(img, padding, fill, padding_mode)
@@ -120,7 +122,8 @@ random_part <- function(now, scale, ratio) {
 
 middle_part <- function(now, ratio) {
   aspect <- min(max(now[[2]] / now[[1]], min(ratio)), max(ratio))
-  size <- if (now[[2]] / now[[1]] < aspect) c(round(now[[2]] / aspect), now[[2]]) else c(now[[1]], round(now[[1]] * aspect))
+  size <- if (now[[2]] / now[[1]] < aspect) c(round(now[[2]] / aspect), now[[2]]) else c(now[[1]],
+    round(now[[1]] * aspect))
   c((now - size) %/% 2 + 1, size)
 }
 
@@ -162,7 +165,8 @@ angle_range <- function(degrees, what) {
 
 #' @rdname transform_random_horizontal_flip
 #' @export
-transform_random_rotation <- function(img, degrees, interpolation = 0, expand = FALSE, center = NULL, fill = NULL, resample) {
+transform_random_rotation <- function(img, degrees, interpolation = 0, expand = FALSE, center = NULL, fill = NULL,
+  resample) {
   if (!missing(resample)) {
     warn_deprecated("resample", "interpolation")
     interpolation <- resample

@@ -1,6 +1,7 @@
 #' Images to tensors, and their values
 #'
-#' @param img `transform_to_tensor()`: an array H x W x C or matrix H x W (doubles are kept, integers divided by 255), an
+#' @param img `transform_to_tensor()`: an array H x W x C or matrix H x W (doubles are kept, integers divided by 255),
+#'   an
 #'   array of 4 dimensions (only converted), a list of arrays of one size (stacked), a magick image. Elsewhere a
 #'   tensor ..., C, H, W, or an array H x W x C, which is converted first.
 #' @param mean,std one number per channel, or one for all.
@@ -8,7 +9,8 @@
 #' @param dtype the [torch_dtype] wanted. Between integers and floats values are scaled: 0 to 255 in uint8 is 0 to 1.
 #' @param transformation_matrix D x D tensor, D = C H W.
 #' @param mean_vector tensor of D numbers.
-#' @return `transform_to_tensor()`: a float tensor C x H x W (1 x H x W for a matrix). An array whose first dimension is at
+#' @return `transform_to_tensor()`: a float tensor C x H x W (1 x H x W for a matrix). An array whose first dimension
+#'   is at
 #'   most 4 and whose third is larger is taken as C x H x W already. `transform_normalize()`: `(img - mean) / std`.
 #'   `transform_linear_transformation()`: `(flatten(img) - mean_vector) transformation_matrix`.
 #' @examples
@@ -132,7 +134,8 @@ transform_linear_transformation <- function(img, transformation_matrix, mean_vec
   img <- as_image(img)
   size <- utils::tail(img$shape, 3)
   if (!identical(as.numeric(dim(transformation_matrix)), rep(as.numeric(prod(size)), 2))) {
-    value_error(sprintf("`transformation_matrix` must be %d x %d, for an image of that many values.", prod(size), prod(size)))
+    value_error(sprintf("`transformation_matrix` must be %d x %d, for an image of that many values.", prod(size),
+      prod(size)))
   }
   if (length(mean_vector) != prod(size)) {
     value_error(sprintf("`mean_vector` must have %d numbers, got %d.", prod(size), length(mean_vector)))

@@ -104,7 +104,8 @@ pixel_centres <- function(size) {
 }
 
 # 1 x H x W x 2, x and y from -1 to 1 over `size_in`. Computed in steps of single precision, as PyTorch does: a quarter
-# turn of an image with an odd difference of its sides asks for places half-way between pixels, and the last bit decides.
+# turn of an image with an odd difference of its sides asks for places half-way between pixels, and the last bit
+# decides.
 affine_grid <- function(matrix, size_in, size_out) {
   at <- pixel_centres(size_out)
   m <- as_single(as_single(matrix) / (rev(size_in) / 2))

@@ -59,7 +59,8 @@ for (mode in c("train", "predict")) {
 layer_table <- function(lines) if (length(lines) > 1) utils::read.csv(text = lines)
 own <- layer_table(ours("layers.R", "--batch", batch))
 other <- layer_table(theirs("torch_layers.py", "--batch", batch))
-cat("\nLayers, batch ", batch, ": GFLOP/s, PyTorch's time / candela's, error against float64 / PyTorch's error\n", sep = "")
+cat("\nLayers, batch ", batch, ": GFLOP/s, PyTorch's time / candela's, error against float64 / PyTorch's error\n",
+  sep = "")
 cat(sprintf(
   "%-24s %9s %9s %9s %9s %10s %10s\n", "", "forward", "backward", "f ratio", "b ratio", "error y", "error dw"
 ))
@@ -82,7 +83,8 @@ other <- figures(theirs("torch_images.py", jpeg))
 print_ratios("Decode, resize, normalise a 500 x 350 JPEG (milliseconds)", list(own = own, other = other))
 if (length(other) > 0) {
   cat(sprintf(
-    "%-32s %44.2f\n", "per image of a batch, 2 threads", other[["decode_resize_ms"]] / own[["batch_2_threads_ms_per_image"]]
+    "%-32s %44.2f\n", "per image of a batch, 2 threads",
+      other[["decode_resize_ms"]] / own[["batch_2_threads_ms_per_image"]]
   ))
 }
 

@@ -6,7 +6,8 @@ weights <- function() list(torch_ones(2, requires_grad = TRUE))
 
 test_that("shapes that do not fit are told", {
   expect_error(x + torch_randn(5), "size of tensor a \\(4\\) must match the size of tensor b \\(5\\)")
-  expect_error(torch_matmul(x, torch_randn(3, 3)), "matmul: shapes cannot be multiplied \\(\\[2, 3, 4\\] and \\[3, 3\\]")
+  expect_error(torch_matmul(x, torch_randn(3, 3)),
+    "matmul: shapes cannot be multiplied \\(\\[2, 3, 4\\] and \\[3, 3\\]")
   expect_error(torch_cat(list(x, torch_randn(5))), "Expected \\[2, 3, 4\\], got \\[5\\] for tensor 2")
   expect_error(torch_stack(list(x, torch_randn(4))), "equal size")
   expect_error(x$view(c(5, 5)), "'\\[5, 5\\]' is invalid for input of size 24")
@@ -145,7 +146,8 @@ test_that("loaders refuse sizes that make no sense", {
 test_that("weights that do not fit name the parameter and both shapes", {
   net <- nn_linear(3, 2)
   before <- as.array(net$weight$detach())
-  expect_error(net$load_state_dict(nn_linear(4, 2)$state_dict()), "weight.*\\[2, 4\\].*\\[2, 3\\]|weight.*\\[2, 3\\].*\\[2, 4\\]")
+  expect_error(net$load_state_dict(nn_linear(4, 2)$state_dict()),
+    "weight.*\\[2, 4\\].*\\[2, 3\\]|weight.*\\[2, 3\\].*\\[2, 4\\]")
   expect_error(net$load_state_dict(list(weight = net$weight)), "bias")
   expect_equal(as.array(net$weight$detach()), before)
 })

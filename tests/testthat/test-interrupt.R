@@ -32,7 +32,8 @@ linear_setup <- function() {
 
 test_that("fit() returns the model as trained so far, wherever the interrupt comes", {
   data <- list(torch_randn(64, 2), torch_randn(64, 1))
-  for (breakpoint in c("on_train_begin", "on_train_batch_after_pred", "on_train_batch_before_backward", "on_train_batch_end")) {
+  for (breakpoint in c("on_train_begin", "on_train_batch_after_pred", "on_train_batch_before_backward",
+    "on_train_batch_end")) {
     halt <- list(function() if (ctx$epoch == 2) press_ctrl_c())
     callback <- rlang::inject(luz_callback(!!!stats::setNames(halt, breakpoint)))
     suppressMessages(result <- outcome(

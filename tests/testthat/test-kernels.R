@@ -131,7 +131,8 @@ test_that("batch norm in training and evaluation", {
       variance <- stats::runif(channels, 0.5, 2)
       batch_norm <- function(x, weight, bias) {
         dtype <- x$dtype
-        nnf_batch_norm(x, torch_tensor(mean, dtype = dtype), torch_tensor(variance, dtype = dtype), weight, bias, training)
+        nnf_batch_norm(x, torch_tensor(mean, dtype = dtype), torch_tensor(variance, dtype = dtype), weight, bias,
+          training)
       }
       label <- paste("batch norm", paste(shape, collapse = "x"), if (training) "training" else "evaluation")
       expect_kernels_agree(batch_norm, inputs, label, tolerance = 1e-4)
@@ -148,7 +149,8 @@ test_that("activations, on lengths around a vector", {
   )
   for (name in names(activations)) {
     for (n in c(1, 7, 16, 33)) {
-      expect_kernels_agree(activations[[name]], list(array(c(0.5, 3 * stats::rnorm(n - 1)))), paste(name, n), tolerance = 1e-5)
+      expect_kernels_agree(activations[[name]], list(array(c(0.5, 3 * stats::rnorm(n - 1)))), paste(name, n),
+        tolerance = 1e-5)
     }
   }
 })

@@ -23,7 +23,8 @@ test_that("one cycle works with two groups and ends where it says", {
   scheduler <- lr_one_cycle(opt, max_lr = c(1, 2), total_steps = 6, div_factor = 1)
   expect_equal(scheduler$get_last_lr(), c(1, 2))
   for (i in 1:6) scheduler$step()
-  expect_error(scheduler$step(), "Tried to step 8 times. The specified number of total steps is 6", class = "value_error")
+  expect_error(scheduler$step(), "Tried to step 8 times. The specified number of total steps is 6",
+    class = "value_error")
 })
 
 test_that("step, lambda, multiplicative and cosine schedules", {

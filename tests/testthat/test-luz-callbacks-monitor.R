@@ -61,7 +61,8 @@ test_that("the messages of luz for a seeded model, digit by digit", {
   )
   fit(linear_model(), loader, epochs = 1, verbose = FALSE)
   expect_equal(
-    run(linear_model(metrics = luz_metric_mae()), monitor = "train_mae", patience = 2, baseline = 0.91, min_delta = 0.01),
+    run(linear_model(metrics = luz_metric_mae()), monitor = "train_mae", patience = 2, baseline = 0.91,
+      min_delta = 0.01),
     c(
       "Epoch 1/25", "Train metrics: Loss: 1.2671 - MAE: 0.9163",
       "Epoch 2/25", "Train metrics: Loss: 1.2387 - MAE: 0.9058", "Early stopping at epoch 2 of 25"
@@ -104,7 +105,8 @@ test_that("checkpoints", {
 })
 
 test_that("templates of paths", {
-  expect_equal(fill_template("a-{epoch:03d}-{monitor:.2f}-{ctx$x}", list(epoch = 7L, monitor = 0.126, ctx = list(x = "y"))),
+  expect_equal(fill_template("a-{epoch:03d}-{monitor:.2f}-{ctx$x}",
+    list(epoch = 7L, monitor = 0.126, ctx = list(x = "y"))),
     "a-007-0.13-y")
 })
 

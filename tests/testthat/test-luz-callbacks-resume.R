@@ -46,7 +46,8 @@ test_that("the state of callbacks and schedulers is restored", {
   failing <- fail_at_5()
   first <- counting()
   schedule <- function() luz_callback_lr_scheduler(lr_step, step_size = 2, gamma = 0.5)
-  expect_error(fit(test_model(), linear_loader(20), callbacks = list(schedule(), resume, first, failing), verbose = FALSE))
+  expect_error(fit(test_model(), linear_loader(20), callbacks = list(schedule(), resume, first, failing),
+    verbose = FALSE))
   expect_equal(first$i, 6)
   second <- counting()
   lr <- NULL

@@ -95,7 +95,8 @@ test_that("the chapter's schedule is made but never steps, with a warning", {
     group <- ctx$optimizers$opt$param_groups[[1]]
     seen <<- c(seen, list(c(group$lr, group$betas[[1]])))
   })
-  expect_no_warning(fit(linear_model(), linear_loader(20), epochs = 2, callbacks = list(callback, look()), verbose = FALSE))
+  expect_no_warning(fit(linear_model(), linear_loader(20), epochs = 2, callbacks = list(callback, look()),
+    verbose = FALSE))
   expect_equal(seen, rep(list(c(4e-4, 0.95)), 4))
 })
 
@@ -128,7 +129,8 @@ test_that("metrics in a CSV file", {
   path <- withr::local_tempfile(fileext = ".csv")
   callback <- luz_callback_csv_logger(path)
   for (run in 1:2) {
-    fitted <- fit(linear_model(metrics = luz_metric_mae()), linear_loader(20), epochs = 3, valid_data = linear_loader(20),
+    fitted <- fit(linear_model(metrics = luz_metric_mae()), linear_loader(20), epochs = 3,
+      valid_data = linear_loader(20),
       callbacks = callback, verbose = FALSE)
   }
   logged <- read.csv(path)

@@ -5,7 +5,8 @@ test_that("as_dataloader() of all kinds of data", {
     list(length(loader), lapply(batch, dim))
   }
   expect_equal(sizes(linear_data(40)), list(2L, list(c(32, 10), c(32, 1))))
-  expect_equal(sizes(list(torch_randn(40, 3), array(0, c(40, 2, 2))), batch_size = 10), list(4L, list(c(10, 3), c(10, 2, 2))))
+  expect_equal(sizes(list(torch_randn(40, 3), array(0, c(40, 2, 2))), batch_size = 10),
+    list(4L, list(c(10, 3), c(10, 2, 2))))
   expect_equal(sizes(matrix(0, 40, 3)), list(2L, list(c(32, 3))))
   expect_equal(sizes(torch_randn(40, 3)), list(2L, list(c(32, 3))))
   expect_equal(sizes(c(1, 2, 3)), list(1L, list(3)))

@@ -89,7 +89,8 @@ test_that("averages of the area over classes", {
 
 test_that("metrics for training and validation", {
   metrics <- luz_metric_set(luz_metric_mae(), train_metrics = luz_metric_rmse(), valid_metrics = luz_metric_mse())
-  fitted <- fit(linear_model(metrics = metrics), linear_loader(20), epochs = 1, valid_data = linear_loader(20), verbose = FALSE)
+  fitted <- fit(linear_model(metrics = metrics), linear_loader(20), epochs = 1, valid_data = linear_loader(20),
+    verbose = FALSE)
   rows <- get_metrics(fitted)
   expect_equal(paste(rows$set, rows$metric),
     c("train loss", "train mae", "train rmse", "valid loss", "valid mae", "valid mse"))

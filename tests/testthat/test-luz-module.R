@@ -29,7 +29,8 @@ test_that("breakpoints come in their order", {
   recorder <- breakpoint_recorder(setdiff(fit_breakpoints, c("on_interrupt", "on_early_stopping")))
   loader <- linear_loader(20)
   fit(linear_model(), loader, epochs = 1, valid_data = loader, verbose = FALSE, callbacks = recorder$callback)
-  train <- paste0("on_train_batch_", c("begin", "after_pred", "after_loss", "before_backward", "before_step", "after_step", "end"))
+  train <- paste0("on_train_batch_", c("begin", "after_pred", "after_loss", "before_backward", "before_step",
+    "after_step", "end"))
   valid <- paste0("on_valid_batch_", c("begin", "after_pred", "after_loss", "end"))
   expect_equal(recorder$calls$names, c(
     "on_fit_begin", "on_epoch_begin", "on_train_begin", train, train, "on_train_end",
@@ -199,7 +200,8 @@ test_that("training and evaluation mode alternate", {
     on_train_batch_begin = function() modes <<- c(modes, ctx$model$training, ctx$training),
     on_valid_batch_begin = function() modes <<- c(modes, ctx$model$training, ctx$training)
   )
-  fit(scripted_model(), scripted_loader(), epochs = 1, valid_data = scripted_loader(), callbacks = note(), verbose = FALSE)
+  fit(scripted_model(), scripted_loader(), epochs = 1, valid_data = scripted_loader(), callbacks = note(),
+    verbose = FALSE)
   expect_equal(modes, rep(c(TRUE, FALSE), each = 4))
 })
 

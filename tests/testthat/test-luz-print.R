@@ -15,7 +15,8 @@ test_that("evaluations are printed", {
 })
 
 test_that("trained models are printed", {
-  fitted <- fit(scripted_model(c(2, 1.23456)), scripted_loader(), epochs = 2, valid_data = scripted_loader(), verbose = FALSE)
+  fitted <- fit(scripted_model(c(2, 1.23456)), scripted_loader(), epochs = 2, valid_data = scripted_loader(),
+    verbose = FALSE)
   lines <- capture.output(print(fitted))
   expect_equal(lines[1], "A `luz_module_fitted`")
   expect_true(any(grepl("Total time: ", lines)))

@@ -60,7 +60,8 @@ test_that("weights that do not fit are named", {
   model <- model_mobilenet_v2()
   weights <- model$state_dict()
   expect_silent(candela:::check_weights_fit(weights, model, "here"))
-  expect_error(candela:::check_weights_fit(weights[-3], model, "here"), "`features.0.1.bias` is missing", class = "value_error")
+  expect_error(candela:::check_weights_fit(weights[-3], model, "here"), "`features.0.1.bias` is missing",
+    class = "value_error")
   other <- model_mobilenet_v2(num_classes = 7)
   expect_error(candela:::check_weights_fit(weights, other, "here"),
     "`classifier.1.weight` has shape [1000, 1280], but the model asks for [7, 1280]", fixed = TRUE)

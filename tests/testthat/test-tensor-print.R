@@ -39,7 +39,8 @@ test_that("the number format follows the range of the values", {
 })
 
 test_that("values that are not finite", {
-  expect_output(print(torch_tensor(c(NaN, Inf, -Inf))), "torch_tensor\nnan\ninf\n-inf\n[ CPUFloatType{3} ]", fixed = TRUE)
+  expect_output(print(torch_tensor(c(NaN, Inf, -Inf))), "torch_tensor\nnan\ninf\n-inf\n[ CPUFloatType{3} ]",
+    fixed = TRUE)
   expect_output(print(torch_tensor(c(1.5, NA))), " 1.5000\n    nan\n", fixed = TRUE)
 })
 

@@ -28,7 +28,8 @@ test_that("the others keep the shape", {
   x <- torch_rand(3, 8, 10)
   for (y in list(
     transform_random_rotation(x, 20), transform_random_affine(x, 10, c(0.1, 0.1), c(0.8, 1.2), 5),
-    transform_random_perspective(x, p = 1), transform_color_jitter(x, 0.3, 0.3, 0.3, 0.1), transform_random_grayscale(x, 1),
+    transform_random_perspective(x, p = 1), transform_color_jitter(x, 0.3, 0.3, 0.3, 0.1),
+      transform_random_grayscale(x, 1),
     transform_random_apply(x, list(transform_hflip), p = 1), transform_random_choice(x, list(transform_vflip)),
     transform_random_order(x, list(transform_hflip, transform_vflip))
   )) expect_equal(y$shape, x$shape)

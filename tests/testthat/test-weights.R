@@ -13,7 +13,8 @@ test_that("a download is checked and leaves nothing behind", {
   url <- paste0("file://", source)
   target <- file.path(folder, "target")
   expect_error(download_checked(url, target, "0", "a file", FALSE), "Corrupt file", class = "runtime_error")
-  expect_error(download_checked(paste0(url, "x"), target, "0", "a file", FALSE), "Cannot download", class = "runtime_error")
+  expect_error(download_checked(paste0(url, "x"), target, "0", "a file", FALSE), "Cannot download",
+    class = "runtime_error")
   expect_equal(list.files(folder), "source")
   download_checked(url, target, unname(tools::md5sum(source)), "a file", FALSE)
   expect_equal(readLines(target), "text")
