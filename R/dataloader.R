@@ -61,7 +61,8 @@ check_dataloader_arguments <- function(dataset, batch_size, shuffle, sampler, ba
   if (is_map_dataset(dataset) && length(dataset) == 0) {
     value_error("The dataset has no items: its `.length()` is 0, so there are no batches to make.")
   }
-  if (!is.null(batch_size) && !(is.numeric(batch_size) && length(batch_size) == 1 && isTRUE(batch_size >= 1 && batch_size == floor(batch_size)))) {
+  one_number <- is.numeric(batch_size) && length(batch_size) == 1
+  if (!is.null(batch_size) && !(one_number && isTRUE(batch_size >= 1 && batch_size == floor(batch_size)))) {
     value_error(sprintf("`batch_size` must be a whole number of at least 1, but got %s.", rlang::as_label(batch_size)))
   }
   check_sampling_arguments(is_iterable_dataset(dataset), batch_size, shuffle, sampler, batch_sampler, drop_last)

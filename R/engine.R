@@ -59,5 +59,4 @@ zero_based_dim <- function(dim) {
 }
 
 # `.Call(cdr_let_go, x)`, written out where `x` is a local variable about to be replaced, frees an intermediate result
-# at
-# once if nobody else refers to it: R's collector would only find it later, and does not know how large it is.
+# at once if nobody else refers to it: R's collector would only find it later, and does not know how large it is.

@@ -65,8 +65,7 @@ LRScheduler <- R6::R6Class("lr_scheduler",
 #' @param ... methods and fields.
 #' @param parent_env environment in which `inherit` is found.
 #' @return A function that creates a scheduler. Schedulers have the methods `step()`, `get_last_lr()`, `state_dict()`
-#'   and
-#'   `load_state_dict(state_dict)`.
+#'   and `load_state_dict(state_dict)`.
 #' @examples
 #' lr_halving <- lr_scheduler("lr_halving", get_lr = function() self$base_lrs / 2^self$last_epoch)
 #' opt <- optim_sgd(torch_ones(1, requires_grad = TRUE), lr = 1)
@@ -163,17 +162,17 @@ lr_cosine_annealing <- lr_scheduler(
 for_each_group <- function(value, optimizer) {
   n <- if (is_optimizer(optimizer)) length(optimizer$param_groups) else 1
   if (!is.list(value)) return(rep(list(value), n))
-  if (length(value) != n) value_error(sprintf("Expected %d values, one for each parameter group, got %d.", n,
-    length(value)))
+  if (length(value) != n) {
+    value_error(sprintf("Expected %d values, one for each parameter group, got %d.", n, length(value)))
+  }
   value
 }
 
 #' One-cycle learning rate schedule
 #'
 #' The learning rate rises from `max_lr / div_factor` to `max_lr` during the first `pct_start` of all steps, then
-#' falls to
-#' `max_lr / (div_factor * final_div_factor)`; the momentum (or Adam's first beta) moves the other way. To be stepped
-#' after
+#' falls to `max_lr / (div_factor * final_div_factor)`; the momentum (or Adam's first beta) moves the other way. To be
+#' stepped after
 #' every batch; the total number of steps is `total_steps` or `epochs * steps_per_epoch`.
 #'
 #' @inheritParams lr_lambda
@@ -287,8 +286,7 @@ one_cycle_total <- function(total_steps, epochs, steps_per_epoch) {
 #' @param factor factor of a reduction, below 1.
 #' @param patience number of steps without improvement that are tolerated.
 #' @param threshold,threshold_mode how much counts as an improvement: a share of the best value (`"rel"`) or a
-#'   difference
-#'   (`"abs"`).
+#'   difference (`"abs"`).
 #' @param cooldown number of steps after a reduction during which nothing is counted.
 #' @param min_lr smallest learning rate, or one for each parameter group.
 #' @param eps smaller changes of a rate are not made.

@@ -12,8 +12,7 @@
 #' @param initial_accumulator_value where the sum begins.
 #' @return An optimizer, see [optimizer()].
 #' @source Tieleman and Hinton (2012), lecture 6.5 - RMSProp. Duchi, Hazan and Singer (2011), Adaptive subgradient
-#'   methods
-#'   for online learning and stochastic optimization. Zeiler (2012), ADADELTA: an adaptive learning rate method.
+#'   methods for online learning and stochastic optimization. Zeiler (2012), ADADELTA: an adaptive learning rate method.
 #' @examples
 #' w <- torch_tensor(c(3, -2), requires_grad = TRUE)
 #' opt <- optim_rmsprop(w, lr = 0.1)

@@ -12,8 +12,7 @@
 #' @param t0 step at which averaging begins.
 #' @return An optimizer, see [optimizer()].
 #' @source Riedmiller and Braun (1993), A direct adaptive method for faster backpropagation learning: the RPROP
-#'   algorithm.
-#'   Polyak and Juditsky (1992), Acceleration of stochastic approximation by averaging.
+#'   algorithm. Polyak and Juditsky (1992), Acceleration of stochastic approximation by averaging.
 #' @examples
 #' w <- torch_tensor(c(3, -2), requires_grad = TRUE)
 #' opt <- optim_rprop(w)

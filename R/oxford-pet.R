@@ -13,8 +13,7 @@
 #' @param transform,target_transform functions applied to the image (an H x W x 3 array of doubles in \[0, 1]) and to
 #'   the target.
 #' @return A dataset whose items are `list(x = image, y = target)`. Field `imgs` is a data frame with the columns
-#'   `image`,
-#'   `class_id`, `species_id`, `breed_id`.
+#'   `image`, `class_id`, `species_id`, `breed_id`.
 #' @section Details:
 #' Images are recognised by their content: some files named .jpg are PNG. `beagle_116`, a damaged image, is left out.
 #' Any other image that cannot be read is an error that names the file.

@@ -52,8 +52,9 @@ class_colours <- function(colours, n) {
   if (is.null(colours)) {
     return(rep_len(okabe_ito, max(n, 1)))
   }
-  if (length(colours) < n) value_error(sprintf("`colours` must name %d colours, one per class, got %d.", n,
-    length(colours)))
+  if (length(colours) < n) {
+    value_error(sprintf("`colours` must name %d colours, one per class, got %d.", n, length(colours)))
+  }
   colours
 }
 
@@ -74,7 +75,9 @@ photos_of <- function(image) {
 photo_of <- function(x) {
   if (is.matrix(x)) x <- array(x, c(dim(x), 1L))
   if (!is.numeric(x) || length(dim(x)) != 3 || !dim(x)[[3]] %in% c(1, 3)) {
-    value_error("`image` must be C x H x W or N x C x H x W (tensor), or H x W or H x W x C (array), with 1 or 3 channels.")
+    value_error(
+      "`image` must be C x H x W or N x C x H x W (tensor), or H x W or H x W x C (array), with 1 or 3 channels."
+    )
   }
   range <- range(x, finite = TRUE)
   if (range[[1]] < 0 || range[[2]] > 1) x <- (x - range[[1]]) / max(diff(range), 1e-8)

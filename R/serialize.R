@@ -7,8 +7,7 @@
 #' the file is executed: a file that needs other Python objects is refused.
 #'
 #' Half precision and bfloat16 become float32, int16 and int8 become int32. Parameters come as plain tensors. Tensors
-#' that
-#' shared memory in Python share it again.
+#' that shared memory in Python share it again.
 #'
 #' @param path name of the file.
 #' @param ... not used.
@@ -82,16 +81,14 @@ write_beside <- function(path, write) {
 #' Saving and loading R objects with tensors
 #'
 #' `torch_save()` writes a tensor, a module, a state dict, an optimizer's state, or any list with tensors somewhere
-#' inside
-#' it; `torch_load()` gives it back. Plain `saveRDS()` cannot: a tensor's numbers live outside R.
+#' inside it; `torch_load()` gives it back. Plain `saveRDS()` cannot: a tensor's numbers live outside R.
 #'
 #' The file is a safetensors file (its tensors can be read elsewhere) with the R object, its tensors taken out, as an
 #' additional entry `__robj__`. Only load files from people you trust: an R object can contain code.
 #'
 #' @param obj a tensor, an `nn_module`, or a list.
 #' @param path name of the file, or a connection; for `torch_load()` also a raw vector of `torch_serialize()`. An
-#'   existing
-#'   file is replaced only once the new one is complete.
+#'   existing file is replaced only once the new one is complete.
 #' @param device only `"cpu"`.
 #' @param compress accepted for compatibility; the numbers are not compressed.
 #' @param ... not used.

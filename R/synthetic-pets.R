@@ -128,8 +128,9 @@ paint <- function(canvas, colour, distance) {
 }
 
 any_colour <- function() stats::runif(3, 0.15, 0.9)
-fur_colour <- function() pmin(pmax(fur_colours[sample.int(nrow(fur_colours), 1), ] + stats::rnorm(3, 0, 0.04), 0.03),
-  0.97)
+fur_colour <- function() {
+  pmin(pmax(fur_colours[sample.int(nrow(fur_colours), 1), ] + stats::rnorm(3, 0, 0.04), 0.03), 0.97)
+}
 
 paint_background <- function(canvas) {
   kind <- sample(c("gradient", "clouds", "grass", "room"), 1)

@@ -143,8 +143,7 @@ torch_unbind <- function(self, dim = 1L) {
 #' * `torch_tile()` (and method `$repeat()`) repeats the whole tensor `dims` times along each dimension;
 #'   `torch_repeat_interleave()` each element.
 #' * `torch_flip()` reverses dimensions, `torch_roll()` moves elements by `shifts` positions, those that fall out come
-#'   in
-#'   at the other end.
+#'   in at the other end.
 #' * `torch_tril()` and `torch_triu()` keep the lower or upper triangle and set the rest to zero.
 #' * `torch_diag()` makes a matrix with the vector `self` on a diagonal, or takes the diagonal of a matrix.
 #'

@@ -3,8 +3,7 @@
 #' @param img tensor ..., C, H, W with values of 0 to 1 (floats) or 0 to 255 (integers); C is 3, or 1 where colours do
 #'   not matter. Arrays H x W x C become tensors.
 #' @param brightness_factor,contrast_factor,saturation_factor at least 0: 0 gives a black, a grey, a black and white
-#'   image,
-#'   1 the original, 2 twice the effect.
+#'   image, 1 the original, 2 twice the effect.
 #' @param hue_factor of -0.5 to 0.5: by how much of a turn colours are shifted.
 #' @param gamma exponent, at least 0: the result is `gain * img^gamma`.
 #' @param gain factor.

@@ -4,8 +4,7 @@
 #'
 #' @param img tensor ..., H, W, or array.
 #' @param size one number or `c(height, width)`. For `transform_resize()` one number is the new length of the short
-#'   side,
-#'   the other is scaled alike and truncated; elsewhere it means a square.
+#'   side, the other is scaled alike and truncated; elsewhere it means a square.
 #' @param interpolation 0 or `"nearest"`, 2 or `"bilinear"`, 3 or `"bicubic"`. Use 0 for masks: it keeps the classes.
 #' @param top,left first row and column, counted from 1.
 #' @param height,width of the part cut out.

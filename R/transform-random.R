@@ -11,8 +11,7 @@
 #' @param transforms list of functions of an image.
 #' @param pad_if_needed pad images smaller than `size`.
 #' @param scale for crops and erasing: range of the area, as a share of the image's; for `transform_random_affine()`:
-#'   range
-#'   of the scale.
+#'   range of the scale.
 #' @param ratio range of width / height.
 #' @param degrees range of angles, or one number d for -d to d.
 #' @param translate largest shifts, as shares of width and height.

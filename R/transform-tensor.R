@@ -1,8 +1,7 @@
 #' Images to tensors, and their values
 #'
 #' @param img `transform_to_tensor()`: an array H x W x C or matrix H x W (doubles are kept, integers divided by 255),
-#'   an
-#'   array of 4 dimensions (only converted), a list of arrays of one size (stacked), a magick image. Elsewhere a
+#'   an array of 4 dimensions (only converted), a list of arrays of one size (stacked), a magick image. Elsewhere a
 #'   tensor ..., C, H, W, or an array H x W x C, which is converted first.
 #' @param mean,std one number per channel, or one for all.
 #' @param inplace change `img` itself.
@@ -10,9 +9,8 @@
 #' @param transformation_matrix D x D tensor, D = C H W.
 #' @param mean_vector tensor of D numbers.
 #' @return `transform_to_tensor()`: a float tensor C x H x W (1 x H x W for a matrix). An array whose first dimension
-#'   is at
-#'   most 4 and whose third is larger is taken as C x H x W already. `transform_normalize()`: `(img - mean) / std`.
-#'   `transform_linear_transformation()`: `(flatten(img) - mean_vector) transformation_matrix`.
+#'   is at most 4 and whose third is larger is taken as C x H x W already. `transform_normalize()`: `(img - mean) /
+#'   std`. `transform_linear_transformation()`: `(flatten(img) - mean_vector) transformation_matrix`.
 #' @examples
 #' x <- transform_to_tensor(array(runif(4 * 5 * 3), c(4, 5, 3)))
 #' x$shape
