@@ -5,6 +5,8 @@ PETS ?=
 WEIGHTS ?=
 EPOCHS ?=
 OUT ?= .
+# Waiting threads give way soon, so that other work on the machine does not slow training down.
+export GOMP_SPINCOUNT ?= 1000
 
 .PHONY: all setup install demo test check lint bench document kernels clean
 

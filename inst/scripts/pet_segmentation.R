@@ -3,7 +3,7 @@
 # usage: Rscript pet_segmentation.R [--pets DIR] [--weights DIR] [--epochs N] [--out DIR]
 #   --pets     folder holding oxford-pet/ (default: pictures drawn by synthetic_pets() in a temporary folder)
 #   --weights  folder holding mobilenet_v2.pth (default: the encoder starts from random numbers and is trained as well)
-#   --epochs   number of epochs (default 20 for photographs, 12 for drawn pictures)
+#   --epochs   number of epochs (default 20 for photographs, 15 for drawn pictures)
 #   --out      where pet_segmentation.png goes (default: here)
 suppressPackageStartupMessages(library(candela))
 
@@ -17,7 +17,7 @@ pets <- option("pets")
 weights <- option("weights")
 drawn <- is.null(pets)
 pretrained <- !is.null(weights)
-epochs <- as.integer(option("epochs", if (drawn) 12 else 20))
+epochs <- as.integer(option("epochs", if (drawn) 15 else 20))
 out <- option("out", ".")
 size <- if (drawn) c(96, 96) else c(224, 224)
 batch_size <- if (drawn) 16 else 32
@@ -25,8 +25,8 @@ if (pretrained) options(candela.weights = weights)
 
 if (drawn) {
   pets <- tempfile("pets")
-  cat("Drawing 240 pictures of animals ...\n")
-  synthetic_pets(pets, n = 240, seed = 1)
+  cat("Drawing 480 pictures of animals ...\n")
+  synthetic_pets(pets, n = 480, seed = 1)
 }
 
 pet_dataset <- dataset(
@@ -125,6 +125,8 @@ truth <- torch_stack(lapply(shown, function(i) plain[i]$y))
 
 file <- file.path(out, "pet_segmentation.png")
 png(file, width = 1200, height = 640)
-plot_segmentation(images, torch_argmax(logits, 2), truth = truth, class_names = c("pet", "background", "border"))
+plot_segmentation(images, torch_argmax(logits, 2),
+  truth = truth, class_names = c("pet", "background", "border"), colours = c("#E69F00", NA, "#0072B2"), ncol = 4
+)
 invisible(dev.off())
 cat("Wrote ", file, "\n", sep = "")
