@@ -141,11 +141,11 @@ tensor_method("lerp_", function(end, weight) {
 
 #' @rdname torch_add
 #' @export
-`+.torch_tensor` <- function(e1, e2) if (missing(e2)) e1 else torch_add(e1, e2)
+`+.torch_tensor` <- function(e1, e2) if (missing(e2)) e1 else binary_op("add", e1, e2)
 
 #' @rdname torch_add
 #' @export
-`-.torch_tensor` <- function(e1, e2) if (missing(e2)) apply_op(ops$sub, list(0L, e1)) else torch_sub(e1, e2)
+`-.torch_tensor` <- function(e1, e2) if (missing(e2)) apply_op(ops$sub, list(0L, e1)) else binary_op("sub", e1, e2)
 
 #' @rdname torch_add
 #' @export
