@@ -25,8 +25,8 @@ if (pretrained) options(candela.weights = weights)
 
 if (drawn) {
   pets <- tempfile("pets")
-  cat("Drawing 480 pictures of animals ...\n")
-  synthetic_pets(pets, n = 480, seed = 1)
+  cat("Drawing 320 pictures of animals ...\n")
+  synthetic_pets(pets, n = 320, seed = 1)
 }
 
 pet_dataset <- dataset(
