@@ -156,8 +156,8 @@ ends_length <- function(n, size) if (n < 0) max(size + n, 0) else min(n, size)
 #' Differentiable reading and writing by tensors of positions, which count from 1 (negative from the end).
 #'
 #' * `torch_index_select()` takes the elements `index` (1-d) along `dim`.
-#' * `torch_gather()` gives y of the shape of `index`, for dim 1 y_ijk = x_{index_ijk, j, k}.
-#' * `torch_scatter()` and `torch_scatter_add()` do the reverse: x_{index_ijk, j, k} becomes, or is increased by,
+#' * `torch_gather()` gives y of the shape of `index`, for dim 1 y_ijk = x at (index_ijk, j, k).
+#' * `torch_scatter()` and `torch_scatter_add()` do the reverse: x at (index_ijk, j, k) becomes, or is increased by,
 #'   `src_ijk`. Methods `$scatter_()` and `$scatter_add_()` change the tensor.
 #' * `torch_index_add()` adds slice i of `source` along `dim` to slice `index_i`; `$index_add_()` changes the tensor.
 #' * `torch_take()` reads `x` as if it had one dimension (row by row).
