@@ -36,3 +36,9 @@ test_that("what does not fit is told", {
   expect_error(plot_segmentation(photo, matrix(1L, 4, 4), alpha = 2), "alpha", class = "value_error")
   expect_error(plot_segmentation(photo, matrix(-1L, 4, 4)), "classes from 1", class = "value_error")
 })
+
+test_that("the number of columns is checked", {
+  x <- array(0.5, c(4, 4, 3))
+  expect_error(plot_segmentation(x, matrix(1L, 4, 4), ncol = 0), "`ncol` must be a number of at least 1.", fixed = TRUE)
+  expect_error(plot_segmentation(x, matrix(1L, 4, 4), ncol = "a"), "`ncol` must be a number of at least 1.", fixed = TRUE)
+})
