@@ -161,9 +161,11 @@ draw_class_legend <- function(class_names, colours, alone) {
     graphics::par(fig = c(0, 1, 0, 1), oma = rep(0, 4), mar = rep(0, 4), new = TRUE)
     graphics::plot.new()
   }
-  graphics::legend("bottom",
-    legend = class_names[shown], fill = colours[shown], horiz = TRUE, bty = "n", border = NA, xpd = NA,
-    inset = c(0, if (alone) -0.1 else 0), text.col = readable_on(graphics::par("bg"))
+  # At the lower edge of the figure, whose margin leaves room for it.
+  graphics::legend(
+    graphics::grconvertX(0.5, "nfc"), graphics::grconvertY(0, "nfc"),
+    xjust = 0.5, yjust = 0, legend = class_names[shown], fill = colours[shown], horiz = TRUE, bty = "n",
+    border = NA, xpd = NA, text.col = readable_on(graphics::par("bg"))
   )
 }
 
