@@ -42,7 +42,8 @@ test_that("SGD: momentum, dampening, Nesterov, weight decay", {
   expect_steps(steps_of(optim_sgd, lr = 0.1, momentum = 0.9), rule(0.9))
   expect_steps(steps_of(optim_sgd, lr = 0.1, momentum = 0.9, dampening = 0.3), rule(0.9, 0.3))
   expect_steps(steps_of(optim_sgd, lr = 0.1, momentum = 0.9, weight_decay = 0.2), rule(0.9, 0, 0.2))
-  expect_steps(steps_of(optim_sgd, lr = 0.1, momentum = 0.9, weight_decay = 0.2, nesterov = TRUE), rule(0.9, 0, 0.2, TRUE))
+  expect_steps(steps_of(optim_sgd, lr = 0.1, momentum = 0.9, weight_decay = 0.2, nesterov = TRUE),
+    rule(0.9, 0, 0.2, TRUE))
   expect_error(optim_sgd(list(torch_ones(1)), lr = 0.1, nesterov = TRUE), "momentum")
 })
 
