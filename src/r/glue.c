@@ -153,7 +153,9 @@ static void collect_young(void)
     Rf_eval(call, R_BaseEnv);
 }
 
-static size_t after_collection = 0;
+/* In use after the last collection; without recording, the least since then, because there no graph is to
+ * come. */
+static size_t after_collection[2] = {0, 0};
 
 static void collect(void)
 {
@@ -164,12 +166,17 @@ static void collect(void)
         full_limit = 2 * cd_memory_count().in_use;
         full_limit = full_limit > FULL_PRESSURE ? full_limit : FULL_PRESSURE;
     }
-    after_collection = cd_memory_count().in_use;
+    after_collection[cd_grad_enabled()] = cd_memory_count().in_use;
 }
 
 void cdr_collect_if_needed(void)
 {
-    if (cd_memory_count().in_use > after_collection + after_collection / 2 + GROWTH) {
+    bool recording = cd_grad_enabled();
+    size_t in_use = cd_memory_count().in_use, *after = &after_collection[recording];
+    if (!recording && in_use < *after) {
+        *after = in_use;
+    }
+    if (in_use > *after + *after / 2 + GROWTH) {
         collect();
     }
 }
