@@ -10,8 +10,8 @@
 static SEXP tensor_class = NULL; /* c("torch_tensor", "R7"), preserved */
 static SEXP namespace_env = NULL;
 
-/* Collections are asked for when what is in use has grown by half and this much since the last one. */
-#define GROWTH ((size_t)256 << 20)
+/* Collections are asked for when what is in use has grown by an eighth and this much since the last one. */
+#define GROWTH ((size_t)128 << 20)
 /* A full collection when what is in use has doubled since the last one, and is at least this. */
 #define FULL_PRESSURE ((size_t)512 << 20)
 /* Backward collects first when at least this is in use: less is not worth a millisecond. */
@@ -176,7 +176,7 @@ void cdr_collect_if_needed(void)
     if (!recording && in_use < *after) {
         *after = in_use;
     }
-    if (in_use > *after + *after / 2 + GROWTH) {
+    if (in_use > *after + *after / 8 + GROWTH) {
         collect();
     }
 }
