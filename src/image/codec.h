@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "image/decode.h"
+#include "base/status.h"
+#include "image/image.h"
 
 /* header_only: sets the sizes and reads no pixels. */
 cd_status cd_jpeg_decode(cd_image *image, const uint8_t *bytes, size_t n, bool header_only, cd_error *err);

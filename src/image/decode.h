@@ -30,12 +30,6 @@ cd_image_format cd_image_recognise(const uint8_t *bytes, size_t n);
 /* "JPEG", "PNG", ... */
 const char *cd_image_format_name(cd_image_format format);
 
-typedef enum {
-    CD_AS_STORED = 0, /* channels and depth as described above */
-    CD_AS_RGB8,       /* three channels of 8 bits: grey repeated, alpha dropped, 16 bits cut to 8 */
-    CD_AS_LABELS      /* one channel of 8 or 16 bits: grey values and palette indices as stored, unscaled */
-} cd_decode_as;
-
 /* Decodes n bytes into image, which the caller frees with cd_image_free. On error image is empty.
  * Errors: CD_EFORMAT (damaged, ends early, other format; the message names it), CD_EVALUE (too large, or
  * labels asked of an image that has colours), CD_EALLOC. */

@@ -29,4 +29,11 @@ cd_status cd_image_allocate(cd_image *image, cd_error *err);
 /* Frees the pixels; the image is empty afterwards. Calling it twice is harmless. */
 void cd_image_free(cd_image *image);
 
+/* In which form a decoder hands a picture over. */
+typedef enum {
+    CD_AS_STORED = 0, /* channels and depth as described above */
+    CD_AS_RGB8,       /* three channels of 8 bits: grey repeated, alpha dropped, 16 bits cut to 8 */
+    CD_AS_LABELS      /* one channel of 8 or 16 bits: grey values and palette indices as stored, unscaled */
+} cd_decode_as;
+
 #endif

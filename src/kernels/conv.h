@@ -23,17 +23,8 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "kernels/conv_shape.h"
 #include "kernels/epilogue.h"
-
-typedef struct cdk_conv {
-    int64_t N, C, H, W;             /* images, input channels, height, width */
-    int64_t K, R, S;                /* output channels, kernel height, width */
-    int64_t OH, OW;                 /* output height, width */
-    int64_t stride_h, stride_w;     /* >= 1 */
-    int64_t pad_top, pad_left;      /* may be negative: the kernel then starts inside of the image */
-    int64_t dilation_h, dilation_w; /* >= 1 */
-    int64_t groups;                 /* divides C and K */
-} cdk_conv;
 
 /* y from x. bias is [K] or NULL. */
 cd_status cdk_conv_forward(float *y, const float *x, const float *w, const float *bias, const cdk_conv *conv,

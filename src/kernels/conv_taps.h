@@ -14,7 +14,9 @@
 
 #include <stddef.h>
 
-#include "kernels/conv.h"
+#include "base/status.h"
+#include "kernels/conv_shape.h"
+#include "kernels/epilogue.h"
 
 typedef struct cdk_axis {
     int64_t phases, in_step, out_step;

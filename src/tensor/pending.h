@@ -40,9 +40,6 @@ cd_status cd_tensor_postpone(cd_tensor *t, cd_recipe recipe, int n_source, cd_te
 /* Computes t if it is pending. Afterwards t has storage, or an error is returned and t is as before. */
 cd_status cd_tensor_force(cd_tensor *t, cd_error *err);
 
-/* Drops the recipe of a tensor that has got its data another way; NULL recipe allowed. */
-void cd_tensor_settle(cd_tensor *t);
-
 /* To be called before the storage of t is written to: computes the pending tensors that read it. */
 cd_status cd_tensor_will_change(const cd_tensor *t, cd_error *err);
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "tensor/pending.h"
 
 static cd_status no_handle(cd_error *err)
 {

@@ -57,6 +57,10 @@ cd_status cd_tensor_new_shape(cd_tensor **t, cd_dtype dtype, int ndim, const int
 /* Gives a shape-only tensor its storage (by its strides, which must be dense). */
 cd_status cd_tensor_allocate(cd_tensor *t, cd_error *err);
 
+/* Drops the recipe of a pending tensor that has got its data another way, or will not need them (pending.c).
+ */
+void cd_tensor_settle(cd_tensor *t);
+
 /* Takes the storage away again. */
 void cd_tensor_drop_storage(cd_tensor *t);
 
