@@ -36,14 +36,20 @@ static cd_status check_inputs(const cd_call *call, cd_error *err)
     return CD_OK;
 }
 
-static cd_status use_target(cd_call *call, cd_tensor *target, cd_error *err)
+cd_status cd_check_fits(const cd_op *op, const cd_tensor *result, const cd_tensor *target, cd_error *err)
 {
     char have[CD_SHAPE_TEXT], want[CD_SHAPE_TEXT];
-    if (!cd_tensor_same_shape(target, call->out[0])) {
-        return cd_fail(err, CD_ESHAPE, "%s: the result has shape %s, which does not fit in place into %s.",
-                       call->op->name, cd_shape_text(have, call->out[0]->ndim, call->out[0]->shape),
-                       cd_shape_text(want, target->ndim, target->shape));
+    if (cd_tensor_same_shape(target, result)) {
+        return CD_OK;
     }
+    return cd_fail(err, CD_ESHAPE, "%s_: the result has shape %s, which does not fit in place into %s.",
+                   op->name, cd_shape_text(have, result->ndim, result->shape),
+                   cd_shape_text(want, target->ndim, target->shape));
+}
+
+static cd_status use_target(cd_call *call, cd_tensor *target, cd_error *err)
+{
+    CD_TRY(cd_check_fits(call->op, call->out[0], target, err));
     cd_tensor_release(call->out[0]);
     call->out[0] = cd_tensor_retain(target);
     return CD_OK;

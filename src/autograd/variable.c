@@ -370,12 +370,7 @@ static cd_status run_in_place(cd_call *call, cd_tensor *target, cd_error *err)
         return cd_fail(err, CD_EDTYPE, "%s_: result type %s can't be cast to the desired output type %s.",
                        call->op->name, cd_dtype_name(call->out[0]->dtype), cd_dtype_name(target->dtype));
     }
-    if (!cd_tensor_same_shape(call->out[0], target)) {
-        char have[CD_SHAPE_TEXT], want[CD_SHAPE_TEXT];
-        return cd_fail(err, CD_ESHAPE, "%s_: the result has shape %s, which does not fit in place into %s.",
-                       call->op->name, cd_shape_text(have, call->out[0]->ndim, call->out[0]->shape),
-                       cd_shape_text(want, target->ndim, target->shape));
-    }
+    CD_TRY(cd_check_fits(call->op, call->out[0], target, err));
     return cd_tensor_copy(target, call->out[0], err);
 }
 

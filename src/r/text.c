@@ -6,7 +6,6 @@
 
 #include "r/glue.h"
 #include "r/registry.h"
-#include "tensor/pending.h"
 
 static const char *suffix(char *text, size_t size, const cd_variable *v)
 {
@@ -32,15 +31,11 @@ SEXP cdr_tensor_text(SEXP x, SEXP n)
 {
     cd_error err;
     char *text, end[160];
-    cd_error pending_err;
-    const cd_variable *v = cdr_variable(x, "x");
-    if (cd_tensor_force(v->value, &pending_err) != CD_OK) {
-        cdr_raise(&pending_err);
-    }
     int64_t lines = cdr_int64(n, "n");
-    if (v->value == NULL) {
+    if (cdr_variable(x, "x")->value == NULL) {
         return Rf_mkString("[ Tensor (undefined) ]");
     }
+    const cd_variable *v = cdr_defined(x, "x");
     SEXP guard = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, R_NilValue));
     R_RegisterCFinalizer(guard, free_text);
     if (cd_tensor_text(&text, v->value, lines, &err) != CD_OK) {
