@@ -3,7 +3,7 @@
  *     kernel-bench check
  *         every kernel at awkward shapes against its naive twin, on every instruction set this machine has,
  * and that 1, 2 and 4 threads give the same bits kernel-bench time [batch] [threads] [repeats] [all | decoder
- * | encoder | moments] the layers of a U-Net on a MobileNet v2, in GFLOP/s, as a share of the multiply-add
+ * | encoder | kinds | moments] the layers of a U-Net on a MobileNet v2, in GFLOP/s, as a share of the multiply-add
  * peak measured in the same run, and in GB/s of the images read and written; moments: a convolution and the
  * moments of its output in two passes and in one
  *
@@ -444,6 +444,24 @@ static void time_decoder(int64_t N, int repeats, double best)
     print_total("decoder, forward and backward");
 }
 
+/* One layer of each kind of the encoder, forward and backward. */
+static void time_kinds(int64_t N, int repeats, double best)
+{
+    time_layer("stem 3 -> 32 s2 at 224", square(N, 3, 224, 32, 3, 2, 1, 1), 0, 0, repeats, best);
+    time_layer("depthwise 32 at 112", square(N, 32, 112, 32, 3, 1, 1, 32), 0, 0, repeats, best);
+    time_layer("depthwise 96 s2 at 112", square(N, 96, 112, 96, 3, 2, 1, 96), 0, 0, repeats, best);
+    time_layer("depthwise 144 at 56", square(N, 144, 56, 144, 3, 1, 1, 144), 0, 0, repeats, best);
+    time_layer("depthwise 576 at 14", square(N, 576, 14, 576, 3, 1, 1, 576), 0, 0, repeats, best);
+    time_layer("depthwise 960 at 7", square(N, 960, 7, 960, 3, 1, 1, 960), 0, 0, repeats, best);
+    time_layer("expand 16 -> 96 at 112", square(N, 16, 112, 96, 1, 1, 0, 1), 0, 0, repeats, best);
+    time_layer("expand 24 -> 144 at 56", square(N, 24, 56, 144, 1, 1, 0, 1), 0, 0, repeats, best);
+    time_layer("expand 96 -> 576 at 14", square(N, 96, 14, 576, 1, 1, 0, 1), 0, 0, repeats, best);
+    time_layer("project 96 -> 24 at 56", square(N, 96, 56, 24, 1, 1, 0, 1), 0, 0, repeats, best);
+    time_layer("project 576 -> 160 at 7", square(N, 576, 7, 160, 1, 1, 0, 1), 0, 0, repeats, best);
+    time_layer("project 960 -> 320 at 7", square(N, 960, 7, 320, 1, 1, 0, 1), 0, 0, repeats, best);
+    print_total("kinds of encoder layers, forward and backward");
+}
+
 static void time_block(int64_t N, int in, int out, int size, int stride, int expand, int repeats, double best)
 {
     char name[100];
@@ -559,6 +577,9 @@ int main(int argc, char **argv)
     }
     if (all || strcmp(part, "encoder") == 0) {
         time_encoder(N, repeats, best);
+    }
+    if (strcmp(part, "kinds") == 0) {
+        time_kinds(N, repeats, best);
     }
     if (all || strcmp(part, "moments") == 0) {
         time_all_moments(N, repeats);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "autograd/pointwise.h"
 #include "autograd/variable.h"
 #include "base/interrupt.h"
 #include "tensor/copy.h"
@@ -73,17 +74,29 @@ static cd_status accumulate(cd_tensor **sum, cd_tensor *t, cd_error *err)
     return CD_OK;
 }
 
+/* In the layout of the leaf. */
+static cd_status first_gradient(cd_variable *leaf, cd_tensor *t, cd_error *err)
+{
+    const cd_layout layout = cd_tensor_preferred_layout(leaf->value);
+    const bool as_wanted =
+        layout == CD_CHANNELS_LAST ? cd_tensor_is_channels_last(t) : cd_tensor_is_contiguous(t);
+    if (as_wanted && t->storage->refs == 1 && t->refs == 1) {
+        leaf->grad = cd_tensor_retain(t);
+        return CD_OK;
+    }
+    return cd_tensor_clone(&leaf->grad, t, layout, err);
+}
+
 /* A leaf keeps its gradient: it must own the memory, dense, and later passes add to it in place, so that a
  * user who holds x$grad sees it grow. */
 static cd_status accumulate_leaf(cd_variable *leaf, cd_tensor *t, cd_error *err)
 {
     if (leaf->grad == NULL) {
-        bool unshared = t->storage->refs == 1 && t->refs == 1 && cd_tensor_is_contiguous(t);
-        if (unshared) {
-            leaf->grad = cd_tensor_retain(t);
-            return CD_OK;
-        }
-        return cd_tensor_clone(&leaf->grad, t, CD_CONTIGUOUS, err);
+        return first_gradient(leaf, t, err);
+    }
+    if (leaf->grad->dtype == t->dtype && cd_tensor_is_dense(leaf->grad)) {
+        leaf->grad->storage->version++;
+        return cd_binary_into(leaf->grad, CDK_ADD, leaf->grad, t, t->dtype, "add", err);
     }
     cd_tensor *total, *pair[2] = {leaf->grad, t};
     CD_TRY(cd_run1(&total, "add", 2, pair, 0, NULL, err));

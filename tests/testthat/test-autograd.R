@@ -8,6 +8,27 @@ test_that("gradients reach leaves, add up, and can be cleared", {
   expect_equal(as_array(x$grad), c(0, 0, 0))
 })
 
+test_that("gradients have the memory layout of their leaf and grow in place", {
+  x <- nn_conv2d(1, 3, 1)(torch_randn(2, 1, 4, 5))$detach()$requires_grad_(TRUE)
+  weight <- torch_randn(2, 3, 4, 5)
+  expect_false(x$is_contiguous())
+  (x * weight)$sum()$backward()
+  grad <- x$grad
+  expect_equal(grad$stride(), x$stride())
+  expect_equal(as_array(grad), as_array(weight))
+  for (i in 2:3) {
+    (x * weight)$sum()$backward()
+    expect_equal(as_array(grad), i * as_array(weight), tolerance = 1e-6)
+  }
+  linear <- torch_randn(3, 2, requires_grad = TRUE)
+  torch_matmul(torch_randn(4, 3), linear)$sum()$backward()
+  expect_true(linear$grad$is_contiguous())
+  leaf <- torch_zeros(2, 3, requires_grad = TRUE)
+  leaf$grad <- torch_ones(3, 2)$t()
+  (leaf * 2)$sum()$backward()
+  expect_equal(as_array(leaf$grad), matrix(3, 2, 3))
+})
+
 test_that("without gradient, grad is undefined", {
   expect_true(is_undefined_tensor(torch_ones(1)$grad))
   expect_false(is_undefined_tensor(torch_ones(1)))
