@@ -197,8 +197,7 @@ static bool has_gradient(const cd_node *n)
     return false;
 }
 
-static cd_status run_backward(const backward_pass *pass, cd_node *n, bool *wants, cd_tensor **dx,
-                              cd_error *err)
+static cd_gradient gradient_of(const cd_node *n, bool *wants, cd_tensor **dx)
 {
     cd_gradient g = {.op = n->op,
                      .n_in = n->n_in,
@@ -213,10 +212,47 @@ static cd_status run_backward(const backward_pass *pass, cd_node *n, bool *wants
     for (int i = 0; i < n->n_in; i++) {
         wants[i] = n->edges[i].node != NULL || n->edges[i].leaf != NULL;
     }
+    return g;
+}
+
+static bool gradient_is_looked_at(const backward_pass *pass, const cd_node *n)
+{
+    bool looked_at = n->watcher[0] != NULL;
+    for (int i = 0; i < pass->n_targets; i++) {
+        looked_at = looked_at || pass->targets[i]->creator == n;
+    }
+    return looked_at;
+}
+
+/* Inputs of a join are few; one of many is not worth looking at. */
+#define FEW_PARTS 8
+
+/* The part of n's first input that is wanted, where that input is a join of which one part wants a gradient
+ * and the gradient of the whole is of interest to nobody. */
+static bool lone_part(cd_part *part, const backward_pass *pass, const cd_node *n)
+{
+    const cd_node *join = n->n_in > 0 ? n->edges[0].node : NULL;
+    bool wants[FEW_PARTS];
+    if (join == NULL || join->op->lone_part == NULL || join->n_in > FEW_PARTS ||
+        gradient_is_looked_at(pass, join)) {
+        return false;
+    }
+    const cd_gradient g = gradient_of(join, wants, NULL);
+    return join->op->lone_part(part, &g);
+}
+
+static cd_status run_backward(const backward_pass *pass, cd_node *n, bool *wants, cd_tensor **dx,
+                              cd_error *err)
+{
+    cd_part part;
+    cd_gradient g = gradient_of(n, wants, dx);
+    g.is_last = !pass->retain_graph;
+    g.part = lone_part(&part, pass, n) ? &part : NULL;
     CD_TRY(n->op->backward(&g, err));
     for (int i = 0; i < n->n_in; i++) {
         if (dx[i] != NULL && wants[i]) {
-            CD_TRY(deliver(pass, &n->edges[i], dx[i], err));
+            const bool to_part = i == 0 && g.is_part;
+            CD_TRY(deliver(pass, to_part ? &n->edges[0].node->edges[part.input] : &n->edges[i], dx[i], err));
         }
         cd_tensor_release(dx[i]);
         dx[i] = NULL;
@@ -240,6 +276,7 @@ static cd_status visit(const backward_pass *pass, cd_node *n, cd_error *err)
     CD_TRY(cd_interrupt_check(err));
     CD_TRY(check_usable(n, err));
     CD_TRY(hand_out(pass, n, err));
+    n->freed = !pass->retain_graph;
     bool *wants = calloc((size_t)n->n_in + 1, sizeof *wants);
     cd_tensor **dx = calloc((size_t)n->n_in + 1, sizeof *dx);
     cd_status status = wants != NULL && dx != NULL ? run_backward(pass, n, wants, dx, err)
@@ -252,7 +289,6 @@ static cd_status visit(const backward_pass *pass, cd_node *n, cd_error *err)
     forget_gradients(n);
     if (status == CD_OK && !pass->retain_graph) {
         cd_node_free_saved(n);
-        n->freed = true;
     }
     return status;
 }

@@ -20,6 +20,13 @@ int64_t cd_int_attr(const double *attr, int i)
     return (int64_t)attr[i];
 }
 
+void cd_gradient_done_with(const cd_gradient *g, int i)
+{
+    if (g->is_last && g->in[i] != NULL && g->in[i]->refs == 1) {
+        cd_tensor_drop_storage(g->in[i]);
+    }
+}
+
 static cd_status check_inputs(const cd_call *call, cd_error *err)
 {
     const cd_op *op = call->op;

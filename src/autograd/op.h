@@ -31,6 +31,12 @@
 
 #define CD_TAKES_PENDING (1u << 2) /* forward looks at in[0]->pending itself; other inputs have storage */
 
+/* Channels begin .. begin + size - 1 (dimension 1) of a join, which are its input `input`. */
+typedef struct cd_part {
+    int input;
+    int64_t begin, size;
+} cd_part;
+
 typedef struct cd_op cd_op;
 
 /* One call of an operator, going forward. */
@@ -58,6 +64,10 @@ typedef struct cd_gradient {
     cd_tensor *dy[CD_MAX_OUTPUTS]; /* gradient of each output, any strides; NULL means zero */
     const bool *wants;             /* per input: is its gradient asked for? */
     cd_tensor **dx; /* per input: set to a new or retained tensor where wanted; NULL means zero */
+    bool is_last;   /* nobody goes backward through this call again */
+    const cd_part
+        *part;    /* unless NULL, all that is wanted of dx[0]: an operator may compute these channels only */
+    bool is_part; /* set by backward: it did */
 } cd_gradient;
 
 struct cd_op {
@@ -74,6 +84,9 @@ struct cd_op {
      * not, forward is called as usual. What it does at once, such as statistics, it must not do again in
      * forward. */
     cd_status (*postpone)(cd_call *call, cd_error *err);
+    /* Optional, for joins of channels: true if g->wants says yes for one input only, and *part describes it.
+     * What gives dy need not compute the rest, and dy does not have to be cut. */
+    bool (*lone_part)(cd_part *part, const cd_gradient *g);
 };
 
 /* Announces output i: dtype, shape, layout. */
@@ -85,6 +98,9 @@ cd_status cd_out_like(cd_call *call, int i, const cd_tensor *t, cd_error *err);
 
 /* Attribute i as an integer. */
 int64_t cd_int_attr(const double *attr, int i);
+
+/* Backward will not read in[i] again: its memory is free for dx unless somebody else holds it. */
+void cd_gradient_done_with(const cd_gradient *g, int i);
 
 /* The table. */
 int cd_op_count(void);

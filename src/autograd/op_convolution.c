@@ -317,84 +317,124 @@ static cd_status new_gradient(cd_tensor **dx, const cd_tensor *like, cd_layout l
     return cd_tensor_new(dx, like->dtype, like->ndim, like->shape, layout, err);
 }
 
-static cd_status gradient_inputs(dense_set *d, cd_gradient *g, cd_error *err)
-{
-    cd_dtype dtype = g->in[1]->dtype;
-    CD_TRY(as_image(&d->dy, g->dy[0], dtype, err));
-    if (g->wants[0]) {
-        CD_TRY(cd_tensor_as(&d->w, g->in[1], dtype, CD_CONTIGUOUS, err));
-        CD_TRY(new_gradient(&g->dx[0], g->in[0], CD_CHANNELS_LAST, err));
-    }
-    if (g->wants[1]) {
-        CD_TRY(as_image(&d->x, g->in[0], dtype, err));
-        CD_TRY(new_gradient(&g->dx[1], g->in[1], CD_CONTIGUOUS, err));
-    }
-    if (g->n_in > 2 && g->wants[2]) {
-        CD_TRY(new_gradient(&g->dx[2], g->in[2], CD_CONTIGUOUS, err));
-    }
-    return CD_OK;
-}
-
 typedef struct {
     cd_status (*input)(float *, const float *, const float *, const cdk_conv *, cd_error *);
     cd_status (*weight)(float *, float *, const float *, const float *, const cdk_conv *, cd_error *);
     bool transposed;
 } gradient_kernels;
 
-static float *data_or_null(const cd_tensor *t)
+static bool wants_bias(const cd_gradient *g)
 {
-    return t != NULL ? cd_tensor_data(t) : NULL;
+    return g->n_in > 2 && g->wants[2];
 }
 
-static cd_tensor *bias_gradient(const cd_gradient *g)
-{
-    return g->n_in > 2 && g->wants[2] ? g->dx[2] : NULL;
-}
-
-static cd_status gradients_float(cd_gradient *g, const dense_set *d, const gradient_kernels *k,
-                                 const cdk_conv *conv, cd_error *err)
+static cd_status weight_gradient_float(float *dw, float *db, const dense_set *d, const gradient_kernels *k,
+                                       const cdk_conv *conv, cd_error *err)
 {
     const float *dy = cd_tensor_data(d->dy);
-    float *db = data_or_null(bias_gradient(g));
-    if (g->wants[0]) {
-        CD_TRY(k->input(cd_tensor_data(g->dx[0]), dy, cd_tensor_data(d->w), conv, err));
-    }
-    if (g->wants[1]) {
-        return k->weight(cd_tensor_data(g->dx[1]), db, dy, cd_tensor_data(d->x), conv, err);
+    if (dw != NULL) {
+        return k->weight(dw, db, dy, cd_tensor_data(d->x), conv, err);
     }
     return db != NULL ? cdk_channel_sums(db, dy, pixels_of(d->dy), d->dy->shape[1], err) : CD_OK;
 }
 
-static void gradients_double(cd_gradient *g, const dense_set *d, const gradient_kernels *k,
-                             const cdk_conv *conv)
+static void weight_gradient_double(double *dw, double *db, const dense_set *d, const gradient_kernels *k,
+                                   const cdk_conv *conv)
 {
     const double *dy = cd_tensor_data(d->dy);
-    if (g->wants[0]) {
-        double *dx = cd_tensor_data(g->dx[0]);
-        cdk_fill_rows_double(dx, NULL, 1, cd_tensor_numel(g->dx[0]));
-        (k->transposed ? cdk_conv_add_double : cdk_conv_add_input_double)(dx, dy, cd_tensor_data(d->w), conv);
-    }
-    if (g->wants[1]) {
-        double *dw = cd_tensor_data(g->dx[1]);
+    if (dw != NULL) {
         const double *x = cd_tensor_data(d->x);
-        cdk_fill_rows_double(dw, NULL, 1, cd_tensor_numel(g->dx[1]));
+        cdk_fill_rows_double(dw, NULL, 1, conv->K * (conv->C / conv->groups) * conv->R * conv->S);
         cdk_conv_add_weight_double(dw, k->transposed ? x : dy, k->transposed ? dy : x, conv);
     }
-    if (bias_gradient(g) != NULL) {
-        cdk_sum_rows_double(cd_tensor_data(g->dx[2]), dy, pixels_of(d->dy), d->dy->shape[1]);
+    if (db != NULL) {
+        cdk_sum_rows_double(db, dy, pixels_of(d->dy), d->dy->shape[1]);
     }
 }
 
+static void *data_or_null(const cd_tensor *t)
+{
+    return t != NULL ? cd_tensor_data(t) : NULL;
+}
+
+/* dw and db, where they are wanted. */
+static cd_status weight_gradient(cd_gradient *g, dense_set *d, const gradient_kernels *k,
+                                 const cdk_conv *conv, cd_error *err)
+{
+    const cd_dtype dtype = d->dy->dtype;
+    if (g->wants[1]) {
+        CD_TRY(as_image(&d->x, g->in[0], dtype, err));
+        CD_TRY(new_gradient(&g->dx[1], g->in[1], CD_CONTIGUOUS, err));
+    }
+    if (wants_bias(g)) {
+        CD_TRY(new_gradient(&g->dx[2], g->in[2], CD_CONTIGUOUS, err));
+    }
+    void *dw = data_or_null(g->dx[1]), *db = wants_bias(g) ? cd_tensor_data(g->dx[2]) : NULL;
+    if (dtype == CD_FLOAT32) {
+        return weight_gradient_float(dw, db, d, k, conv, err);
+    }
+    weight_gradient_double(dw, db, d, k, conv);
+    return CD_OK;
+}
+
+/* Weights and shape of the convolution that reads the wanted channels only. */
+static cd_status narrow_to_part(dense_set *d, cdk_conv *conv, const cd_gradient *g, cd_error *err)
+{
+    cd_tensor *w = g->in[1], *view;
+    int64_t shape[4] = {w->shape[0], g->part->size, w->shape[2], w->shape[3]};
+    CD_TRY(cd_tensor_view(&view, w, 4, shape, w->stride, w->offset + g->part->begin * w->stride[1], err));
+    cd_status status = cd_tensor_as(&d->w, view, w->dtype, CD_CONTIGUOUS, err);
+    cd_tensor_release(view);
+    conv->C = g->part->size;
+    return status;
+}
+
+static cd_status input_gradient_operands(cd_gradient *g, dense_set *d, const gradient_kernels *k,
+                                         cdk_conv *conv, cd_error *err)
+{
+    const cd_tensor *x = g->in[0];
+    int64_t shape[4] = {x->shape[0], x->shape[1], x->shape[2], x->shape[3]};
+    g->is_part = g->part != NULL && !k->transposed && conv->groups == 1;
+    if (g->is_part) {
+        CD_TRY(narrow_to_part(d, conv, g, err));
+        shape[1] = g->part->size;
+    } else {
+        CD_TRY(cd_tensor_as(&d->w, g->in[1], x->dtype, CD_CONTIGUOUS, err));
+    }
+    return cd_tensor_new(&g->dx[0], x->dtype, 4, shape, CD_CHANNELS_LAST, err);
+}
+
+static cd_status input_gradient(cd_gradient *g, dense_set *d, const gradient_kernels *k,
+                                const cdk_conv *whole, cd_error *err)
+{
+    cdk_conv conv = *whole;
+    CD_TRY(input_gradient_operands(g, d, k, &conv, err));
+    void *dx = cd_tensor_data(g->dx[0]);
+    const void *dy = cd_tensor_data(d->dy), *w = cd_tensor_data(d->w);
+    if (d->dy->dtype == CD_FLOAT32) {
+        return k->input(dx, dy, w, &conv, err);
+    }
+    cdk_fill_rows_double(dx, NULL, 1, cd_tensor_numel(g->dx[0]));
+    (k->transposed ? cdk_conv_add_double : cdk_conv_add_input_double)(dx, dy, w, &conv);
+    return CD_OK;
+}
+
+/* The gradient of the weights comes first: with it done the memory of x is free for the gradient of x. */
 static cd_status gradients(cd_gradient *g, const gradient_kernels *k, cd_error *err)
 {
     dense_set d = {0};
     const cd_tensor *x = g->in[0], *y = g->out[0];
-    cdk_conv conv = k->transposed ? describe(y, x, g->in[1], g->attr) : describe(x, y, g->in[1], g->attr);
-    cd_status status = gradient_inputs(&d, g, err);
-    if (status == CD_OK && x->dtype == CD_FLOAT32) {
-        status = gradients_float(g, &d, k, &conv, err);
-    } else if (status == CD_OK) {
-        gradients_double(g, &d, k, &conv);
+    const cdk_conv conv =
+        k->transposed ? describe(y, x, g->in[1], g->attr) : describe(x, y, g->in[1], g->attr);
+    cd_status status = as_image(&d.dy, g->dy[0], g->in[1]->dtype, err);
+    if (status == CD_OK) {
+        status = weight_gradient(g, &d, k, &conv, err);
+    }
+    cd_tensor_release(d.x);
+    d.x = NULL;
+    if (status == CD_OK && g->wants[0]) {
+        cd_gradient_done_with(g, 0);
+        status = input_gradient(g, &d, k, &conv, err);
     }
     dense_clear(&d);
     return status;

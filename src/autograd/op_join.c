@@ -173,6 +173,30 @@ static cd_status cat_backward(cd_gradient *g, cd_error *err)
     return CD_OK;
 }
 
+/* Only images: the channels of other tensors are nothing special. */
+static bool cat_lone_part(cd_part *part, const cd_gradient *g)
+{
+    int dim, wanted = 0;
+    cd_error err;
+    int64_t begin = 0;
+    const cd_tensor *y = g->out[0];
+    if (y->ndim != 4 || cd_tensor_dim(&dim, y, cd_int_attr(g->attr, 0), &err) != CD_OK || dim != 1) {
+        return false;
+    }
+    for (int i = 0; i < g->n_in; i++) {
+        const cd_tensor *x = g->in[i];
+        if (is_legacy_empty(x) || x->dtype != y->dtype) {
+            return false;
+        }
+        if (g->wants[i]) {
+            *part = (cd_part){i, begin, x->shape[1]};
+            wanted++;
+        }
+        begin += x->shape[1];
+    }
+    return wanted == 1 && part->size > 0;
+}
+
 const cd_op cd_op_cat = {.name = "cat",
                          .backward_name = "CatBackward0",
                          .min_in = 1,
@@ -180,7 +204,8 @@ const cd_op cd_op_cat = {.name = "cat",
                          .n_out = 1,
                          .shape = cat_shape,
                          .forward = cat_forward,
-                         .backward = cat_backward};
+                         .backward = cat_backward,
+                         .lone_part = cat_lone_part};
 
 static cd_status stack_dim(int *dim, const cd_tensor *x, double asked, cd_error *err)
 {

@@ -156,3 +156,41 @@ test_that("a chain of a hundred thousand operations is computed, differentiated 
   rm(y)
   expect_silent(gc())
 })
+
+# A convolution behind a join of channels computes the gradient of the one part that wants it.
+joined_gradient <- function(skip_wants, at = 2, look_at_join = FALSE, groups = 1) {
+  torch_manual_seed(1)
+  x <- torch_randn(2, 4, 5, 6, requires_grad = TRUE)
+  skip <- torch_randn(2, 2, 5, 6, requires_grad = skip_wants)
+  conv <- nn_conv2d(6, 4, 3, padding = 1, groups = groups)
+  up <- x * 2
+  joined <- torch_cat(if (at == 1) list(skip, up) else list(up, skip), dim = 2)
+  if (look_at_join) joined$retain_grad()
+  (conv(joined)$relu()$sum() + joined$square()$sum())$backward()
+  list(x = as_array(x$grad), w = as_array(conv$weight$grad), b = as_array(conv$bias$grad))
+}
+
+test_that("gradients of a joined image do not depend on which parts and who else want one", {
+  for (at in 1:2) {
+    for (groups in 1:2) {
+      both <- joined_gradient(TRUE, at, groups = groups)
+      expect_equal(joined_gradient(FALSE, at, groups = groups), both, tolerance = 1e-6)
+      expect_equal(joined_gradient(FALSE, at, TRUE, groups = groups), both, tolerance = 1e-6)
+    }
+  }
+})
+
+test_that("the gradient of a join itself can be asked for, and a kept graph used twice", {
+  x <- torch_randn(1, 2, 4, 4, requires_grad = TRUE)
+  conv <- nn_conv2d(3, 2, 3)
+  joined <- torch_cat(list(x, torch_randn(1, 1, 4, 4)), dim = 2)
+  y <- conv(joined)$sum()
+  of_join <- autograd_grad(y, joined, retain_graph = TRUE)[[1]]
+  expect_equal(dim(of_join), c(1, 3, 4, 4))
+  y$backward(retain_graph = TRUE)
+  once <- as_array(x$grad)
+  expect_equal(once, as_array(of_join)[, 1:2, , , drop = FALSE], tolerance = 1e-6)
+  y$backward()
+  expect_equal(as_array(x$grad), 2 * once, tolerance = 1e-6)
+  expect_error(y$backward(), "second time")
+})
