@@ -9,9 +9,9 @@ source(file.path(here, "unet-model.R"))
 
 root <- option("pets", ".")
 options(candela.weights = option("weights", "."))
-epochs <- as.integer(option("epochs", 20))
-seed <- as.integer(option("seed", 1))
-torch_set_num_threads(as.integer(option("threads", 2)))
+epochs <- count_option("epochs", 20)
+seed <- count_option("seed", 1)
+torch_set_num_threads(count_option("threads", 2))
 torch_manual_seed(seed)
 set.seed(seed)
 

@@ -1,15 +1,16 @@
 # Each layer of the chapter's U-Net alone: forward and backward, speed and error.
 #
 # usage: Rscript bench/layers.R [--batch 32] [--threads 2] [--repeats 5]
-# One CSV line per layer: name, forward and backward seconds (smallest of the repeats), multiply-adds of the forward
-# pass, and the largest error of output and of weight gradient against float64, relative to the largest value (batch 1).
+# One CSV line per layer: name, seconds of the forward pass and of both passes (smallest of the repeats), multiply-adds
+# of the forward pass, and the largest error of the output and of the gradients of input and weight against float64,
+# relative to the largest value (batch 1).
 suppressPackageStartupMessages(library(candela))
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
 source(file.path(here, "common.R"))
 
-batch <- as.integer(option("batch", 32))
-repeats <- as.integer(option("repeats", 5))
-torch_set_num_threads(as.integer(option("threads", 2)))
+batch <- count_option("batch", 32)
+repeats <- count_option("repeats", 5)
+torch_set_num_threads(count_option("threads", 2))
 torch_manual_seed(1)
 layers <- read.csv(file.path(here, "layers.csv"))
 
@@ -34,13 +35,17 @@ relative_error <- function(actual, exact) {
 }
 
 errors <- function(layer, l) {
-  x <- torch_randn(1, l$in_channels, l$size, l$size)
+  x <- torch_randn(1, l$in_channels, l$size, l$size, requires_grad = TRUE)
+  x_exact <- x$detach()$to(dtype = torch_double())$requires_grad_(TRUE)
   exact <- layer$clone(deep = TRUE)$to(dtype = torch_double())
   dy <- torch_randn(dim(layer(x)))
   layer$zero_grad()
   y <- run(layer, x, dy)
-  y_exact <- run(exact, x$to(dtype = torch_double()), dy$to(dtype = torch_double()))
-  c(relative_error(y$detach(), y_exact$detach()), relative_error(layer$weight$grad, exact$weight$grad))
+  y_exact <- run(exact, x_exact, dy$to(dtype = torch_double()))
+  c(
+    relative_error(y$detach(), y_exact$detach()), relative_error(x$grad, x_exact$grad),
+    relative_error(layer$weight$grad, exact$weight$grad)
+  )
 }
 
 measure <- function(l) {
@@ -56,9 +61,9 @@ measure <- function(l) {
   madds <- batch * prod(dim(y)[3:4]) * l$out_channels * l$in_channels / l$groups * l$kernel^2
   if (l$kind == "transpose") madds <- madds / l$stride^2
   cat(sprintf(
-    "%s,%.6f,%.6f,%.0f,%.2e,%.2e\n", l$name, forward, max(both - forward, 0), madds, error[[1]], error[[2]]
+    "%s,%.6f,%.6f,%.0f,%.2e,%.2e,%.2e\n", l$name, forward, both, madds, error[[1]], error[[2]], error[[3]]
   ))
 }
 
-cat("name,forward_s,backward_s,multiply_adds,error_y,error_dw\n")
+cat("name,forward_s,both_s,multiply_adds,error_y,error_dx,error_dw\n")
 for (i in seq_len(nrow(layers))) measure(layers[i, ])

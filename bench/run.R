@@ -1,23 +1,34 @@
-# Runs every benchmark, candela and PyTorch one after the other, twice in turn, and prints tables of ratios.
+# Runs every benchmark, candela and PyTorch in turn, and prints tables of ratios, shares of the machine's peak, errors
+# and memory, and at the end the project's targets beside what was measured. README.md tells how to read them.
 #
-# usage: Rscript bench/run.R [--batch 32] [--rounds 2]
-# PyTorch's side needs Debian's python3-torch, python3-torchvision, python3-pil and libopenblas0-pthread; without them
-# only candela's figures are printed.
+# usage: Rscript bench/run.R [--batch 32] [--rounds 2] [--python PYTHON] [--through COMMAND]
+# COMMAND starts each measurement, such as "taskset -c 0,1". PyTorch's side needs Debian's python3-torch,
+# python3-torchvision, python3-pil and libopenblas0-pthread; without them only candela's figures are printed.
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
 source(file.path(here, "common.R"))
-batch <- option("batch", "32")
-rounds <- as.integer(option("rounds", 2))
+batch <- count_option("batch", 32)
+rounds <- count_option("rounds", 2)
+through <- strsplit(option("through", ""), " +")[[1]]
 
-python <- Filter(function(p) {
-  nzchar(p) && system2(p, c("-c", shQuote("import torch, torchvision, PIL")), stdout = FALSE, stderr = FALSE) == 0
-}, c("/usr/bin/python3", Sys.which("python3")))
-python <- if (length(python) > 0) python[[1]]
-if (is.null(python)) cat("No PyTorch for Python found: only candela is measured.\n")
+# ---- running things ----
 
-ours <- function(script, ...) system2("Rscript", c(file.path(here, script), ...), stdout = TRUE)
-theirs <- function(script, ...) {
-  if (!is.null(python)) system2(python, c(file.path(here, script), ...), stdout = TRUE)
+has_torch <- function(python) {
+  file.exists(python) &&
+    system2(python, c("-c", shQuote("import torch, torchvision, PIL")), stdout = FALSE, stderr = FALSE) == 0
 }
+python <- Find(has_torch, option("python", c("/usr/bin/python3", Sys.which("python3"))))
+if (is.null(python)) {
+  cat("No PyTorch for Python found (python3-torch): only candela is measured.\n")
+} else {
+  system2(python, c("-c", shQuote("import torch; print('PyTorch', torch.__version__)")))
+}
+
+start <- function(...) {
+  command <- c(through, ...)
+  system2(command[[1]], command[-1], stdout = TRUE)
+}
+ours <- function(script, ...) start("Rscript", file.path(here, script), ...)
+theirs <- function(script, ...) if (!is.null(python)) start(python, file.path(here, script), ...)
 
 # "name value ..." lines as a named vector
 figures <- function(lines) {
@@ -25,68 +36,184 @@ figures <- function(lines) {
   stats::setNames(as.numeric(vapply(parts, `[[`, "", 2)), vapply(parts, `[[`, "", 1))
 }
 
-best <- function(runs) {
-  runs <- Filter(length, runs)
-  if (length(runs) == 0) NULL else do.call(pmin, runs)
+layer_times <- function(lines) if (length(lines) > 1) utils::read.csv(text = lines)
+
+# The smaller value of two results of one script, number by number.
+smaller <- function(a, b) {
+  numbers <- if (is.data.frame(a)) vapply(a, is.numeric, NA) else seq_along(a)
+  a[numbers] <- if (is.data.frame(a)) Map(pmin, a[numbers], b[numbers]) else pmin(a, b)
+  a
 }
 
-alternate <- function(script, torch_script, ...) {
-  own <- list()
-  other <- list()
-  for (k in seq_len(rounds)) {
-    own[[k]] <- figures(ours(script, ...))
-    other[[k]] <- figures(theirs(torch_script, ...))
+# Both sides in turn, `rounds` times; the smallest figures of each.
+alternate <- function(script, torch_script, ..., read = figures) {
+  runs <- lapply(seq_len(rounds), function(round) {
+    list(own = read(ours(script, ...)), other = read(theirs(torch_script, ...)))
+  })
+  side <- function(name) {
+    found <- Filter(length, lapply(runs, `[[`, name))
+    if (length(found) > 0) Reduce(smaller, found)
   }
-  list(own = best(own), other = best(other))
+  list(own = side("own"), other = side("other"))
 }
+
+value <- function(figures, name) if (name %in% names(figures)) figures[[name]] else NA_real_
+ratio <- function(result, name) value(result$other, name) / value(result$own, name)
 
 print_ratios <- function(title, result) {
   cat("\n", title, "\n", sep = "")
   cat(sprintf("%-32s %12s %12s %18s\n", "", "candela", "PyTorch", "PyTorch / candela"))
   for (name in names(result$own)) {
-    other <- if (name %in% names(result$other)) result$other[[name]] else NA
-    cat(sprintf("%-32s %12.4g %12.4g %18.2f\n", name, result$own[[name]], other, other / result$own[[name]]))
+    cat(sprintf(
+      "%-32s %12.4g %12.4g %18.2f\n", name, result$own[[name]], value(result$other, name), ratio(result, name)
+    ))
   }
 }
 
-for (mode in c("train", "predict")) {
-  print_ratios(
-    sprintf("U-Net, batch %s, 224 x 224, two threads: %s", batch, mode),
-    alternate("unet.R", "torch_unet.py", "--batch", batch, "--mode", mode)
+# ---- the targets ----
+
+summary_lines <- list()
+judge <- function(what, measured, at_least = NULL, at_most = NULL, where = "") {
+  good <- if (is.null(at_most)) measured >= at_least else measured <= at_most
+  verdict <- if (is.na(good)) "not measured" else if (good) "ok" else if (is.null(at_most)) "below" else "above"
+  summary_lines[[length(summary_lines) + 1]] <<- sprintf(
+    "%-62s %8.3g %8s  %s", what, measured, paste(if (is.null(at_most)) ">=" else "<=", c(at_least, at_most)),
+    paste0(verdict, if (!is.na(good) && nzchar(where)) paste0(" (", where, ")"))
   )
 }
 
-layer_table <- function(lines) if (length(lines) > 1) utils::read.csv(text = lines)
-own <- layer_table(ours("layers.R", "--batch", batch))
-other <- layer_table(theirs("torch_layers.py", "--batch", batch))
-cat("\nLayers, batch ", batch, ": GFLOP/s, PyTorch's time / candela's, error against float64 / PyTorch's error\n",
-  sep = "")
-cat(sprintf(
-  "%-24s %9s %9s %9s %9s %10s %10s\n", "", "forward", "backward", "f ratio", "b ratio", "error y", "error dw"
-))
-for (i in seq_len(nrow(own))) {
-  f <- own$forward_s[[i]]
-  b <- own$backward_s[[i]]
-  ratio <- function(column) if (is.null(other)) NA else other[[column]][[i]] / own[[column]][[i]]
-  cat(sprintf(
-    "%-24s %9.1f %9.1f %9.2f %9.2f %10.2f %10.2f\n", own$name[[i]], 2e-9 * own$multiply_adds[[i]] / f,
-    4e-9 * own$multiply_adds[[i]] / b, ratio("forward_s"), ratio("backward_s"), 1 / ratio("error_y"),
-    1 / ratio("error_dw")
-  ))
-}
+# ---- the machine ----
 
-print_ratios("Small work, one thread (microseconds)", alternate("small.R", "torch_small.py"))
+peak_program <- tempfile("peak")
+if (system2("cc", c(
+  "-O2", "-march=native", "-ffp-contract=fast", "-fopenmp", file.path(here, "peak.c"), "-o", peak_program
+)) == 0) {
+  measure_peak <- function() figures(start(peak_program))
+} else {
+  cat("peak.c could not be compiled: shares of peak are left out.\n")
+  measure_peak <- function() numeric()
+}
+peak_before <- measure_peak()
+
+# ---- U-Net ----
+
+# GFLOP of the definition for one 224 x 224 image, 2 a multiply-add. The encoder is frozen: forward only.
+encoder_gflop <- 2 * 0.279
+decoder_gflop <- 2 * 0.914
+unet <- function(mode) {
+  result <- alternate("unet.R", "torch_unet.py", "--batch", batch, "--mode", mode)
+  print_ratios(sprintf("U-Net, batch %d, 224 x 224, two threads: %s", batch, mode), result)
+  result
+}
+train <- unet("train")
+predict <- unet("predict")
+
+# ---- layers ----
+
+layers <- alternate("layers.R", "torch_layers.py", "--batch", batch, "--repeats", 3, read = layer_times)
+
+# ---- small work and images ----
+
+small <- alternate("small.R", "torch_small.py")
+print_ratios("Small work, one thread (microseconds)", small)
 
 jpeg <- file.path(tempdir(), "bench.jpg")
-own <- figures(ours("images.R", "--keep", tempdir()))
-other <- figures(theirs("torch_images.py", jpeg))
-print_ratios("Decode, resize, normalise a 500 x 350 JPEG (milliseconds)", list(own = own, other = other))
-if (length(other) > 0) {
-  cat(sprintf(
-    "%-32s %44.2f\n", "per image of a batch, 2 threads",
-      other[["decode_resize_ms"]] / own[["batch_2_threads_ms_per_image"]]
-  ))
+images <- list()
+for (round in seq_len(rounds)) {
+  images$own <- c(images$own, list(figures(ours("images.R", "--keep", tempdir()))))
+  images$other <- c(images$other, list(figures(theirs("torch_images.py", jpeg))))
 }
+images <- lapply(images, function(runs) Reduce(smaller, runs))
+one_by_one <- value(images$other, "decode_resize_ms")
+images$other[c("batch_1_thread_ms_per_image", "batch_2_threads_ms_per_image")] <- one_by_one
+print_ratios("Decode, resize, normalise a 500 x 350 JPEG (milliseconds; PyTorch one by one)", images)
 
-cat("\nScaling of candela\n")
-writeLines(ours("scaling.R"))
+# ---- scaling ----
+
+cat("\nScaling of candela's training step\n")
+scaling_lines <- ours("scaling.R")
+writeLines(scaling_lines)
+scaling <- figures(scaling_lines)
+
+# ---- shares of peak and the table of layers ----
+
+peak_after <- measure_peak()
+peak <- max(value(peak_before, "peak_2"), value(peak_after, "peak_2"))
+cat(sprintf("\nFused multiply-add peak: %.0f GFLOP/s on one thread, %.0f on two\n",
+  max(value(peak_before, "peak_1"), value(peak_after, "peak_1")), peak))
+share <- function(gflop, seconds) gflop / seconds / peak
+train_share <- share(batch * (encoder_gflop + 3 * decoder_gflop), value(train$own, "train_step_s"))
+predict_share <- share(batch * (encoder_gflop + decoder_gflop), value(predict$own, "predict_s"))
+cat(sprintf("Share of peak: training step %.2f, prediction %.2f\n", train_share, predict_share))
+
+errors <- c("error_y", "error_dx", "error_dw")
+
+# For both passes GFLOP/s of either side, PyTorch's time / candela's, candela's share of peak.
+compare_layers <- function(layers) {
+  own <- layers$own
+  other <- if (is.null(layers$other)) replace(own, c("forward_s", "both_s"), NA) else layers$other
+  passes <- function(side) list(forward = side$forward_s, backward = pmax(side$both_s - side$forward_s, 1e-6))
+  own_s <- passes(own)
+  other_s <- passes(other)
+  gflop <- list(forward = 2e-9 * own$multiply_adds, backward = 4e-9 * own$multiply_adds)
+  table <- data.frame(name = own$name)
+  for (pass in c("forward", "backward")) {
+    table[[paste0(pass, "_rate")]] <- gflop[[pass]] / own_s[[pass]]
+    table[[paste0(pass, "_torch_rate")]] <- gflop[[pass]] / other_s[[pass]]
+    table[[paste0(pass, "_ratio")]] <- other_s[[pass]] / own_s[[pass]]
+    table[[paste0(pass, "_share")]] <- share(gflop[[pass]], own_s[[pass]])
+  }
+  table[errors] <- if (is.null(layers$other)) NA_real_ else own[errors] / other[errors]
+  table
+}
+layer_table <- compare_layers(layers)
+cat("\nLayers, batch ", batch, "\n", sep = "")
+cat(sprintf("%-22s %-28s | %-28s | %s\n", "", "forward", "backward", "error / PyTorch's error"))
+pass_heading <- sprintf("%7s %7s %6s %5s", "candela", "PyTorch", "ratio", "peak")
+cat(sprintf("%-22s %s | %s | %6s %6s %6s\n", "", pass_heading, pass_heading, "y", "dx", "dw"))
+pass_format <- "%7.1f %7.1f %6.2f %5.2f"
+row_format <- paste("%-22s", pass_format, "|", pass_format, "| %6.2f %6.2f %6.2f\n")
+cat(do.call(sprintf, c(list(row_format), unname(layer_table))), sep = "")
+
+# ---- the summary ----
+
+# The least favourable figure of the table's columns with these names, and the layer it belongs to.
+worst <- function(columns, choose = which.min, among = TRUE) {
+  figures <- unlist(layer_table[columns])
+  figures[!among] <- NA
+  at <- choose(figures)
+  if (length(at) == 0) {
+    return(list(figure = NA_real_, where = ""))
+  }
+  layer <- rep(layer_table$name, length(columns))[[at]]
+  column <- rep(columns, each = nrow(layer_table))[[at]]
+  list(figure = figures[[at]], where = paste0(layer, ", ", sub("_ratio|_share", "", column)))
+}
+judge_layers <- function(what, found, ...) judge(what, found$figure, ..., where = found$where)
+ratios <- c("forward_ratio", "backward_ratio")
+slow <- unlist(layer_table[c("forward_torch_rate", "backward_torch_rate")]) < 30
+decoder <- rep(seq_len(nrow(layer_table)) <= 11, 2)
+
+if (batch != 32) cat("\nThe targets are those of batch 32.\n")
+judge("training step: PyTorch's time / candela's", ratio(train, "train_step_s"), at_least = 4)
+judge("training step: share of peak", train_share, at_least = 0.5)
+judge("prediction: PyTorch's time / candela's", ratio(predict, "predict_s"), at_least = 4)
+judge("prediction: share of peak", predict_share, at_least = 0)
+judge_layers("slowest layer: PyTorch's time / candela's", worst(ratios), at_least = 1)
+judge_layers("same, decoder, where PyTorch runs under 30 GFLOP/s", worst(ratios, among = slow & decoder), at_least = 4)
+judge_layers("same, encoder, where PyTorch runs under 30 GFLOP/s", worst(ratios, among = slow & !decoder), at_least = 4)
+judge_layers("least exact layer: error / PyTorch's", worst(errors, which.max), at_most = 2)
+judge("peak memory of training / PyTorch's", 1 / ratio(train, "peak_rss_mib"), at_most = 0.65)
+judge("add of two 10-vectors, in C (microseconds)", value(small$own, "add_10_in_c_us"), at_most = 5)
+judge("add of two 10-vectors, from R (microseconds)", value(small$own, "add_10_us"), at_most = 15)
+judge("perceptron step: PyTorch's time / candela's", ratio(small, "perceptron_step_us"), at_least = 1)
+judge("JPEG to tensor: PyTorch's time / candela's", ratio(images, "decode_resize_ms"), at_least = 1.3)
+judge("same, batch on two threads", ratio(images, "batch_2_threads_ms_per_image"), at_least = 2.4)
+judge("exponent of time in batch, 8 to 64", value(scaling, "batch_exponent"), at_most = 1.05)
+judge("exponent of time in pixels, 128 to 448 squared", value(scaling, "pixel_exponent"), at_most = 1.05)
+judge("exponent of memory in batch, 8 to 64", value(scaling, "memory_exponent"), at_most = 1.05)
+judge("2048 x 2048 prediction in one call (seconds)", value(scaling, "predict_2048_s"), at_most = Inf)
+judge("training step on two threads / on one", value(scaling, "threads_speedup"), at_least = 1.85)
+judge("equal bits on 1, 2 and 4 threads", value(scaling, "threads_equal"), at_least = 1)
+
+cat(sprintf("\n%-62s %8s %8s", "Targets", "measured", "target"), unlist(summary_lines), sep = "\n")

@@ -48,3 +48,19 @@ unet <- candela::nn_module(
   },
   forward = function(x) self$output(self$decoder(self$encoder(x)))
 )
+
+# One training step on random images, as a function to call again and again; returns the loss.
+unet_training <- function(net, batch, size) {
+  trainable <- Filter(function(p) p$requires_grad, net$parameters)
+  optimizer <- candela::optim_adam(trainable, lr = 1e-3)
+  loss_fn <- candela::nn_cross_entropy_loss()
+  x <- candela::torch_randn(batch, 3, size, size)
+  y <- candela::torch_randint(1, 4, size = c(batch, size, size), dtype = candela::torch_long())
+  function() {
+    optimizer$zero_grad()
+    loss <- loss_fn(net(x), y)
+    loss$backward()
+    optimizer$step()
+    loss$item()
+  }
+}
