@@ -45,15 +45,15 @@ static cd_status activation_forward(cd_call *call, cdk_activation_function f, cd
     return CD_OK;
 }
 
-static void gradient_of(cd_gradient *g, const cd_tensor *dy, const cd_tensor *kept, cdk_activation_function f)
+static void gradient_of(cd_gradient *g, const cd_tensor *dy, const cd_tensor *x, cdk_activation_function f)
 {
     double a = parameter(g->n_attr, g->attr, FIRST), b = parameter(g->n_attr, g->attr, SECOND);
-    int64_t n = cd_tensor_numel(kept);
+    int64_t n = cd_tensor_numel(x);
     void *dx = cd_tensor_data(g->dx[0]);
-    if (kept->dtype == CD_FLOAT32) {
-        cdk_activation_gradient_f32(dx, cd_tensor_data(dy), cd_tensor_data(kept), n, f, a, b);
+    if (x->dtype == CD_FLOAT32) {
+        cdk_activation_gradient_f32(dx, cd_tensor_data(dy), cd_tensor_data(x), n, f, a, b);
     } else {
-        cdk_activation_gradient_f64(dx, cd_tensor_data(dy), cd_tensor_data(kept), n, f, a, b);
+        cdk_activation_gradient_f64(dx, cd_tensor_data(dy), cd_tensor_data(x), n, f, a, b);
     }
 }
 
@@ -73,11 +73,10 @@ static cd_status gradient_target(cd_gradient *g, cd_tensor *dy, const cd_tensor 
     return cd_new_like(&g->dx[0], like, err);
 }
 
-static cd_status activation_backward(cd_gradient *g, cdk_activation_function f, cd_tensor *kept,
-                                     cd_error *err)
+static cd_status activation_backward(cd_gradient *g, cdk_activation_function f, cd_error *err)
 {
-    cd_tensor *dense = NULL, *dy = NULL;
-    cd_status status = cd_tensor_as(&dense, kept, kept->dtype, cd_tensor_preferred_layout(kept), err);
+    cd_tensor *x = g->in[0], *dense = NULL, *dy = NULL;
+    cd_status status = cd_tensor_as(&dense, x, x->dtype, cd_tensor_preferred_layout(x), err);
     if (status == CD_OK) {
         status = cd_dense_like(&dy, g->dy[0], dense, err);
     }
@@ -157,36 +156,35 @@ static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
 RECTIFIER(relu, CDK_RELU, INFINITY, "ReluBackward0")
 RECTIFIER(relu6, CDK_RELU6, 6, "HardtanhBackward0")
 
-#define ACTIVATION(id, function, backward_text, kept_flag, kept_tensor) \
-    static cd_status id##_forward(cd_call *call, cd_error *err)         \
-    {                                                                   \
-        return activation_forward(call, function, err);                 \
-    }                                                                   \
-    static cd_status id##_backward(cd_gradient *g, cd_error *err)       \
-    {                                                                   \
-        return activation_backward(g, function, kept_tensor, err);      \
-    }                                                                   \
-    const cd_op cd_op_##id = {.name = #id,                              \
-                              .backward_name = backward_text,           \
-                              .min_in = 1,                              \
-                              .max_in = 1,                              \
-                              .n_out = 1,                               \
-                              .keeps = kept_flag,                       \
-                              .traits = CD_POINTWISE,                   \
-                              .shape = activation_shape,                \
-                              .forward = id##_forward,                  \
+#define ACTIVATION(id, function, backward_text)                   \
+    static cd_status id##_forward(cd_call *call, cd_error *err)   \
+    {                                                             \
+        return activation_forward(call, function, err);           \
+    }                                                             \
+    static cd_status id##_backward(cd_gradient *g, cd_error *err) \
+    {                                                             \
+        return activation_backward(g, function, err);             \
+    }                                                             \
+    const cd_op cd_op_##id = {.name = #id,                        \
+                              .backward_name = backward_text,     \
+                              .min_in = 1,                        \
+                              .max_in = 1,                        \
+                              .n_out = 1,                         \
+                              .keeps = CD_KEEP_IN(0),             \
+                              .traits = CD_POINTWISE,             \
+                              .shape = activation_shape,          \
+                              .forward = id##_forward,            \
                               .backward = id##_backward};
-#define FROM_INPUT(id, function, backward_text) \
-    ACTIVATION(id, function, backward_text, CD_KEEP_IN(0), g->in[0])
-FROM_INPUT(hardtanh, CDK_HARDTANH, "HardtanhBackward0")
-FROM_INPUT(leaky_relu, CDK_LEAKY_RELU, "LeakyReluBackward0")
-FROM_INPUT(elu, CDK_ELU, "EluBackward0")
-FROM_INPUT(selu, CDK_SELU, "EluBackward0")
-FROM_INPUT(celu, CDK_CELU, "CeluBackward0")
-FROM_INPUT(gelu, CDK_GELU, "GeluBackward0")
-FROM_INPUT(gelu_tanh, CDK_GELU_TANH, "GeluBackward0")
-FROM_INPUT(silu, CDK_SILU, "SiluBackward0")
-FROM_INPUT(hardswish, CDK_HARDSWISH, "HardswishBackward0")
-FROM_INPUT(hardsigmoid, CDK_HARDSIGMOID, "HardsigmoidBackward0")
-FROM_INPUT(softplus, CDK_SOFTPLUS, "SoftplusBackward0")
-FROM_INPUT(log_sigmoid, CDK_LOG_SIGMOID, "LogSigmoidBackward0")
+
+ACTIVATION(hardtanh, CDK_HARDTANH, "HardtanhBackward0")
+ACTIVATION(leaky_relu, CDK_LEAKY_RELU, "LeakyReluBackward0")
+ACTIVATION(elu, CDK_ELU, "EluBackward0")
+ACTIVATION(selu, CDK_SELU, "EluBackward0")
+ACTIVATION(celu, CDK_CELU, "CeluBackward0")
+ACTIVATION(gelu, CDK_GELU, "GeluBackward0")
+ACTIVATION(gelu_tanh, CDK_GELU_TANH, "GeluBackward0")
+ACTIVATION(silu, CDK_SILU, "SiluBackward0")
+ACTIVATION(hardswish, CDK_HARDSWISH, "HardswishBackward0")
+ACTIVATION(hardsigmoid, CDK_HARDSIGMOID, "HardsigmoidBackward0")
+ACTIVATION(softplus, CDK_SOFTPLUS, "SoftplusBackward0")
+ACTIVATION(log_sigmoid, CDK_LOG_SIGMOID, "LogSigmoidBackward0")

@@ -10,6 +10,17 @@
 #include "autograd/view.h"
 #include "tensor/copy.h"
 
+#define VIEW(id, backward_text, shape_rule, forward_rule, backward_rule) \
+    const cd_op cd_op_##id = {.name = #id,                               \
+                              .backward_name = backward_text,            \
+                              .min_in = 1,                               \
+                              .max_in = 1,                               \
+                              .n_out = 1,                                \
+                              .traits = CD_VIEW,                         \
+                              .shape = shape_rule,                       \
+                              .forward = forward_rule,                   \
+                              .backward = backward_rule};
+
 static cd_status view_of(cd_call *call, const cd_geometry *g, cd_error *err)
 {
     return cd_tensor_view(&call->out[0], call->in[0], g->ndim, g->shape, g->stride, g->offset, err);
@@ -194,25 +205,9 @@ static cd_status reshape_backward(cd_gradient *g, cd_error *err)
     return reshape_like(&g->dx[0], g->dy[0], g->in[0], err);
 }
 
-const cd_op cd_op_view = {.name = "view",
-                          .backward_name = "ViewBackward0",
-                          .min_in = 1,
-                          .max_in = 1,
-                          .n_out = 1,
-                          .traits = CD_VIEW,
-                          .shape = view_shape,
-                          .forward = reshape_forward,
-                          .backward = reshape_backward};
+VIEW(view, "ViewBackward0", view_shape, reshape_forward, reshape_backward)
 
-const cd_op cd_op_reshape = {.name = "reshape",
-                             .backward_name = "ViewBackward0",
-                             .min_in = 1,
-                             .max_in = 1,
-                             .n_out = 1,
-                             .traits = CD_VIEW,
-                             .shape = reshape_shape,
-                             .forward = reshape_forward,
-                             .backward = reshape_backward};
+VIEW(reshape, "ViewBackward0", reshape_shape, reshape_forward, reshape_backward)
 
 /* ---- squeeze and unsqueeze ---- */
 
@@ -236,14 +231,7 @@ static cd_status squeeze_shape(cd_call *call, cd_error *err)
     return view_of(call, &g, err);
 }
 
-const cd_op cd_op_squeeze = {.name = "squeeze",
-                             .backward_name = "SqueezeBackward0",
-                             .min_in = 1,
-                             .max_in = 1,
-                             .n_out = 1,
-                             .traits = CD_VIEW,
-                             .shape = squeeze_shape,
-                             .backward = reshape_backward};
+VIEW(squeeze, "SqueezeBackward0", squeeze_shape, NULL, reshape_backward)
 
 /* attr: where the new dimension goes, 0 .. ndim, or negative from the end of the result. */
 static cd_status unsqueeze_shape(cd_call *call, cd_error *err)
@@ -266,14 +254,7 @@ static cd_status unsqueeze_shape(cd_call *call, cd_error *err)
     return view_of(call, &g, err);
 }
 
-const cd_op cd_op_unsqueeze = {.name = "unsqueeze",
-                               .backward_name = "UnsqueezeBackward0",
-                               .min_in = 1,
-                               .max_in = 1,
-                               .n_out = 1,
-                               .traits = CD_VIEW,
-                               .shape = unsqueeze_shape,
-                               .backward = reshape_backward};
+VIEW(unsqueeze, "UnsqueezeBackward0", unsqueeze_shape, NULL, reshape_backward)
 
 /* ---- permutations ---- */
 
@@ -321,14 +302,7 @@ static cd_status permute_backward(cd_gradient *g, cd_error *err)
     return permuted(&g->dx[0], g->dy[0], inverse, err);
 }
 
-const cd_op cd_op_permute = {.name = "permute",
-                             .backward_name = "PermuteBackward0",
-                             .min_in = 1,
-                             .max_in = 1,
-                             .n_out = 1,
-                             .traits = CD_VIEW,
-                             .shape = permute_shape,
-                             .backward = permute_backward};
+VIEW(permute, "PermuteBackward0", permute_shape, NULL, permute_backward)
 
 /* Swaps two dimensions, which is its own inverse. */
 static cd_status swapped(cd_tensor **y, const cd_tensor *x, const double *attr, cd_error *err)
@@ -352,14 +326,7 @@ static cd_status transpose_backward(cd_gradient *g, cd_error *err)
     return swapped(&g->dx[0], g->dy[0], g->attr, err);
 }
 
-const cd_op cd_op_transpose = {.name = "transpose",
-                               .backward_name = "TransposeBackward0",
-                               .min_in = 1,
-                               .max_in = 1,
-                               .n_out = 1,
-                               .traits = CD_VIEW,
-                               .shape = transpose_shape,
-                               .backward = transpose_backward};
+VIEW(transpose, "TransposeBackward0", transpose_shape, NULL, transpose_backward)
 
 static cd_status reversed(cd_tensor **y, const cd_tensor *x, cd_error *err)
 {
@@ -383,14 +350,7 @@ static cd_status t_backward(cd_gradient *g, cd_error *err)
     return reversed(&g->dx[0], g->dy[0], err);
 }
 
-const cd_op cd_op_t = {.name = "t",
-                       .backward_name = "TBackward0",
-                       .min_in = 1,
-                       .max_in = 1,
-                       .n_out = 1,
-                       .traits = CD_VIEW,
-                       .shape = t_shape,
-                       .backward = t_backward};
+VIEW(t, "TBackward0", t_shape, NULL, t_backward)
 
 /* ---- expand ---- */
 
@@ -419,14 +379,7 @@ static cd_status expand_backward(cd_gradient *g, cd_error *err)
     return cd_sum_to_shape(&g->dx[0], g->dy[0], g->in[0]->ndim, g->in[0]->shape, err);
 }
 
-const cd_op cd_op_expand = {.name = "expand",
-                            .backward_name = "ExpandBackward0",
-                            .min_in = 1,
-                            .max_in = 1,
-                            .n_out = 1,
-                            .traits = CD_VIEW,
-                            .shape = expand_shape,
-                            .backward = expand_backward};
+VIEW(expand, "ExpandBackward0", expand_shape, NULL, expand_backward)
 
 /* ---- parts: slice, diagonal ---- */
 
@@ -460,23 +413,9 @@ static cd_status slice_backward(cd_gradient *g, cd_error *err)
     return part_backward(g, cd_slice_geometry, err);
 }
 
-const cd_op cd_op_slice = {.name = "slice",
-                           .backward_name = "SliceBackward0",
-                           .min_in = 1,
-                           .max_in = 1,
-                           .n_out = 1,
-                           .traits = CD_VIEW,
-                           .shape = slice_shape,
-                           .backward = slice_backward};
+VIEW(slice, "SliceBackward0", slice_shape, NULL, slice_backward)
 
-const cd_op cd_op_select = {.name = "select",
-                            .backward_name = "SelectBackward0",
-                            .min_in = 1,
-                            .max_in = 1,
-                            .n_out = 1,
-                            .traits = CD_VIEW,
-                            .shape = slice_shape,
-                            .backward = slice_backward};
+VIEW(select, "SelectBackward0", slice_shape, NULL, slice_backward)
 
 /* attr: offset, dim1, dim2. The diagonal becomes the last dimension. */
 static cd_status diagonal_geometry(cd_geometry *g, const cd_tensor *x, int n_attr, const double *attr,
@@ -521,14 +460,7 @@ static cd_status diagonal_backward(cd_gradient *g, cd_error *err)
     return part_backward(g, diagonal_geometry, err);
 }
 
-const cd_op cd_op_diagonal = {.name = "diagonal",
-                              .backward_name = "DiagonalBackward0",
-                              .min_in = 1,
-                              .max_in = 1,
-                              .n_out = 1,
-                              .traits = CD_VIEW,
-                              .shape = diagonal_shape,
-                              .backward = diagonal_backward};
+VIEW(diagonal, "DiagonalBackward0", diagonal_shape, NULL, diagonal_backward)
 
 /* ---- copies and casts ---- */
 

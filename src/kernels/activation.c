@@ -43,8 +43,8 @@ static const struct {
     forward_f64 forward_f64;
     backward_f64 backward_f64;
 } table[CDK_ACTIVATIONS] = {
-    [CDK_RELU] = {relu_forward_f32, relu_backward_f32, relu_forward_f64, relu_backward_f64},
-    [CDK_RELU6] = {relu6_forward_f32, relu6_backward_f32, relu6_forward_f64, relu6_backward_f64},
+    [CDK_RELU] = {relu_forward_f32, NULL, relu_forward_f64, NULL},
+    [CDK_RELU6] = {relu6_forward_f32, NULL, relu6_forward_f64, NULL},
     [CDK_HARDTANH] = {hardtanh_forward_f32, hardtanh_backward_f32, hardtanh_forward_f64,
                       hardtanh_backward_f64},
     [CDK_LEAKY_RELU] = {leaky_relu_forward_f32, leaky_relu_backward_f32, leaky_relu_forward_f64,
@@ -95,10 +95,10 @@ void cdk_activation_f32(float *y, const float *x, int64_t n, cdk_activation_func
     cd_parallel_for(n, GRAIN, forward_range_f32, &w);
 }
 
-void cdk_activation_gradient_f32(float *dx, const float *dy, const float *kept, int64_t n,
+void cdk_activation_gradient_f32(float *dx, const float *dy, const float *x, int64_t n,
                                  cdk_activation_function f, double a, double b)
 {
-    work w = {dx, dy, kept, f, a, b};
+    work w = {dx, dy, x, f, a, b};
     cd_parallel_for(n, GRAIN, backward_range_f32, &w);
 }
 
@@ -124,9 +124,9 @@ void cdk_activation_f64(double *y, const double *x, int64_t n, cdk_activation_fu
     cd_parallel_for(n, GRAIN, forward_range_f64, &w);
 }
 
-void cdk_activation_gradient_f64(double *dx, const double *dy, const double *kept, int64_t n,
+void cdk_activation_gradient_f64(double *dx, const double *dy, const double *x, int64_t n,
                                  cdk_activation_function f, double a, double b)
 {
-    work w = {dx, dy, kept, f, a, b};
+    work w = {dx, dy, x, f, a, b};
     cd_parallel_for(n, GRAIN, backward_range_f64, &w);
 }

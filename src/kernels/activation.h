@@ -32,10 +32,10 @@ typedef enum {
 void cdk_activation_f32(float *y, const float *x, int64_t n, cdk_activation_function f, double a, double b);
 void cdk_activation_f64(double *y, const double *x, int64_t n, cdk_activation_function f, double a, double b);
 
-/* dx[i] = dy[i] f'(x[i]). kept is x, for relu and relu6 y. dx may be dy. */
-void cdk_activation_gradient_f32(float *dx, const float *dy, const float *kept, int64_t n,
+/* dx[i] = dy[i] f'(x[i]). dx may be dy. Not for relu and relu6, which have masks (kernels/mask.h). */
+void cdk_activation_gradient_f32(float *dx, const float *dy, const float *x, int64_t n,
                                  cdk_activation_function f, double a, double b);
-void cdk_activation_gradient_f64(double *dx, const double *dy, const double *kept, int64_t n,
+void cdk_activation_gradient_f64(double *dx, const double *dy, const double *x, int64_t n,
                                  cdk_activation_function f, double a, double b);
 
 #endif

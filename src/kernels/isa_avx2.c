@@ -34,33 +34,10 @@ static inline TILE_TARGET float sum_lanes(__m256 v)
 #define VEC_MAKE_MASK(n) _mm256_loadu_si256((const __m256i *)(mask_bits + 8 - (n)))
 #define VEC_LOAD_MASK(p, mask) _mm256_maskload_ps(p, mask)
 #define VEC_STORE_MASK(p, mask, v) _mm256_maskstore_ps(p, mask, v)
-
-#define TILE_NAME one
-#define TILE_ROWS 12
-#define TILE_VECTORS 1
-#include "kernels/tile_template.h"
-
-#define TILE_NAME two
-#define TILE_ROWS 6
-#define TILE_VECTORS 2
-#include "kernels/tile_template.h"
-
 #define VEC_SUM sum_lanes
 
-#include "kernels/thin_template.h"
-
-#include "kernels/channels_template.h"
-
-const cdk_isa cdk_isa_avx2 = {
-    .kinds = 2,
-    .kind = {{16, 6, tiles_two}, {8, 12, tiles_one}, {0, 0, NULL}},
-    .thin = thin,
-    .thin_width = 8,
-    .depthwise = depthwise,
-    .channel_dot = channel_dot,
-    .channel_sum = channel_sum,
-    .channel_moments = channel_moments,
-    .move_out = move_out,
-};
+#define ISA_TABLE cdk_isa_avx2
+#define ISA_ROWS_OF_TWO 6
+#include "kernels/isa_template.h"
 
 #endif

@@ -137,31 +137,8 @@ static inline float sum_lanes(plain_vec v)
 #define VEC_MAKE_MASK(n) (n)
 #define VEC_LOAD_MASK(p, mask) load_lanes(p, mask)
 #define VEC_STORE_MASK(p, mask, v) store_lanes(p, mask, v)
-
-#define TILE_NAME one
-#define TILE_ROWS 12
-#define TILE_VECTORS 1
-#include "kernels/tile_template.h"
-
-#define TILE_NAME two
-#define TILE_ROWS 6
-#define TILE_VECTORS 2
-#include "kernels/tile_template.h"
-
 #define VEC_SUM sum_lanes
 
-#include "kernels/thin_template.h"
-
-#include "kernels/channels_template.h"
-
-const cdk_isa cdk_isa_plain = {
-    .kinds = 2,
-    .kind = {{8, 6, tiles_two}, {4, 12, tiles_one}, {0, 0, NULL}},
-    .thin = thin,
-    .thin_width = 4,
-    .depthwise = depthwise,
-    .channel_dot = channel_dot,
-    .channel_sum = channel_sum,
-    .channel_moments = channel_moments,
-    .move_out = move_out,
-};
+#define ISA_TABLE cdk_isa_plain
+#define ISA_ROWS_OF_TWO 6
+#include "kernels/isa_template.h"

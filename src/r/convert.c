@@ -184,25 +184,12 @@ SEXP cdr_tensor(SEXP x, SEXP dtype, SEXP requires_grad)
 {
     cd_error err;
     cd_tensor *t;
-    cd_variable *v = NULL;
     int wanted = dtype == R_NilValue ? -1 : (int)cdr_int64(dtype, "dtype");
     int grad = cdr_flag(requires_grad, "requires_grad");
     cdr_collect_if_needed();
     SEXP handle = PROTECT(cdr_handle());
     cd_status status = cdr_tensor_from_r(&t, x, wanted, &err);
-    if (status == CD_OK) {
-        status = cd_variable_new(&v, t, false, &err);
-    } else {
-        cd_tensor_release(t);
-    }
-    if (status == CD_OK && grad) {
-        status = cd_variable_require_grad(v, true, &err);
-    }
-    if (status != CD_OK) {
-        cd_variable_release(v);
-        cdr_raise(&err);
-    }
-    cdr_handle_set(handle, v);
+    cdr_handle_set_tensor(handle, t, grad, status, &err);
     UNPROTECT(1);
     return handle;
 }

@@ -42,7 +42,6 @@ SEXP cdr_full(SEXP size, SEXP value, SEXP dtype, SEXP requires_grad)
     cd_error err;
     int64_t shape[CD_MAX_DIMS];
     cd_tensor *t;
-    cd_variable *v = NULL;
     int ndim = shape_from_r(shape, size);
     cd_dtype type = dtype_from_r(dtype);
     int grad = cdr_flag(requires_grad, "requires_grad");
@@ -54,17 +53,7 @@ SEXP cdr_full(SEXP size, SEXP value, SEXP dtype, SEXP requires_grad)
         status = cd_tensor_fill(t, fill, &err);
         t->storage->version = 0;
     }
-    if (status == CD_OK) {
-        status = cd_variable_new(&v, t, false, &err);
-    }
-    if (status == CD_OK && grad) {
-        status = cd_variable_require_grad(v, true, &err);
-    }
-    if (status != CD_OK) {
-        cd_variable_release(v);
-        cdr_raise(&err);
-    }
-    cdr_handle_set(handle, v);
+    cdr_handle_set_tensor(handle, t, grad, status, &err);
     UNPROTECT(1);
     return handle;
 }
@@ -72,12 +61,8 @@ SEXP cdr_full(SEXP size, SEXP value, SEXP dtype, SEXP requires_grad)
 SEXP cdr_undefined(void)
 {
     cd_error err;
-    cd_variable *v;
     SEXP handle = PROTECT(cdr_handle());
-    if (cd_variable_new(&v, NULL, false, &err) != CD_OK) {
-        cdr_raise(&err);
-    }
-    cdr_handle_set(handle, v);
+    cdr_handle_set_tensor(handle, NULL, 0, CD_OK, &err);
     UNPROTECT(1);
     return handle;
 }
@@ -193,7 +178,6 @@ SEXP cdr_randperm(SEXP n, SEXP first)
 {
     cd_error err;
     cd_tensor *t;
-    cd_variable *v;
     int64_t size = cdr_int64(n, "n"), offset = cdr_int64(first, "first");
     SEXP handle = PROTECT(cdr_handle());
     if (cd_tensor_new(&t, CD_INT64, 1, &size, CD_CONTIGUOUS, &err) != CD_OK) {
@@ -204,10 +188,7 @@ SEXP cdr_randperm(SEXP n, SEXP first)
     for (int64_t i = 0; i < size; i++) {
         x[i] += offset;
     }
-    if (cd_variable_new(&v, t, false, &err) != CD_OK) {
-        cdr_raise(&err);
-    }
-    cdr_handle_set(handle, v);
+    cdr_handle_set_tensor(handle, t, 0, CD_OK, &err);
     UNPROTECT(1);
     return handle;
 }

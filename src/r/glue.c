@@ -88,6 +88,24 @@ void cdr_handle_set(SEXP handle, cd_variable *v)
     R_SetExternalPtrAddr(R_ExternalPtrProtected(handle), v);
 }
 
+void cdr_handle_set_tensor(SEXP handle, cd_tensor *t, int requires_grad, cd_status status, cd_error *err)
+{
+    cd_variable *v = NULL;
+    if (status != CD_OK) {
+        cd_tensor_release(t);
+        cdr_raise(err);
+    }
+    status = cd_variable_new(&v, t, false, err);
+    if (status == CD_OK && requires_grad) {
+        status = cd_variable_require_grad(v, true, err);
+    }
+    if (status != CD_OK) {
+        cd_variable_release(v);
+        cdr_raise(err);
+    }
+    cdr_handle_set(handle, v);
+}
+
 /* Frees the tensor of a handle that only one R variable refers to, without waiting for R's collector. Where
  * anything else refers to the handle nothing happens. */
 SEXP cdr_let_go(SEXP handle)

@@ -25,6 +25,10 @@ SEXP cdr_handle(void);
 /* Gives the handle its variable; takes over the caller's reference. Does not allocate. */
 void cdr_handle_set(SEXP handle, cd_variable *v);
 
+/* Gives the handle a new variable of t, where status is CD_OK; else raises err. Takes over t, which may be
+ * NULL. err receives what goes wrong here. */
+void cdr_handle_set_tensor(SEXP handle, cd_tensor *t, int requires_grad, cd_status status, cd_error *err);
+
 /* Is x a tensor handle (valid or not)? */
 int cdr_is_handle(SEXP x);
 

@@ -86,17 +86,10 @@ SEXP cdr_grad(SEXP x)
 {
     cd_error err;
     cd_tensor *alias = NULL;
-    cd_variable *grad = NULL;
     const cd_variable *v = cdr_variable(x, "self");
     SEXP handle = PROTECT(cdr_handle());
     cd_status status = v->grad != NULL ? cd_tensor_alias(&alias, v->grad, &err) : CD_OK;
-    if (status == CD_OK) {
-        status = cd_variable_new(&grad, alias, false, &err);
-    }
-    if (status != CD_OK) {
-        cdr_raise(&err);
-    }
-    cdr_handle_set(handle, grad);
+    cdr_handle_set_tensor(handle, alias, 0, status, &err);
     UNPROTECT(1);
     return handle;
 }
@@ -269,11 +262,7 @@ SEXP cdr_backward_to(SEXP roots, SEXP root_grads, SEXP retain_graph, SEXP target
         cdr_raise(&err);
     }
     for (int i = 0; i < n_targets; i++) {
-        cd_variable *v;
-        if (cd_variable_new(&v, result[i], false, &err) != CD_OK) {
-            cdr_raise(&err);
-        }
-        cdr_handle_set(VECTOR_ELT(list, i), v);
+        cdr_handle_set_tensor(VECTOR_ELT(list, i), result[i], 0, CD_OK, &err);
     }
     UNPROTECT(1);
     return list;

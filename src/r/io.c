@@ -68,12 +68,8 @@ static SEXP integer_to_r(int64_t value)
 static SEXP tensor_to_r(const cd_value *v)
 {
     cd_error err;
-    cd_variable *variable;
     SEXP handle = PROTECT(cdr_handle());
-    if (cd_variable_new(&variable, cd_tensor_retain(v->tensor), false, &err) != CD_OK) {
-        cdr_raise(&err);
-    }
-    cdr_handle_set(handle, variable);
+    cdr_handle_set_tensor(handle, cd_tensor_retain(v->tensor), 0, CD_OK, &err);
     UNPROTECT(1);
     return handle;
 }
@@ -174,29 +170,27 @@ static SEXP finish(SEXP held, cd_status status, const cd_error *err)
     return x;
 }
 
-SEXP cdr_checkpoint_read(SEXP path)
+static SEXP read_document(SEXP path, cd_status (*read)(cd_document *, const char *, cd_error *))
 {
     cd_error err;
     const char *file = cdr_string(path, "path");
     cdr_collect_if_needed();
     SEXP held = PROTECT(hold_document());
-    cd_status status = cd_checkpoint_read(R_ExternalPtrAddr(held), file, &err);
+    cd_status status = read(R_ExternalPtrAddr(held), file, &err);
     SEXP x = finish(held, status, &err);
     UNPROTECT(1);
     return x;
 }
 
+SEXP cdr_checkpoint_read(SEXP path)
+{
+    return read_document(path, cd_checkpoint_read);
+}
+
 /* list(tensors, metadata) */
 SEXP cdr_safetensors_read(SEXP path)
 {
-    cd_error err;
-    const char *file = cdr_string(path, "path");
-    cdr_collect_if_needed();
-    SEXP held = PROTECT(hold_document());
-    cd_status status = cd_safetensors_read(R_ExternalPtrAddr(held), file, &err);
-    SEXP x = finish(held, status, &err);
-    UNPROTECT(1);
-    return x;
+    return read_document(path, cd_safetensors_read);
 }
 
 SEXP cdr_json_read(SEXP text, SEXP what)

@@ -1,0 +1,32 @@
+/* The table of an instruction set whose kernels all use one vector type.
+ *
+ * Set before inclusion: what tile_template.h wants of the vectors, VEC_SUM (sum of the lanes), ISA_TABLE
+ * (name of the table) and ISA_ROWS_OF_TWO (rows of the tile two vectors wide). Accumulators and operands of a
+ * tile have to fit the registers: 12 rows of one vector or 6 of two where there are 16 registers, 12 of two
+ * where there are 32.
+ */
+
+#define TILE_NAME one
+#define TILE_ROWS 12
+#define TILE_VECTORS 1
+#include "kernels/tile_template.h"
+
+#define TILE_NAME two
+#define TILE_ROWS ISA_ROWS_OF_TWO
+#define TILE_VECTORS 2
+#include "kernels/tile_template.h"
+
+#include "kernels/channels_template.h"
+#include "kernels/thin_template.h"
+
+const cdk_isa ISA_TABLE = {
+    .kinds = 2,
+    .kind = {{2 * VEC_WIDTH, ISA_ROWS_OF_TWO, tiles_two}, {VEC_WIDTH, 12, tiles_one}, {0, 0, NULL}},
+    .thin = thin,
+    .thin_width = VEC_WIDTH,
+    .depthwise = depthwise,
+    .channel_dot = channel_dot,
+    .channel_sum = channel_sum,
+    .channel_moments = channel_moments,
+    .move_out = move_out,
+};
