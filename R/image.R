@@ -33,8 +33,11 @@ image_read <- function(path, channels = NULL) {
   if (!is.null(channels) && !identical(as.numeric(channels), 3)) {
     value_error(sprintf("`channels` must be NULL or 3, got %s.", describe(channels)))
   }
-  .Call(cdr_image_read, image_path(path), !is.null(channels))
+  read_pictures(image_path(path), if (is.null(channels)) "stored" else "rgb")[[1]]
 }
+
+# A list of arrays, decoded by several threads.
+read_pictures <- function(paths, as) .Call(cdr_image_read, paths, match(as, c("stored", "rgb", "labels")) - 1L)
 
 #' @rdname image_read
 #' @export
@@ -42,7 +45,7 @@ base_loader <- function(path) image_read(path, channels = 3)
 
 #' @rdname image_read
 #' @export
-image_labels <- function(path) .Call(cdr_labels_read, image_path(path))
+image_labels <- function(path) read_pictures(image_path(path), "labels")[[1]]
 
 #' @rdname image_read
 #' @export

@@ -55,38 +55,44 @@ oxford_pet_dataset <- dataset(
   },
   .prefetch = function(indices) {
     wanted <- unique(as.integer(indices))
-    paths <- file.path(self$data_path, "images", paste0(self$imgs$image[wanted], ".jpg"))
-    # A file that cannot be read is reported by its own item.
-    ready <- tryCatch(.Call(cdr_image_read_many, paths), candela_error = function(e) NULL)
-    self$prefetched <- if (!is.null(ready)) stats::setNames(ready, wanted)
+    self$ready_images <- read_ahead(wanted, self$image_path(self$imgs$image[wanted]), "rgb")
+    if (self$target_type == "trimap") {
+      self$ready_trimaps <- read_ahead(wanted, self$trimap_path(self$imgs$image[wanted]), "labels")
+    }
   },
   .getitem = function(i) {
-    row <- self$imgs[i, ]
-    if (is.na(row$image)) value_error(sprintf("item %s is out of bounds: there are %d images.", i, nrow(self$imgs)))
-    x <- self$read_image(i, row$image)
-    y <- self$target_reader(row)
+    image <- self$imgs$image[i]
+    if (is.na(image)) value_error(sprintf("item %s is out of bounds: there are %d images.", i, nrow(self$imgs)))
+    x <- self$take_ready("ready_images", i) %||% base_loader(self$image_path(image))
+    y <- self$target_reader(i)
     if (!is.null(self$transform)) x <- self$transform(x)
     if (!is.null(self$target_transform)) y <- self$target_transform(y)
     list(x = x, y = y)
   },
-  read_image = function(i, image) {
-    key <- as.character(i)
-    ready <- self$prefetched[[key]]
-    if (is.null(ready)) {
-      return(base_loader(file.path(self$data_path, "images", paste0(image, ".jpg"))))
-    }
-    self$prefetched[[key]] <- NULL
-    ready
-  },
-  target_reader = function(row) {
+  target_reader = function(i) {
     switch(self$target_type,
-      trimap = image_labels(file.path(self$data_path, "annotations", "trimaps", paste0(row$image, ".png"))),
-      species = row$species_id,
-      breed = row$class_id
+      trimap = self$take_ready("ready_trimaps", i) %||% image_labels(self$trimap_path(self$imgs$image[i])),
+      species = self$imgs$species_id[i],
+      breed = self$imgs$class_id[i]
     )
   },
+  # What .prefetch() has read is handed out once.
+  take_ready = function(which, i) {
+    key <- as.character(i)
+    ready <- self[[which]][[key]]
+    if (!is.null(ready)) self[[which]][[key]] <- NULL
+    ready
+  },
+  image_path = function(image) file.path(self$data_path, "images", paste0(image, ".jpg")),
+  trimap_path = function(image) file.path(self$data_path, "annotations", "trimaps", paste0(image, ".png")),
   .length = function() nrow(self$imgs)
 )
+
+# A file that cannot be read is reported by its own item.
+read_ahead <- function(items, paths, as) {
+  ready <- tryCatch(read_pictures(paths, as), candela_error = function(e) NULL)
+  if (!is.null(ready)) stats::setNames(ready, items)
+}
 
 # What the data sets' authors left damaged.
 damaged_pets <- "beagle_116"

@@ -33,12 +33,16 @@ transform_resize <- function(img, size, interpolation = 2) {
   if (all(size == image_size(img))) {
     return(img)
   }
+  resize <- function(x) apply_op(ops$interpolate, list(x), c(size, interpolation_codes[[mode]], 0, 0, 0))
+  if (length(img$shape) == 3 && (mode == "nearest" || is_float(img))) {
+    return(resize(img))
+  }
   on_image_batch(img, function(x) {
+    if (mode == "nearest") {
+      return(resize(x))
+    }
     clamped <- mode == "bicubic" && !is_float(x)
-    as_float_image(x, function(x) {
-      x <- nnf_interpolate(x, size = size, mode = mode, align_corners = if (mode != "nearest") FALSE)
-      if (clamped) torch_clamp(x, 0, 255) else x
-    })
+    as_float_image(x, function(x) if (clamped) torch_clamp(resize(x), 0, 255) else resize(x))
   })
 }
 

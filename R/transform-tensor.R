@@ -77,14 +77,20 @@ as_float_image <- function(img, f, rounded = FALSE) {
   (if (rounded) torch_round(result) else result)$to(dtype = img$dtype)
 }
 
-# C numbers shaped so that they go with ..., C, H, W.
-channel_values <- function(values, img, what) {
+# One number for each channel of ..., C, H, W.
+channel_numbers <- function(values, img, what) {
   n <- img$shape[[length(img$shape) - 2]]
-  if (!is_tensor(values)) values <- as.numeric(values)
+  values <- as.numeric(values)
   if (!length(values) %in% c(1, n)) {
     value_error(sprintf("`%s` must hold one number, or one per channel (%d), got %d.", what, n, length(values)))
   }
-  torch_tensor(as.numeric(values), dtype = img$dtype)$view(c(length(values), 1, 1))
+  rep_len(values, n)
+}
+
+# The same as a tensor that goes with ..., C, H, W.
+channel_values <- function(values, img, what) {
+  values <- channel_numbers(values, img, what)
+  torch_tensor(values, dtype = img$dtype)$view(c(length(values), 1, 1))
 }
 
 #' @rdname transform_to_tensor
@@ -98,9 +104,10 @@ transform_normalize <- function(img, mean, std, inplace = FALSE) {
       "std evaluated to zero after conversion to %s, leading to division by zero.", format(img$dtype)
     ))
   }
-  mean <- channel_values(mean, img, "mean")
-  std <- channel_values(std, img, "std")
-  if (inplace) img$sub_(mean)$div_(std) else (img - mean) / std
+  if (inplace) {
+    return(img$sub_(channel_values(mean, img, "mean"))$div_(channel_values(std, img, "std")))
+  }
+  apply_op(ops$standardise, list(img), c(channel_numbers(mean, img, "mean"), channel_numbers(std, img, "std")))
 }
 
 #' @rdname transform_to_tensor

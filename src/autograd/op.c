@@ -15,6 +15,15 @@ cd_status cd_out_like(cd_call *call, int i, const cd_tensor *t, cd_error *err)
     return cd_out(call, i, t->dtype, t->ndim, t->shape, cd_tensor_preferred_layout(t), err);
 }
 
+cd_status cd_out_ordered_like(cd_call *call, int i, const cd_tensor *t, cd_error *err)
+{
+    CD_TRY(cd_out_like(call, i, t, err));
+    if (cd_tensor_is_dense(t)) {
+        memcpy(call->out[i]->stride, t->stride, sizeof t->stride);
+    }
+    return CD_OK;
+}
+
 int64_t cd_int_attr(const double *attr, int i)
 {
     return (int64_t)attr[i];

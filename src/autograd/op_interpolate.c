@@ -1,91 +1,194 @@
-/* Resizing of images, N x C x H x W. The memory order of the input is kept. */
+/* Resizing of images, N x C x H x W or C x H x W. The memory order of the input is kept. */
+#include <string.h>
+
 #include "autograd/dense.h"
+#include "autograd/pixels.h"
+#include "base/memory.h"
+#include "base/parallel.h"
 #include "kernels/interpolate.h"
+#include "tensor/pending.h"
 
 /* SCALE: distance of outputs in inputs, 0 for size / count. */
 enum { OUT_H, OUT_W, MODE, ALIGN_CORNERS, SCALE_H, SCALE_W };
 
-static cd_status interpolate_shape(cd_call *call, cd_error *err)
+static bool is_nearest(const double *attr)
+{
+    return (cdk_interpolation)attr[MODE] == CDK_NEAREST;
+}
+
+static cd_status check_input(const cd_call *call, cd_error *err)
 {
     const cd_tensor *x = call->in[0];
     char got[CD_SHAPE_TEXT];
-    CD_TRY(cd_check_float(x, "interpolate", err));
-    if (x->ndim != 4 || x->shape[2] < 1 || x->shape[3] < 1) {
+    int n = x->ndim;
+    if (!is_nearest(call->attr)) {
+        CD_TRY(cd_check_float(x, "interpolate", err));
+    }
+    if ((n != 3 && n != 4) || x->shape[n - 2] < 1 || x->shape[n - 1] < 1) {
         return cd_fail(err, CD_ESHAPE, "interpolate: expected an input of size N x C x H x W, got size %s.",
-                       cd_shape_text(got, x->ndim, x->shape));
+                       cd_shape_text(got, n, x->shape));
     }
-    int64_t shape[4] = {x->shape[0], x->shape[1], cd_int_attr(call->attr, OUT_H),
-                        cd_int_attr(call->attr, OUT_W)};
-    if (shape[2] < 1 || shape[3] < 1) {
-        return cd_fail(err, CD_EVALUE,
-                       "interpolate: the output must have at least one pixel, got %lld x %lld.",
-                       (long long)shape[2], (long long)shape[3]);
-    }
-    return cd_out(call, 0, x->dtype, 4, shape, cd_tensor_preferred_layout(x), err);
+    return CD_OK;
 }
 
-/* Taps for both sides; x is the small description of the input. */
-static cd_status make_taps(cdk_resize_taps *rows, cdk_resize_taps *columns, const cd_tensor *x,
-                           const double *attr, cd_error *err)
+static cd_status interpolate_shape(cd_call *call, cd_error *err)
 {
+    const cd_tensor *x = call->in[0];
+    CD_TRY(check_input(call, err));
+    int64_t shape[4], n = x->ndim, H = cd_int_attr(call->attr, OUT_H), W = cd_int_attr(call->attr, OUT_W);
+    memcpy(shape, x->shape, (size_t)n * sizeof *shape);
+    shape[n - 2] = H;
+    shape[n - 1] = W;
+    if (H < 1 || W < 1) {
+        return cd_fail(err, CD_EVALUE,
+                       "interpolate: the output must have at least one pixel, got %lld x %lld.", (long long)H,
+                       (long long)W);
+    }
+    CD_TRY(cd_out(call, 0, x->dtype, (int)n, shape, cd_tensor_preferred_layout(x), err));
+    if (cd_tensor_is_picture(x)) {
+        int64_t stride[] = {1, W * shape[0], shape[0]};
+        memcpy(call->out[0]->stride, stride, sizeof stride);
+    }
+    return CD_OK;
+}
+
+/* ---- images as [planes][H][W][C] ---- */
+
+typedef struct {
+    int64_t planes, H, W, C;
+    cdk_resize_taps rows, columns;
+} resizing;
+
+static void resizing_clear(resizing *r)
+{
+    cdk_resize_taps_free(&r->rows);
+    cdk_resize_taps_free(&r->columns);
+}
+
+/* x: the shape of the input; interleaved: channels side by side. */
+static cd_status resizing_make(resizing *r, const cd_tensor *x, bool interleaved, const double *attr,
+                               cd_error *err)
+{
+    const int64_t *size = x->shape + x->ndim - 3;
+    int64_t N = x->ndim == 4 ? x->shape[0] : 1;
     cdk_interpolation mode = (cdk_interpolation)attr[MODE];
     bool align = attr[ALIGN_CORNERS] != 0;
-    CD_TRY(
-        cdk_resize_taps_make(rows, x->shape[2], cd_int_attr(attr, OUT_H), mode, align, attr[SCALE_H], err));
-    return cdk_resize_taps_make(columns, x->shape[3], cd_int_attr(attr, OUT_W), mode, align, attr[SCALE_W],
-                                err);
+    memset(r, 0, sizeof *r);
+    r->planes = interleaved ? N : N * size[0];
+    r->C = interleaved ? size[0] : 1;
+    r->H = size[1];
+    r->W = size[2];
+    CD_TRY(cdk_resize_taps_make(&r->rows, r->H, cd_int_attr(attr, OUT_H), mode, align, attr[SCALE_H], err));
+    return cdk_resize_taps_make(&r->columns, r->W, cd_int_attr(attr, OUT_W), mode, align, attr[SCALE_W], err);
 }
 
-static void resize(cd_tensor *to, const cd_tensor *from, const cd_tensor *x, bool last, bool gradient,
-                   const cdk_resize_taps *rows, const cdk_resize_taps *columns)
+/* bytes: x holds bytes, which stand for floats. */
+static cd_status bilinear(cd_tensor *y, const cd_tensor *x, bool bytes, const resizing *r, cd_error *err)
 {
-    int64_t C = last ? x->shape[1] : 1, planes = last ? x->shape[0] : x->shape[0] * x->shape[1];
-    int64_t H = x->shape[2], W = x->shape[3];
-    void *out = cd_tensor_data(to), *in = cd_tensor_data(from);
-    if (x->dtype == CD_FLOAT32) {
-        (gradient ? cdk_interpolate_gradient_f32 : cdk_interpolate_f32)(out, in, planes, H, W, C, rows,
-                                                                        columns);
+    void *to = cd_tensor_data(y), *from = cd_tensor_data(x), *scratch;
+    size_t per_thread = cdk_bilinear_scratch(&r->columns, r->C) * cd_dtype_size(y->dtype);
+    CD_TRY(cd_memory_alloc(&scratch, per_thread * (size_t)cd_threads(), err));
+    if (bytes) {
+        cdk_bilinear_bytes(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns, scratch);
+    } else if (y->dtype == CD_FLOAT32) {
+        cdk_bilinear_f32(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns, scratch);
     } else {
-        (gradient ? cdk_interpolate_gradient_f64 : cdk_interpolate_f64)(out, in, planes, H, W, C, rows,
-                                                                        columns);
+        cdk_bilinear_f64(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns, scratch);
     }
+    cd_memory_free(scratch);
+    return CD_OK;
+}
+
+static cd_status resize(cd_tensor *y, const cd_tensor *x, const resizing *r, const double *attr,
+                        cd_error *err)
+{
+    void *to = cd_tensor_data(y), *from = cd_tensor_data(x);
+    if (is_nearest(attr)) {
+        cdk_nearest(to, from, cd_dtype_size(x->dtype), r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
+    } else if ((cdk_interpolation)attr[MODE] == CDK_BILINEAR) {
+        return bilinear(y, x, false, r, err);
+    } else if (x->dtype == CD_FLOAT32) {
+        cdk_interpolate_f32(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
+    } else {
+        cdk_interpolate_f64(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
+    }
+    return CD_OK;
+}
+
+static bool is_interleaved(const cd_tensor *x)
+{
+    return cd_tensor_is_picture(x) || cd_tensor_preferred_layout(x) == CD_CHANNELS_LAST;
+}
+
+static cd_status resize_bytes(cd_call *call, const cd_tensor *bytes, cd_error *err)
+{
+    resizing r;
+    cd_status status = resizing_make(&r, call->in[0], true, call->attr, err);
+    if (status == CD_OK) {
+        status = bilinear(call->out[0], bytes, true, &r, err);
+    }
+    resizing_clear(&r);
+    return status;
+}
+
+/* x itself where it lies as its output will, else a row-major copy. */
+static cd_status ordered(cd_tensor **as, cd_tensor *x, cd_error *err)
+{
+    if (is_interleaved(x)) {
+        *as = cd_tensor_retain(x);
+        return CD_OK;
+    }
+    return cd_tensor_as(as, x, x->dtype, CD_CONTIGUOUS, err);
 }
 
 static cd_status interpolate_forward(cd_call *call, cd_error *err)
 {
-    cdk_resize_taps rows = {0}, columns = {0};
     cd_tensor *x = NULL;
-    cd_status status = cd_dense_like(&x, call->in[0], call->out[0], err);
+    resizing r = {0};
+    const cd_tensor *bytes = cd_picture_bytes(call->in[0]);
+    if (bytes != NULL && is_interleaved(call->in[0]) && (cdk_interpolation)call->attr[MODE] == CDK_BILINEAR) {
+        return resize_bytes(call, bytes, err);
+    }
+    CD_TRY(cd_tensor_force(call->in[0], err));
+    cd_status status = ordered(&x, call->in[0], err);
     if (status == CD_OK) {
-        status = make_taps(&rows, &columns, x, call->attr, err);
+        status = resizing_make(&r, x, is_interleaved(x), call->attr, err);
     }
     if (status == CD_OK) {
-        resize(call->out[0], x, x, cd_dense_layout(call->out[0]) == CD_CHANNELS_LAST, false, &rows, &columns);
+        status = resize(call->out[0], x, &r, call->attr, err);
     }
-    cdk_resize_taps_free(&rows);
-    cdk_resize_taps_free(&columns);
+    resizing_clear(&r);
     cd_tensor_release(x);
     return status;
 }
 
+static void spread(cd_tensor *dx, const cd_tensor *dy, const resizing *r)
+{
+    void *to = cd_tensor_data(dx), *from = cd_tensor_data(dy);
+    if (dx->dtype == CD_FLOAT32) {
+        cdk_interpolate_gradient_f32(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
+    } else {
+        cdk_interpolate_gradient_f64(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
+    }
+}
+
 static cd_status interpolate_backward(cd_gradient *g, cd_error *err)
 {
-    cdk_resize_taps rows = {0}, columns = {0};
+    resizing r = {0};
     cd_tensor *dy = NULL;
     const cd_tensor *x = g->in[0];
     cd_layout layout = cd_tensor_preferred_layout(g->dy[0]);
     cd_status status = cd_tensor_as(&dy, g->dy[0], x->dtype, layout, err);
     if (status == CD_OK) {
-        status = cd_tensor_new(&g->dx[0], x->dtype, 4, x->shape, layout, err);
+        status = cd_tensor_new(&g->dx[0], x->dtype, x->ndim, x->shape, layout, err);
     }
     if (status == CD_OK) {
-        status = make_taps(&rows, &columns, x, g->attr, err);
+        status = resizing_make(&r, x, layout == CD_CHANNELS_LAST, g->attr, err);
     }
     if (status == CD_OK) {
-        resize(g->dx[0], dy, x, layout == CD_CHANNELS_LAST, true, &rows, &columns);
+        spread(g->dx[0], dy, &r);
     }
-    cdk_resize_taps_free(&rows);
-    cdk_resize_taps_free(&columns);
+    resizing_clear(&r);
     cd_tensor_release(dy);
     return status;
 }
@@ -95,6 +198,7 @@ const cd_op cd_op_interpolate = {.name = "interpolate",
                                  .min_in = 1,
                                  .max_in = 1,
                                  .n_out = 1,
+                                 .traits = CD_TAKES_PENDING,
                                  .shape = interpolate_shape,
                                  .forward = interpolate_forward,
                                  .backward = interpolate_backward};

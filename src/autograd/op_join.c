@@ -238,7 +238,9 @@ static cd_status stack_shape(cd_call *call, cd_error *err)
     memcpy(shape, first->shape, (size_t)dim * sizeof *shape);
     memcpy(shape + dim + 1, first->shape + dim, (size_t)(first->ndim - dim) * sizeof *shape);
     shape[dim] = call->n_in;
-    return cd_out(call, 0, common_dtype(call), first->ndim + 1, shape, CD_CONTIGUOUS, err);
+    bool pictures = dim == 0 && cd_tensor_is_picture(first);
+    return cd_out(call, 0, common_dtype(call), first->ndim + 1, shape,
+                  pictures ? CD_CHANNELS_LAST : CD_CONTIGUOUS, err);
 }
 
 /* Element i of dimension dim, which goes. */
@@ -295,17 +297,17 @@ const cd_op cd_op_stack = {.name = "stack",
                            .forward = stack_forward,
                            .backward = stack_backward};
 
-/* ---- flip and roll: position i along a dimension comes from (start + step * i) mod size ---- */
+/* ---- flip and roll ---- */
 
-static cd_status rearranged(cd_tensor **y, const cd_tensor *x, int dim, int64_t start, int64_t step,
-                            cd_error *err)
+/* Position i along the dimension comes from (start + i) mod size. */
+static cd_status rearranged(cd_tensor **y, const cd_tensor *x, int dim, int64_t start, cd_error *err)
 {
     cd_tensor *positions;
     int64_t size = x->shape[dim];
     CD_TRY(cd_tensor_new(&positions, CD_INT64, 1, &size, CD_CONTIGUOUS, err));
     int64_t *at = cd_tensor_data(positions);
     for (int64_t i = 0; i < size; i++) {
-        at[i] = ((start + step * i) % size + size) % size;
+        at[i] = ((start + i) % size + size) % size;
     }
     cd_status status = cd_tensor_new(y, x->dtype, x->ndim, x->shape, CD_CONTIGUOUS, err);
     if (status == CD_OK) {
@@ -313,23 +315,6 @@ static cd_status rearranged(cd_tensor **y, const cd_tensor *x, int dim, int64_t 
     }
     cd_tensor_release(positions);
     return status;
-}
-
-static cd_status flipped(cd_tensor **y, cd_tensor *x, int n_attr, const double *attr, cd_error *err)
-{
-    *y = cd_tensor_retain(x);
-    for (int i = 0; i < n_attr; i++) {
-        cd_tensor *next = NULL;
-        int dim;
-        cd_status status = cd_tensor_dim(&dim, x, cd_int_attr(attr, i), err);
-        if (status == CD_OK && x->ndim > 0) {
-            status = rearranged(&next, *y, dim, -1, -1, err);
-            cd_tensor_release(*y);
-            *y = next;
-        }
-        CD_TRY(status);
-    }
-    return CD_OK;
 }
 
 static cd_status same_shape(cd_call *call, cd_error *err)
@@ -349,16 +334,34 @@ static cd_status deliver(cd_tensor *y, cd_tensor *made, cd_status status, cd_err
     return status;
 }
 
+static cd_status copy_flipped(cd_tensor *y, const cd_tensor *x, int n_attr, const double *attr, cd_error *err)
+{
+    bool reversed[CD_MAX_DIMS] = {false};
+    for (int i = 0; i < n_attr; i++) {
+        int dim;
+        CD_TRY(cd_tensor_dim(&dim, x, cd_int_attr(attr, i), err));
+        reversed[dim] = x->ndim > 0 && !reversed[dim];
+    }
+    return cd_tensor_copy_reversed(y, x, reversed, err);
+}
+
+static cd_status flip_shape(cd_call *call, cd_error *err)
+{
+    return cd_out_ordered_like(call, 0, call->in[0], err);
+}
+
 static cd_status flip_forward(cd_call *call, cd_error *err)
 {
-    cd_tensor *made = NULL;
-    cd_status status = flipped(&made, call->in[0], call->n_attr, call->attr, err);
-    return deliver(call->out[0], made, status, err);
+    CD_TRY(copy_flipped(call->out[0], call->in[0], call->n_attr, call->attr, err));
+    call->out[0]->storage->version = 0;
+    return CD_OK;
 }
 
 static cd_status flip_backward(cd_gradient *g, cd_error *err)
 {
-    return flipped(&g->dx[0], g->dy[0], g->n_attr, g->attr, err);
+    CD_TRY(cd_tensor_new(&g->dx[0], g->dy[0]->dtype, g->dy[0]->ndim, g->dy[0]->shape,
+                         cd_tensor_preferred_layout(g->dy[0]), err));
+    return copy_flipped(g->dx[0], g->dy[0], g->n_attr, g->attr, err);
 }
 
 /* attr: dimensions. */
@@ -367,7 +370,7 @@ const cd_op cd_op_flip = {.name = "flip",
                           .min_in = 1,
                           .max_in = 1,
                           .n_out = 1,
-                          .shape = same_shape,
+                          .shape = flip_shape,
                           .forward = flip_forward,
                           .backward = flip_backward};
 
@@ -380,7 +383,7 @@ static cd_status rolled(cd_tensor **y, cd_tensor *x, int n_attr, const double *a
         int dim;
         cd_status status = cd_tensor_dim(&dim, x, cd_int_attr(attr, i), err);
         if (status == CD_OK && x->ndim > 0) {
-            status = rearranged(&next, *y, dim, -sign * cd_int_attr(attr, i + 1), 1, err);
+            status = rearranged(&next, *y, dim, -sign * cd_int_attr(attr, i + 1), err);
             cd_tensor_release(*y);
             *y = next;
         }

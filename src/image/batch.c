@@ -4,33 +4,40 @@
 
 #include "base/interrupt.h"
 #include "base/parallel.h"
-#include "image/decode.h"
 #include "image/resample.h"
 
 /* Files decoded between two questions for an interrupt. */
 #define GROUP 32
 
+/* Pixels of one picture after the other, of one thread. */
+typedef struct canvas {
+    void *pixels;
+    size_t size;
+} canvas;
+
 typedef struct batch batch;
 
 struct batch {
-    cd_status (*read_one)(batch *b, int64_t i, cd_error *err);
+    cd_status (*read_one)(batch *b, int64_t i, int thread, cd_error *err);
     const char *const *paths;
     int64_t height, width;
     const float *mean, *std;
-    float *pixels;
+    float *y;
     int64_t *labels;
-    cd_image *images;
+    cd_image_file *files;
+    cd_decode_as as;
+    void *const *pixels;
     int64_t first;    /* file of errors[0] */
     cd_error *errors; /* one per file of the group */
+    canvas *canvases; /* one per thread */
 };
 
 static void read_range(void *context, int64_t begin, int64_t end, int thread)
 {
     batch *b = context;
-    (void)thread;
     for (int64_t i = begin; i < end; i++) {
         b->errors[i].code = CD_OK;
-        b->read_one(b, b->first + i, &b->errors[i]);
+        b->read_one(b, b->first + i, thread, &b->errors[i]);
     }
 }
 
@@ -50,39 +57,69 @@ static cd_status read_groups(batch *b, int64_t n, cd_error *err)
     return CD_OK;
 }
 
+static void free_canvases(canvas *canvases, int n)
+{
+    for (int i = 0; canvases != NULL && i < n; i++) {
+        free(canvases[i].pixels);
+    }
+    free(canvases);
+}
+
 static cd_status run(batch *b, int64_t n, cd_error *err)
 {
+    int threads = cd_threads();
     b->errors = malloc(GROUP * sizeof *b->errors);
-    if (b->errors == NULL) {
-        return cd_fail(err, CD_EALLOC, "no memory to read images.");
-    }
-    cd_status status = read_groups(b, n, err);
+    b->canvases = calloc((size_t)threads, sizeof *b->canvases);
+    cd_status status = b->errors != NULL && b->canvases != NULL
+                           ? read_groups(b, n, err)
+                           : cd_fail(err, CD_EALLOC, "no memory to read images.");
+    free_canvases(b->canvases, threads);
     free(b->errors);
     return status;
 }
 
-static cd_status read_resized(batch *b, int64_t i, cd_error *err)
+/* ---- resized to one size ---- */
+
+static cd_status make_room(canvas *c, size_t size, cd_error *err)
 {
-    cd_image image;
-    CD_TRY(cd_image_read(&image, b->paths[i], CD_AS_RGB8, err));
-    float *y = b->pixels + i * b->height * b->width * 3;
-    cd_status status = cd_image_resize_rgb(y, &image, b->height, b->width, b->mean, b->std, err);
-    cd_image_free(&image);
+    if (size > c->size) {
+        free(c->pixels);
+        c->pixels = malloc(size);
+        c->size = c->pixels != NULL ? size : 0;
+    }
+    return c->pixels != NULL ? CD_OK : cd_fail(err, CD_EALLOC, "no memory for an image of %zu bytes.", size);
+}
+
+/* The picture lies in the thread's canvas. */
+static cd_status read_picture(cd_image *image, batch *b, int64_t i, int thread, cd_decode_as as,
+                              cd_error *err)
+{
+    cd_image_file file;
+    canvas *c = &b->canvases[thread];
+    CD_TRY(cd_image_file_open(&file, b->paths[i], as, err));
+    cd_status status = make_room(c, cd_image_bytes(&file.image), err);
+    if (status == CD_OK) {
+        status = cd_image_file_decode(&file, c->pixels, err);
+    }
+    *image = file.image;
+    image->pixels = c->pixels;
+    cd_image_file_close(&file);
     return status;
 }
 
-static cd_status read_labels(batch *b, int64_t i, cd_error *err)
+static cd_status read_resized(batch *b, int64_t i, int thread, cd_error *err)
 {
     cd_image image;
-    CD_TRY(cd_image_read(&image, b->paths[i], CD_AS_LABELS, err));
-    cd_image_resize_labels(b->labels + i * b->height * b->width, &image, b->height, b->width);
-    cd_image_free(&image);
-    return CD_OK;
+    CD_TRY(read_picture(&image, b, i, thread, CD_AS_RGB8, err));
+    return cd_image_resize_rgb(b->y + i * b->height * b->width * 3, &image, b->height, b->width, b->mean,
+                               b->std, err);
 }
 
-static cd_status read_whole(batch *b, int64_t i, cd_error *err)
+static cd_status read_labels(batch *b, int64_t i, int thread, cd_error *err)
 {
-    return cd_image_read(&b->images[i], b->paths[i], CD_AS_RGB8, err);
+    cd_image image;
+    CD_TRY(read_picture(&image, b, i, thread, CD_AS_LABELS, err));
+    return cd_image_resize_labels(b->labels + i * b->height * b->width, &image, b->height, b->width, err);
 }
 
 cd_status cd_image_read_batch(float *y, const char *const *paths, int64_t n, int64_t height, int64_t width,
@@ -94,7 +131,7 @@ cd_status cd_image_read_batch(float *y, const char *const *paths, int64_t n, int
                .width = width,
                .mean = mean,
                .std = std,
-               .pixels = y};
+               .y = y};
     return run(&b, n, err);
 }
 
@@ -105,11 +142,32 @@ cd_status cd_labels_read_batch(int64_t *y, const char *const *paths, int64_t n, 
     return run(&b, n, err);
 }
 
-cd_status cd_image_read_many(cd_image *images, const char *const *paths, int64_t n, cd_error *err)
+/* ---- at their own sizes ---- */
+
+static cd_status open_file(batch *b, int64_t i, int thread, cd_error *err)
 {
-    batch b = {.read_one = read_whole, .paths = paths, .images = images};
+    (void)thread;
+    return cd_image_file_open(&b->files[i], b->paths[i], b->as, err);
+}
+
+static cd_status decode_file(batch *b, int64_t i, int thread, cd_error *err)
+{
+    (void)thread;
+    return cd_image_file_decode(&b->files[i], b->pixels[i], err);
+}
+
+cd_status cd_image_open_many(cd_image_file *files, const char *const *paths, int64_t n, cd_decode_as as,
+                             cd_error *err)
+{
+    batch b = {.read_one = open_file, .paths = paths, .files = files, .as = as};
     for (int64_t i = 0; i < n; i++) {
-        images[i].pixels = NULL;
+        files[i].bytes = NULL;
     }
+    return run(&b, n, err);
+}
+
+cd_status cd_image_decode_many(cd_image_file *files, void *const *pixels, int64_t n, cd_error *err)
+{
+    batch b = {.read_one = decode_file, .files = files, .pixels = pixels};
     return run(&b, n, err);
 }

@@ -44,48 +44,15 @@ const char *cd_image_format_name(cd_image_format format)
     return "unknown";
 }
 
-/* ---- to three channels of 8 bits, and to one ---- */
-
-/* PNG leaves both to libpng; a grey JPEG is the case left. */
-static cd_status repeat_grey(cd_image *image, cd_error *err)
-{
-    cd_image rgb = {.height = image->height, .width = image->width, .channels = 3, .bits = 8};
-    CD_TRY(cd_image_allocate(&rgb, err));
-    const uint8_t *grey = image->pixels;
-    uint8_t *target = rgb.pixels;
-    for (int64_t i = 0; i < image->height * image->width; i++, target += 3) {
-        target[0] = target[1] = target[2] = grey[i];
-    }
-    cd_image_free(image);
-    *image = rgb;
-    return CD_OK;
-}
-
-static cd_status adapt_jpeg(cd_image *image, cd_decode_as as, cd_error *err)
-{
-    if (as == CD_AS_RGB8 && image->channels == 1) {
-        return repeat_grey(image, err);
-    }
-    if (as == CD_AS_LABELS && image->channels != 1) {
-        return cd_fail(err, CD_EVALUE, "holds colours; labels are read from grey or palette images.");
-    }
-    return CD_OK;
-}
-
-cd_status cd_image_decode(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err)
+/* With or without pixels, as the codecs do. */
+static cd_status decode(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err)
 {
     cd_image_format format = cd_image_recognise(bytes, n);
-    image->pixels = NULL;
     if (format == CD_FORMAT_PNG) {
-        return cd_png_decode(image, bytes, n, as, false, err);
+        return cd_png_decode(image, bytes, n, as, err);
     }
     if (format == CD_FORMAT_JPEG) {
-        CD_TRY(cd_jpeg_decode(image, bytes, n, false, err));
-        cd_status status = adapt_jpeg(image, as, err);
-        if (status != CD_OK) {
-            cd_image_free(image);
-        }
-        return status;
+        return cd_jpeg_decode(image, bytes, n, as, err);
     }
     if (n == 0) {
         return cd_fail(err, CD_EFORMAT, "is empty.");
@@ -100,12 +67,7 @@ cd_status cd_image_decode(cd_image *image, const uint8_t *bytes, size_t n, cd_de
 
 /* ---- files ---- */
 
-typedef struct file_bytes {
-    uint8_t *bytes;
-    size_t n;
-} file_bytes;
-
-static cd_status read_open_file(file_bytes *content, FILE *file, cd_error *err)
+static cd_status read_open_file(cd_image_file *content, FILE *file, cd_error *err)
 {
     if (fseek(file, 0, SEEK_END) != 0) {
         return cd_fail(err, CD_EIO, "cannot be read.");
@@ -126,7 +88,7 @@ static cd_status read_open_file(file_bytes *content, FILE *file, cd_error *err)
     return CD_OK;
 }
 
-static cd_status read_file(file_bytes *content, const char *path, cd_error *err)
+static cd_status read_file(cd_image_file *content, const char *path, cd_error *err)
 {
     FILE *file = fopen(path, "rb");
     content->bytes = NULL;
@@ -146,7 +108,7 @@ static bool extension_is(const char *path, const char *wanted)
 }
 
 /* "is a GIF image" becomes "is a GIF image, though named .jpg". */
-static const char *note_on_name(const char *path, const file_bytes *content)
+static const char *note_on_name(const char *path, const cd_image_file *content)
 {
     cd_image_format format = cd_image_recognise(content->bytes, content->n);
     bool other = format > CD_FORMAT_PNG;
@@ -156,51 +118,59 @@ static const char *note_on_name(const char *path, const file_bytes *content)
     return other && extension_is(path, ".png") ? " (though named .png)" : "";
 }
 
-static cd_status name_file(const char *path, const char *note, cd_error *err)
+static cd_status name_file(const cd_image_file *file, cd_error *err)
 {
     char reason[CD_ERROR_LENGTH];
     memcpy(reason, err->message, sizeof reason);
-    return cd_fail(err, err->code, "'%s'%s %s", path, note, reason);
+    return cd_fail(err, err->code, "'%s'%s %s", file->path,
+                   file->bytes != NULL ? note_on_name(file->path, file) : "", reason);
 }
 
-cd_status cd_image_read(cd_image *image, const char *path, cd_decode_as as, cd_error *err)
+static cd_status open_header(cd_image_file *file, const char *path, cd_decode_as as, cd_error *err)
 {
-    file_bytes content;
-    cd_status status = read_file(&content, path, err);
-    image->pixels = NULL;
-    if (status == CD_OK) {
-        status = cd_image_decode(image, content.bytes, content.n, as, err);
-    }
+    *file = (cd_image_file){.path = path, .as = as};
+    CD_TRY(read_file(file, path, err));
+    return decode(&file->image, file->bytes, file->n, as, err);
+}
+
+static cd_status named(cd_image_file *file, cd_status status, cd_error *err)
+{
     if (status != CD_OK) {
-        name_file(path, content.bytes != NULL ? note_on_name(path, &content) : "", err);
+        name_file(file, err);
+        cd_image_file_close(file);
     }
-    free(content.bytes);
     return status;
 }
 
-static cd_status inspect(cd_image *image, cd_image_format format, const file_bytes *content, cd_error *err)
+cd_status cd_image_file_open(cd_image_file *file, const char *path, cd_decode_as as, cd_error *err)
 {
-    if (format == CD_FORMAT_PNG) {
-        return cd_png_decode(image, content->bytes, content->n, CD_AS_STORED, true, err);
+    cd_status status = open_header(file, path, as, err);
+    if (status == CD_OK) {
+        status = cd_image_check_size(&file->image, err);
     }
-    if (format == CD_FORMAT_JPEG) {
-        return cd_jpeg_decode(image, content->bytes, content->n, true, err);
-    }
-    return cd_image_decode(image, content->bytes, content->n, CD_AS_STORED, err);
+    return named(file, status, err);
+}
+
+cd_status cd_image_file_decode(cd_image_file *file, void *pixels, cd_error *err)
+{
+    file->image.pixels = pixels;
+    cd_status status = decode(&file->image, file->bytes, file->n, file->as, err);
+    file->image.pixels = NULL;
+    return status == CD_OK ? CD_OK : name_file(file, err);
+}
+
+void cd_image_file_close(cd_image_file *file)
+{
+    free(file->bytes);
+    file->bytes = NULL;
 }
 
 cd_status cd_image_inspect(cd_image *image, cd_image_format *format, const char *path, cd_error *err)
 {
-    file_bytes content;
-    cd_status status = read_file(&content, path, err);
-    image->pixels = NULL;
-    if (status == CD_OK) {
-        *format = cd_image_recognise(content.bytes, content.n);
-        status = inspect(image, *format, &content, err);
-    }
-    if (status != CD_OK) {
-        name_file(path, content.bytes != NULL ? note_on_name(path, &content) : "", err);
-    }
-    free(content.bytes);
-    return status;
+    cd_image_file file;
+    CD_TRY(named(&file, open_header(&file, path, CD_AS_STORED, err), err));
+    *format = cd_image_recognise(file.bytes, file.n);
+    *image = file.image;
+    cd_image_file_close(&file);
+    return CD_OK;
 }

@@ -30,16 +30,26 @@ cd_image_format cd_image_recognise(const uint8_t *bytes, size_t n);
 /* "JPEG", "PNG", ... */
 const char *cd_image_format_name(cd_image_format format);
 
-/* Decodes n bytes into image, which the caller frees with cd_image_free. On error image is empty.
- * Errors: CD_EFORMAT (damaged, ends early, other format; the message names it), CD_EVALUE (too large, or
- * labels asked of an image that has colours), CD_EALLOC. */
-cd_status cd_image_decode(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err);
+/* A file that has been read but not decoded. */
+typedef struct cd_image_file {
+    const char *path; /* borrowed */
+    uint8_t *bytes;   /* owned */
+    size_t n;
+    cd_decode_as as;
+    cd_image image; /* what decoding will give; its pixels are NULL */
+} cd_image_file;
 
-/* The same for a file. Messages begin with the path. Errors also: CD_EIO. */
-cd_status cd_image_read(cd_image *image, const char *path, cd_decode_as as, cd_error *err);
+/* Reads the file, and its header. The caller closes it; after an error there is nothing to close.
+ * Messages begin with the path. Errors: CD_EIO, CD_EFORMAT (damaged, ends early, other format; the message
+ * names it), CD_EVALUE (too large, or labels asked of an image that has colours), CD_EALLOC. */
+cd_status cd_image_file_open(cd_image_file *file, const char *path, cd_decode_as as, cd_error *err);
 
-/* Sizes, channels and bits as cd_image_read(CD_AS_STORED) would give, and the format, from the header alone;
- * image->pixels is NULL. */
+/* Decodes into the caller's memory, cd_image_bytes(&file->image) bytes. Errors as above. */
+cd_status cd_image_file_decode(cd_image_file *file, void *pixels, cd_error *err);
+
+void cd_image_file_close(cd_image_file *file); /* calling it twice is harmless */
+
+/* Sizes, channels and bits as with CD_AS_STORED, and the format, from the header alone. */
 cd_status cd_image_inspect(cd_image *image, cd_image_format *format, const char *path, cd_error *err);
 
 #endif

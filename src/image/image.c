@@ -7,10 +7,9 @@ size_t cd_image_bytes(const cd_image *image)
     return (size_t)image->height * (size_t)image->width * (size_t)image->channels * (size_t)(image->bits / 8);
 }
 
-cd_status cd_image_allocate(cd_image *image, cd_error *err)
+cd_status cd_image_check_size(const cd_image *image, cd_error *err)
 {
     int64_t pixel = image->channels * (image->bits / 8);
-    image->pixels = NULL;
     if (image->height < 1 || image->width < 1) {
         return cd_fail(err, CD_EVALUE, "an image has at least one pixel, got %lld x %lld.",
                        (long long)image->height, (long long)image->width);
@@ -19,6 +18,13 @@ cd_status cd_image_allocate(cd_image *image, cd_error *err)
         return cd_fail(err, CD_EVALUE, "the image is too large: %lld x %lld pixels, the limit is %lld bytes.",
                        (long long)image->height, (long long)image->width, (long long)CD_IMAGE_MAX_BYTES);
     }
+    return CD_OK;
+}
+
+cd_status cd_image_allocate(cd_image *image, cd_error *err)
+{
+    image->pixels = NULL;
+    CD_TRY(cd_image_check_size(image, err));
     image->pixels = malloc(cd_image_bytes(image));
     if (image->pixels == NULL) {
         return cd_fail(err, CD_EALLOC, "no memory for an image of %lld x %lld pixels.",

@@ -1,7 +1,4 @@
-/* Pictures in memory: rows of pixels, channels interleaved (H, W, C), 8 or 16 bits each.
- *
- * Pixels come from malloc, not from the engine's pool, because several threads decode at the same time.
- */
+/* Pictures in memory: rows of pixels, channels interleaved (H, W, C), 8 or 16 bits each. */
 #ifndef CANDELA_IMAGE_IMAGE_H
 #define CANDELA_IMAGE_IMAGE_H
 
@@ -13,7 +10,7 @@
 typedef struct cd_image {
     int64_t height, width, channels; /* channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha */
     int bits;                        /* 8: uint8_t; 16: uint16_t in the machine's byte order */
-    void *pixels;                    /* owned; NULL in an empty image */
+    void *pixels;                    /* NULL in an empty image */
 } cd_image;
 
 /* No picture of more bytes than this is read or written. */
@@ -22,11 +19,13 @@ typedef struct cd_image {
 /* Bytes of all pixels. */
 size_t cd_image_bytes(const cd_image *image);
 
-/* Gives an image whose sizes are set its pixels, uninitialised. Errors: CD_EVALUE above the size limit,
- * CD_EALLOC. */
+/* CD_EVALUE for a picture without pixels or above the size limit. */
+cd_status cd_image_check_size(const cd_image *image, cd_error *err);
+
+/* Gives an image whose sizes are set its pixels, uninitialised, from malloc. Errors: as above, CD_EALLOC. */
 cd_status cd_image_allocate(cd_image *image, cd_error *err);
 
-/* Frees the pixels; the image is empty afterwards. Calling it twice is harmless. */
+/* Frees pixels of cd_image_allocate; the image is empty afterwards. Calling it twice is harmless. */
 void cd_image_free(cd_image *image);
 
 /* In which form a decoder hands a picture over. */

@@ -55,6 +55,7 @@ typedef struct jpeg_reader {
     struct jpeg_decompress_struct info;
     jpeg_trap trap;
     cd_image *image;
+    cd_decode_as as;
     uint8_t *row; /* of a CMYK picture; libjpeg frees it */
 } jpeg_reader;
 
@@ -65,7 +66,7 @@ static bool is_cmyk(const jpeg_reader *r)
 
 static void choose_output(jpeg_reader *r)
 {
-    bool grey = r->info.jpeg_color_space == JCS_GRAYSCALE;
+    bool grey = r->info.jpeg_color_space == JCS_GRAYSCALE && r->as != CD_AS_RGB8;
     r->info.out_color_space = grey ? JCS_GRAYSCALE : is_cmyk(r) ? JCS_CMYK : JCS_RGB;
     r->info.dct_method = JDCT_ISLOW;
     r->image->height = r->info.image_height;
@@ -115,6 +116,9 @@ static cd_status read_header(jpeg_reader *r, const uint8_t *bytes, size_t n, cd_
     jpeg_mem_src(&r->info, (unsigned char *)bytes, (unsigned long)n);
     jpeg_read_header(&r->info, TRUE);
     choose_output(r);
+    if (r->as == CD_AS_LABELS && r->image->channels != 1) {
+        return cd_fail(err, CD_EVALUE, "holds colours; labels are read from grey or palette images.");
+    }
     return CD_OK;
 }
 
@@ -140,24 +144,19 @@ static cd_status read_pixels(jpeg_reader *r, cd_error *err)
     return CD_OK;
 }
 
-cd_status cd_jpeg_decode(cd_image *image, const uint8_t *bytes, size_t n, bool header_only, cd_error *err)
+cd_status cd_jpeg_decode(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err)
 {
-    jpeg_reader reader = {.image = image};
-    image->pixels = NULL;
+    jpeg_reader reader = {.image = image, .as = as};
     reader.info.err = set_trap(&reader.trap);
     if (setjmp(reader.trap.back)) {
         return jpeg_failure(&reader.trap, err);
     }
     jpeg_create_decompress(&reader.info);
     cd_status status = read_header(&reader, bytes, n, err);
-    if (status == CD_OK && !header_only) {
-        status = cd_image_allocate(image, err);
-        status = status == CD_OK ? read_pixels(&reader, err) : status;
+    if (status == CD_OK && image->pixels != NULL) {
+        status = read_pixels(&reader, err);
     }
     jpeg_destroy_decompress(&reader.info);
-    if (status != CD_OK) {
-        cd_image_free(image);
-    }
     return status;
 }
 

@@ -121,34 +121,28 @@ static cd_status read_pixels(png_work *work, cd_error *err)
     return CD_OK;
 }
 
-static cd_status decode(cd_image *image, png_work *work, cd_decode_as as, bool header_only, cd_error *err)
+static cd_status decode(cd_image *image, png_work *work, cd_decode_as as, cd_error *err)
 {
     CD_TRY(read_header(image, work, as, err));
-    if (header_only) {
+    if (image->pixels == NULL) {
         return CD_OK;
     }
-    CD_TRY(cd_image_allocate(image, err));
     CD_TRY(point_rows(work, image, err));
     return read_pixels(work, err);
 }
 
-cd_status cd_png_decode(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, bool header_only,
-                        cd_error *err)
+cd_status cd_png_decode(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err)
 {
     png_work work = {.bytes = bytes, .left = n};
-    image->pixels = NULL;
     work.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &work, leave, say_nothing);
     work.info = work.png != NULL ? png_create_info_struct(work.png) : NULL;
     if (work.info == NULL) {
         png_destroy_read_struct(&work.png, NULL, NULL);
         return cd_fail(err, CD_EALLOC, "libpng could not be started.");
     }
-    cd_status status = decode(image, &work, as, header_only, err);
+    cd_status status = decode(image, &work, as, err);
     png_destroy_read_struct(&work.png, &work.info, NULL);
     free(work.rows);
-    if (status != CD_OK) {
-        cd_image_free(image);
-    }
     return status;
 }
 

@@ -1,4 +1,4 @@
-/* From decoded pixels to the network's numbers, in one pass per output row. */
+/* From decoded pixels to the network's numbers. Any thread may call these. */
 #ifndef CANDELA_IMAGE_RESAMPLE_H
 #define CANDELA_IMAGE_RESAMPLE_H
 
@@ -10,10 +10,8 @@
 cd_status cd_image_resize_rgb(float *y, const cd_image *image, int64_t height, int64_t width,
                               const float *mean, const float *std, cd_error *err);
 
-/* y[h, w] = image[floor(h in / out), floor(w in / out)] for an image of one channel. */
-void cd_image_resize_labels(int64_t *y, const cd_image *image, int64_t height, int64_t width);
-
-/* y[h, w, c] = image[h, w, c] / 255 (8 bits) or / 65535 (16 bits). */
-void cd_image_floats(float *y, const cd_image *image);
+/* y[h, w] = image[floor(h in / out), floor(w in / out)] for an image of one channel. Errors: CD_EALLOC. */
+cd_status cd_image_resize_labels(int64_t *y, const cd_image *image, int64_t height, int64_t width,
+                                 cd_error *err);
 
 #endif

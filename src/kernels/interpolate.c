@@ -1,22 +1,85 @@
 #include "kernels/interpolate.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "base/parallel.h"
+#include "kernels/inline.h"
+#include "kernels/pixels.h"
 
+/* Loops are to become vector code. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O3", "no-trapping-math")
+#endif
+
+/* Outputs below which a second thread costs more than it gives. */
+#define CDK_RESIZE_GRAIN 262144
+
+#define READ(value) (value)
 #define T float
+#define S float
 #define NAME(name) name##_f32
+#include "kernels/bilinear_template.h"
 #include "kernels/interpolate_template.h"
 #undef T
+#undef S
 #undef NAME
 
 #define T double
+#define S double
 #define NAME(name) name##_f64
+#include "kernels/bilinear_template.h"
 #include "kernels/interpolate_template.h"
 #undef T
+#undef S
 #undef NAME
+#undef READ
+
+#define READ(value) (cdk_byte_share[value])
+#define T float
+#define S uint8_t
+#define NAME(name) name##_bytes
+#include "kernels/bilinear_template.h"
+#undef T
+#undef S
+#undef NAME
+#undef READ
+
+#define T uint8_t
+#define NAME(name) name##_1
+#include "kernels/nearest_template.h"
+#undef T
+#undef NAME
+
+#define T uint32_t
+#define NAME(name) name##_4
+#include "kernels/nearest_template.h"
+#undef T
+#undef NAME
+
+#define T uint64_t
+#define NAME(name) name##_8
+#include "kernels/nearest_template.h"
+#undef T
+#undef NAME
+
+void cdk_nearest(void *y, const void *x, size_t size, int64_t planes, int64_t H, int64_t W, int64_t C,
+                 const cdk_resize_taps *rows, const cdk_resize_taps *columns)
+{
+    if (size == 1) {
+        cdk_nearest_1(y, x, planes, H, W, C, rows, columns);
+    } else if (size == 4) {
+        cdk_nearest_4(y, x, planes, H, W, C, rows, columns);
+    } else {
+        cdk_nearest_8(y, x, planes, H, W, C, rows, columns);
+    }
+}
+
+size_t cdk_bilinear_scratch(const cdk_resize_taps *columns, int64_t C)
+{
+    return 2 * (size_t)columns->count * (size_t)C;
+}
 
 static int64_t clamp(int64_t i, int64_t size)
 {
@@ -75,13 +138,14 @@ static void bicubic_taps(cdk_resize_taps *t, int64_t i, int64_t size, float posi
 cd_status cdk_resize_taps_make(cdk_resize_taps *t, int64_t size, int64_t count, cdk_interpolation mode,
                                bool align_corners, double scale, cd_error *err)
 {
-    void *block;
     float distance = distance_of(size, count, align_corners, scale);
     t->count = count;
     t->taps = mode == CDK_NEAREST ? 1 : mode == CDK_BILINEAR ? 2 : 4;
-    t->index = NULL;
-    CD_TRY(cd_memory_alloc(&block, (size_t)(count * t->taps) * (sizeof(int64_t) + sizeof(double)), err));
-    t->index = block;
+    t->index = malloc((size_t)(count * t->taps) * (sizeof(int64_t) + sizeof(double)));
+    if (t->index == NULL) {
+        return cd_fail(err, CD_EALLOC, "no memory to resize an image to %lld rows or columns.",
+                       (long long)count);
+    }
     t->weight = (double *)(t->index + count * t->taps);
     for (int64_t i = 0; i < count; i++) {
         float position = align_corners ? (float)i * distance : ((float)i + 0.5f) * distance - 0.5f;
@@ -98,6 +162,6 @@ cd_status cdk_resize_taps_make(cdk_resize_taps *t, int64_t size, int64_t count, 
 
 void cdk_resize_taps_free(cdk_resize_taps *t)
 {
-    cd_memory_free(t->index);
+    free(t->index);
     t->index = NULL;
 }

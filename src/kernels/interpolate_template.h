@@ -26,35 +26,6 @@ static void NAME(resize_pixel)(T *y, const T *x, const NAME(resize_task) * t, in
     }
 }
 
-/* y = sum of four pixels of C channels; inlined below with C known. */
-static inline void NAME(four_pixels)(T *y, const T *const *x, const T *weight, int64_t C)
-{
-    for (int64_t c = 0; c < C; c++) {
-        y[c] = weight[0] * x[0][c] + weight[1] * x[1][c] + weight[2] * x[2][c] + weight[3] * x[3][c];
-    }
-}
-
-static void NAME(resize_row_bilinear)(T *y, const T *x, const NAME(resize_task) * t, int64_t h)
-{
-    const int64_t *column = t->columns->index, C = t->C;
-    const T *upper = x + t->rows->index[2 * h] * t->W * C, *lower = x + t->rows->index[2 * h + 1] * t->W * C;
-    for (int64_t w = 0; w < t->columns->count; w++, y += C) {
-        T weight[4];
-        for (int k = 0; k < 4; k++) {
-            weight[k] = (T)(t->rows->weight[2 * h + k / 2] * t->columns->weight[2 * w + k % 2]);
-        }
-        int64_t left = column[2 * w] * C, right = column[2 * w + 1] * C;
-        const T *pixels[4] = {upper + left, upper + right, lower + left, lower + right};
-        if (C == 3) {
-            NAME(four_pixels)(y, pixels, weight, 3);
-        } else if (C == 1) {
-            NAME(four_pixels)(y, pixels, weight, 1);
-        } else {
-            NAME(four_pixels)(y, pixels, weight, C);
-        }
-    }
-}
-
 static void NAME(resize_rows)(void *context, int64_t begin, int64_t end, int thread)
 {
     const NAME(resize_task) *t = context;
@@ -62,10 +33,6 @@ static void NAME(resize_rows)(void *context, int64_t begin, int64_t end, int thr
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
         const T *x = t->in + i / rows * t->H * t->W * t->C;
-        if (t->rows->taps == 2 && t->columns->taps == 2) {
-            NAME(resize_row_bilinear)(t->out + i * columns * t->C, x, t, i % rows);
-            continue;
-        }
         for (int64_t w = 0; w < columns; w++) {
             NAME(resize_pixel)(t->out + (i * columns + w) * t->C, x, t, i % rows, w);
         }
@@ -76,7 +43,7 @@ void NAME(cdk_interpolate)(T *y, const T *x, int64_t planes, int64_t H, int64_t 
                            const cdk_resize_taps *rows, const cdk_resize_taps *columns)
 {
     NAME(resize_task) t = {y, x, H, W, C, rows, columns};
-    cd_parallel_for(planes * rows->count, 8, NAME(resize_rows), &t);
+    cd_parallel_for(planes * rows->count, CDK_RESIZE_GRAIN / (columns->count * C) + 1, NAME(resize_rows), &t);
 }
 
 static void NAME(spread_pixel)(T *dx, const T *dy, const NAME(resize_task) * t, int64_t h, int64_t w)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "r/glue.h"
+#include "r/pixels.h"
 #include "r/registry.h"
 #include "tensor/copy.h"
 #include "tensor/pending.h"
@@ -108,8 +109,19 @@ static cd_status check_missing(SEXP x, int dtype, cd_error *err)
     return CD_OK;
 }
 
+/* Labels just read from a file: their bytes. */
+static cd_status tensor_from_labels(cd_tensor **t, const cd_tensor *bytes, int dtype, cd_error *err)
+{
+    CD_TRY(cd_tensor_new(t, dtype >= 0 ? (cd_dtype)dtype : CD_INT64, 2, bytes->shape, CD_CONTIGUOUS, err));
+    return cd_tensor_copy(*t, bytes, err);
+}
+
 cd_status cdr_tensor_from_r(cd_tensor **t, SEXP x, int dtype, cd_error *err)
 {
+    const cd_tensor *labels = cdr_labels_bytes(x);
+    if (labels != NULL) {
+        return tensor_from_labels(t, labels, dtype, err);
+    }
     int64_t shape[CD_MAX_DIMS], stride[CD_MAX_DIMS];
     int source_dtype = r_storage_dtype(x);
     cd_tensor *source;

@@ -2,45 +2,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "autograd/pixels.h"
 #include "image/batch.h"
 #include "image/decode.h"
 #include "image/encode.h"
-#include "image/resample.h"
 #include "r/glue.h"
 #include "r/pixels.h"
 #include "r/registry.h"
 
-/* R allocates while an image is held, so R looks after it until it is in an R object. */
-typedef struct held_images {
+/* Files that are open while R allocates: R looks after them. */
+typedef struct open_files {
     int64_t n;
-    cd_image *images;
-} held_images;
+    cd_image_file *file;
+} open_files;
 
-static void drop_images(SEXP holder)
+static void close_files(SEXP holder)
 {
-    held_images *held = R_ExternalPtrAddr(holder);
+    open_files *files = R_ExternalPtrAddr(holder);
     R_ClearExternalPtr(holder);
-    if (held == NULL) {
+    if (files == NULL) {
         return;
     }
-    for (int64_t i = 0; i < held->n; i++) {
-        cd_image_free(&held->images[i]);
+    for (int64_t i = 0; i < files->n; i++) {
+        cd_image_file_close(&files->file[i]);
     }
-    free(held->images);
-    free(held);
+    free(files->file);
+    free(files);
 }
 
-static SEXP hold_images(held_images **held, int64_t n)
+static SEXP hold_files(open_files **files, int64_t n)
 {
     SEXP holder = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, R_NilValue));
-    R_RegisterCFinalizerEx(holder, drop_images, FALSE);
-    *held = calloc(1, sizeof **held);
-    if (*held != NULL) {
-        (*held)->images = calloc(n > 0 ? (size_t)n : 1, sizeof(cd_image));
-        (*held)->n = (*held)->images != NULL ? n : 0;
-        R_SetExternalPtrAddr(holder, *held);
+    R_RegisterCFinalizerEx(holder, close_files, FALSE);
+    *files = calloc(1, sizeof **files);
+    if (*files != NULL) {
+        (*files)->file = calloc(n > 0 ? (size_t)n : 1, sizeof(cd_image_file));
+        (*files)->n = (*files)->file != NULL ? n : 0;
+        R_SetExternalPtrAddr(holder, *files);
     }
-    if (*held == NULL || (*held)->images == NULL) {
+    if (*files == NULL || (*files)->file == NULL) {
         cdr_stop(CD_EALLOC, "no memory to read images.");
     }
     UNPROTECT(1);
@@ -61,66 +61,31 @@ static const char **path_list(SEXP paths)
     return list;
 }
 
-/* path: string. rgb: three channels of 8 bits, or as stored. Value: array H x W x C of values in [0, 1]. */
-SEXP cdr_image_read(SEXP path, SEXP rgb)
+/* paths: strings; as: a cd_decode_as. Value: a list of arrays (pixels.h), read by several threads. */
+SEXP cdr_image_read(SEXP paths, SEXP as)
 {
     cd_error err;
-    held_images *held;
-    const char *file = cdr_string(path, "path");
-    cd_decode_as as = cdr_flag(rgb, "rgb") ? CD_AS_RGB8 : CD_AS_STORED;
-    SEXP holder = PROTECT(hold_images(&held, 1));
-    if (cd_image_read(&held->images[0], file, as, &err) != CD_OK) {
-        cdr_raise(&err);
-    }
-    SEXP array = PROTECT(cdr_pixels(&held->images[0]));
-    drop_images(holder);
-    UNPROTECT(2);
-    return array;
-}
-
-/* A list of arrays as cdr_image_read(rgb = TRUE) gives, decoded by several threads. */
-SEXP cdr_image_read_many(SEXP paths)
-{
-    cd_error err;
-    held_images *held;
+    open_files *files;
+    cd_decode_as form = (cd_decode_as)Rf_asInteger(as);
     const char **list = path_list(paths);
     int64_t n = Rf_xlength(paths);
-    SEXP holder = PROTECT(hold_images(&held, n));
-    if (cd_image_read_many(held->images, list, n, &err) != CD_OK) {
-        drop_images(holder);
+    void **pixels = (void **)R_alloc((size_t)n + 1, sizeof *pixels);
+    cdr_collect_if_needed();
+    SEXP holder = PROTECT(hold_files(&files, n));
+    cd_status status = cd_image_open_many(files->file, list, n, form, &err);
+    SEXP arrays = PROTECT(Rf_allocVector(VECSXP, status == CD_OK ? n : 0));
+    for (int64_t i = 0; i < Rf_xlength(arrays); i++) {
+        SET_VECTOR_ELT(arrays, i, cdr_pixels(&pixels[i], &files->file[i].image, form == CD_AS_LABELS));
+    }
+    if (status == CD_OK) {
+        status = cd_image_decode_many(files->file, pixels, n, &err);
+    }
+    close_files(holder);
+    if (status != CD_OK) {
         cdr_raise(&err);
     }
-    SEXP arrays = PROTECT(Rf_allocVector(VECSXP, n));
-    for (int64_t i = 0; i < n; i++) {
-        SET_VECTOR_ELT(arrays, i, cdr_pixels(&held->images[i]));
-        cd_image_free(&held->images[i]);
-    }
-    drop_images(holder);
     UNPROTECT(2);
     return arrays;
-}
-
-/* Value: integer matrix of grey values or palette indices as stored. */
-SEXP cdr_labels_read(SEXP path)
-{
-    cd_error err;
-    held_images *held;
-    SEXP holder = PROTECT(hold_images(&held, 1));
-    cd_image *image = &held->images[0];
-    if (cd_image_read(image, cdr_string(path, "path"), CD_AS_LABELS, &err) != CD_OK) {
-        cdr_raise(&err);
-    }
-    SEXP labels = PROTECT(Rf_allocMatrix(INTSXP, (int)image->height, (int)image->width));
-    for (int64_t j = 0, k = 0; j < image->width; j++) {
-        for (int64_t i = 0; i < image->height; i++, k++) {
-            int64_t at = i * image->width + j;
-            INTEGER(labels)
-            [k] = image->bits == 16 ? ((uint16_t *)image->pixels)[at] : ((uint8_t *)image->pixels)[at];
-        }
-    }
-    drop_images(holder);
-    UNPROTECT(2);
-    return labels;
 }
 
 /* Value: format's name, then height, width, channels, bits. */
@@ -198,27 +163,18 @@ static void give_tensor(SEXP handle, cd_tensor *t, cd_status status, cd_error *e
     cdr_handle_set(handle, v);
 }
 
-/* x: an array of cdr_image_read whose pixels are still bytes, else the value is NULL.
+/* x: an array of cdr_image_read, whose pixels are still bytes; else the value is NULL.
  * Value: float tensor C x H x W; in memory the channels stay fastest, as the image operators like it. */
 SEXP cdr_image_tensor(SEXP x)
 {
     cd_error err;
-    cd_image image;
-    cd_tensor *rows = NULL, *t = NULL;
-    if (!cdr_pixels_image(&image, x)) {
+    cd_tensor *t = NULL, *bytes = cdr_pixels_bytes(x);
+    if (bytes == NULL) {
         return R_NilValue;
     }
     cdr_collect_if_needed();
     SEXP handle = PROTECT(cdr_handle());
-    int64_t shape[] = {image.height, image.width, image.channels};
-    int64_t planes[] = {image.channels, image.height, image.width};
-    int64_t stride[] = {1, image.width * image.channels, image.channels};
-    cd_status status = cd_tensor_new(&rows, CD_FLOAT32, 3, shape, CD_CONTIGUOUS, &err);
-    if (status == CD_OK) {
-        cd_image_floats(cd_tensor_data(rows), &image);
-        status = cd_tensor_view(&t, rows, 3, planes, stride, 0, &err);
-    }
-    cd_tensor_release(rows);
+    cd_status status = cd_picture_from_bytes(&t, bytes, &err);
     give_tensor(handle, t, status, &err);
     UNPROTECT(1);
     return handle;

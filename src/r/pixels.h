@@ -1,7 +1,8 @@
-/* Arrays of doubles over bytes: what reading an image gives to R.
+/* R arrays over bytes: what reading images and labels gives to R.
  *
- * To R they are H x W x C arrays of doubles in [0, 1]. Underneath lie the decoded bytes, and the doubles are
- * made only when somebody asks for them (an ALTREP vector), so that the way into a tensor is short.
+ * To R they are H x W x C arrays of doubles in [0, 1] and H x W matrices of integers. Underneath lie the
+ * decoded bytes, in a tensor, and the numbers are made only when somebody asks for them (ALTREP vectors), so
+ * that the way into a tensor is short.
  */
 #ifndef CANDELA_R_PIXELS_H
 #define CANDELA_R_PIXELS_H
@@ -11,14 +12,18 @@
 #include <Rinternals.h>
 
 #include "image/image.h"
+#include "tensor/tensor.h"
 
 /* Call once when the library is loaded. */
 void cdr_pixels_init(DllInfo *dll);
 
-/* A new array holding a copy of the image's pixels (unprotected). */
-SEXP cdr_pixels(const cd_image *image);
+/* A new array (labels: matrix) for pixels of the given sizes, which the caller writes to *pixels before
+ * anything else sees the array (unprotected). Raises when there is no memory. */
+SEXP cdr_pixels(void **pixels, const cd_image *image, int labels);
 
-/* True, with *image borrowed from x, when x is such an array, with its dimensions and values untouched. */
-int cdr_pixels_image(cd_image *image, SEXP x);
+/* The bytes of such an array whose dimensions and values are untouched, else NULL; borrowed. Shape H x W x C
+ * (labels: H x W), uint8; pixels of 16 bits give NULL. */
+cd_tensor *cdr_pixels_bytes(SEXP x);
+cd_tensor *cdr_labels_bytes(SEXP x);
 
 #endif

@@ -79,14 +79,16 @@ cd_status cd_broadcast_strides(int64_t *stride, const cd_tensor *src, int ndim, 
     return CD_OK;
 }
 
-/* A copy seen as nested loops, the fastest dimension of dst innermost, neighbours merged where possible. */
+/* A copy seen as nested loops, the fastest dimension of dst innermost, neighbours merged where possible. The
+ * strides of src may be negative. */
 typedef struct {
     int ndim;
     int64_t shape[CD_MAX_DIMS], dst_stride[CD_MAX_DIMS], src_stride[CD_MAX_DIMS];
     char *dst;
     const char *src;
-    int64_t dst_size, src_size, run_length;
+    int64_t dst_size, src_size;
     copy_run run;
+    bool same; /* dtype */
 } copy_plan;
 
 static void insert_by_dst_stride(copy_plan *p, int64_t size, int64_t dst_stride, int64_t src_stride)
@@ -147,6 +149,20 @@ static void copy_square(const copy_plan *p, char *dst, const char *src)
     }
 }
 
+/* Same bytes in the same order: from this many elements on it pays to say so. */
+#define BYTES_RUN 16
+
+static void copy_run_at(const copy_plan *p, char *dst, const char *src)
+{
+    int inner = p->ndim - 1;
+    int64_t n = p->shape[inner];
+    if (p->same && n >= BYTES_RUN && p->dst_stride[inner] == 1 && p->src_stride[inner] == 1) {
+        memcpy(dst, src, (size_t)(n * p->dst_size));
+    } else {
+        p->run(dst, p->dst_stride[inner], src, p->src_stride[inner], n);
+    }
+}
+
 static void copy_range(void *context, int64_t begin, int64_t end, int thread)
 {
     const copy_plan *p = context;
@@ -166,7 +182,7 @@ static void copy_range(void *context, int64_t begin, int64_t end, int thread)
         if (inner == 2) {
             copy_square(p, dst, src);
         } else {
-            p->run(dst, p->dst_stride[outer], src, p->src_stride[outer], p->shape[outer]);
+            copy_run_at(p, dst, src);
         }
     }
 }
@@ -207,6 +223,12 @@ static void run_plan(copy_plan *p)
 
 cd_status cd_tensor_copy(cd_tensor *dst, const cd_tensor *src, cd_error *err)
 {
+    static const bool forwards[CD_MAX_DIMS];
+    return cd_tensor_copy_reversed(dst, src, forwards, err);
+}
+
+cd_status cd_tensor_copy_reversed(cd_tensor *dst, const cd_tensor *src, const bool *reversed, cd_error *err)
+{
     int64_t src_stride[CD_MAX_DIMS];
     copy_plan plan = {0};
     CD_TRY(cd_broadcast_strides(src_stride, src, dst->ndim, dst->shape, err));
@@ -220,7 +242,12 @@ cd_status cd_tensor_copy(cd_tensor *dst, const cd_tensor *src, cd_error *err)
     plan.dst_size = (int64_t)cd_dtype_size(dst->dtype);
     plan.src_size = (int64_t)cd_dtype_size(src->dtype);
     plan.run = copies[src->dtype][dst->dtype];
+    plan.same = src->dtype == dst->dtype;
     for (int i = 0; i < dst->ndim; i++) {
+        if (reversed[i]) {
+            plan.src += (dst->shape[i] - 1) * src_stride[i] * plan.src_size;
+            src_stride[i] = -src_stride[i];
+        }
         if (dst->shape[i] != 1) {
             insert_by_dst_stride(&plan, dst->shape[i], dst->stride[i], src_stride[i]);
         }

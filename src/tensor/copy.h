@@ -9,6 +9,9 @@
  * The two must not overlap unless they are the same elements. */
 cd_status cd_tensor_copy(cd_tensor *dst, const cd_tensor *src, cd_error *err);
 
+/* The same, reading the dimensions d of dst with reversed[d] from their end. */
+cd_status cd_tensor_copy_reversed(cd_tensor *dst, const cd_tensor *src, const bool *reversed, cd_error *err);
+
 /* A dense copy of t in the layout; caller owns it. */
 cd_status cd_tensor_clone(cd_tensor **copy, const cd_tensor *t, cd_layout layout, cd_error *err);
 

@@ -250,6 +250,15 @@ bool cd_tensor_is_channels_last(const cd_tensor *t)
     return strides_equal_where_needed(t, stride) || cd_tensor_numel(t) == 0;
 }
 
+bool cd_tensor_is_picture(const cd_tensor *t)
+{
+    if (t->ndim != 3) {
+        return false;
+    }
+    int64_t stride[] = {1, t->shape[2] * t->shape[0], t->shape[0]};
+    return strides_equal_where_needed(t, stride) && !cd_tensor_is_contiguous(t);
+}
+
 bool cd_tensor_is_dense(const cd_tensor *t)
 {
     bool used[CD_MAX_DIMS] = {false};

@@ -90,6 +90,10 @@ bool cd_tensor_is_contiguous(const cd_tensor *t);
 bool cd_tensor_is_channels_last(const cd_tensor *t);
 bool cd_tensor_is_dense(const cd_tensor *t);
 
+/* C x H x W with the channels of a pixel side by side, as in a batch that is channels last (and not also
+ * row-major). */
+bool cd_tensor_is_picture(const cd_tensor *t);
+
 bool cd_tensor_same_shape(const cd_tensor *a, const cd_tensor *b);
 bool cd_tensor_same_strides(const cd_tensor *a, const cd_tensor *b);
 

@@ -1,0 +1,88 @@
+/* Bilinear resizing row by row, for one type of pixels: included by interpolate.c with T, the type computed
+ * in, S, the type read, READ, which turns one into the other, and NAME. */
+
+/* y[w][c] = weight[w][0] x[index[w][0]][c] + weight[w][1] x[index[w][1]][c]; inlined below with C known. */
+static inline CDK_ALWAYS_INLINE void NAME(stretch_pixels)(T *restrict y, const S *restrict x,
+                                                          const cdk_resize_taps *columns, int64_t C)
+{
+    const int64_t *index = columns->index;
+    const double *weight = columns->weight;
+    for (int64_t w = 0; w < columns->count; w++, y += C, index += 2, weight += 2) {
+        const S *left = x + index[0] * C, *right = x + index[1] * C;
+        T share_left = (T)weight[0], share_right = (T)weight[1];
+        for (int64_t c = 0; c < C; c++) {
+            y[c] = share_left * READ(left[c]) + share_right * READ(right[c]);
+        }
+    }
+}
+
+static void NAME(stretch_row)(T *y, const S *x, const cdk_resize_taps *columns, int64_t C)
+{
+    if (C == 3) {
+        NAME(stretch_pixels)(y, x, columns, 3);
+    } else if (C == 1) {
+        NAME(stretch_pixels)(y, x, columns, 1);
+    } else {
+        NAME(stretch_pixels)(y, x, columns, C);
+    }
+}
+
+static void NAME(blend)(T *restrict y, const T *restrict upper, const T *restrict lower, T share_upper,
+                        T share_lower, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = share_upper * upper[i] + share_lower * lower[i];
+    }
+}
+
+typedef struct {
+    T *out;
+    const S *in;
+    int64_t H, W, C;
+    const cdk_resize_taps *rows, *columns;
+    T *scratch; /* two rows for each thread */
+} NAME(bilinear_task);
+
+/* The last two rows that were stretched: neighbouring outputs often share them. */
+typedef struct {
+    T *row[2];
+    const S *source[2];
+} NAME(stretched);
+
+static int NAME(slot_of)(NAME(stretched) * s, const S *source, int other, const NAME(bilinear_task) * t)
+{
+    for (int k = 0; k < 2; k++) {
+        if (s->source[k] == source) {
+            return k;
+        }
+    }
+    int slot = other == 0 ? 1 : 0;
+    NAME(stretch_row)(s->row[slot], source, t->columns, t->C);
+    s->source[slot] = source;
+    return slot;
+}
+
+static void NAME(bilinear_rows)(void *context, int64_t begin, int64_t end, int thread)
+{
+    const NAME(bilinear_task) *t = context;
+    int64_t rows = t->rows->count, length = t->columns->count * t->C, row = t->W * t->C;
+    T *scratch = t->scratch + 2 * length * thread;
+    NAME(stretched) s = {{scratch, scratch + length}, {NULL, NULL}};
+    for (int64_t i = begin; i < end; i++) {
+        const S *x = t->in + i / rows * t->H * row;
+        const int64_t *index = t->rows->index + 2 * (i % rows);
+        const double *weight = t->rows->weight + 2 * (i % rows);
+        const S *upper = x + index[0] * row, *lower = x + index[1] * row;
+        int keep = s.source[1] == lower ? 1 : 0;
+        int a = NAME(slot_of)(&s, upper, keep, t), b = NAME(slot_of)(&s, lower, a, t);
+        NAME(blend)(t->out + i * length, s.row[a], s.row[b], (T)weight[0], (T)weight[1], length);
+    }
+}
+
+void NAME(cdk_bilinear)(T *y, const S *x, int64_t planes, int64_t H, int64_t W, int64_t C,
+                        const cdk_resize_taps *rows, const cdk_resize_taps *columns, T *scratch)
+{
+    NAME(bilinear_task) t = {y, x, H, W, C, rows, columns, scratch};
+    cd_parallel_for(planes * rows->count, CDK_RESIZE_GRAIN / (columns->count * C) + 1, NAME(bilinear_rows),
+                    &t);
+}
