@@ -266,6 +266,12 @@ static void check_convs(void)
     check_conv(square(2, 7, 11, 9, 7, 1, 3, 1));
     check_conv(square(1, 512, 2, 19, 1, 1, 0, 1));
     check_conv(square(1, 9, 3, 5, 3, 1, 5, 1));
+    /* Wide 3 x 3 layers: odd sizes, several chains of channels, borders of all kinds. */
+    check_conv(square(2, 24, 17, 27, 3, 1, 1, 1));
+    check_conv(square(3, 100, 11, 40, 3, 1, 0, 1));
+    check_conv(square(1, 200, 17, 75, 3, 1, 2, 1));
+    cdk_conv wide = {2, 33, 15, 22, 50, 3, 3, 14, 19, 1, 1, 2, -1, 1, 1, 1};
+    check_conv(wide);
     cdk_conv odd = {2, 5, 11, 18, 7, 3, 2, 9, 10, 1, 2, 3, -1, 2, 3, 1};
     /* Large enough to be written past the caches, and to have several parts. */
     check_conv(square(5, 4, 112, 80, 1, 1, 0, 1));

@@ -5,9 +5,12 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/conv_taps.h"
+#include "kernels/conv_winograd.h"
 #include "kernels/gemm.h"
 #include "kernels/isa.h"
 #include "kernels/moments.h"
+#include "kernels/normalisation.h"
+#include "kernels/winograd_grid.h"
 
 /* The gradient for a bias is summed over so many pixels, then these sums are added in order. */
 #define SUM_CHUNK_PIXELS 4096
@@ -74,6 +77,18 @@ static cd_status multiply_pixels(float *y, const float *x, const float *w, const
     return status;
 }
 
+static cd_status convolve_taps(float *y, const float *x, const float *w, const float *bias,
+                               const cdk_taps *taps, const cdk_conv_finish *finish, cd_error *err)
+{
+    if (!cdk_winograd_suits(taps)) {
+        const int depthwise = taps->in_group == 1 && taps->out_group == 1;
+        return (depthwise ? cdk_conv_depthwise : cdk_conv_dense)(y, x, w, bias, taps, finish, err);
+    }
+    CD_TRY(cdk_conv_winograd(y, x, w, bias, taps, finish->activation, err));
+    const cdk_channels shape = {taps->N * taps->h.outputs * taps->w.outputs, taps->out_channels, 1};
+    return finish->mean ? cdk_channel_moments_f32(finish->mean, finish->sum_squares, y, shape, err) : CD_OK;
+}
+
 static cd_status convolve(float *y, const float *x, const float *w, const float *bias, const cdk_conv *conv,
                           int backward, const cdk_conv_finish *finish, cd_error *err)
 {
@@ -86,9 +101,7 @@ static cd_status convolve(float *y, const float *x, const float *w, const float 
         return multiply_pixels(y, x, w, bias, conv, backward, finish, err);
     }
     CD_TRY(cdk_taps_make(&taps, conv, backward, err));
-    const int depthwise = conv->groups == conv->C && conv->groups == conv->K;
-    const cd_status status =
-        (depthwise ? cdk_conv_depthwise : cdk_conv_dense)(y, x, w, bias, &taps, finish, err);
+    const cd_status status = convolve_taps(y, x, w, bias, &taps, finish, err);
     cdk_taps_free(&taps);
     return status;
 }
@@ -128,7 +141,13 @@ cd_status cdk_conv_backward_weight(float *dw, float *dbias, const float *dy, con
         }
         return CD_OK;
     }
-    return cdk_conv_weight(dw, dbias, dy, x, conv, err);
+    cdk_taps taps;
+    CD_TRY(cdk_taps_make(&taps, conv, 0, err));
+    const cd_status status = cdk_winograd_suits(&taps)
+                                 ? cdk_conv_winograd_weight(dw, dbias, dy, x, &taps, err)
+                                 : cdk_conv_weight(dw, dbias, dy, x, conv, err);
+    cdk_taps_free(&taps);
+    return status;
 }
 
 cd_status cdk_conv_transpose_forward(float *y, const float *x, const float *w, const float *bias,

@@ -57,6 +57,17 @@ typedef struct cdk_depthwise {
     int stream; /* as in cdk_tile */
 } cdk_depthwise;
 
+/* The 2 x 2 outputs of a tile, y[i][c] = act(bias[c] + (A^T M A)_i) for M_p = m[p m_point + c], p < 16; see
+ * kernels/conv_winograd.h. m has room for a vector behind its last lane. */
+typedef struct cdk_winograd_output {
+    float *y[4];
+    const float *m, *bias; /* bias [lanes] or NULL */
+    ptrdiff_t m_point;
+    int64_t lanes;
+    cdk_activation activation;
+    int stream; /* as in cdk_tile; every y[i] then starts a cache line */
+} cdk_winograd_output;
+
 /* Outputs of more bytes than this are written past the caches: the next reader would not find them there. */
 #define CDK_STREAM_BYTES (16 * 1024 * 1024)
 
@@ -69,6 +80,9 @@ typedef struct cdk_depthwise {
 #define CDK_LINE_FLOATS 16
 
 #define CDK_TILE_KINDS 3
+
+/* Columns of the widest tile of any instruction set. */
+#define CDK_TILE_MAX_WIDTH 32
 
 typedef struct cdk_isa {
     int kinds; /* of tiles, widest first; each at most half as wide as the one before */
@@ -90,6 +104,17 @@ typedef struct cdk_isa {
                             ptrdiff_t x_pixel, int64_t pixels, int64_t channels);
     /* to[i] = from[i], i < n, past the caches */
     void (*move_out)(float *to, const float *from, int64_t n);
+    /* v[p v_point + c] = (B^T d B)_p for the 4 x 4 inputs d[i][first + c], i < 16, c < channels */
+    void (*winograd_input)(float *v, ptrdiff_t v_point, const float *const *d, int64_t first,
+                           int64_t channels);
+    /* u[p u_point + c] = (G g G^T)_p for the 3 x 3 weights g[i width + c], i < 9, c < width */
+    void (*winograd_weight)(float *u, ptrdiff_t u_point, const float *g, int64_t width);
+    void (*winograd_output)(const cdk_winograd_output *tile);
+    /* v[p v_point + c] = (A dy A^T)_p for the 2 x 2 gradients dy[i][first + c], i < 4, c < channels */
+    void (*winograd_gradient)(float *v, ptrdiff_t v_point, const float *const *dy, int64_t first,
+                              int64_t channels);
+    /* dg[i width + c] = (G^T U G)_i for U_p = u[p u_point + c], i < 9, c < width */
+    void (*winograd_weight_gradient)(float *dg, int64_t width, const float *u, ptrdiff_t u_point);
 } cdk_isa;
 
 /* The table for cd_cpu_level(). */

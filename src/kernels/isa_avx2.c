@@ -28,6 +28,8 @@ static inline TILE_TARGET float sum_lanes(__m256 v)
 #define VEC_STREAM _mm256_stream_ps
 #define VEC_SET1 _mm256_set1_ps
 #define VEC_ADD _mm256_add_ps
+#define VEC_SUB _mm256_sub_ps
+#define VEC_MUL _mm256_mul_ps
 #define VEC_FMA _mm256_fmadd_ps
 #define VEC_MAX _mm256_max_ps
 #define VEC_MIN _mm256_min_ps

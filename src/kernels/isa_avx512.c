@@ -68,6 +68,8 @@ static inline TILE_TARGET float sum_lanes(__m256 v)
 #define VEC_STREAM _mm512_stream_ps
 #define VEC_SET1 _mm512_set1_ps
 #define VEC_ADD _mm512_add_ps
+#define VEC_SUB _mm512_sub_ps
+#define VEC_MUL _mm512_mul_ps
 #define VEC_FMA _mm512_fmadd_ps
 #define VEC_MAX _mm512_max_ps
 #define VEC_MIN _mm512_min_ps
@@ -87,6 +89,8 @@ static inline TILE_TARGET float sum_lanes(__m256 v)
 
 #include "kernels/channels_template.h"
 
+#include "kernels/winograd_template.h"
+
 const cdk_isa cdk_isa_avx512 = {
     .kinds = 3,
     .kind = {{32, 14, tiles_two}, {16, 14, tiles_one}, {8, 14, tiles_half}},
@@ -97,6 +101,11 @@ const cdk_isa cdk_isa_avx512 = {
     .channel_sum = channel_sum,
     .channel_moments = channel_moments,
     .move_out = move_out,
+    .winograd_input = winograd_input,
+    .winograd_output = winograd_output,
+    .winograd_weight = winograd_weight,
+    .winograd_gradient = winograd_gradient,
+    .winograd_weight_gradient = winograd_weight_gradient,
 };
 
 #endif

@@ -37,6 +37,8 @@ static inline void store_lanes(float *p, int lanes, float32x4_t value)
 #define VEC_STREAM vst1q_f32
 #define VEC_SET1 vdupq_n_f32
 #define VEC_ADD vaddq_f32
+#define VEC_SUB vsubq_f32
+#define VEC_MUL vmulq_f32
 #define VEC_FMA(a, b, c) vfmaq_f32(c, a, b)
 #define VEC_MAX vmaxq_f32
 #define VEC_MIN vminq_f32

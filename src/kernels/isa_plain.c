@@ -32,6 +32,16 @@ static inline plain_vec plain_add(plain_vec a, plain_vec b)
     return a + b;
 }
 
+static inline plain_vec plain_sub(plain_vec a, plain_vec b)
+{
+    return a - b;
+}
+
+static inline plain_vec plain_mul(plain_vec a, plain_vec b)
+{
+    return a * b;
+}
+
 static inline plain_vec plain_fma(plain_vec a, plain_vec b, plain_vec c)
 {
     return a * b + c;
@@ -68,6 +78,22 @@ static inline plain_vec plain_add(plain_vec a, plain_vec b)
 {
     for (int i = 0; i < 4; i++) {
         a.lane[i] += b.lane[i];
+    }
+    return a;
+}
+
+static inline plain_vec plain_sub(plain_vec a, plain_vec b)
+{
+    for (int i = 0; i < 4; i++) {
+        a.lane[i] -= b.lane[i];
+    }
+    return a;
+}
+
+static inline plain_vec plain_mul(plain_vec a, plain_vec b)
+{
+    for (int i = 0; i < 4; i++) {
+        a.lane[i] *= b.lane[i];
     }
     return a;
 }
@@ -131,6 +157,8 @@ static inline float sum_lanes(plain_vec v)
 #define VEC_STREAM plain_store
 #define VEC_SET1 plain_set1
 #define VEC_ADD plain_add
+#define VEC_SUB plain_sub
+#define VEC_MUL plain_mul
 #define VEC_FMA plain_fma
 #define VEC_MAX plain_max
 #define VEC_MIN plain_min

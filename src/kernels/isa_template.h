@@ -18,6 +18,7 @@
 
 #include "kernels/channels_template.h"
 #include "kernels/thin_template.h"
+#include "kernels/winograd_template.h"
 
 const cdk_isa ISA_TABLE = {
     .kinds = 2,
@@ -29,4 +30,9 @@ const cdk_isa ISA_TABLE = {
     .channel_sum = channel_sum,
     .channel_moments = channel_moments,
     .move_out = move_out,
+    .winograd_input = winograd_input,
+    .winograd_output = winograd_output,
+    .winograd_weight = winograd_weight,
+    .winograd_gradient = winograd_gradient,
+    .winograd_weight_gradient = winograd_weight_gradient,
 };

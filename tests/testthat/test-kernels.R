@@ -86,6 +86,25 @@ test_that("dense convolutions of awkward shapes", {
   conv_case(3, 8, 8, 1, 1, 3, padding = 1)
 })
 
+test_that("wide 3 x 3 convolutions, odd sizes, several chains of channels and all kinds of borders", {
+  set.seed(5)
+  conv_case(2, 24, 27, 17, 11, 3, padding = 1)
+  conv_case(1, 100, 40, 18, 21, 3)
+  conv_case(2, 33, 50, 13, 15, 3, padding = 2)
+  conv_case(2, 40, 32, 16, 16, 3, padding = c(0, 1))
+})
+
+test_that("errors of wide 3 x 3 convolutions stay near rounding, however many channels are summed", {
+  set.seed(6)
+  x <- random_array(c(2, 352, 14, 14))
+  w <- random_array(c(64, 352, 3, 3)) / 60
+  b <- random_array(64)
+  exact <- value_and_gradients(function(x, w, b) nnf_conv2d(x, w, b, padding = 1), list(x, w, b), torch_double())
+  single <- value_and_gradients(function(x, w, b) nnf_conv2d(x, w, b, padding = 1), list(x, w, b), torch_float())
+  relative <- mapply(function(a, b) sqrt(mean((a - b)^2) / mean(b^2)), single, exact)
+  expect_lt(max(relative[1:3]), 3.5e-7)
+})
+
 test_that("pointwise and depthwise convolutions", {
   set.seed(2)
   conv_case(1, 3, 1, 7, 7, 1)

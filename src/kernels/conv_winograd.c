@@ -1,0 +1,237 @@
+#include "kernels/conv_winograd.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "kernels/columns.h"
+#include "kernels/winograd_grid.h"
+
+/* Channels whose products are summed in one register: few, for the sake of rounding errors. */
+#define WINOGRAD_CHAIN 96
+/* Tiles transformed together, about: with 352 channels they take 1.2 MB, and panels of weights are used so
+ * often before the next is fetched. */
+#define WINOGRAD_TILES 56
+/* Items of work wanted at least; where there are few tiles the columns are cut. */
+#define WINOGRAD_ITEMS 16
+/* Weights a thread should have to transform. */
+#define WINOGRAD_PACK_GRAIN 2048
+
+typedef struct winograd {
+    float *y;
+    const float *x, *w, *bias;
+    const cdk_taps *taps;
+    const cdk_isa *isa;
+    cdk_activation activation;
+    int stream;
+    cdk_columns columns;
+    cdk_winograd_grid grid;
+    int64_t block_tiles, blocks, column_groups;
+    int64_t chunk, chunks;      /* channels of a chain, but the last; chains */
+    ptrdiff_t v_point, m_point; /* elements from point to point of a thread's scratch */
+    float *panels;              /* [block][chunk][point][channel][lane] */
+    float *zeros;               /* [in_channels] */
+    float *scratch; /* [threads]: V [point][chunk][tile][channel], M [point][tile][lane], unused output */
+    int64_t scratch_floats;
+} winograd;
+
+static int64_t min_int64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t max_int64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t round_up(int64_t a, int64_t to)
+{
+    return (a + to - 1) / to * to;
+}
+
+static int64_t chunk_channels(const winograd *f, int64_t chunk)
+{
+    return min_int64(f->chunk, f->taps->in_channels - chunk * f->chunk);
+}
+
+/* Where the lanes of input channel `channel` are at point 0; *point is the distance to the next point. */
+static float *weights_of(const winograd *f, const cdk_column_block *block, int64_t channel, ptrdiff_t *point)
+{
+    const int64_t chunk = channel / f->chunk, width = block->kind->width;
+    *point = chunk_channels(f, chunk) * width;
+    return f->panels +
+           CDK_WINOGRAD_POINTS * (block->panel * f->taps->in_channels + chunk * f->chunk * width) +
+           channel % f->chunk * width;
+}
+
+static void pack_channel(const winograd *f, const cdk_column_block *block, int64_t channel)
+{
+    const cdk_taps *taps = f->taps;
+    const int64_t width = block->kind->width;
+    const float *from = f->w + block->first * taps->weight_out + channel * taps->weight_in;
+    float g[9 * CDK_TILE_MAX_WIDTH];
+    ptrdiff_t point;
+    float *u = weights_of(f, block, channel, &point);
+    for (int64_t lane = 0; lane < width; lane++) {
+        for (int tap = 0; tap < 9; tap++) {
+            const int64_t at = taps->h.tap[tap / 3] * 3 + taps->w.tap[tap % 3];
+            g[tap * width + lane] = lane < block->lanes ? from[lane * taps->weight_out + at] : 0.0f;
+        }
+    }
+    f->isa->winograd_weight(u, point, g, width);
+}
+
+static void pack_panels(void *context, int64_t begin, int64_t end, int thread)
+{
+    const winograd *f = context;
+    (void)thread;
+    for (int64_t item = begin; item < end; item++) {
+        const cdk_column_block block = cdk_columns_get(&f->columns, item / f->taps->in_channels);
+        pack_channel(f, &block, item % f->taps->in_channels);
+    }
+}
+
+static void transform_inputs(const winograd *f, float *v, int64_t first_tile, int64_t count)
+{
+    const float *d[16];
+    for (int64_t tile = 0; tile < count; tile++) {
+        cdk_winograd_inputs(d, &f->grid, first_tile + tile, f->x, f->taps->in_channels, f->zeros);
+        for (int64_t q = 0; q < f->chunks; q++) {
+            const int64_t channels = chunk_channels(f, q);
+            f->isa->winograd_input(v + q * f->chunk * f->block_tiles + tile * channels, f->v_point, d,
+                                   q * f->chunk, channels);
+        }
+    }
+}
+
+static void multiply_point(const winograd *f, float *m, const float *v, int64_t point, int64_t count,
+                           const cdk_column_block *block)
+{
+    const ptrdiff_t start = 0;
+    for (int64_t q = 0; q < f->chunks; q++) {
+        ptrdiff_t u_point;
+        const float *u = weights_of(f, block, q * f->chunk, &u_point);
+        const int64_t channels = chunk_channels(f, q);
+        cdk_tile tile = {
+            .y = m + point * f->m_point,
+            .x = v + point * f->v_point + q * f->chunk * f->block_tiles,
+            .w = u + point * u_point,
+            .x_run = &start,
+            .w_run = &start,
+            .runs = 1,
+            .length = channels,
+            .y_row = block->kind->width,
+            .x_row = channels,
+            .x_step = 1,
+            .w_step = block->kind->width,
+            .lanes = block->kind->width,
+            .accumulate = q > 0,
+            .prefetch = 1,
+        };
+        cdk_tile_strip(block, &tile, count);
+    }
+}
+
+static void transform_outputs(const winograd *f, float *m, int64_t first_tile, int64_t count,
+                              const cdk_column_block *block)
+{
+    float *unused = m + CDK_WINOGRAD_POINTS * f->m_point;
+    cdk_winograd_output out = {.bias = f->bias ? f->bias + block->first : NULL,
+                               .m_point = f->m_point,
+                               .lanes = block->lanes,
+                               .activation = f->activation,
+                               .stream = f->stream};
+    for (int64_t tile = 0; tile < count; tile++) {
+        ptrdiff_t at[4];
+        cdk_winograd_outputs(at, &f->grid, first_tile + tile, f->taps->out_channels);
+        for (int i = 0; i < 4; i++) {
+            out.y[i] = at[i] < 0 ? unused : f->y + at[i] + block->first;
+        }
+        out.m = m + tile * block->kind->width;
+        f->isa->winograd_output(&out);
+    }
+}
+
+static void convolve_block(const winograd *f, float *scratch, int64_t item)
+{
+    const int64_t first_tile = item / f->column_groups * f->block_tiles, group = item % f->column_groups;
+    const int64_t count = min_int64(f->block_tiles, f->grid.tiles - first_tile);
+    float *v = scratch, *m = scratch + CDK_WINOGRAD_POINTS * f->v_point;
+    transform_inputs(f, v, first_tile, count);
+    for (int64_t b = group * f->columns.count / f->column_groups;
+         b < (group + 1) * f->columns.count / f->column_groups; b++) {
+        const cdk_column_block block = cdk_columns_get(&f->columns, b);
+        for (int64_t point = 0; point < CDK_WINOGRAD_POINTS; point++) {
+            multiply_point(f, m, v, point, count, &block);
+        }
+        transform_outputs(f, m, first_tile, count, &block);
+    }
+}
+
+static void convolve_blocks(void *context, int64_t begin, int64_t end, int thread)
+{
+    const winograd *f = context;
+    for (int64_t item = begin; item < end; item++) {
+        convolve_block(f, f->scratch + thread * f->scratch_floats, item);
+    }
+}
+
+static void plan(winograd *f)
+{
+    const cdk_taps *taps = f->taps;
+    const int64_t rows = f->columns.widest->rows, C = taps->in_channels;
+    f->grid = cdk_winograd_grid_make(taps);
+    f->block_tiles = min_int64(max_int64(1, WINOGRAD_TILES / rows) * rows, f->grid.tiles);
+    f->blocks = (f->grid.tiles + f->block_tiles - 1) / f->block_tiles;
+    f->column_groups = min_int64(f->columns.count, (WINOGRAD_ITEMS + f->blocks - 1) / f->blocks);
+    f->chunks = (C + WINOGRAD_CHAIN - 1) / WINOGRAD_CHAIN;
+    f->chunk = round_up((C + f->chunks - 1) / f->chunks, CDK_LINE_FLOATS);
+    f->chunks = (C + f->chunk - 1) / f->chunk;
+    f->v_point = cdk_winograd_point_distance(f->block_tiles * C);
+    f->m_point = cdk_winograd_point_distance(f->block_tiles * f->columns.widest->width);
+    f->scratch_floats = CDK_WINOGRAD_POINTS * (f->v_point + f->m_point) + CDK_TILE_MAX_WIDTH;
+}
+
+/* Only whole cache lines are worth it. */
+static int is_streamed(const winograd *f)
+{
+    const cdk_taps *taps = f->taps;
+    const int64_t floats = taps->N * taps->h.outputs * taps->w.outputs * taps->out_channels;
+    return floats * (int64_t)sizeof(float) > CDK_STREAM_BYTES && taps->out_channels % CDK_LINE_FLOATS == 0 &&
+           (uintptr_t)f->y % (CDK_LINE_FLOATS * sizeof(float)) == 0;
+}
+
+static cd_status alloc_scratch(winograd *f, cd_error *err)
+{
+    const size_t C = (size_t)f->taps->in_channels;
+    void *panels = NULL, *scratch = NULL;
+    size_t bytes = 0;
+    CD_TRY(cd_memory_size(&bytes, CDK_WINOGRAD_POINTS * sizeof(float), (size_t)f->columns.width, C, err));
+    CD_TRY(cd_memory_alloc(&panels, bytes, err));
+    f->panels = panels;
+    CD_TRY(cd_memory_alloc(&scratch, ((size_t)(cd_threads() * f->scratch_floats) + C) * sizeof(float), err));
+    f->scratch = scratch;
+    f->zeros = f->scratch + cd_threads() * f->scratch_floats;
+    memset(f->zeros, 0, C * sizeof(float));
+    return CD_OK;
+}
+
+cd_status cdk_conv_winograd(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
+                            cdk_activation activation, cd_error *err)
+{
+    winograd f = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .activation = activation};
+    f.isa = cdk_isa_current();
+    f.columns = cdk_columns_make(f.isa, taps->out_channels);
+    f.stream = is_streamed(&f);
+    plan(&f);
+    const cd_status status = alloc_scratch(&f, err);
+    if (status == CD_OK) {
+        const int64_t pack_items = f.columns.count * taps->in_channels;
+        cd_parallel_for(pack_items, 1 + WINOGRAD_PACK_GRAIN / f.columns.widest->width, pack_panels, &f);
+        cd_parallel_chunks(f.blocks * f.column_groups, 1, convolve_blocks, &f);
+    }
+    cd_memory_free(f.scratch);
+    cd_memory_free(f.panels);
+    return status;
+}
