@@ -104,7 +104,7 @@ train <- dataloader(pet_dataset(root = pets, split = "train", augment = TRUE), b
 valid_set <- pet_dataset(root = pets, split = "valid")
 valid <- dataloader(valid_set, batch_size = batch_size)
 
-cat(sprintf("Training on %d pictures, %d epochs ...\n", length(train$dataset), epochs))
+cat(sprintf("Training on %d pictures, %d epoch%s ...\n", length(train$dataset), epochs, if (epochs == 1) "" else "s"))
 fitted <- unet %>%
   setup(loss = nn_cross_entropy_loss(), optimizer = optim_adam, metrics = list(luz_metric_accuracy())) %>%
   fit(
