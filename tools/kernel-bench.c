@@ -3,9 +3,9 @@
  *     kernel-bench check
  *         every kernel at awkward shapes against its naive twin, on every instruction set this machine has,
  * and that 1, 2 and 4 threads give the same bits kernel-bench time [batch] [threads] [repeats] [all | decoder
- * | encoder | kinds | moments] the layers of a U-Net on a MobileNet v2, in GFLOP/s, as a share of the multiply-add
- * peak measured in the same run, and in GB/s of the images read and written; moments: a convolution and the
- * moments of its output in two passes and in one
+ * | encoder | kinds | moments] the layers of a U-Net on a MobileNet v2, in GFLOP/s, as a share of the
+ * multiply-add peak measured in the same run, and in GB/s of the images read and written; moments: a
+ * convolution and the moments of its output in two passes and in one
  *
  * CANDELA_SIMD chooses the instruction set that is timed. Exit status 1 when a check fails. */
 #define _POSIX_C_SOURCE 200809L
@@ -272,6 +272,11 @@ static void check_convs(void)
     check_conv(square(1, 200, 17, 75, 3, 1, 2, 1));
     cdk_conv wide = {2, 33, 15, 22, 50, 3, 3, 14, 19, 1, 1, 2, -1, 1, 1, 1};
     check_conv(wide);
+    check_conv(square(1, 400, 6, 20, 2, 2, 0, 1));
+    check_conv(square(1, 30, 9, 400, 3, 2, 1, 1));
+    check_conv(square(40, 6, 3, 9, 3, 1, 1, 1));
+    check_conv(square(9, 70, 7, 40, 1, 1, 0, 1));
+    check_conv(square(7, 2, 12, 40, 3, 1, 1, 1));
     cdk_conv odd = {2, 5, 11, 18, 7, 3, 2, 9, 10, 1, 2, 3, -1, 2, 3, 1};
     /* Large enough to be written past the caches, and to have several parts. */
     check_conv(square(5, 4, 112, 80, 1, 1, 0, 1));

@@ -94,35 +94,91 @@ static TILE_TARGET void depthwise(const cdk_depthwise *row)
     }
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void dot_channels(float *sum, const float *x, ptrdiff_t x_pixel,
-                                                              const float *y, ptrdiff_t y_pixel,
-                                                              int64_t pixels, const int part, VEC_MASK mask)
+/* Taps r, s of three rows by three columns. */
+#define DOTS_EACH(X) X(0, 0) X(0, 1) X(0, 2) X(1, 0) X(1, 1) X(1, 2) X(2, 0) X(2, 1) X(2, 2)
+#define DOTS_AT_ONCE 3
+#define DOTS_DECLARE(r, s) VEC a##r##s = VEC_ZERO();
+#define DOTS_STEP(r, s)                                                                 \
+    if (rows > r && columns > s) {                                                      \
+        a##r##s = VEC_FMA(channels_load(x##r + s * x_column, part, mask), dy, a##r##s); \
+    }
+#define DOTS_ADD(r, s)                                                                     \
+    if (rows > r && columns > s) {                                                         \
+        channels_add(sum + r * dots->sum_row + s * dots->sum_column, a##r##s, part, mask); \
+    }
+
+static inline CDK_ALWAYS_INLINE TILE_TARGET void channels_add(float *sum, VEC v, const int part,
+                                                              VEC_MASK mask)
 {
-    VEC even = VEC_ZERO(), odd = VEC_ZERO();
-    int64_t i = 0;
-    for (; i + 2 <= pixels; i += 2) {
-        even = VEC_FMA(channels_load(x, part, mask), channels_load(y, part, mask), even);
-        odd = VEC_FMA(channels_load(x + x_pixel, part, mask), channels_load(y + y_pixel, part, mask), odd);
-        x += 2 * x_pixel;
-        y += 2 * y_pixel;
-    }
-    if (i < pixels) {
-        even = VEC_FMA(channels_load(x, part, mask), channels_load(y, part, mask), even);
-    }
-    even = VEC_ADD(VEC_ADD(even, odd), channels_load(sum, part, mask));
-    channels_store(sum, even, part, mask, CDK_ACTIVATION_NONE, 0);
+    channels_store(sum, VEC_ADD(v, channels_load(sum, part, mask)), part, mask, CDK_ACTIVATION_NONE, 0);
 }
 
-static TILE_TARGET void channel_dot(float *sum, const float *x, ptrdiff_t x_pixel, const float *y,
-                                    ptrdiff_t y_pixel, int64_t pixels, int64_t channels)
+/* One vector of channels, at most three by three taps, constants. */
+static inline CDK_ALWAYS_INLINE TILE_TARGET void dots_vector(const cdk_channel_dots *dots, int64_t c,
+                                                             const int rows, const int columns,
+                                                             const int part, VEC_MASK mask)
+{
+    const ptrdiff_t x_column = dots->x_column, x_pixel = dots->x_pixel, y_pixel = dots->y_pixel;
+    const float *x0 = dots->x + c, *x1 = x0 + dots->x_row, *x2 = x1 + dots->x_row, *y = dots->y + c;
+    float *sum = dots->sum + c;
+    DOTS_EACH(DOTS_DECLARE)
+    for (int64_t i = dots->pixels; i > 0; i--) {
+        const VEC dy = channels_load(y, part, mask);
+        DOTS_EACH(DOTS_STEP)
+        x0 += x_pixel;
+        x1 += x_pixel;
+        x2 += x_pixel;
+        y += y_pixel;
+    }
+    DOTS_EACH(DOTS_ADD)
+}
+
+static inline CDK_ALWAYS_INLINE TILE_TARGET void dots_taps(const cdk_channel_dots *dots, const int rows,
+                                                           const int columns)
 {
     const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
     int64_t c = 0;
-    for (; c + VEC_WIDTH <= channels; c += VEC_WIDTH) {
-        dot_channels(sum + c, x + c, x_pixel, y + c, y_pixel, pixels, 0, whole);
+    for (; c + VEC_WIDTH <= dots->channels; c += VEC_WIDTH) {
+        dots_vector(dots, c, rows, columns, 0, whole);
     }
-    if (c < channels) {
-        dot_channels(sum + c, x + c, x_pixel, y + c, y_pixel, pixels, 1, VEC_MAKE_MASK((int)(channels - c)));
+    if (c < dots->channels) {
+        dots_vector(dots, c, rows, columns, 1, VEC_MAKE_MASK((int)(dots->channels - c)));
+    }
+}
+
+static inline CDK_ALWAYS_INLINE TILE_TARGET void dots_rows(const cdk_channel_dots *dots, const int rows)
+{
+    if (dots->columns == 1) {
+        dots_taps(dots, rows, 1);
+    } else if (dots->columns == 2) {
+        dots_taps(dots, rows, 2);
+    } else {
+        dots_taps(dots, rows, 3);
+    }
+}
+
+static TILE_TARGET void dots_part(const cdk_channel_dots *dots)
+{
+    if (dots->rows == 1) {
+        dots_rows(dots, 1);
+    } else if (dots->rows == 2) {
+        dots_rows(dots, 2);
+    } else {
+        dots_rows(dots, 3);
+    }
+}
+
+static TILE_TARGET void channel_dots(const cdk_channel_dots *dots)
+{
+    for (int64_t r = 0; r < dots->rows; r += DOTS_AT_ONCE) {
+        for (int64_t s = 0; s < dots->columns; s += DOTS_AT_ONCE) {
+            cdk_channel_dots part = *dots;
+            part.sum += r * dots->sum_row + s * dots->sum_column;
+            part.x += r * dots->x_row + s * dots->x_column;
+            part.rows = dots->rows - r < DOTS_AT_ONCE ? dots->rows - r : DOTS_AT_ONCE;
+            part.columns = dots->columns - s < DOTS_AT_ONCE ? dots->columns - s : DOTS_AT_ONCE;
+            dots_part(&part);
+        }
     }
 }
 
@@ -173,12 +229,6 @@ static TILE_TARGET void channel_sum(float *sum, const float *x, ptrdiff_t x_pixe
         channels_add(sum + i * VEC_WIDTH, sum##i, part, mask);         \
         channels_add(squares + i * VEC_WIDTH, squares##i, part, mask); \
     }
-
-static inline CDK_ALWAYS_INLINE TILE_TARGET void channels_add(float *sum, VEC v, const int part,
-                                                              VEC_MASK mask)
-{
-    channels_store(sum, VEC_ADD(v, channels_load(sum, part, mask)), part, mask, CDK_ACTIVATION_NONE, 0);
-}
 
 /* `vectors` (at most four, a constant) vectors of channels side by side. */
 static inline CDK_ALWAYS_INLINE TILE_TARGET void
@@ -231,6 +281,11 @@ static TILE_TARGET void move_out(float *to, const float *from, int64_t n)
 }
 
 #undef PIXELS_AT_ONCE
+#undef DOTS_EACH
+#undef DOTS_AT_ONCE
+#undef DOTS_DECLARE
+#undef DOTS_STEP
+#undef DOTS_ADD
 #undef MOMENTS_EACH
 #undef MOMENTS_LOAD
 #undef MOMENTS_STEP

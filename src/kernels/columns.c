@@ -48,13 +48,31 @@ int cdk_tile_rows(const cdk_tile_kind *kind, int64_t n, int64_t i)
     return (int)((n - i + tiles_left - 1) / tiles_left);
 }
 
+static void run_tile(const cdk_column_block *block, cdk_tile *tile, int rows)
+{
+    block->kind->kernel[rows - 1](tile);
+    tile->y += rows * tile->y_row;
+    tile->x += rows * tile->x_row;
+}
+
 void cdk_tile_strip(const cdk_column_block *block, cdk_tile *tile, int64_t n)
+{
+    const ptrdiff_t fetched = tile->ahead ? tile->runs * tile->length * tile->ahead_step : 0;
+    for (int64_t i = 0; i < n;) {
+        const int rows = cdk_tile_rows(block->kind, n, i);
+        run_tile(block, tile, rows);
+        tile->ahead = tile->ahead ? tile->ahead + fetched : NULL;
+        i += rows;
+    }
+}
+
+void cdk_tile_stream(const cdk_column_block *block, cdk_tile *tile, int64_t n)
 {
     for (int64_t i = 0; i < n;) {
         const int rows = cdk_tile_rows(block->kind, n, i);
-        block->kind->kernel[rows - 1](tile);
-        tile->y += rows * tile->y_row;
-        tile->x += rows * tile->x_row;
+        tile->ahead = tile->x + rows * tile->x_row;
+        tile->ahead_step = rows;
+        run_tile(block, tile, rows);
         i += rows;
     }
 }

@@ -30,7 +30,11 @@ cdk_column_block cdk_columns_get(const cdk_columns *columns, int64_t block);
 /* Cuts n rows into tiles of nearly equal height of at most kind->rows: rows of the tile that starts at i. */
 int cdk_tile_rows(const cdk_tile_kind *kind, int64_t n, int64_t i);
 
-/* Computes n rows with tiles of `block`, moving y by y_row and x by x_row from row to row. */
+/* Computes n rows with tiles of `block`, moving y by y_row and x by x_row from row to row, and ahead by what
+ * the tiles fetch. */
 void cdk_tile_strip(const cdk_column_block *block, cdk_tile *tile, int64_t n);
+
+/* The same for one run of rows that lie side by side: every tile fetches the rows behind its own. */
+void cdk_tile_stream(const cdk_column_block *block, cdk_tile *tile, int64_t n);
 
 #endif

@@ -55,6 +55,11 @@ static int is_product(const cdk_conv *conv)
            conv->pad_left == 0 && conv->OH == conv->H && conv->OW == conv->W && conv->groups == 1;
 }
 
+static int is_depthwise(const cdk_conv *conv)
+{
+    return conv->groups == conv->C && conv->groups == conv->K;
+}
+
 static cd_status multiply_pixels(float *y, const float *x, const float *w, const float *bias,
                                  const cdk_conv *conv, int backward, const cdk_conv_finish *finish,
                                  cd_error *err)
@@ -130,24 +135,40 @@ cd_status cdk_conv_backward_input(float *dx, const float *dy, const float *w, co
     return convolve(dx, dy, w, NULL, conv, 1, &as_it_is, err);
 }
 
+static void fill_zero(float *x, int64_t n)
+{
+    if (x) {
+        memset(x, 0, (size_t)n * sizeof(float));
+    }
+}
+
+/* y_sums: of dy; x_sums: of x; either may be NULL. */
+static cd_status weight_gradient(float *dw, float *y_sums, float *x_sums, const float *dy, const float *x,
+                                 const cdk_conv *conv, cd_error *err)
+{
+    cdk_taps taps;
+    CD_TRY(check(conv, err));
+    if (conv->N == 0) {
+        fill_zero(dw, conv->K * (conv->C / conv->groups) * conv->R * conv->S);
+        fill_zero(y_sums, conv->K);
+        fill_zero(x_sums, conv->C);
+        return CD_OK;
+    }
+    CD_TRY(cdk_taps_make(&taps, conv, 0, err));
+    const int wide = cdk_winograd_suits(&taps), dense = !wide && !is_depthwise(conv);
+    const cd_status status = wide    ? cdk_conv_winograd_weight(dw, y_sums, dy, x, &taps, err)
+                             : dense ? cdk_conv_weight(dw, y_sums, x_sums, dy, x, conv, err)
+                                     : cdk_conv_weight_depthwise(dw, y_sums, dy, x, conv, err);
+    cdk_taps_free(&taps);
+    return status != CD_OK || dense || !x_sums
+               ? status
+               : cdk_channel_sums(x_sums, x, conv->N * conv->H * conv->W, conv->C, err);
+}
+
 cd_status cdk_conv_backward_weight(float *dw, float *dbias, const float *dy, const float *x,
                                    const cdk_conv *conv, cd_error *err)
 {
-    CD_TRY(check(conv, err));
-    if (conv->N == 0) {
-        memset(dw, 0, (size_t)(conv->K * (conv->C / conv->groups) * conv->R * conv->S) * sizeof(float));
-        if (dbias) {
-            memset(dbias, 0, (size_t)conv->K * sizeof(float));
-        }
-        return CD_OK;
-    }
-    cdk_taps taps;
-    CD_TRY(cdk_taps_make(&taps, conv, 0, err));
-    const cd_status status = cdk_winograd_suits(&taps)
-                                 ? cdk_conv_winograd_weight(dw, dbias, dy, x, &taps, err)
-                                 : cdk_conv_weight(dw, dbias, dy, x, conv, err);
-    cdk_taps_free(&taps);
-    return status;
+    return weight_gradient(dw, dbias, NULL, dy, x, conv, err);
 }
 
 cd_status cdk_conv_transpose_forward(float *y, const float *x, const float *w, const float *bias,
@@ -166,8 +187,7 @@ cd_status cdk_conv_transpose_backward_input(float *dx, const float *dy, const fl
 cd_status cdk_conv_transpose_backward_weight(float *dw, float *dbias, const float *dy, const float *x,
                                              const cdk_conv *conv, cd_error *err)
 {
-    CD_TRY(cdk_conv_backward_weight(dw, NULL, x, dy, conv, err));
-    return dbias ? cdk_channel_sums(dbias, dy, conv->N * conv->H * conv->W, conv->C, err) : CD_OK;
+    return weight_gradient(dw, NULL, dbias, x, dy, conv, err);
 }
 
 typedef struct channel_sums {

@@ -20,8 +20,9 @@
 #define DENSE_ITEMS 16
 /* Weights a thread should have to pack. */
 #define PACK_GRAIN 16384
-/* Bytes of a panel used before moving on to the next pixels. */
-#define DENSE_PANEL_BYTES (192 * 1024)
+/* Products summed in a register before they are added to y: rounding errors grow with the length of such a
+ * sum, and a panel of so many steps stays in the first cache. */
+#define DENSE_STEPS 384
 
 typedef struct dense {
     float *y;
@@ -35,7 +36,6 @@ typedef struct dense {
     ptrdiff_t *x_run, *w_run;
     int stream;
     const cdk_isa *isa;
-    int thin;           /* few output channels: isa->thin instead of tiles */
     int64_t rows, cols; /* of the largest phase */
     int64_t band_rows, bands;
     int64_t scratch_rows, scratch_w;
@@ -116,11 +116,20 @@ static void pack_taps(const dense *d, const phase *p, const float *w, const cdk_
     }
 }
 
+/* A block of few columns is left to isa->thin: the lanes that fills, against those a tile leaves empty. */
+static int is_thin(const dense *d, const phase *p, const cdk_column_block *block)
+{
+    const int64_t vectors = (p->length + d->isa->thin_width - 1) / d->isa->thin_width;
+    return d->taps->groups == 1 && block->lanes <= CDK_THIN_COLUMNS &&
+           block->lanes * vectors * d->isa->thin_width < p->length * block->kind->width;
+}
+
 /* For isa->thin: an output channel's weights one after the other. */
-static void pack_thin(const dense *d, const phase *p, const float *w, float *panel)
+static void pack_thin(const dense *d, const phase *p, const float *w, const cdk_column_block *block,
+                      float *panel)
 {
     const cdk_taps *taps = d->taps;
-    for (int64_t k = 0; k < taps->out_group; k++) {
+    for (int64_t k = 0; k < block->lanes; k++) {
         for (int64_t tap = 0; tap < p->taps_h * p->taps_w; tap++) {
             const float *from = w + k * taps->weight_out +
                                 taps->h.tap[taps->h.start[p->h] + tap / p->taps_w] * taps->kernel_w +
@@ -143,8 +152,8 @@ static void pack_panels(void *context, int64_t begin, int64_t end, int thread)
         const phase p = make_phase(taps, item / d->columns.count / taps->groups);
         float *panel = panel_of(d, &p, group, &block);
         const float *w = d->w + group * taps->weight_group + block.first * taps->weight_out;
-        if (d->thin) {
-            pack_thin(d, &p, w, panel);
+        if (is_thin(d, &p, &block)) {
+            pack_thin(d, &p, w, &block, panel);
             continue;
         }
         for (int64_t c = 0; c < taps->in_group; c++) {
@@ -191,38 +200,20 @@ static void fill_scratch(const dense *d, float *scratch, int64_t n, int64_t h0, 
     }
 }
 
-/* Rows j0 .. j1 of a phase, one block of columns, part of the runs. */
-static void convolve_rows(const dense *d, const phase *p, const cdk_column_block *block, cdk_tile tile,
-                          int64_t j0, int64_t j1)
-{
-    const cdk_taps *taps = d->taps;
-    const int64_t cols = cdk_axis_count(&taps->w, p->w);
-    float *y = tile.y;
-    const float *x = tile.x;
-    for (int64_t j = j0; j < j1; j++) {
-        tile.y = y + (p->h + (j - j0) * taps->h.out_step) * taps->w.outputs * taps->out_channels;
-        tile.x = x + (j - j0) * taps->h.in_step * d->row_length;
-        if (d->thin) {
-            d->isa->thin(&tile, cols);
-        } else {
-            cdk_tile_strip(block, &tile, cols);
-        }
-    }
-}
-
-static void convolve_block(const dense *d, const phase *p, int64_t group, const cdk_column_block *block,
-                           float *y, const float *x, int64_t j0, int64_t j1)
+/* What the rows of a block have in common. */
+static cdk_tile make_tile(const dense *d, const phase *p, int64_t group, const cdk_column_block *block,
+                          float *y, const float *x)
 {
     const cdk_taps *taps = d->taps;
     const int64_t column = group * taps->out_group + block->first;
-    const int64_t run_bytes = p->length * block->kind->width * (int64_t)sizeof(float);
-    const int64_t part =
-        d->thin ? max_int64(p->runs, 1) : max_int64(1, DENSE_PANEL_BYTES / max_int64(run_bytes, 1));
-    cdk_tile tile = {
+    return (cdk_tile){
         .y = y + p->w * taps->out_channels + column,
         .x = x + group * taps->in_group,
         .w = panel_of(d, p, group, block),
         .bias = d->bias ? d->bias + column : NULL,
+        .x_run = d->x_run + p->before,
+        .w_run = d->w_run + p->before,
+        .runs = p->runs,
         .length = p->length,
         .y_row = taps->w.out_step * taps->out_channels,
         .x_row = taps->w.in_step * taps->in_channels,
@@ -230,22 +221,68 @@ static void convolve_block(const dense *d, const phase *p, int64_t group, const 
         .w_step = block->kind->width,
         .w_unit = block->kind->width,
         .lanes = block->lanes,
+        .activation = d->activation,
+        .stream = d->stream,
     };
-    if (d->thin) {
-        tile.w_step = p->taps_h * p->taps_w * taps->in_group;
-        tile.w_unit = 1;
+}
+
+/* Rows j0 .. j1 of a phase by tiles, part of the runs. The first block reads x from memory: while it computes
+ * a row, the next one is fetched. */
+static void convolve_rows(const dense *d, const phase *p, const cdk_column_block *block, cdk_tile tile,
+                          int64_t j0, int64_t j1, int fetch)
+{
+    const cdk_taps *taps = d->taps;
+    const int64_t cols = cdk_axis_count(&taps->w, p->w);
+    const ptrdiff_t y_step = taps->h.out_step * taps->w.outputs * taps->out_channels;
+    const ptrdiff_t x_step = taps->h.in_step * d->row_length;
+    float *y = tile.y + p->h * taps->w.outputs * taps->out_channels;
+    const float *x = tile.x;
+    tile.ahead_step = CDK_LINE_FLOATS;
+    for (int64_t j = j0; j < j1; j++, y += y_step, x += x_step) {
+        tile.y = y;
+        tile.x = x;
+        tile.ahead = fetch ? x + x_step : NULL;
+        cdk_tile_strip(block, &tile, cols);
     }
-    int64_t run = 0;
+}
+
+static void convolve_thin(const dense *d, const phase *p, cdk_tile tile, int64_t j0, int64_t j1)
+{
+    const cdk_taps *taps = d->taps;
+    float *y = tile.y + p->h * taps->w.outputs * taps->out_channels;
+    const float *x = tile.x;
+    tile.w_step = p->taps_h * p->taps_w * taps->in_group;
+    tile.w_unit = 1;
+    for (int64_t j = j0; j < j1; j++) {
+        tile.y = y + (j - j0) * taps->h.out_step * taps->w.outputs * taps->out_channels;
+        tile.x = x + (j - j0) * taps->h.in_step * d->row_length;
+        d->isa->thin(&tile, cdk_axis_count(&taps->w, p->w));
+    }
+}
+
+/* By parts of at most DENSE_STEPS: some runs, or steps t of one run. */
+static void convolve_parts(const dense *d, const phase *p, const cdk_column_block *block, cdk_tile tile,
+                           int64_t j0, int64_t j1, int fetch)
+{
+    const int64_t together = max_int64(1, DENSE_STEPS / max_int64(p->length, 1));
+    const float *x = tile.x, *w = tile.w;
+    int64_t run = 0, t = 0;
     do {
+        const int64_t parts = (p->length - t + DENSE_STEPS - 1) / DENSE_STEPS;
+        tile.x = x + t;
+        tile.w = w + t * tile.w_step;
+        tile.runs = min_int64(together, p->runs - run);
+        tile.length = parts > 1 ? (p->length - t + parts - 1) / parts : p->length - t;
         tile.x_run = d->x_run + p->before + run;
         tile.w_run = d->w_run + p->before + run;
-        tile.runs = min_int64(part, p->runs - run);
-        run += tile.runs;
+        t = parts > 1 ? t + tile.length : 0;
+        run += t == 0 ? tile.runs : 0;
         tile.activation = run == p->runs ? d->activation : CDK_ACTIVATION_NONE;
         tile.stream = run == p->runs && !tile.accumulate && d->stream;
-        convolve_rows(d, p, block, tile, j0, j1);
+        convolve_rows(d, p, block, tile, j0, j1, fetch);
         tile.bias = NULL;
         tile.accumulate = 1;
+        fetch = 0;
     } while (run < p->runs);
 }
 
@@ -258,7 +295,12 @@ static void convolve_phases(const dense *d, float *y, const float *x, int64_t j0
         const int64_t last = min_int64(j1, cdk_axis_count(&taps->h, p.h));
         for (int64_t i = 0; i < taps->groups * d->columns.count; i++) {
             const cdk_column_block block = cdk_columns_get(&d->columns, i % d->columns.count);
-            convolve_block(d, &p, i / d->columns.count, &block, y, x, j0, last);
+            const cdk_tile tile = make_tile(d, &p, i / d->columns.count, &block, y, x);
+            if (is_thin(d, &p, &block)) {
+                convolve_thin(d, &p, tile, j0, last);
+            } else {
+                convolve_parts(d, &p, &block, tile, j0, last, index == 0 && i == 0 && !d->scratch);
+            }
         }
     }
 }
@@ -295,15 +337,6 @@ static void convolve_bands(void *context, int64_t begin, int64_t end, int thread
 static int leaves_image(const cdk_axis *axis, int64_t count)
 {
     return axis->low < 0 || (count - 1) * axis->in_step + axis->high >= axis->inputs;
-}
-
-/* The lanes thin kernels fill, against those a tile leaves empty. */
-static int is_thin(const dense *d)
-{
-    const phase p = make_phase(d->taps, 0);
-    const int64_t vectors = (p.length + d->isa->thin_width - 1) / d->isa->thin_width;
-    return d->taps->groups == 1 && d->taps->out_group <= CDK_THIN_COLUMNS &&
-           d->taps->out_group * vectors * d->isa->thin_width < p.length * d->columns.width;
 }
 
 static int64_t rows_of_band(const dense *d, int64_t row_bytes, int with_moments)
@@ -385,7 +418,6 @@ cd_status cdk_conv_dense(float *y, const float *x, const float *w, const float *
     dense d = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .activation = finish->activation};
     d.isa = cdk_isa_current();
     d.columns = cdk_columns_make(d.isa, taps->out_group);
-    d.thin = is_thin(&d);
     d.rows = cdk_axis_count(&taps->h, 0);
     d.cols = cdk_axis_count(&taps->w, 0);
     d.stream = !finish->mean &&

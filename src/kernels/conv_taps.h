@@ -61,8 +61,12 @@ cd_status cdk_conv_dense(float *y, const float *x, const float *w, const float *
 cd_status cdk_conv_depthwise(float *y, const float *x, const float *w, const float *bias,
                              const cdk_taps *taps, const cdk_conv_finish *finish, cd_error *err);
 
-/* The gradients of weights (conv_weight.c). dy is [N][OH][OW][K]; dbias may be NULL. */
-cd_status cdk_conv_weight(float *dw, float *dbias, const float *dy, const float *x, const cdk_conv *conv,
-                          cd_error *err);
+/* The gradients of weights, any groups (conv_weight.c) and groups of one channel in and out
+ * (conv_weight_depthwise.c). dy is [N][OH][OW][K]; y_sums [K] are the sums of dy, x_sums [C] those of x;
+ * either may be NULL. */
+cd_status cdk_conv_weight(float *dw, float *y_sums, float *x_sums, const float *dy, const float *x,
+                          const cdk_conv *conv, cd_error *err);
+cd_status cdk_conv_weight_depthwise(float *dw, float *y_sums, const float *dy, const float *x,
+                                    const cdk_conv *conv, cd_error *err);
 
 #endif

@@ -1,9 +1,9 @@
 /* Gradients of a convolution's weights and bias: sums over all pixels of all images.
  *
- * The pixels are cut into chunks, a number that does not depend on the threads; each chunk has its own
- * partial sums, which are added in order at the end. Within a chunk the work goes band by band, so that the
- * rows of x and dy a band needs stay in cache for all taps. For every tap only the pixels that exist are
- * summed: nothing is padded. */
+ * The rows of all images, one after the other, are cut into chunks, a number that does not depend on the
+ * threads; each chunk has its own partial sums, which are added in order at the end. Within a chunk the work
+ * goes band by band, so that the rows of x and dy a band needs stay in cache for all taps, and the next
+ * band's are fetched meanwhile. For every tap only the pixels that exist are summed: nothing is padded. */
 #include "kernels/conv_taps.h"
 
 #include <string.h>
@@ -11,41 +11,57 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/columns.h"
+#include "kernels/conv.h"
 
 /* Floats all partial sums together may take (unless one chunk needs more). */
 #define WEIGHT_PARTIAL_FLOATS (1024 * 1024)
 #define WEIGHT_MAX_CHUNKS 32
+/* Pixels of a chunk, at least: its sums are cleared once and added once. */
+#define WEIGHT_CHUNK_PIXELS 384
 /* Items of work wanted at least; where the memory does not allow so many chunks, the columns are cut. */
 #define WEIGHT_ITEMS 16
-/* Bytes of x and dy a band should read. */
+/* Bytes of x and dy a band should read, and pixels it should have at least: its sums are loaded and stored
+ * once for every tap. */
 #define WEIGHT_BAND_BYTES (128 * 1024)
-#define WEIGHT_BAND_ROWS 64
-/* Partial sums a thread should have to clear or to add. */
-#define WEIGHT_GRAIN 65536
+#define WEIGHT_BAND_PIXELS 128
+#define WEIGHT_BAND_ROWS 128
+/* Weights a thread should have to put in order. */
+#define WEIGHT_GRAIN 16384
 /* A tile of fewer rows than this waits for its own results. */
-#define WEIGHT_TILE_ROWS 4
+#define WEIGHT_TILE_ROWS 6
+/* Images of no more pixels are one row where the kernel is 1 x 1. */
+#define WEIGHT_FLAT_PIXELS 256
 
-typedef enum { LANES_OUT, LANES_IN, LANES_CHANNELS } lanes;
+typedef enum { LANES_OUT, LANES_IN } lanes;
 
 typedef struct weight_job {
-    float *dw, *dbias;
+    float *dw, *y_sums, *x_sums;
     const float *dy, *x;
-    const cdk_conv *conv;
+    cdk_conv conv;
     cdk_taps taps;
     const cdk_isa *isa;
-    lanes lanes;         /* what the columns of a tile are: output channels, input channels, or depthwise */
+    lanes lanes; /* what the columns of a tile are: output channels or input channels */
+    int joined;  /* the taps of a row of the kernel are rows of one tile; for LANES_IN the last first */
     cdk_columns columns; /* of one group */
-    /* [chunks][partial_size]: products, then [K] of the bias. Products lie as they are computed:
-     * [groups][blocks][taps][rows][width of the block], or [taps][C] for depthwise. */
+    /* [chunks][partial_size]: products as they are computed, [groups][blocks][taps][rows][width of the
+     * block], then [K] sums of dy, [C] of x. */
     float *partial;
     int64_t c_group, k_group, products, partial_size;
-    int64_t band_rows, bands, chunks, column_groups;
+    int64_t image_rows, band_rows, bands, chunks, column_groups;
     int64_t rows; /* of a tile: the channels that are not columns */
 } weight_job;
 
-/* Pixels one tap sums in a band: rows p0 .. p1 of y, columns q0 .. q1. */
+/* Rows first .. last of the images of y, one image after the other, and what to fetch meanwhile. */
+typedef struct band {
+    int64_t first, last;
+    const float *ahead, *ahead_end, *then, *then_end;
+} band;
+
+/* Pixels that taps of one row of the kernel sum: columns q0 .. q1 of y. */
 typedef struct tap_range {
-    int64_t n, p0, p1, q0, q1, h, w; /* h, w: the tap */
+    int64_t h, w; /* the tap, the first one where taps are joined */
+    int64_t q0, q1;
+    int64_t slot, rows; /* of the products */
 } tap_range;
 
 static int64_t min_int64(int64_t a, int64_t b)
@@ -58,127 +74,212 @@ static int64_t max_int64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static int64_t pixel_of_y(const weight_job *job, const tap_range *range, int64_t p)
+/* Where the products of a tap lie. */
+static int64_t slot_of(const weight_job *job, int64_t h, int64_t w)
 {
-    return (range->n * job->conv->OH + p) * job->conv->OW + range->q0;
-}
-
-static int64_t pixel_of_x(const weight_job *job, const tap_range *range, int64_t p)
-{
-    const int64_t h = p * job->conv->stride_h + job->taps.h.offset[range->h];
-    return (range->n * job->conv->H + h) * job->conv->W + range->q0 * job->conv->stride_w +
-           job->taps.w.offset[range->w];
-}
-
-static int64_t tap_index(const weight_job *job, const tap_range *range)
-{
-    return job->taps.h.tap[range->h] * job->conv->S + job->taps.w.tap[range->w];
+    return h * job->conv.S + (job->joined && job->lanes == LANES_IN ? job->conv.S - 1 - w : w);
 }
 
 static float *products_of(const weight_job *job, float *partial, int64_t group, const cdk_column_block *block,
-                          int64_t tap)
+                          int64_t slot)
 {
     const int64_t column = group * job->columns.width + block->panel;
-    return partial + (column * job->taps.kernel_size + tap * block->kind->width) * job->rows;
+    return partial + (column * job->taps.kernel_size + slot * block->kind->width) * job->rows;
 }
 
-static void multiply_tap(const weight_job *job, float *partial, const tap_range *range, int64_t group,
-                         const cdk_column_block *block)
+/* Where the rows of a band that the tap can read start in x and y; how many. */
+static int64_t list_runs(const weight_job *job, const band *b, const tap_range *range, ptrdiff_t *x_run,
+                         ptrdiff_t *y_run)
 {
-    const cdk_conv *conv = job->conv;
+    const cdk_conv *conv = &job->conv;
+    const int64_t offset = job->taps.h.offset[range->h];
+    const int64_t column = range->q0 * conv->stride_w + job->taps.w.offset[range->w];
+    int64_t count = 0, p0 = 0, p1 = 0, p = b->first % conv->OH, n = b->first / conv->OH;
+    cdk_axis_valid(&job->taps.h, range->h, conv->OH, &p0, &p1);
+    for (int64_t row = b->first; row < b->last; row++) {
+        if (p >= p0 && p < p1) {
+            x_run[count] = ((n * conv->H + p * conv->stride_h + offset) * conv->W + column) * conv->C;
+            y_run[count++] = (row * conv->OW + range->q0) * conv->K;
+        }
+        if (++p == conv->OH) {
+            p = 0;
+            n++;
+        }
+    }
+    return count;
+}
+
+static void fetched(band *b, int64_t lines)
+{
+    b->ahead += lines * CDK_LINE_FLOATS;
+    if (b->ahead >= b->ahead_end) {
+        b->ahead = b->then;
+        b->ahead_end = b->then_end;
+        b->then = NULL;
+    }
+}
+
+static void multiply_range(const weight_job *job, float *partial, band *b, const tap_range *range,
+                           int64_t group, const cdk_column_block *block)
+{
+    const cdk_conv *conv = &job->conv;
     ptrdiff_t x_run[WEIGHT_BAND_ROWS], y_run[WEIGHT_BAND_ROWS];
     const int out = job->lanes == LANES_OUT;
     const float *x = job->x + group * job->c_group, *dy = job->dy + group * job->k_group;
     const int64_t x_step = conv->stride_w * conv->C, y_step = conv->K;
-    for (int64_t p = range->p0; p < range->p1; p++) {
-        x_run[p - range->p0] = pixel_of_x(job, range, p) * conv->C;
-        y_run[p - range->p0] = pixel_of_y(job, range, p) * conv->K;
-    }
     cdk_tile tile = {
-        .y = products_of(job, partial, group, block, tap_index(job, range)),
+        .y = products_of(job, partial, group, block, range->slot),
         .x = out ? x : dy,
         .w = (out ? dy : x) + block->first,
         .x_run = out ? x_run : y_run,
         .w_run = out ? y_run : x_run,
         .w_unit = 1,
-        .runs = range->p1 - range->p0,
+        .runs = list_runs(job, b, range, x_run, y_run),
         .length = range->q1 - range->q0,
         .y_row = block->kind->width,
         .x_row = 1,
         .x_step = out ? x_step : y_step,
         .w_step = out ? y_step : x_step,
+        .ahead = b->ahead,
+        .ahead_step = CDK_LINE_FLOATS,
         .lanes = block->lanes,
         .accumulate = 1,
         .w_bounded = 1,
     };
-    cdk_tile_strip(block, &tile, job->rows);
-}
-
-static void multiply_channels(const weight_job *job, float *partial, const tap_range *range)
-{
-    const int64_t C = job->conv->C;
-    for (int64_t p = range->p0; p < range->p1; p++) {
-        job->isa->channel_dot(partial + tap_index(job, range) * C, job->x + pixel_of_x(job, range, p) * C,
-                              job->conv->stride_w * C, job->dy + pixel_of_y(job, range, p) * C, C,
-                              range->q1 - range->q0, C);
+    if (tile.runs > 0 && tile.length > 0) {
+        cdk_tile_strip(block, &tile, range->rows);
+        fetched(b, b->ahead ? (tile.ahead - b->ahead) / CDK_LINE_FLOATS : 0);
     }
 }
 
-/* All taps of a band: job->lanes tells how, block and group are of no matter for depthwise. */
-static void multiply_band(const weight_job *job, float *partial, int64_t n, int64_t p0, int64_t p1,
-                          int64_t group, const cdk_column_block *block)
+static void multiply_columns_of_tap(const weight_job *job, float *partial, band *b, int64_t h, int64_t w,
+                                    int64_t q0, int64_t q1, int64_t group, const cdk_column_block *block)
 {
-    const cdk_axis *h = &job->taps.h, *w = &job->taps.w;
-    for (int64_t i = 0; i < h->start[1]; i++) {
-        for (int64_t j = 0; j < w->start[1]; j++) {
-            tap_range range = {.n = n, .h = i, .w = j};
-            cdk_axis_valid(h, i, job->conv->OH, &range.p0, &range.p1);
-            cdk_axis_valid(w, j, job->conv->OW, &range.q0, &range.q1);
-            range.p0 = max_int64(range.p0, p0);
-            range.p1 = min_int64(range.p1, p1);
-            if (range.p0 >= range.p1 || range.q0 >= range.q1) {
-                continue;
-            }
-            if (job->lanes == LANES_CHANNELS) {
-                multiply_channels(job, partial, &range);
-            } else {
-                multiply_tap(job, partial, &range, group, block);
-            }
+    const tap_range range = {h, w, q0, q1, slot_of(job, h, w), job->rows};
+    multiply_range(job, partial, b, &range, group, block);
+}
+
+/* All taps of row h of the kernel at once where all exist, then each by itself at the borders. For LANES_IN
+ * the rows of the tile are pixels of dy, and tap w reads column q + shift of y where the last one reads q. */
+static void multiply_joined(const weight_job *job, float *partial, band *b, int64_t h, int64_t group,
+                            const cdk_column_block *block)
+{
+    const int64_t S = job->conv.S, OW = job->conv.OW, in = job->lanes == LANES_IN;
+    tap_range all = {h, in ? S - 1 : 0, 0, OW, h * S, S * job->rows};
+    int64_t first = 0, last = 0;
+    for (int64_t w = 0; w < S; w++) {
+        const int64_t shift = in ? S - 1 - w : 0;
+        cdk_axis_valid(&job->taps.w, w, OW, &first, &last);
+        all.q0 = max_int64(all.q0, first - shift);
+        all.q1 = min_int64(all.q1, last - shift);
+    }
+    all.q1 = max_int64(all.q0, all.q1);
+    multiply_range(job, partial, b, &all, group, block);
+    for (int64_t w = 0; w < S; w++) {
+        const int64_t shift = in ? S - 1 - w : 0;
+        cdk_axis_valid(&job->taps.w, w, OW, &first, &last);
+        const int64_t left = min_int64(all.q0 + shift, last), right = max_int64(all.q1 + shift, left);
+        multiply_columns_of_tap(job, partial, b, h, w, first, left, group, block);
+        multiply_columns_of_tap(job, partial, b, h, w, max_int64(right, first), last, group, block);
+    }
+}
+
+static void multiply_band(const weight_job *job, float *partial, band *b, int64_t group,
+                          const cdk_column_block *block)
+{
+    for (int64_t h = 0; h < job->conv.R; h++) {
+        if (job->joined) {
+            multiply_joined(job, partial, b, h, group, block);
+            continue;
+        }
+        for (int64_t w = 0; w < job->conv.S; w++) {
+            int64_t q0 = 0, q1 = 0;
+            cdk_axis_valid(&job->taps.w, w, job->conv.OW, &q0, &q1);
+            multiply_columns_of_tap(job, partial, b, h, w, q0, q1, group, block);
         }
     }
 }
 
-static void multiply_columns(const weight_job *job, float *partial, int64_t n, int64_t p0, int64_t p1,
-                             int64_t column_group)
+/* The first pixel of x that belongs to row `row` of the images of y: every one belongs to one row. */
+static int64_t first_of_x(const weight_job *job, int64_t row)
 {
-    const int64_t blocks = job->columns.count;
-    const int64_t first = column_group * blocks / job->column_groups;
-    const int64_t last = (column_group + 1) * blocks / job->column_groups;
-    if (job->lanes == LANES_CHANNELS) {
-        multiply_band(job, partial, n, p0, p1, 0, NULL);
-        return;
+    const cdk_conv *conv = &job->conv;
+    const int64_t n = row / conv->OH, p = row % conv->OH;
+    return (n * conv->H + min_int64(p * conv->stride_h, conv->H)) * conv->W;
+}
+
+static void sum_band(const weight_job *job, float *partial, const band *b)
+{
+    const cdk_conv *conv = &job->conv;
+    float *sums = partial + job->products;
+    if (job->y_sums) {
+        job->isa->channel_sum(sums, job->dy + b->first * conv->OW * conv->K, conv->K,
+                              (b->last - b->first) * conv->OW, conv->K);
     }
-    for (int64_t group = 0; group < job->conv->groups; group++) {
-        for (int64_t b = first; b < last; b++) {
-            const cdk_column_block block = cdk_columns_get(&job->columns, b);
-            multiply_band(job, partial, n, p0, p1, group, &block);
-        }
+    if (job->x_sums) {
+        const int64_t first = first_of_x(job, b->first), last = first_of_x(job, b->last);
+        job->isa->channel_sum(sums + conv->K, job->x + first * conv->C, conv->C, last - first, conv->C);
+    }
+}
+
+static band get_band(const weight_job *job, int64_t i)
+{
+    const int64_t first = i * job->band_rows;
+    return (band){.first = first, .last = min_int64(first + job->band_rows, job->image_rows)};
+}
+
+static void fetch_band(const weight_job *job, band *b, const band *next)
+{
+    const cdk_conv *conv = &job->conv;
+    b->ahead = job->x + first_of_x(job, next->first) * conv->C;
+    b->ahead_end = job->x + first_of_x(job, next->last) * conv->C;
+    b->then = job->dy + next->first * conv->OW * conv->K;
+    b->then_end = job->dy + next->last * conv->OW * conv->K;
+}
+
+/* The blocks of a column group lie one behind the other. */
+static void clear_products(const weight_job *job, float *partial, int64_t group, int64_t first, int64_t last)
+{
+    const cdk_column_block from = cdk_columns_get(&job->columns, first),
+                           to = cdk_columns_get(&job->columns, last - 1);
+    float *begin = products_of(job, partial, group, &from, 0);
+    float *end = products_of(job, partial, group, &to, job->taps.kernel_size);
+    memset(begin, 0, (size_t)(end - begin) * sizeof(float));
+}
+
+static void clear_item(const weight_job *job, float *partial, int64_t column_group, int64_t first,
+                       int64_t last)
+{
+    for (int64_t group = 0; group < job->conv.groups; group++) {
+        clear_products(job, partial, group, first, last);
+    }
+    if (column_group == 0) {
+        memset(partial + job->products, 0, (size_t)(job->conv.K + job->conv.C) * sizeof(float));
     }
 }
 
 static void multiply_item(const weight_job *job, int64_t item)
 {
-    const cdk_conv *conv = job->conv;
     const int64_t chunk = item / job->column_groups, column_group = item % job->column_groups;
-    const int64_t bands = conv->N * job->bands;
+    const int64_t first = column_group * job->columns.count / job->column_groups;
+    const int64_t last = (column_group + 1) * job->columns.count / job->column_groups;
+    const int64_t end = (chunk + 1) * job->bands / job->chunks;
     float *partial = job->partial + chunk * job->partial_size;
-    for (int64_t i = chunk * bands / job->chunks; i < (chunk + 1) * bands / job->chunks; i++) {
-        const int64_t n = i / job->bands, p0 = i % job->bands * job->band_rows;
-        const int64_t p1 = min_int64(p0 + job->band_rows, conv->OH);
-        multiply_columns(job, partial, n, p0, p1, column_group);
-        if (column_group == 0 && job->dbias) {
-            job->isa->channel_sum(partial + job->products, job->dy + (n * conv->OH + p0) * conv->OW * conv->K,
-                                  conv->K, (p1 - p0) * conv->OW, conv->K);
+    clear_item(job, partial, column_group, first, last);
+    for (int64_t i = chunk * job->bands / job->chunks; i < end; i++) {
+        band b = get_band(job, i);
+        if (i + 1 < end) {
+            const band next = get_band(job, i + 1);
+            fetch_band(job, &b, &next);
+        }
+        for (int64_t group = 0; group < job->conv.groups; group++) {
+            for (int64_t j = first; j < last; j++) {
+                const cdk_column_block block = cdk_columns_get(&job->columns, j);
+                multiply_band(job, partial, &b, group, &block);
+            }
+        }
+        if (column_group == 0) {
+            sum_band(job, partial, &b);
         }
     }
 }
@@ -191,129 +292,130 @@ static void multiply_items(void *context, int64_t begin, int64_t end, int thread
     }
 }
 
-static void clear_partial(void *context, int64_t begin, int64_t end, int thread)
+/* sum[i] = the chunks' values at `from`, added in an order of their own. */
+static void add_chunks(const weight_job *job, float *sum, const float *from, int64_t n)
 {
-    weight_job *job = context;
-    (void)thread;
-    memset(job->partial + begin, 0, (size_t)(end - begin) * sizeof(float));
+    memset(sum, 0, (size_t)n * sizeof(float));
+    job->isa->channel_sum(sum, from, job->partial_size, job->chunks, n);
 }
 
-/* Adds the chunks to the first one, in order. */
-static void add_chunks(void *context, int64_t begin, int64_t end, int thread)
+/* Puts the sums of one row of one block of columns into PyTorch's order. */
+static void order_row(const weight_job *job, int64_t group, const cdk_column_block *block, int64_t row)
 {
-    const weight_job *job = context;
-    float *sum = job->partial;
-    (void)thread;
-    for (int64_t chunk = 1; chunk < job->chunks; chunk++) {
-        const float *part = job->partial + chunk * job->partial_size;
-        for (int64_t i = begin; i < end; i++) {
-            sum[i] += part[i];
-        }
-    }
-}
-
-/* Puts the sums of one block of columns into PyTorch's order. */
-static void order_block(const weight_job *job, int64_t group, const cdk_column_block *block)
-{
-    const int64_t taps = job->taps.kernel_size, width = block->kind->width;
+    const int64_t S = job->conv.S, taps = job->taps.kernel_size, width = block->kind->width;
     const int64_t row_stride = job->lanes == LANES_OUT ? taps : job->c_group * taps;
     const int64_t lane_stride = job->lanes == LANES_OUT ? job->c_group * taps : taps;
     float *dw = job->dw + group * job->k_group * job->c_group * taps + block->first * lane_stride;
     const float *products = products_of(job, job->partial, group, block, 0);
-    for (int64_t row = 0; row < job->rows; row++) {
-        for (int64_t tap = 0; tap < taps; tap++) {
-            for (int lane = 0; lane < block->lanes; lane++) {
-                dw[row * row_stride + lane * lane_stride + tap] =
-                    products[(tap * job->rows + row) * width + lane];
-            }
+    float sum[CDK_TILE_MAX_WIDTH];
+    for (int64_t tap = 0; tap < taps; tap++) {
+        const int64_t slot = slot_of(job, tap / S, tap % S);
+        add_chunks(job, sum, products + (slot * job->rows + row) * width, block->lanes);
+        for (int lane = 0; lane < block->lanes; lane++) {
+            dw[row * row_stride + lane * lane_stride + tap] = sum[lane];
         }
     }
 }
 
-static void order_weights(void *context, int64_t begin, int64_t end, int thread)
+static void order_rows(void *context, int64_t begin, int64_t end, int thread)
 {
     const weight_job *job = context;
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
-        const cdk_column_block block = cdk_columns_get(&job->columns, i % job->columns.count);
-        order_block(job, i / job->columns.count, &block);
+        const int64_t j = i / job->rows;
+        const cdk_column_block block = cdk_columns_get(&job->columns, j % job->columns.count);
+        order_row(job, j / job->columns.count, &block, i % job->rows);
     }
 }
 
-static void order_channels(const weight_job *job)
+/* Of a pixel, relative: the products, and those a tile of few rows has time for. */
+static int64_t cost(int64_t width, int64_t rows, int64_t joined)
 {
-    const int64_t taps = job->taps.kernel_size, C = job->conv->C;
-    for (int64_t c = 0; c < C; c++) {
-        for (int64_t tap = 0; tap < taps; tap++) {
-            job->dw[c * taps + tap] = job->partial[tap * C + c];
-        }
-    }
+    return width * max_int64(rows, (WEIGHT_TILE_ROWS + joined - 1) / joined);
 }
 
 static void choose_lanes(weight_job *job)
 {
-    const cdk_conv *conv = job->conv;
+    const cdk_conv *conv = &job->conv;
     const cdk_columns out = cdk_columns_make(job->isa, job->k_group),
                       in = cdk_columns_make(job->isa, job->c_group);
-    const int64_t out_cost = out.width * max_int64(job->c_group, WEIGHT_TILE_ROWS);
-    const int64_t in_cost = in.width * max_int64(job->k_group, WEIGHT_TILE_ROWS);
+    const int side_by_side = conv->groups == 1 && conv->dilation_w == 1 && conv->S > 1;
+    const int join_out = side_by_side && job->c_group < WEIGHT_TILE_ROWS;
+    const int join_in = side_by_side && conv->stride_w == 1 && job->k_group < WEIGHT_TILE_ROWS;
+    const int64_t out_cost = cost(out.width, job->c_group, join_out ? conv->S : 1);
+    const int64_t in_cost = cost(in.width, job->k_group, join_in ? conv->S : 1);
     job->lanes = in_cost < out_cost ? LANES_IN : LANES_OUT;
+    job->joined = job->lanes == LANES_IN ? join_in : join_out;
     job->columns = job->lanes == LANES_IN ? in : out;
     job->rows = job->lanes == LANES_IN ? job->k_group : job->c_group;
     job->products = conv->groups * job->columns.width * job->rows * job->taps.kernel_size;
-    if (job->c_group == 1 && job->k_group == 1) {
-        job->lanes = LANES_CHANNELS;
-        job->columns.count = 1;
-        job->products = conv->C * job->taps.kernel_size;
-    }
 }
 
-static void plan(weight_job *job)
+static void plan_bands(weight_job *job)
 {
-    const cdk_conv *conv = job->conv;
-    choose_lanes(job);
+    const cdk_conv *conv = &job->conv;
     const int64_t row_bytes =
         (conv->W * conv->stride_h * conv->C + conv->OW * conv->K) * (int64_t)sizeof(float);
-    job->band_rows =
-        min_int64(max_int64(1, WEIGHT_BAND_BYTES / row_bytes), min_int64(conv->OH, WEIGHT_BAND_ROWS));
-    job->bands = (conv->OH + job->band_rows - 1) / job->band_rows;
-    job->partial_size = (job->products + conv->K + 15) / 16 * 16;
-    const int64_t allowed =
-        min_int64(WEIGHT_MAX_CHUNKS, max_int64(1, WEIGHT_PARTIAL_FLOATS / job->partial_size));
-    job->chunks = min_int64(allowed, conv->N * job->bands);
+    const int64_t wanted = (WEIGHT_BAND_PIXELS + conv->OW - 1) / conv->OW;
+    job->image_rows = conv->N * conv->OH;
+    job->band_rows = max_int64(WEIGHT_BAND_BYTES / row_bytes, wanted);
+    job->band_rows = min_int64(job->band_rows, min_int64(job->image_rows, WEIGHT_BAND_ROWS));
+    job->bands = (job->image_rows + job->band_rows - 1) / job->band_rows;
+}
+
+static void plan_chunks(weight_job *job)
+{
+    const int64_t pixels = job->image_rows * job->conv.OW;
+    job->partial_size = (job->products + job->conv.K + job->conv.C + 15) / 16 * 16;
+    const int64_t allowed = max_int64(1, WEIGHT_PARTIAL_FLOATS / job->partial_size);
+    const int64_t useful = max_int64(1, pixels / WEIGHT_CHUNK_PIXELS);
+    job->chunks = min_int64(min_int64(WEIGHT_MAX_CHUNKS, job->bands), min_int64(allowed, useful));
     job->column_groups = min_int64(job->columns.count, (WEIGHT_ITEMS + job->chunks - 1) / job->chunks);
 }
 
 static void run(weight_job *job)
 {
-    const cdk_conv *conv = job->conv;
-    const int64_t K = conv->K, items = job->chunks * job->column_groups;
-    const int64_t weights = K * job->c_group * job->taps.kernel_size,
-                  blocks = conv->groups * job->columns.count;
-    const int serial = conv->N * conv->OH * conv->OW * weights <= CDK_SERIAL_WORK;
-    cd_parallel_for(job->chunks * job->partial_size, WEIGHT_GRAIN, clear_partial, job);
+    const cdk_conv *conv = &job->conv;
+    const int64_t items = job->chunks * job->column_groups;
+    const int64_t weights = conv->K * job->c_group * job->taps.kernel_size;
+    const int64_t rows = conv->groups * job->columns.count * job->rows;
+    const int serial = job->image_rows * conv->OW * weights <= CDK_SERIAL_WORK;
     cd_parallel_chunks(items, serial ? items : 1, multiply_items, job);
-    cd_parallel_for(job->partial_size, 1 + WEIGHT_GRAIN / job->chunks, add_chunks, job);
-    if (job->lanes == LANES_CHANNELS) {
-        order_channels(job);
-    } else {
-        cd_parallel_for(blocks, 1 + WEIGHT_GRAIN / 4 * blocks / weights, order_weights, job);
+    cd_parallel_for(rows, 1 + WEIGHT_GRAIN * rows / weights, order_rows, job);
+    if (job->y_sums) {
+        add_chunks(job, job->y_sums, job->partial + job->products, conv->K);
     }
-    if (job->dbias) {
-        memcpy(job->dbias, job->partial + job->products, (size_t)K * sizeof(float));
+    if (job->x_sums) {
+        add_chunks(job, job->x_sums, job->partial + job->products + conv->K, conv->C);
     }
 }
 
-cd_status cdk_conv_weight(float *dw, float *dbias, const float *dy, const float *x, const cdk_conv *conv,
-                          cd_error *err)
+/* Where every pixel is summed by itself, the shape of the images is of no matter. */
+static cdk_conv flatten(const cdk_conv *conv)
 {
-    weight_job job = {.dw = dw, .dbias = dbias, .dy = dy, .x = x, .conv = conv, .isa = cdk_isa_current()};
+    cdk_conv flat = *conv;
+    const int64_t pixels = conv->H * conv->W;
+    if (conv->R == 1 && conv->S == 1 && conv->stride_h == 1 && conv->stride_w == 1 && conv->pad_top == 0 &&
+        conv->pad_left == 0 && conv->OH == conv->H && conv->OW == conv->W && pixels <= WEIGHT_FLAT_PIXELS) {
+        flat.H = flat.OH = 1;
+        flat.W = flat.OW = pixels;
+    }
+    return flat;
+}
+
+cd_status cdk_conv_weight(float *dw, float *y_sums, float *x_sums, const float *dy, const float *x,
+                          const cdk_conv *conv, cd_error *err)
+{
+    weight_job job = {.dw = dw, .y_sums = y_sums, .x_sums = x_sums, .dy = dy, .x = x, .conv = flatten(conv)};
     void *partial = NULL;
     size_t bytes = 0;
-    CD_TRY(cdk_taps_make(&job.taps, conv, 0, err));
+    CD_TRY(cdk_taps_make(&job.taps, &job.conv, 0, err));
+    job.isa = cdk_isa_current();
     job.c_group = conv->C / conv->groups;
     job.k_group = conv->K / conv->groups;
-    plan(&job);
+    choose_lanes(&job);
+    plan_bands(&job);
+    plan_chunks(&job);
     cd_status status =
         cd_memory_size(&bytes, (size_t)job.chunks, (size_t)job.partial_size, sizeof(float), err);
     if (status == CD_OK) {

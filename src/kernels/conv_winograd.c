@@ -127,9 +127,8 @@ static void multiply_point(const winograd *f, float *m, const float *v, int64_t 
             .w_step = block->kind->width,
             .lanes = block->kind->width,
             .accumulate = q > 0,
-            .prefetch = 1,
         };
-        cdk_tile_strip(block, &tile, count);
+        cdk_tile_stream(block, &tile, count);
     }
 }
 

@@ -107,11 +107,11 @@ static void multiply_block(const gemm *g, const cdk_column_block *block, float *
         .lanes = block->lanes,
         .accumulate = k0 > 0 || g->options.accumulate,
         .w_bounded = g->panels == NULL,
-        .prefetch = block->first == 0 && g->a_step == 1 && a_row == kc,
         .stream = kc == g->K && !g->options.accumulate && !g->options.moments &&
                   g->M * g->N * (int64_t)sizeof(float) > CDK_STREAM_BYTES,
     };
-    cdk_tile_strip(block, &tile, rows);
+    const int streams = block->first == 0 && g->a_step == 1 && a_row == kc;
+    (streams ? cdk_tile_stream : cdk_tile_strip)(block, &tile, rows);
 }
 
 /* Rows of C from first_row on, columns of blocks first_block .. last_block; c is where they go. */

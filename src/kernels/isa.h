@@ -33,7 +33,8 @@ typedef struct cdk_tile {
     int accumulate;            /* add to what y holds */
     int w_bounded;             /* columns of w from `lanes` on must not be read (w is not a padded panel) */
     int stream;                /* y is too large to stay in a cache: write past it */
-    int prefetch;              /* fetch the rows behind these; for one run of rows that lie side by side */
+    const float *ahead;        /* fetched into the cache meanwhile, a little at every step, or NULL */
+    ptrdiff_t ahead_step;      /* elements of it for t + 1 */
 } cdk_tile;
 
 typedef void (*cdk_tile_kernel)(const cdk_tile *tile);
@@ -68,6 +69,17 @@ typedef struct cdk_winograd_output {
     int stream; /* as in cdk_tile; every y[i] then starts a cache line */
 } cdk_winograd_output;
 
+/* The gradient of one channel's weights at a time: for every tap r, s (r < rows, s < columns) and channel c
+ *     sum[r sum_row + s sum_column + c] += sum_{i < pixels} x[r x_row + s x_column + i x_pixel + c] y[i
+ * y_pixel + c]
+ */
+typedef struct cdk_channel_dots {
+    float *sum;
+    const float *x, *y;
+    ptrdiff_t sum_row, sum_column, x_row, x_column, x_pixel, y_pixel;
+    int64_t rows, columns, pixels, channels;
+} cdk_channel_dots;
+
 /* Outputs of more bytes than this are written past the caches: the next reader would not find them there. */
 #define CDK_STREAM_BYTES (16 * 1024 * 1024)
 
@@ -93,9 +105,7 @@ typedef struct cdk_isa {
     void (*thin)(const cdk_tile *tile, int64_t n);
     int thin_width; /* the steps of t it does at once */
     void (*depthwise)(const cdk_depthwise *row);
-    /* sum[c] += sum_{i < pixels} x[i x_pixel + c] y[i y_pixel + c] */
-    void (*channel_dot)(float *sum, const float *x, ptrdiff_t x_pixel, const float *y, ptrdiff_t y_pixel,
-                        int64_t pixels, int64_t channels);
+    void (*channel_dots)(const cdk_channel_dots *dots);
     /* sum[c] += sum_{i < pixels} x[i x_pixel + c] */
     void (*channel_sum)(float *sum, const float *x, ptrdiff_t x_pixel, int64_t pixels, int64_t channels);
     /* sum[c] += sum_{i < pixels} d, squares[c] += sum_{i < pixels} d d,

@@ -12,11 +12,13 @@
 
 static const int32_t mask_bits[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
-static inline TILE_TARGET float sum_lanes(__m256 v)
+/* Sums over the lanes of four vectors. */
+static inline TILE_TARGET void sum_lanes4(float *sums, __m256 a, __m256 b, __m256 c, __m256 d)
 {
-    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+    const __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+    const __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+    const __m256 four = _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
+    _mm_storeu_ps(sums, _mm_add_ps(_mm256_castps256_ps128(four), _mm256_extractf128_ps(four, 1)));
 }
 
 #define VEC __m256
@@ -36,7 +38,7 @@ static inline TILE_TARGET float sum_lanes(__m256 v)
 #define VEC_MAKE_MASK(n) _mm256_loadu_si256((const __m256i *)(mask_bits + 8 - (n)))
 #define VEC_LOAD_MASK(p, mask) _mm256_maskload_ps(p, mask)
 #define VEC_STORE_MASK(p, mask, v) _mm256_maskstore_ps(p, mask, v)
-#define VEC_SUM sum_lanes
+#define VEC_SUM4 sum_lanes4
 
 #define ISA_TABLE cdk_isa_avx2
 #define ISA_ROWS_OF_TWO 6

@@ -32,14 +32,15 @@
 #define TILE_VECTORS 1
 #include "kernels/tile_template.h"
 
-/* Sums over the lanes of narrower vectors cost less. */
-static inline TILE_TARGET float sum_lanes(__m256 v)
+/* Sums over the lanes of four vectors: narrower vectors have less to add. */
+static inline TILE_TARGET void sum_lanes4(float *sums, __m256 a, __m256 b, __m256 c, __m256 d)
 {
-    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+    const __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+    const __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+    const __m256 four = _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
+    _mm_storeu_ps(sums, _mm_add_ps(_mm256_castps256_ps128(four), _mm256_extractf128_ps(four, 1)));
 }
-#define VEC_SUM sum_lanes
+#define VEC_SUM4 sum_lanes4
 
 #include "kernels/thin_template.h"
 
@@ -97,7 +98,7 @@ const cdk_isa cdk_isa_avx512 = {
     .thin = thin,
     .thin_width = 8,
     .depthwise = depthwise,
-    .channel_dot = channel_dot,
+    .channel_dots = channel_dots,
     .channel_sum = channel_sum,
     .channel_moments = channel_moments,
     .move_out = move_out,

@@ -45,7 +45,7 @@ static inline void store_lanes(float *p, int lanes, float32x4_t value)
 #define VEC_MAKE_MASK(n) (n)
 #define VEC_LOAD_MASK(p, mask) load_lanes(p, mask)
 #define VEC_STORE_MASK(p, mask, v) store_lanes(p, mask, v)
-#define VEC_SUM vaddvq_f32
+#define VEC_SUM4(sums, a, b, c, d) vst1q_f32(sums, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)))
 
 #define ISA_TABLE cdk_isa_neon
 #define ISA_ROWS_OF_TWO 12

@@ -148,6 +148,14 @@ static inline float sum_lanes(plain_vec v)
     return (PLAIN_LANE(v, 0) + PLAIN_LANE(v, 1)) + (PLAIN_LANE(v, 2) + PLAIN_LANE(v, 3));
 }
 
+static inline void sum_lanes4(float *sums, plain_vec a, plain_vec b, plain_vec c, plain_vec d)
+{
+    sums[0] = sum_lanes(a);
+    sums[1] = sum_lanes(b);
+    sums[2] = sum_lanes(c);
+    sums[3] = sum_lanes(d);
+}
+
 #define VEC plain_vec
 #define VEC_WIDTH 4
 #define VEC_MASK int
@@ -165,7 +173,7 @@ static inline float sum_lanes(plain_vec v)
 #define VEC_MAKE_MASK(n) (n)
 #define VEC_LOAD_MASK(p, mask) load_lanes(p, mask)
 #define VEC_STORE_MASK(p, mask, v) store_lanes(p, mask, v)
-#define VEC_SUM sum_lanes
+#define VEC_SUM4 sum_lanes4
 
 #define ISA_TABLE cdk_isa_plain
 #define ISA_ROWS_OF_TWO 6

@@ -1,6 +1,7 @@
 /* Rows of at most four columns: a tile would leave most lanes empty, so here the lanes run along the
  * reduction. Included once for each instruction set, after TILE_TARGET, the VEC operations of tile_template.h
- * and VEC_SUM (the sum of the lanes). Three pixels times four columns are twelve named accumulators. */
+ * and VEC_SUM4(sums, a, b, c, d) (sums[0] is the sum of the lanes of a, and so on). Three pixels times four
+ * columns are twelve named accumulators. */
 
 #include <math.h>
 
@@ -13,9 +14,13 @@
     if (pixels > i && columns > k) {            \
         a##i##k = VEC_FMA(x##i, w##k, a##i##k); \
     }
-#define THIN_FINISH(i, k)                                                \
-    if (pixels > i && columns > k) {                                     \
-        y[i * tile->y_row + k] = thin_finish(VEC_SUM(a##i##k), k, tile); \
+#define THIN_FINISH(i)                                              \
+    if (pixels > i) {                                               \
+        float sums[CDK_THIN_COLUMNS];                               \
+        VEC_SUM4(sums, a##i##0, a##i##1, a##i##2, a##i##3);         \
+        for (int k = 0; k < columns; k++) {                         \
+            y[i * tile->y_row + k] = thin_finish(sums[k], k, tile); \
+        }                                                           \
     }
 /* One vector of the reduction; LOAD is whole or masked. */
 #define THIN_VECTOR(LOAD)                                                 \
@@ -62,7 +67,9 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void thin_pixels(const cdk_tile *til
             THIN_VECTOR(THIN_LOAD_PART)
         }
     }
-    THIN_EACH(THIN_FINISH)
+    THIN_FINISH(0)
+    THIN_FINISH(1)
+    THIN_FINISH(2)
     (void)mask;
 }
 

@@ -101,15 +101,15 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void TILE_FN(tile)(const cdk_tile *t
     const int second = tile->lanes > VEC_WIDTH ? tile->lanes - VEC_WIDTH : 0;
     const VEC_MASK mask0 = VEC_MAKE_MASK(tile->lanes < VEC_WIDTH ? tile->lanes : VEC_WIDTH);
     const VEC_MASK mask1 = VEC_MAKE_MASK(second);
-    /* The hardware does not see a stream in the order a tile reads its rows. The next tile's data come little
+    /* The hardware does not see a stream in the order a tile reads its rows. The data needed next come little
      * by little, so that fetching and computing overlap. */
-    const ptrdiff_t ahead_step = tile->prefetch ? rows * size : 0;
+    const char *ahead = (const char *)(tile->ahead ? tile->ahead : tile->w);
+    const ptrdiff_t ahead_step = tile->ahead ? tile->ahead_step * size : 0;
     TILE_EACH_ROW(TILE_DECLARE)
     for (int64_t run = 0; run < tile->runs; run++) {
         const char *base0 = (const char *)(tile->x + tile->x_run[run]);
         const char *base3 = base0 + 3 * x_row, *base6 = base3 + 3 * x_row;
         const char *base9 = base6 + 3 * x_row, *base12 = base9 + 3 * x_row;
-        const char *ahead = tile->prefetch ? base0 + rows * x_row : base0;
         const float *w = tile->w + tile->w_run[run] * tile->w_unit;
         for (int64_t t = tile->length; t > 0; t--) {
             const VEC w0 = bounded ? VEC_LOAD_MASK(w, mask0) : VEC_LOAD(w);

@@ -1,0 +1,175 @@
+/* Gradients of the weights and bias of a convolution whose channels are all by themselves: the rows of all
+ * images are cut into chunks, a number that does not depend on the threads, with partial sums of their own.
+ */
+#include "kernels/conv_taps.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "kernels/isa.h"
+
+#define CHANNELS_MAX_CHUNKS 32
+/* Multiply-adds a chunk should have at least. */
+#define CHANNELS_CHUNK_WORK (512 * 1024)
+
+typedef struct channels_job {
+    float *dw, *y_sums;
+    const float *dy, *x;
+    const cdk_conv *conv;
+    cdk_taps taps;
+    const cdk_isa *isa;
+    float *partial; /* [chunks][taps + 1][C]: the products of every tap, then the sums of dy */
+    int64_t chunks, partial_size;
+} channels_job;
+
+/* The taps first .. last that exist for outputs a to b (inclusive) of an axis. */
+static void taps_of(const cdk_axis *axis, int64_t a, int64_t b, int64_t *first, int64_t *last)
+{
+    const int64_t taps = axis->start[1];
+    *first = 0;
+    while (*first < taps && a * axis->in_step + axis->offset[*first] < 0) {
+        ++*first;
+    }
+    *last = taps;
+    while (*last > *first && b * axis->in_step + axis->offset[*last - 1] >= axis->inputs) {
+        --*last;
+    }
+}
+
+/* Columns q0 .. q1 of row p of image n, which read the same taps. */
+static void multiply_pixels(const channels_job *job, float *partial, int64_t n, int64_t p, int64_t q0,
+                            int64_t q1)
+{
+    const cdk_conv *conv = job->conv;
+    const cdk_axis *h = &job->taps.h, *w = &job->taps.w;
+    const int64_t C = conv->C;
+    int64_t h0 = 0, h1 = 0, w0 = 0, w1 = 0;
+    if (q0 >= q1) {
+        return;
+    }
+    taps_of(h, p, p, &h0, &h1);
+    taps_of(w, q0, q1 - 1, &w0, &w1);
+    if (h0 >= h1 || w0 >= w1) {
+        return;
+    }
+    const int64_t row = p * conv->stride_h + h->offset[h0], column = q0 * conv->stride_w + w->offset[w0];
+    const cdk_channel_dots dots = {
+        .sum = partial + (h0 * conv->S + w0) * C,
+        .x = job->x + ((n * conv->H + row) * conv->W + column) * C,
+        .y = job->dy + ((n * conv->OH + p) * conv->OW + q0) * C,
+        .sum_row = conv->S * C,
+        .sum_column = C,
+        .x_row = conv->dilation_h * conv->W * C,
+        .x_column = conv->dilation_w * C,
+        .x_pixel = conv->stride_w * C,
+        .y_pixel = C,
+        .rows = h1 - h0,
+        .columns = w1 - w0,
+        .pixels = q1 - q0,
+        .channels = C,
+    };
+    job->isa->channel_dots(&dots);
+}
+
+/* Columns whose taps all exist together, those at the borders one by one. */
+static void multiply_row(const channels_job *job, float *partial, int64_t n, int64_t p)
+{
+    const int64_t OW = job->conv->OW;
+    int64_t inner = 0, outer = OW;
+    for (int64_t w = 0; w < job->conv->S; w++) {
+        int64_t first = 0, last = 0;
+        cdk_axis_valid(&job->taps.w, w, OW, &first, &last);
+        inner = first > inner ? first : inner;
+        outer = last < outer ? last : outer;
+    }
+    inner = inner < outer ? inner : OW;
+    outer = inner < outer ? outer : OW;
+    for (int64_t q = 0; q < inner; q++) {
+        multiply_pixels(job, partial, n, p, q, q + 1);
+    }
+    multiply_pixels(job, partial, n, p, inner, outer);
+    for (int64_t q = outer; q < OW; q++) {
+        multiply_pixels(job, partial, n, p, q, q + 1);
+    }
+}
+
+static void multiply_chunks(void *context, int64_t begin, int64_t end, int thread)
+{
+    const channels_job *job = context;
+    const cdk_conv *conv = job->conv;
+    const int64_t rows = conv->N * conv->OH, row_size = conv->OW * conv->C;
+    (void)thread;
+    for (int64_t chunk = begin; chunk < end; chunk++) {
+        float *partial = job->partial + chunk * job->partial_size;
+        memset(partial, 0, (size_t)job->partial_size * sizeof(float));
+        for (int64_t i = chunk * rows / job->chunks; i < (chunk + 1) * rows / job->chunks; i++) {
+            multiply_row(job, partial, i / conv->OH, i % conv->OH);
+            if (job->y_sums) {
+                job->isa->channel_sum(partial + job->taps.kernel_size * conv->C, job->dy + i * row_size,
+                                      conv->C, conv->OW, conv->C);
+            }
+        }
+    }
+}
+
+/* Adds the chunks to the first one. */
+static void add_chunks(const channels_job *job)
+{
+    job->isa->channel_sum(job->partial, job->partial + job->partial_size, job->partial_size, job->chunks - 1,
+                          job->partial_size);
+}
+
+static void order_weights(const channels_job *job)
+{
+    const int64_t taps = job->taps.kernel_size, C = job->conv->C;
+    for (int64_t c = 0; c < C; c++) {
+        for (int64_t tap = 0; tap < taps; tap++) {
+            job->dw[c * taps + tap] = job->partial[tap * C + c];
+        }
+    }
+}
+
+static void run(channels_job *job)
+{
+    cd_parallel_chunks(job->chunks, 1, multiply_chunks, job);
+    add_chunks(job);
+    order_weights(job);
+    if (job->y_sums) {
+        memcpy(job->y_sums, job->partial + job->taps.kernel_size * job->conv->C,
+               (size_t)job->conv->C * sizeof(float));
+    }
+}
+
+static void plan(channels_job *job)
+{
+    const cdk_conv *conv = job->conv;
+    const int64_t rows = conv->N * conv->OH, work = rows * conv->OW * conv->C * job->taps.kernel_size;
+    const int64_t useful = 1 + work / CHANNELS_CHUNK_WORK;
+    job->partial_size = (job->taps.kernel_size + 1) * conv->C;
+    job->chunks = useful < CHANNELS_MAX_CHUNKS ? useful : CHANNELS_MAX_CHUNKS;
+    job->chunks = job->chunks < rows ? job->chunks : rows;
+}
+
+cd_status cdk_conv_weight_depthwise(float *dw, float *y_sums, const float *dy, const float *x,
+                                    const cdk_conv *conv, cd_error *err)
+{
+    channels_job job = {.dw = dw, .y_sums = y_sums, .dy = dy, .x = x, .conv = conv};
+    void *partial = NULL;
+    size_t bytes = 0;
+    CD_TRY(cdk_taps_make(&job.taps, conv, 0, err));
+    job.isa = cdk_isa_current();
+    plan(&job);
+    cd_status status =
+        cd_memory_size(&bytes, (size_t)job.chunks, (size_t)job.partial_size, sizeof(float), err);
+    if (status == CD_OK) {
+        status = cd_memory_alloc(&partial, bytes, err);
+    }
+    if (status == CD_OK) {
+        job.partial = partial;
+        run(&job);
+    }
+    cd_memory_free(partial);
+    cdk_taps_free(&job.taps);
+    return status;
+}
