@@ -6,6 +6,8 @@
 #' The vector instructions are chosen when the package is loaded; `CANDELA_SIMD` (`plain`, `avx2`, `avx512`, `neon`)
 #' chooses lower ones, to compare results.
 #'
+#' `vignette("speed", package = "candela")` tells what speed to expect, and what to do when it is slow.
+#'
 #' @param num_threads number of threads, at least 1.
 #' @param limit upper bound in bytes for the memory of all tensors, beyond which an operation fails with an error of
 #'   class `candela_error_memory` instead of exhausting the machine; 0 for none.
