@@ -43,7 +43,8 @@ def relative_error(actual, exact):
 
 
 def errors(layer, row):
-    x = torch.randn(1, int(row["in_channels"]), int(row["size"]), int(row["size"]), requires_grad=True)
+    size = int(row["size"])
+    x = torch.randn(2, int(row["in_channels"]), size, size, requires_grad=True)
     x_exact = x.detach().double().requires_grad_()
     exact = new_layer(row).double()
     exact.load_state_dict({name: value.double() for name, value in layer.state_dict().items()})
