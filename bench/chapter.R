@@ -6,6 +6,7 @@ suppressPackageStartupMessages(library(candela))
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
 source(file.path(here, "common.R"))
 source(file.path(here, "unet-model.R"))
+source(file.path(here, "pets.R"))
 
 root <- option("pets", ".")
 options(candela.weights = option("weights", "."))
@@ -14,39 +15,6 @@ seed <- count_option("seed", 1)
 torch_set_num_threads(count_option("threads", 2))
 torch_manual_seed(seed)
 set.seed(seed)
-
-pet_dataset <- dataset(
-  inherit = oxford_pet_dataset,
-  initialize = function(..., size, augmentation = NULL) {
-    self$augmentation <- augmentation
-    super$initialize(
-      ...,
-      transform = function(x) {
-        x %>%
-          transform_to_tensor() %>%
-          transform_resize(size) %>%
-          transform_normalize(mean = c(0.485, 0.456, 0.406), std = c(0.229, 0.224, 0.225))
-      },
-      target_transform = function(x) {
-        x <- torch_tensor(x, dtype = torch_long())
-        x <- x[newaxis, ..]
-        transform_resize(x, size, interpolation = 0)[1, ..]
-      }
-    )
-  },
-  .getitem = function(i) {
-    item <- super$.getitem(i)
-    if (is.null(self$augmentation)) list(x = item$x, y = item$y) else self$augmentation(item)
-  }
-)
-
-flip <- function(item) {
-  if (runif(1) > 0.5) {
-    list(x = transform_vflip(item$x), y = transform_vflip(item$y))
-  } else {
-    list(x = item$x, y = item$y)
-  }
-}
 
 train_dl <- dataloader(
   pet_dataset(root = root, split = "train", size = c(224, 224), augmentation = flip),
