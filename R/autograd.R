@@ -126,7 +126,7 @@ tensor_field("grad",
   set = function(self, value) .Call(cdr_set_grad, self, value)
 )
 tensor_field("is_leaf", function(self) .Call(cdr_is_leaf, self))
-tensor_field("dtype", function(self) new_dtype(.Call(cdr_dtype, self)))
+tensor_field("dtype", function(self) dtypes[[.Call(cdr_dtype, self) + 1L]])
 
 graph_node <- R6Class("torch_graph_node",
   public = list(

@@ -7,6 +7,9 @@ new_dtype <- function(code) structure(list(code = code), class = "torch_dtype")
 dtypes <- lapply(0:5, new_dtype)
 names(dtypes) <- dtype_names
 
+# This and those above it are floats.
+float_code <- match("Float", dtype_names) - 1L
+
 dtype_aliases <- c(
   bool = "Bool", uint8 = "Byte", byte = "Byte", int = "Int", int32 = "Int", long = "Long", int64 = "Long",
   float = "Float", float32 = "Float", double = "Double", float64 = "Double"
@@ -85,7 +88,7 @@ as.character.torch_dtype <- function(x, ...) dtype_name(x)
 #' @export
 `$.torch_dtype` <- function(x, name) {
   switch(name,
-    is_floating_point = dtype_code(x) >= 4L,
+    is_floating_point = dtype_code(x) >= float_code,
     code = dtype_code(x),
     NULL
   )

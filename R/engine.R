@@ -55,7 +55,7 @@ zero_based_dim <- function(dim) {
   if (any(dim == 0)) {
     runtime_error("Indexing starts at 1 and got a 0.")
   }
-  as.double(ifelse(dim > 0, dim - 1, dim))
+  as.double(dim - (dim > 0))
 }
 
 # `.Call(cdr_let_go, x)`, written out where `x` is a local variable about to be replaced, frees an intermediate result

@@ -34,7 +34,7 @@ transform_resize <- function(img, size, interpolation = 2) {
     return(img)
   }
   resize <- function(x) apply_op(ops$interpolate, list(x), c(size, interpolation_codes[[mode]], 0, 0, 0))
-  if (length(img$shape) == 3 && (mode == "nearest" || is_float(img))) {
+  if (length(dim(img)) == 3 && (mode == "nearest" || is_float(img))) {
     return(resize(img))
   }
   on_image_batch(img, function(x) {
@@ -46,13 +46,16 @@ transform_resize <- function(img, size, interpolation = 2) {
   })
 }
 
+torchvision_modes <- c(nearest = 0L, bilinear = 2L, bicubic = 3L)
+
 interpolation_mode <- function(interpolation, allowed) {
-  names <- c(`0` = "nearest", `2` = "bilinear", `3` = "bicubic")
-  mode <- if (is.character(interpolation)) interpolation else unname(names[as.character(as.numeric(interpolation))])
+  mode <- interpolation
+  if (!is.character(mode)) mode <- names(torchvision_modes)[match(mode, torchvision_modes)]
   if (length(mode) != 1 || is.na(mode) || !mode %in% allowed) {
+    known <- torchvision_modes[names(torchvision_modes) %in% allowed]
     value_error(sprintf(
       "`interpolation` must be one of %s, got %s.",
-      paste(sprintf("%s (\"%s\")", names(names)[names %in% allowed], names[names %in% allowed]), collapse = ", "),
+      paste(sprintf("%d (\"%s\")", known, names(known)), collapse = ", "),
       describe(interpolation)
     ))
   }
@@ -60,7 +63,10 @@ interpolation_mode <- function(interpolation, allowed) {
 }
 
 # c(height, width)
-image_size <- function(img) as.numeric(utils::tail(img$shape, 2))
+image_size <- function(img) {
+  size <- dim(img)
+  as.numeric(size[length(size) - 1:0])
+}
 
 resized_size <- function(img, size) {
   if (!is.numeric(size) || !length(size) %in% 1:2 || anyNA(size) || any(size < 1)) {
@@ -92,14 +98,14 @@ on_image_batch <- function(img, f) {
 #' @export
 transform_hflip <- function(img) {
   img <- as_image(img)
-  img$flip(length(img$shape))
+  torch_flip(img, length(dim(img)))
 }
 
 #' @rdname transform_resize
 #' @export
 transform_vflip <- function(img) {
   img <- as_image(img)
-  img$flip(length(img$shape) - 1)
+  torch_flip(img, length(dim(img)) - 1)
 }
 
 #' @rdname transform_resize

@@ -60,13 +60,13 @@ array_to_planes <- function(img) {
 # What the transforms work on: a tensor ..., H, W. Matrices are masks, which keep their values.
 as_image <- function(img) {
   if (is_tensor(img)) {
-    if (length(img$shape) < 2) value_error("`img` must have at least two dimensions: height and width.")
+    if (length(dim(img)) < 2) value_error("`img` must have at least two dimensions: height and width.")
     return(img)
   }
   if (is.matrix(img)) torch_tensor(img) else transform_to_tensor(img)
 }
 
-is_float <- function(x) x$dtype$is_floating_point
+is_float <- function(x) .Call(cdr_dtype, x) >= float_code
 
 # Applies f to a float copy where img is not float; the result has the dtype of img again.
 as_float_image <- function(img, f, rounded = FALSE) {
@@ -79,7 +79,8 @@ as_float_image <- function(img, f, rounded = FALSE) {
 
 # One number for each channel of ..., C, H, W.
 channel_numbers <- function(values, img, what) {
-  n <- img$shape[[length(img$shape) - 2]]
+  size <- dim(img)
+  n <- size[[length(size) - 2]]
   values <- as.numeric(values)
   if (!length(values) %in% c(1, n)) {
     value_error(sprintf("`%s` must hold one number, or one per channel (%d), got %d.", what, n, length(values)))
@@ -98,7 +99,7 @@ channel_values <- function(values, img, what) {
 transform_normalize <- function(img, mean, std, inplace = FALSE) {
   img <- as_image(img)
   if (!is_float(img)) type_error(sprintf("`img` must be a float tensor, got %s.", dtype_name(img$dtype)))
-  if (length(img$shape) < 3) value_error("`img` must have channels: C x H x W or N x C x H x W.")
+  if (length(dim(img)) < 3) value_error("`img` must have channels: C x H x W or N x C x H x W.")
   if (any(as.numeric(std) == 0)) {
     value_error(sprintf(
       "std evaluated to zero after conversion to %s, leading to division by zero.", format(img$dtype)

@@ -1,6 +1,7 @@
 #include "r/glue.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -12,6 +13,10 @@ static SEXP namespace_env = NULL;
 
 /* Collections are asked for when what is in use has grown by an eighth and this much since the last one. */
 #define GROWTH ((size_t)128 << 20)
+/* Full collections also when batches nobody needs have come to this much. */
+#define OLD_BATCHES ((size_t)256 << 20)
+/* Growth while the items of a batch are read and transformed. */
+#define BATCH_GROWTH ((size_t)512 << 20)
 /* A full collection when what is in use has doubled since the last one, and is at least this. */
 #define FULL_PRESSURE ((size_t)512 << 20)
 /* Backward collects first when at least this is in use: less is not worth a millisecond. */
@@ -171,6 +176,8 @@ static void collect_young(void)
     Rf_eval(call, R_BaseEnv);
 }
 
+static size_t growth = GROWTH, before_batch = 0;
+
 /* In use after the last collection; without recording, the least since then, because there no graph is to
  * come. */
 static size_t after_collection[2] = {0, 0};
@@ -194,7 +201,7 @@ void cdr_collect_if_needed(void)
     if (!recording && in_use < *after) {
         *after = in_use;
     }
-    if (in_use > *after + *after / 8 + GROWTH) {
+    if (in_use > *after + *after / 8 + growth) {
         collect();
     }
 }
@@ -204,6 +211,33 @@ void cdr_collect_before_backward(void)
     if (cd_memory_count().in_use > WORTH_COLLECTING) {
         collect();
     }
+}
+
+/* What transforming the images of a batch leaves behind is young and unreachable once the batch is there: it
+ * is collected then, not before, when the collector would take what is still needed for old. The thresholds
+ * stay as they were, because a forward pass comes next. */
+SEXP cdr_batch_begins(void)
+{
+    before_batch = cd_memory_count().in_use;
+    growth = BATCH_GROWTH;
+    return R_NilValue;
+}
+
+/* Batches that were there during a collection count as old, and only a full one frees them. */
+SEXP cdr_batch_ends(void)
+{
+    static size_t least = SIZE_MAX;
+    growth = GROWTH;
+    if (cd_memory_count().in_use > before_batch + WORTH_COLLECTING) {
+        collect_young();
+    }
+    size_t in_use = cd_memory_count().in_use;
+    least = in_use < least ? in_use : least;
+    if (in_use > least + OLD_BATCHES) {
+        R_gc();
+        least = cd_memory_count().in_use;
+    }
+    return R_NilValue;
 }
 
 /* ---- scalars ---- */
