@@ -128,6 +128,13 @@ one_by_one <- value(images$other, "decode_resize_ms")
 images$other[c("batch_1_thread_ms_per_image", "batch_2_threads_ms_per_image")] <- one_by_one
 print_ratios("Decode, resize, normalise a 500 x 350 JPEG (milliseconds; PyTorch one by one)", images)
 
+# ---- an epoch on photographs ----
+
+cat("\nAn epoch on photographs and its steps alone (seconds)\n")
+epoch_lines <- ours("epoch.R", "--batch", batch)
+writeLines(epoch_lines)
+epoch <- figures(epoch_lines)
+
 # ---- scaling ----
 
 cat("\nScaling of candela's training step\n")
@@ -209,6 +216,7 @@ judge("add of two 10-vectors, from R (microseconds)", value(small$own, "add_10_u
 judge("perceptron step: PyTorch's time / candela's", ratio(small, "perceptron_step_us"), at_least = 1)
 judge("JPEG to tensor: PyTorch's time / candela's", ratio(images, "decode_resize_ms"), at_least = 1.3)
 judge("same, batch on two threads", ratio(images, "batch_2_threads_ms_per_image"), at_least = 2.4)
+judge("epoch / its compute steps", value(epoch, "epoch_ratio"), at_most = 1.08)
 judge("exponent of time in batch, 8 to 64", value(scaling, "batch_exponent"), at_most = 1.05)
 judge("exponent of time in pixels, 128 to 448 squared", value(scaling, "pixel_exponent"), at_most = 1.05)
 judge("exponent of memory in batch, 8 to 64", value(scaling, "memory_exponent"), at_most = 1.05)

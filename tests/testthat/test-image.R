@@ -191,3 +191,95 @@ test_that("bad arguments of writing are told", {
   expect_error(image_write(picture(), file.path(tempfile(), "x.png")), "cannot be written", class = "candela_error_io")
   expect_error(image_write(picture(), tempfile(fileext = ".png"), bits = 12), "bits", class = "value_error")
 })
+
+test_that("arrays of images and labels keep their values through looks, changes, copies and files", {
+  file <- withr::local_tempfile(fileext = ".png")
+  x <- picture(7, 9)
+  image_write(x, file)
+  labels <- withr::local_tempfile(fileext = ".png")
+  m <- matrix((seq_len(7 * 9) * 11L) %% 256L, 7)
+  image_write(array(m, c(7, 9, 1)), labels)
+
+  read <- image_read(file)
+  mask <- image_labels(labels)
+  expect_type(mask, "integer")
+  expect_equal(read[, , 2], x[, , 2])
+  expect_equal(mask[3:5, 2], m[3:5, 2])
+  expect_equal(image_labels(labels)[7, 9], m[7, 9])
+  expect_equal(mask, m)
+
+  saved <- withr::local_tempfile(fileext = ".rds")
+  saveRDS(list(image_read(file), image_labels(labels)), saved)
+  expect_equal(readRDS(saved), list(x, m))
+
+  changed <- image_labels(labels)
+  before <- torch_tensor(changed)
+  changed[2, 3] <- 77L
+  m[2, 3] <- 77L
+  expect_equal(changed, m)
+  expect_equal(as_array(torch_tensor(changed)), m, ignore_attr = TRUE)
+  expect_equal(as_array(before)[2, 3], mask[2, 3], ignore_attr = TRUE)
+
+  image <- image_read(file)
+  tensor <- transform_to_tensor(image)
+  image[1, 1, 1] <- 0.5
+  expect_equal(as_array(tensor), aperm(x, c(3, 1, 2)), tolerance = 1e-6)
+  expect_equal(as_array(transform_to_tensor(image))[1, 1, 1], 0.5)
+  turned <- image_read(file)
+  dim(turned) <- c(9, 7, 3)
+  expect_equal(as_array(transform_to_tensor(turned)), aperm(array(x, c(9, 7, 3)), c(3, 1, 2)), tolerance = 1e-6)
+})
+
+test_that("labels become tensors of every dtype from bytes and from integers alike", {
+  file <- withr::local_tempfile(fileext = ".png")
+  m <- matrix((seq_len(12) * 23L) %% 256L, 3)
+  image_write(array(m, c(3, 4, 1)), file)
+  for (dtype in list(torch_long(), torch_float(), torch_uint8(), torch_int(), torch_bool())) {
+    expect_equal(as_array(torch_tensor(image_labels(file), dtype = dtype)), as_array(torch_tensor(m, dtype = dtype)))
+  }
+  expect_true(torch_tensor(image_labels(file))$dtype == torch_long())
+  deep <- withr::local_tempfile(fileext = ".png")
+  image_write(array(m * 100L, c(3, 4, 1)), deep, bits = 16)
+  expect_equal(as_array(torch_tensor(image_labels(deep))), m * 100L, ignore_attr = TRUE)
+})
+
+test_that("a picture that is still bytes resizes to the bits of one that is floats", {
+  file <- withr::local_tempfile(fileext = ".png")
+  image_write(picture(37, 53), file)
+  for (size in list(c(20, 31), c(80, 90), c(37, 60), c(1, 1))) {
+    for (mode in c(0, 2, 3)) {
+      floats <- transform_to_tensor(image_read(file))
+      floats$data_ptr()
+      expect_identical(
+        as_array(transform_resize(transform_to_tensor(image_read(file)), size, mode)),
+        as_array(transform_resize(floats, size, mode))
+      )
+      expect_equal(
+        as_array(transform_resize(floats, size, mode)), as_array(transform_resize(floats$contiguous(), size, mode)),
+        tolerance = 1e-6
+      )
+    }
+  }
+  x <- transform_to_tensor(image_read(file))
+  expect_equal(as_array(nnf_relu(x)), aperm(picture(37, 53), c(3, 1, 2)), tolerance = 1e-6)
+  y <- transform_to_tensor(image_read(file))
+  y$mul_(2)
+  expect_equal(as_array(y), 2 * aperm(picture(37, 53), c(3, 1, 2)), tolerance = 1e-6)
+})
+
+test_that("a batch of files has the bits of its pictures transformed one by one, for any number of threads", {
+  folder <- withr::local_tempdir()
+  files <- file.path(folder, paste0(1:3, ".png"))
+  for (k in 1:3) image_write(picture(20 + k, 30 - k), files[[k]])
+  mean <- c(0.5, 0.4, 0.3)
+  std <- c(0.2, 0.3, 0.4)
+  alone <- torch_stack(lapply(files, function(file) {
+    base_loader(file) %>% transform_to_tensor() %>% transform_resize(c(16, 17)) %>% transform_normalize(mean, std)
+  }))
+  threads <- torch_get_num_threads()
+  withr::defer(torch_set_num_threads(threads))
+  for (n in 1:2) {
+    torch_set_num_threads(n)
+    expect_identical(as_array(read_image_batch(files, c(16, 17), mean, std)), as_array(alone))
+  }
+})

@@ -81,3 +81,18 @@ test_that("bad arguments are told", {
   expect_error(transform_normalize(x, c(1, 2), 1), "one per channel", class = "value_error")
   expect_error(transform_pad(x, -1), class = "value_error")
 })
+
+test_that("flips keep the order in memory and turn both dimensions", {
+  x <- torch_randn(2, 5, 4, 3)$permute(c(1, 4, 2, 3))
+  values <- as_array(x)
+  expect_equal(as_array(torch_flip(x, c(2, 4))), values[, 3:1, , 4:1])
+  expect_equal(as_array(torch_flip(x$permute(c(4, 2, 1, 3)), 1)), aperm(values, c(4, 2, 1, 3))[4:1, , , ])
+  expect_equal(as_array(torch_flip(x, c(3, 3))), values)
+  expect_equal(torch_flip(torch_tensor(3), 1)$item(), 3)
+  picture <- x[1, ..]$permute(c(2, 3, 1))$contiguous()$permute(c(3, 1, 2))
+  expect_equal(transform_vflip(picture)$stride(), picture$stride())
+  expect_equal(as_array(transform_vflip(picture)), values[1, , 5:1, ])
+  batch <- torch_stack(list(picture, transform_hflip(picture)))
+  expect_equal(as_array(batch[1, ..]), values[1, , , ])
+  expect_equal(as_array(batch[2, ..]), values[1, , , 4:1])
+})
