@@ -8,7 +8,7 @@
 #include "kernels/winograd_grid.h"
 
 /* Channels whose products are summed in one register: few, for the sake of rounding errors. */
-#define WINOGRAD_CHAIN 96
+#define WINOGRAD_CHAIN 64
 /* Tiles transformed together, about: with 352 channels they take 1.2 MB, and panels of weights are used so
  * often before the next is fetched. */
 #define WINOGRAD_TILES 56

@@ -5,7 +5,7 @@
 /* Narrower layers spend more on the transforms than they save. */
 #define WINOGRAD_MIN_CHANNELS 24
 /* With fewer pixels than this the transform of the weights does not pay. */
-#define WINOGRAD_MIN_PIXELS 256
+#define WINOGRAD_MIN_PIXELS 192
 
 static int is_unit_axis(const cdk_axis *axis)
 {
