@@ -3,7 +3,7 @@ CC ?= cc
 CFLAGS ?= -O2 -g
 BUILD ?= build
 BLAS_LIBS ?= -lblas
-SOURCES = tools/kernel-bench.c $(wildcard src/kernels/*.c) $(addprefix src/base/, cpu.c memory.c parallel.c status.c)
+SOURCES = tools/kernel-bench.c $(wildcard src/kernels/*.c) $(addprefix src/base/, cpu.c memory.c pages.c parallel.c status.c)
 HEADERS = $(wildcard src/kernels/*.h src/base/*.h)
 
 $(BUILD)/kernel-bench: $(SOURCES) $(HEADERS)

@@ -3,19 +3,22 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/pages.h"
+
 /* What stands before each block, padded to CD_ALIGNMENT so that the block behind it is aligned.
  *
  * A small block belongs to a size class and waits on the list of its class when free. A large block is a span
  * of a slab: spans of a slab follow each other without gaps, a free one is split to fit and joined with free
  * neighbours, so that a training step whose tensors have forty different sizes needs little more memory than
- * its peak. */
+ * its peak. One slab of addresses is as large as the machine's memory where addresses are free
+ * (base/pages.h). */
 typedef struct header {
     size_t capacity;     /* bytes behind the header */
     size_t fresh;        /* of these, bytes at the end that were never handed out: they cost no memory yet */
     struct header *next; /* on a list of free blocks */
     struct header *below, *above; /* neighbours in the slab, NULL at its ends */
-    void *base;                   /* what malloc returned, for a small block and the first span of a slab */
-    int size_class;               /* SPAN for a large block */
+    void *base;     /* what malloc returned, for a small block; the cd_pages, for a slab's first span */
+    int size_class; /* SPAN for a large block */
     bool is_free;
 } header;
 
@@ -30,13 +33,15 @@ typedef struct header {
 #define LARGE ((size_t)1 << 20)
 #define PAGE ((size_t)4096)
 #define SMALLEST_REST ((size_t)1 << 18)
-/* Address space a slab reserves; pages count only once touched. */
-#define SLAB ((size_t)256 << 20)
+/* Free spans may hold memory up to this part of what was in use at most; beyond it goes back to the system
+ * before fresh memory is touched. */
+#define SPARE_PART 8
 
 static struct {
     header *small_list[CLASS_COUNT];
     header *spans; /* free ones */
     cd_memory_counters count;
+    size_t highest; /* in_use ever */
     size_t limit;
 } pool;
 
@@ -131,20 +136,20 @@ static void take_off_list(header *h)
     pool.count.cached -= touched(h);
 }
 
+/* The range's own description stands at its start. */
 static header *new_slab(size_t need)
 {
-    size_t size = need > SLAB ? need : SLAB;
-    void *base = malloc(size + HEADER_BYTES + CD_ALIGNMENT);
-    if (base == NULL) {
-        size = need;
-        base = malloc(size + HEADER_BYTES + CD_ALIGNMENT);
-    }
-    if (base == NULL) {
+    const size_t before = sizeof(cd_pages) + CD_ALIGNMENT + HEADER_BYTES;
+    const cd_pages pages = cd_pages_reserve(need + before);
+    if (pages.start == NULL) {
         return NULL;
     }
-    header *h = first_header(base);
+    cd_pages *own = pages.start;
+    *own = pages;
+    header *h = first_header(own + 1);
+    h->base = own;
     h->size_class = SPAN;
-    h->capacity = h->fresh = size;
+    h->capacity = h->fresh = pages.size - before;
     put_on_list(h);
     return h;
 }
@@ -178,6 +183,40 @@ static void split(header *h, size_t need)
     put_on_list(rest);
 }
 
+static header *largest_touched(void)
+{
+    header *largest = NULL;
+    for (header *h = pool.spans; h != NULL; h = h->next) {
+        if (touched(h) > 0 && (largest == NULL || touched(h) > touched(largest))) {
+            largest = h;
+        }
+    }
+    return largest;
+}
+
+/* Gives the memory of free spans back to the system, the largest first, until at most `bytes` of it are left.
+ */
+static void forget_spans(size_t bytes)
+{
+    for (header *h = largest_touched(); h != NULL && pool.count.cached > bytes; h = largest_touched()) {
+        if (!cd_pages_forget(block_of(h), touched(h))) {
+            return;
+        }
+        pool.count.cached -= touched(h);
+        h->fresh = h->capacity;
+    }
+}
+
+/* What is free is in pieces too small for h, which is about to be handed out and touched for the first time.
+ */
+static void make_room_for(const header *h)
+{
+    const size_t most = pool.highest + pool.highest / SPARE_PART, needed = pool.count.in_use + h->capacity;
+    if (h->fresh > 0 && needed + pool.count.cached > most) {
+        forget_spans(most > needed ? most - needed : 0);
+    }
+}
+
 static header *large_block(size_t nbytes)
 {
     size_t need = (nbytes + PAGE - 1) / PAGE * PAGE;
@@ -190,6 +229,7 @@ static header *large_block(size_t nbytes)
     }
     take_off_list(h);
     split(h, need);
+    make_room_for(h);
     h->fresh = 0;
     return h;
 }
@@ -259,6 +299,9 @@ cd_status cd_memory_alloc(void **block, size_t nbytes, cd_error *err)
     if (pool.count.in_use > pool.count.peak) {
         pool.count.peak = pool.count.in_use;
     }
+    if (pool.count.in_use > pool.highest) {
+        pool.highest = pool.count.in_use;
+    }
     *block = block_of(h);
     return CD_OK;
 }
@@ -302,9 +345,11 @@ void cd_memory_trim(void)
 {
     trim_small();
     for (header *h = empty_slab(); h != NULL; h = empty_slab()) {
+        const cd_pages pages = *(const cd_pages *)h->base;
         take_off_list(h);
-        free(h->base);
+        cd_pages_release(&pages);
     }
+    forget_spans(0);
 }
 
 cd_status cd_memory_size(size_t *bytes, size_t a, size_t b, size_t c, cd_error *err)
