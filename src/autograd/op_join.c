@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "tensor/copy.h"
 #include "tensor/index.h"
+#include "tensor/pending.h"
 
 /* ---- cat and stack ---- */
 
@@ -135,6 +136,43 @@ static cd_status copy_part(cd_tensor *y, const cd_tensor *x, int dim, int64_t st
     return status;
 }
 
+/* Smaller images are not worth the trouble (bytes). */
+#define LARGE_IMAGE (INT64_C(1) << 20)
+
+/* In a recorded join the larger part is seldom looked at again, but R keeps it until the next collection.
+ * Where only a variable holds it, it shares the memory of the join. A smaller part would keep too much alive.
+ */
+static bool may_share(const cd_call *call, const cd_tensor *y, const cd_tensor *x, int dim)
+{
+    return call->differentiable && cd_postponing() && joins_channels(y, x, dim) && x->refs == 1 &&
+           x->storage->refs == 1 && !x->storage->borrowed && x->storage->nbytes >= LARGE_IMAGE &&
+           2 * x->shape[1] >= y->shape[1];
+}
+
+static cd_status share(cd_tensor *y, cd_tensor *x, int dim, int64_t start, cd_error *err)
+{
+    cd_tensor *part;
+    CD_TRY(part_of(&part, y, dim, start, x->shape[dim], err));
+    cd_status status = cd_tensor_stand_in(x, part, err);
+    cd_tensor_release(part);
+    return status;
+}
+
+static cd_status share_parts(cd_call *call, int dim, cd_error *err)
+{
+    int64_t start = 0;
+    for (int i = 0; i < call->n_in; i++) {
+        cd_tensor *x = call->in[i];
+        if (!is_legacy_empty(x)) {
+            if (x->storage != NULL && may_share(call, call->out[0], x, dim)) {
+                CD_TRY(share(call->out[0], x, dim, start, err));
+            }
+            start += x->shape[dim];
+        }
+    }
+    return CD_OK;
+}
+
 static cd_status cat_forward(cd_call *call, cd_error *err)
 {
     cd_tensor *y = call->out[0];
@@ -148,7 +186,7 @@ static cd_status cat_forward(cd_call *call, cd_error *err)
         }
     }
     y->storage->version = 0;
-    return CD_OK;
+    return share_parts(call, dim, err);
 }
 
 static cd_status cat_backward(cd_gradient *g, cd_error *err)

@@ -11,14 +11,13 @@
 static SEXP tensor_class = NULL; /* c("torch_tensor", "R7"), preserved */
 static SEXP namespace_env = NULL;
 
-/* Collections are asked for when what is in use has grown by an eighth and this much since the last one. */
+/* During a forward pass, and without recording, the young generation is collected when what is in use has
+ * grown by an eighth and this much since the last time. */
 #define GROWTH ((size_t)128 << 20)
 /* Full collections also when batches nobody needs have come to this much. */
 #define OLD_BATCHES ((size_t)256 << 20)
 /* Growth while the items of a batch are read and transformed. */
 #define BATCH_GROWTH ((size_t)512 << 20)
-/* A full collection when what is in use has doubled since the last one, and is at least this. */
-#define FULL_PRESSURE ((size_t)512 << 20)
 /* Backward collects first when at least this is in use: less is not worth a millisecond. */
 #define WORTH_COLLECTING ((size_t)64 << 20)
 
@@ -178,39 +177,67 @@ static void collect_young(void)
 
 static size_t growth = GROWTH, before_batch = 0;
 
-/* In use after the last collection; without recording, the least since then, because there no graph is to
- * come. */
-static size_t after_collection[2] = {0, 0};
+static size_t an_eighth_more(size_t bytes)
+{
+    return bytes + bytes / 8;
+}
+
+/* A collection in the middle of a forward pass takes the temporaries alive then for old ones, which later
+ * collections of the young generation pass by, and a collection of all generations takes as long as a small
+ * training step. So a forward pass that needs no more than the last one is left alone, everything young is
+ * collected at its end, and the old generations only when more is left there than usual. */
+static struct {
+    size_t after_collection[2]; /* in use then, without and with recording; without, the least since */
+    size_t forward_limit;       /* what the last forward pass reached, if most of it was not garbage */
+    size_t usual_graph;         /* in use when a graph is complete, garbage collected */
+    size_t full_limit;          /* outside of training, when to collect all generations */
+} collections = {.full_limit = 4 * GROWTH};
 
 static void collect(void)
 {
-    static size_t full_limit = FULL_PRESSURE;
     collect_young();
-    if (cd_memory_count().in_use > full_limit) {
+    if (cd_memory_count().in_use > collections.full_limit) {
         R_gc();
-        full_limit = 2 * cd_memory_count().in_use;
-        full_limit = full_limit > FULL_PRESSURE ? full_limit : FULL_PRESSURE;
+        collections.full_limit = 2 * cd_memory_count().in_use;
+        collections.full_limit = collections.full_limit > 4 * GROWTH ? collections.full_limit : 4 * GROWTH;
     }
-    after_collection[cd_grad_enabled()] = cd_memory_count().in_use;
+    collections.after_collection[cd_grad_enabled()] = cd_memory_count().in_use;
 }
 
 void cdr_collect_if_needed(void)
 {
     bool recording = cd_grad_enabled();
-    size_t in_use = cd_memory_count().in_use, *after = &after_collection[recording];
+    size_t in_use = cd_memory_count().in_use, *after = &collections.after_collection[recording];
     if (!recording && in_use < *after) {
         *after = in_use;
     }
-    if (in_use > *after + *after / 8 + growth) {
+    if (in_use > an_eighth_more(*after) + growth && (!recording || in_use > collections.forward_limit)) {
         collect();
     }
 }
 
+/* Follows what graphs need: up at once, down slowly, so that batches of changing size do not look like
+ * garbage. */
+static void remember_graph(size_t in_use)
+{
+    size_t *usual = &collections.usual_graph;
+    *usual = in_use > *usual ? in_use : *usual - (*usual - in_use) / 8;
+}
+
 void cdr_collect_before_backward(void)
 {
-    if (cd_memory_count().in_use > WORTH_COLLECTING) {
-        collect();
+    const size_t before = cd_memory_count().in_use;
+    if (before <= WORTH_COLLECTING) {
+        return;
     }
+    collect_young();
+    if (cd_memory_count().in_use > an_eighth_more(collections.usual_graph)) {
+        R_gc();
+    }
+    const size_t after = cd_memory_count().in_use;
+    remember_graph(after);
+    collections.after_collection[1] = after;
+    collections.forward_limit = before - after < after / 2 ? an_eighth_more(before) : 0;
 }
 
 /* What transforming the images of a batch leaves behind is young and unreachable once the batch is there: it

@@ -128,3 +128,41 @@ test_that("shape and dtype of a pending result are known, and printing computes 
   expect_true(y$dtype == torch_float())
   expect_output(print(y), "grad_fn = <ConvolutionBackward0>", fixed = TRUE)
 })
+
+# A large image is not kept beside the join it went into: it is copied from there when it is looked at.
+large_image <- function(channels) {
+  nnf_conv2d(torch_randn(2, channels, 256, 256), torch_ones(channels, 1, 1, 1), groups = channels)$detach()
+}
+
+test_that("an image that went into a join keeps its values, whatever happens to the join", {
+  torch_manual_seed(1)
+  x <- large_image(3)$requires_grad_()
+  skip <- large_image(2)
+  changes <- list(
+    function(up, joined) NULL,
+    function(up, joined) joined$mul_(3),
+    function(up, joined) joined[, 1, , ]$fill_(7),
+    function(up, joined) up$add_(1)
+  )
+  for (change in changes) {
+    expect_same_both_ways({
+      up <- x * 2
+      joined <- torch_cat(list(up, skip), dim = 2)
+      with_no_grad(change(up, joined))
+      list(as_array(joined$detach()), as_array(up$detach()), as_array(torch_relu(up)$detach()))
+    })
+  }
+})
+
+test_that("an image joined twice, or used after the join, gives the same gradients", {
+  torch_manual_seed(1)
+  x <- large_image(3)$requires_grad_()
+  expect_same_both_ways({
+    x$grad <- NULL
+    up <- x * 2
+    twice <- torch_cat(list(up, up), dim = 2)
+    again <- torch_cat(list(up, twice[, 1:2, , ]), dim = 2)
+    (again$square()$sum() + nnf_relu6(up)$sum() + twice$sum())$backward()
+    as_array(x$grad)
+  })
+})

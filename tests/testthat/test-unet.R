@@ -104,3 +104,36 @@ test_that("training leaves memory flat", {
   expect_lte(max(in_use[101:200]), max(in_use[1:100]) * 1.05)
   if (watch_resident) expect_lte(resident[[200]], resident[[10]] * 1.05)
 })
+
+# What a step cannot do without, in bytes: input and target; of each convolution in the decoder the input; a bit for
+# each element of a rectifier; the logits and their gradient.
+needed_bytes <- function(batch, size) {
+  up <- 8 * size^2
+  joined <- (8 + 3) * size^2
+  kept <- 4 * (up + joined + 8 * (size / 2)^2) + 2 * up / 8
+  batch * (kept + 3 * 4 * size^2 + 8 * size^2 + 2 * 4 * 3 * size^2)
+}
+
+test_that("a training step takes little more memory than what backward must keep", {
+  torch_manual_seed(1)
+  net <- small_unet()
+  for (p in net$down$parameters) p$requires_grad_(FALSE)
+  optimizer <- optim_adam(net$up$parameters, lr = 1e-3)
+  loss_fn <- nn_cross_entropy_loss()
+  size <- 192
+  batches <- c(16, 32) # less is not worth a collection
+  peak <- vapply(batches, function(batch) {
+    x <- torch_randn(batch, 3, size, size)
+    y <- torch_randint(1, 4, size = c(batch, size, size), dtype = torch_long())
+    gc()
+    .Call(cdr_memory_control, NULL, FALSE, TRUE)
+    for (step in 1:4) {
+      optimizer$zero_grad()
+      loss_fn(net(x), y)$backward()
+      optimizer$step()
+    }
+    candela_info()$memory[["peak"]]
+  }, 0)
+  expect_lt(peak[[1]], 1.1 * needed_bytes(batches[[1]], size))
+  expect_lt(peak[[2]], 1.1 * needed_bytes(batches[[2]], size))
+})
