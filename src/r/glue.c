@@ -257,6 +257,8 @@ SEXP cdr_batch_ends(void)
     growth = GROWTH;
     if (cd_memory_count().in_use > before_batch + WORTH_COLLECTING) {
         collect_young();
+    } else {
+        cdr_collect_if_needed();
     }
     size_t in_use = cd_memory_count().in_use;
     least = in_use < least ? in_use : least;

@@ -71,3 +71,24 @@ test_that("a download appears complete or not at all", {
   expect_equal(oxford_pet_dataset(target)[1], oxford_pet_dataset(root)[1])
   expect_equal(list.files(target), "oxford-pet")
 })
+
+test_that("items of a loader are those read one by one, and memory does not grow from batch to batch", {
+  root <- withr::local_tempdir()
+  synthetic_pets(root, n = 16, seed = 3)
+  pets <- oxford_pet_dataset(root,
+    split = "train",
+    transform = function(x) x %>% transform_to_tensor() %>% transform_resize(c(160, 160)),
+    target_transform = function(y) transform_resize(torch_tensor(y, dtype = torch_long()), c(160, 160), 0)
+  )
+  loader <- dataloader(pets, batch_size = 4)
+  first <- dataloader_next(dataloader_make_iter(loader))
+  expect_identical(as_array(first$x[3, ..]), as_array(pets[3]$x))
+  expect_identical(as_array(first$y[3, ..]), as_array(pets[3]$y))
+  read_all <- function() {
+    batch_of <- dataloader_make_iter(loader)
+    while (!is.null(dataloader_next(batch_of))) NULL
+    candela_info()$memory[["in_use"]]
+  }
+  in_use <- replicate(40, read_all())
+  expect_lt(max(in_use), in_use[[1]] + 450 * 2^20)
+})
