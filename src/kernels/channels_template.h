@@ -26,6 +26,17 @@ channels_store(float *p, VEC v, const int part, VEC_MASK mask, cdk_activation ac
     }
 }
 
+#define DEPTHWISE_EACH(X) X(0) X(1) X(2) X(3) X(4) X(5)
+#define DEPTHWISE_DECLARE(i) VEC a##i = bias;
+#define DEPTHWISE_STEP(i)                                                        \
+    if (pixels > i) {                                                            \
+        a##i = VEC_FMA(channels_load(p + i * x_pixel, part, mask), w_tap, a##i); \
+    }
+#define DEPTHWISE_STORE(i)                                                          \
+    if (pixels > i) {                                                               \
+        channels_store(y + i * y_pixel, a##i, part, mask, row->activation, stream); \
+    }
+
 /* One vector of channels of `pixels` (at most six, a constant) neighbouring pixels. */
 static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_pixels(const cdk_depthwise *row, float *y,
                                                                   const float *x, const float *w, VEC bias,
@@ -35,29 +46,17 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_pixels(const cdk_dept
     const ptrdiff_t x_pixel = row->x_pixel, y_pixel = row->y_pixel;
     const int stream = row->stream && VEC_WIDTH % CDK_LINE_FLOATS == 0 && y_pixel % CDK_LINE_FLOATS == 0 &&
                        (uintptr_t)y % (CDK_LINE_FLOATS * sizeof(float)) == 0;
-    VEC a0 = bias, a1 = bias, a2 = bias, a3 = bias, a4 = bias, a5 = bias;
+    DEPTHWISE_EACH(DEPTHWISE_DECLARE)
     for (int64_t tap = 0; tap < row->taps; tap++) {
         const float *p = x + row->x_tap[tap];
         const VEC w_tap = channels_load(w + row->w_tap[tap], part, mask);
-        a0 = VEC_FMA(channels_load(p, part, mask), w_tap, a0);
-        if (pixels > 1) {
-            a1 = VEC_FMA(channels_load(p + x_pixel, part, mask), w_tap, a1);
-            a2 = VEC_FMA(channels_load(p + 2 * x_pixel, part, mask), w_tap, a2);
-            a3 = VEC_FMA(channels_load(p + 3 * x_pixel, part, mask), w_tap, a3);
-            a4 = VEC_FMA(channels_load(p + 4 * x_pixel, part, mask), w_tap, a4);
-            a5 = VEC_FMA(channels_load(p + 5 * x_pixel, part, mask), w_tap, a5);
+        DEPTHWISE_EACH(DEPTHWISE_STEP)
+        if (pixels == PIXELS_AT_ONCE) {
             CDK_PREFETCH(p + PIXELS_AT_ONCE * x_pixel);
             CDK_PREFETCH(p + (PIXELS_AT_ONCE + 3) * x_pixel);
         }
     }
-    channels_store(y, a0, part, mask, row->activation, stream);
-    if (pixels > 1) {
-        channels_store(y + y_pixel, a1, part, mask, row->activation, stream);
-        channels_store(y + 2 * y_pixel, a2, part, mask, row->activation, stream);
-        channels_store(y + 3 * y_pixel, a3, part, mask, row->activation, stream);
-        channels_store(y + 4 * y_pixel, a4, part, mask, row->activation, stream);
-        channels_store(y + 5 * y_pixel, a5, part, mask, row->activation, stream);
-    }
+    DEPTHWISE_EACH(DEPTHWISE_STORE)
 }
 
 static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_vector(const cdk_depthwise *row, int64_t i,
@@ -89,8 +88,24 @@ static TILE_TARGET void depthwise(const cdk_depthwise *row)
     for (; i + PIXELS_AT_ONCE <= row->pixels; i += PIXELS_AT_ONCE) {
         depthwise_channels(row, i, PIXELS_AT_ONCE);
     }
-    for (; i < row->pixels; i++) {
+    switch (row->pixels - i) {
+    case 5:
+        depthwise_channels(row, i, 5);
+        break;
+    case 4:
+        depthwise_channels(row, i, 4);
+        break;
+    case 3:
+        depthwise_channels(row, i, 3);
+        break;
+    case 2:
+        depthwise_channels(row, i, 2);
+        break;
+    case 1:
         depthwise_channels(row, i, 1);
+        break;
+    default:
+        break;
     }
 }
 
@@ -281,6 +296,10 @@ static TILE_TARGET void move_out(float *to, const float *from, int64_t n)
 }
 
 #undef PIXELS_AT_ONCE
+#undef DEPTHWISE_EACH
+#undef DEPTHWISE_DECLARE
+#undef DEPTHWISE_STEP
+#undef DEPTHWISE_STORE
 #undef DOTS_EACH
 #undef DOTS_AT_ONCE
 #undef DOTS_DECLARE
