@@ -18,6 +18,8 @@
 #define DENSE_BLOCK_BYTES (256 * 1024)
 /* Bands wanted at least where their number must not depend on the threads. */
 #define DENSE_ITEMS 16
+/* Bands a thread takes one after the other where there are many: it fetches the next one meanwhile. */
+#define DENSE_TOGETHER 4
 /* Weights a thread should have to pack. */
 #define PACK_GRAIN 16384
 /* Products summed in a register before they are added to y: rounding errors grow with the length of such a
@@ -42,6 +44,13 @@ typedef struct dense {
     int64_t row_length;       /* elements of a row of what is read */
     int64_t shift_h, shift_w; /* offset of the first row and column of what is read */
 } dense;
+
+/* Rows first .. last of a phase, and the input that is needed next (or NULL): a row's share is fetched while
+ * a row is computed. */
+typedef struct row_range {
+    int64_t first, last;
+    const float *next;
+} row_range;
 
 typedef struct phase {
     int64_t h, w; /* of the axes */
@@ -226,43 +235,64 @@ static cdk_tile make_tile(const dense *d, const phase *p, int64_t group, const c
     };
 }
 
-/* Rows j0 .. j1 of a phase by tiles, part of the runs. The first block reads x from memory: while it computes
- * a row, the next one is fetched. */
+/* Floats of x that the rows of a phase read, for each of them. */
+static int64_t fresh_input(const dense *d)
+{
+    return d->taps->h.in_step * d->taps->w.inputs * d->taps->in_channels;
+}
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Elements to fetch at a step, so that enough is fetched: a power of two, at most a line. */
+static int64_t fetch_step(int64_t floats, int64_t steps)
+{
+    int64_t step = 1;
+    while (step < CDK_LINE_FLOATS && step * steps < floats) {
+        step *= 2;
+    }
+    return step;
+}
+
+/* Part of the runs of a phase. */
 static void convolve_rows(const dense *d, const phase *p, const cdk_column_block *block, cdk_tile tile,
-                          int64_t j0, int64_t j1, int fetch)
+                          const row_range *rows, int thin)
 {
     const cdk_taps *taps = d->taps;
-    const int64_t cols = cdk_axis_count(&taps->w, p->w);
-    const ptrdiff_t y_step = taps->h.out_step * taps->w.outputs * taps->out_channels;
-    const ptrdiff_t x_step = taps->h.in_step * d->row_length;
+    const int64_t cols = cdk_axis_count(&taps->w, p->w), fresh = fresh_input(d);
+    const int64_t tiles = thin ? ceil_div(cols, CDK_THIN_PIXELS) * ceil_div(tile.length, d->isa->thin_width)
+                               : ceil_div(cols, block->kind->rows) * tile.length;
     float *y = tile.y + p->h * taps->w.outputs * taps->out_channels;
-    const float *x = tile.x;
-    tile.ahead_step = CDK_LINE_FLOATS;
-    for (int64_t j = j0; j < j1; j++, y += y_step, x += x_step) {
+    const float *x = tile.x, *next = rows->next;
+    tile.ahead_step = fetch_step(fresh, tiles * tile.runs);
+    for (int64_t j = rows->first; j < rows->last; j++) {
         tile.y = y;
         tile.x = x;
-        tile.ahead = fetch ? x + x_step : NULL;
-        cdk_tile_strip(block, &tile, cols);
+        tile.ahead = next;
+        if (thin) {
+            d->isa->thin(&tile, cols);
+        } else {
+            cdk_tile_strip(block, &tile, cols);
+        }
+        y += taps->h.out_step * taps->w.outputs * taps->out_channels;
+        x += taps->h.in_step * d->row_length;
+        next = next ? next + fresh : NULL;
     }
 }
 
-static void convolve_thin(const dense *d, const phase *p, cdk_tile tile, int64_t j0, int64_t j1)
+static void convolve_thin(const dense *d, const phase *p, const cdk_column_block *block, cdk_tile tile,
+                          const row_range *rows)
 {
-    const cdk_taps *taps = d->taps;
-    float *y = tile.y + p->h * taps->w.outputs * taps->out_channels;
-    const float *x = tile.x;
-    tile.w_step = p->taps_h * p->taps_w * taps->in_group;
+    tile.w_step = p->taps_h * p->taps_w * d->taps->in_group;
     tile.w_unit = 1;
-    for (int64_t j = j0; j < j1; j++) {
-        tile.y = y + (j - j0) * taps->h.out_step * taps->w.outputs * taps->out_channels;
-        tile.x = x + (j - j0) * taps->h.in_step * d->row_length;
-        d->isa->thin(&tile, cdk_axis_count(&taps->w, p->w));
-    }
+    convolve_rows(d, p, block, tile, rows, 1);
 }
 
 /* By parts of at most DENSE_STEPS: some runs, or steps t of one run. */
 static void convolve_parts(const dense *d, const phase *p, const cdk_column_block *block, cdk_tile tile,
-                           int64_t j0, int64_t j1, int fetch)
+                           row_range rows)
 {
     const int64_t together = max_int64(1, DENSE_STEPS / max_int64(p->length, 1));
     const float *x = tile.x, *w = tile.w;
@@ -279,58 +309,78 @@ static void convolve_parts(const dense *d, const phase *p, const cdk_column_bloc
         run += t == 0 ? tile.runs : 0;
         tile.activation = run == p->runs ? d->activation : CDK_ACTIVATION_NONE;
         tile.stream = run == p->runs && !tile.accumulate && d->stream;
-        convolve_rows(d, p, block, tile, j0, j1, fetch);
+        convolve_rows(d, p, block, tile, &rows, 0);
         tile.bias = NULL;
         tile.accumulate = 1;
-        fetch = 0;
+        rows.next = NULL;
     } while (run < p->runs);
 }
 
-/* All of y for rows j0 .. j1 of every phase; y and x are their first rows. */
-static void convolve_phases(const dense *d, float *y, const float *x, int64_t j0, int64_t j1)
+/* All of y for some rows of every phase; y and x are their first rows. */
+static void convolve_phases(const dense *d, float *y, const float *x, const row_range *rows)
 {
     const cdk_taps *taps = d->taps;
     for (int64_t index = 0; index < phase_count(taps); index++) {
         const phase p = make_phase(taps, index);
-        const int64_t last = min_int64(j1, cdk_axis_count(&taps->h, p.h));
+        row_range own = *rows;
+        own.last = min_int64(rows->last, cdk_axis_count(&taps->h, p.h));
         for (int64_t i = 0; i < taps->groups * d->columns.count; i++) {
             const cdk_column_block block = cdk_columns_get(&d->columns, i % d->columns.count);
             const cdk_tile tile = make_tile(d, &p, i / d->columns.count, &block, y, x);
+            own.next = index == 0 && i == 0 ? rows->next : NULL;
             if (is_thin(d, &p, &block)) {
-                convolve_thin(d, &p, tile, j0, last);
+                convolve_thin(d, &p, &block, tile, &own);
             } else {
-                convolve_parts(d, &p, &block, tile, j0, last, index == 0 && i == 0 && !d->scratch);
+                convolve_parts(d, &p, &block, tile, own);
             }
         }
     }
 }
 
-static void convolve_band(const dense *d, int64_t item, int thread)
+static const float *input_row(const dense *d, int64_t item, int64_t row)
+{
+    const cdk_taps *taps = d->taps;
+    const int64_t n = item / d->bands, j = item % d->bands * d->band_rows + row;
+    return d->x + (n * taps->h.inputs + j * taps->h.in_step) * taps->w.inputs * taps->in_channels;
+}
+
+/* What is read from memory next: the row behind, or all of the next band, which is copied before it is used.
+ */
+static const float *input_ahead(const dense *d, int64_t item, int64_t last_item)
+{
+    if (!d->scratch) {
+        return input_row(d, item, 1);
+    }
+    return item + 1 < last_item ? input_row(d, item + 1, 0) : NULL;
+}
+
+static void convolve_band(const dense *d, int64_t item, const float *next, int thread)
 {
     const cdk_taps *taps = d->taps;
     const int64_t n = item / d->bands, j0 = item % d->bands * d->band_rows;
-    const int64_t j1 = min_int64(j0 + d->band_rows, d->rows);
-    const float *x = d->x + (n * taps->h.inputs + j0 * taps->h.in_step) * d->row_length;
+    const row_range rows = {j0, min_int64(j0 + d->band_rows, d->rows), next};
+    const float *x = input_row(d, item, 0);
     if (d->scratch) {
         float *scratch = d->scratch + thread * d->scratch_rows * d->row_length;
-        const int64_t rows = (j1 - j0 - 1) * taps->h.in_step + taps->h.high - taps->h.low + 1;
-        fill_scratch(d, scratch, n, j0 * taps->h.in_step + d->shift_h, rows);
+        const int64_t count = (rows.last - j0 - 1) * taps->h.in_step + taps->h.high - taps->h.low + 1;
+        fill_scratch(d, scratch, n, j0 * taps->h.in_step + d->shift_h, count);
         x = scratch;
     }
     float *y = d->y + (n * taps->h.outputs + j0 * taps->h.out_step) * taps->w.outputs * taps->out_channels;
     if (d->moments) {
         float *block = cdk_moments_block(d->moments, thread, y);
-        convolve_phases(d, block, x, j0, j1);
-        cdk_moments_finish(d->moments, item, 1, thread, y, block, (j1 - j0) * taps->w.outputs);
+        convolve_phases(d, block, x, &rows);
+        cdk_moments_finish(d->moments, item, 1, thread, y, block, (rows.last - j0) * taps->w.outputs);
     } else {
-        convolve_phases(d, y, x, j0, j1);
+        convolve_phases(d, y, x, &rows);
     }
 }
 
 static void convolve_bands(void *context, int64_t begin, int64_t end, int thread)
 {
+    const dense *d = context;
     for (int64_t item = begin; item < end; item++) {
-        convolve_band(context, item, thread);
+        convolve_band(d, item, input_ahead(d, item, end), thread);
     }
 }
 
@@ -396,7 +446,8 @@ static void run(dense *d)
     const int serial = taps->N * d->rows * d->cols * weights <= CDK_SERIAL_WORK;
     make_runs(d);
     cd_parallel_for(panels, 1 + PACK_GRAIN * panels / weights, pack_panels, d);
-    cd_parallel_chunks(items, serial ? items : 1, convolve_bands, d);
+    const int64_t together = max_int64(1, min_int64(DENSE_TOGETHER, items / (8 * cd_threads())));
+    cd_parallel_chunks(items, serial ? items : together, convolve_bands, d);
 }
 
 static cd_status run_with_moments(dense *d, const cdk_conv_finish *finish, cd_error *err)

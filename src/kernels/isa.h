@@ -87,6 +87,7 @@ typedef struct cdk_channel_dots {
 #define CDK_SERIAL_WORK (256 * 1024)
 
 #define CDK_THIN_COLUMNS 4
+#define CDK_THIN_PIXELS 3 /* at once */
 
 /* Floats of a cache line. */
 #define CDK_LINE_FLOATS 16

@@ -5,8 +5,6 @@
 
 #include <math.h>
 
-#define THIN_PIXELS 3
-
 #define THIN_EACH(X) \
     X(0, 0) X(0, 1) X(0, 2) X(0, 3) X(1, 0) X(1, 1) X(1, 2) X(1, 3) X(2, 0) X(2, 1) X(2, 2) X(2, 3)
 #define THIN_DECLARE(i, k) VEC a##i##k = VEC_ZERO();
@@ -50,7 +48,8 @@ static inline float thin_finish(float sum, int k, const cdk_tile *tile)
 }
 
 static inline CDK_ALWAYS_INLINE TILE_TARGET void thin_pixels(const cdk_tile *tile, float *y, const float *x,
-                                                             const int pixels, const int columns)
+                                                             const float *ahead, const int pixels,
+                                                             const int columns)
 {
     const ptrdiff_t x_row = tile->x_row, w_step = tile->w_step;
     const int rest = (int)(tile->length % VEC_WIDTH);
@@ -59,6 +58,8 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void thin_pixels(const cdk_tile *til
     for (int64_t run = 0; run < tile->runs; run++) {
         const float *p = x + tile->x_run[run], *w = tile->w + tile->w_run[run];
         for (int64_t t = tile->length / VEC_WIDTH; t > 0; t--) {
+            CDK_PREFETCH(ahead);
+            ahead += tile->ahead_step;
             THIN_VECTOR(VEC_LOAD)
             p += VEC_WIDTH;
             w += VEC_WIDTH;
@@ -76,12 +77,20 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void thin_pixels(const cdk_tile *til
 static inline CDK_ALWAYS_INLINE TILE_TARGET void thin_columns(const cdk_tile *tile, int64_t n,
                                                               const int columns)
 {
-    int64_t i = 0;
-    for (; i + THIN_PIXELS <= n; i += THIN_PIXELS) {
-        thin_pixels(tile, tile->y + i * tile->y_row, tile->x + i * tile->x_row, THIN_PIXELS, columns);
+    const float *x = tile->x, *ahead = tile->ahead ? tile->ahead : tile->w;
+    float *y = tile->y;
+    const ptrdiff_t fetched = tile->runs * (tile->length / VEC_WIDTH) * tile->ahead_step;
+    int64_t left = n;
+    for (; left >= CDK_THIN_PIXELS; left -= CDK_THIN_PIXELS) {
+        thin_pixels(tile, y, x, ahead, CDK_THIN_PIXELS, columns);
+        y += CDK_THIN_PIXELS * tile->y_row;
+        x += CDK_THIN_PIXELS * tile->x_row;
+        ahead += tile->ahead ? fetched : 0;
     }
-    for (; i < n; i++) {
-        thin_pixels(tile, tile->y + i * tile->y_row, tile->x + i * tile->x_row, 1, columns);
+    for (; left > 0; left--) {
+        thin_pixels(tile, y, x, ahead, 1, columns);
+        y += tile->y_row;
+        x += tile->x_row;
     }
 }
 
@@ -102,7 +111,6 @@ static TILE_TARGET void thin(const cdk_tile *tile, int64_t n)
     }
 }
 
-#undef THIN_PIXELS
 #undef THIN_EACH
 #undef THIN_DECLARE
 #undef THIN_STEP
