@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/memory.h"
 #include "r/registry.h"
@@ -18,6 +19,9 @@ static SEXP namespace_env = NULL;
 #define OLD_BATCHES ((size_t)256 << 20)
 /* Growth while the items of a batch are read and transformed. */
 #define BATCH_GROWTH ((size_t)512 << 20)
+/* Of the time that passes, all generations are collected in no more than this part, unless what is in use has
+ * doubled. */
+#define FULL_COLLECTION_PART 10
 /* Backward collects first when at least this is in use: less is not worth a millisecond. */
 #define WORTH_COLLECTING ((size_t)64 << 20)
 
@@ -187,10 +191,11 @@ static size_t an_eighth_more(size_t bytes)
  * training step. So a forward pass that needs no more than the last one is left alone, everything young is
  * collected at its end, and the old generations only when more is left there than usual. */
 static struct {
-    size_t after_collection[2]; /* in use then, without and with recording; without, the least since */
-    size_t forward_limit;       /* what the last forward pass reached, if most of it was not garbage */
-    size_t usual_graph;         /* in use when a graph is complete, garbage collected */
-    size_t full_limit;          /* outside of training, when to collect all generations */
+    size_t after_collection[2];    /* in use then, without and with recording; without, the least since */
+    size_t forward_limit;          /* what the last forward pass reached, if most of it was not garbage */
+    size_t usual_graph;            /* in use when a graph is complete, garbage collected */
+    size_t full_limit;             /* outside of training, when to collect all generations */
+    clock_t full_ended, full_took; /* the last collection of all generations before a backward */
 } collections = {.full_limit = 4 * GROWTH};
 
 static void collect(void)
@@ -216,12 +221,32 @@ void cdr_collect_if_needed(void)
     }
 }
 
-/* Follows what graphs need: up at once, down slowly, so that batches of changing size do not look like
- * garbage. */
-static void remember_graph(size_t in_use)
+/* Follows what graphs need: down slowly, so that batches of changing size do not look like garbage, and up
+ * where nothing in use is garbage. */
+static void remember_graph(size_t in_use, bool all_collected)
 {
     size_t *usual = &collections.usual_graph;
-    *usual = in_use > *usual ? in_use : *usual - (*usual - in_use) / 8;
+    if (in_use < *usual) {
+        *usual -= (*usual - in_use) / 8;
+    } else if (all_collected) {
+        *usual = in_use;
+    }
+}
+
+static bool full_collection_pays(size_t in_use)
+{
+    const size_t usual = collections.usual_graph;
+    const clock_t passed = clock() - collections.full_ended;
+    return in_use > 2 * usual ||
+           (in_use > an_eighth_more(usual) && passed > FULL_COLLECTION_PART * collections.full_took);
+}
+
+static void collect_all_generations(void)
+{
+    const clock_t start = clock();
+    R_gc();
+    collections.full_ended = clock();
+    collections.full_took = collections.full_ended - start;
 }
 
 void cdr_collect_before_backward(void)
@@ -231,11 +256,12 @@ void cdr_collect_before_backward(void)
         return;
     }
     collect_young();
-    if (cd_memory_count().in_use > an_eighth_more(collections.usual_graph)) {
-        R_gc();
+    const bool all = full_collection_pays(cd_memory_count().in_use);
+    if (all) {
+        collect_all_generations();
     }
     const size_t after = cd_memory_count().in_use;
-    remember_graph(after);
+    remember_graph(after, all);
     collections.after_collection[1] = after;
     collections.forward_limit = before - after < after / 2 ? an_eighth_more(before) : 0;
 }
