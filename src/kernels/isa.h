@@ -81,7 +81,7 @@ typedef struct cdk_channel_dots {
 } cdk_channel_dots;
 
 /* Outputs of more bytes than this are written past the caches: the next reader would not find them there. */
-#define CDK_STREAM_BYTES (16 * 1024 * 1024)
+#define CDK_STREAM_BYTES (8 * 1024 * 1024)
 
 /* Multiply-adds below which a second thread costs more than it gives. */
 #define CDK_SERIAL_WORK (256 * 1024)
