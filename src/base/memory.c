@@ -35,7 +35,7 @@ typedef struct header {
 #define SMALLEST_REST ((size_t)1 << 18)
 /* Free spans may hold memory up to this part of what was in use at most; beyond it goes back to the system
  * before fresh memory is touched. */
-#define SPARE_PART 8
+#define SPARE_PART 3
 
 static struct {
     header *small_list[CLASS_COUNT];
