@@ -115,11 +115,6 @@ static cd_status resize(cd_tensor *y, const cd_tensor *x, const resizing *r, con
     return CD_OK;
 }
 
-static bool is_interleaved(const cd_tensor *x)
-{
-    return cd_tensor_is_picture(x) || cd_tensor_preferred_layout(x) == CD_CHANNELS_LAST;
-}
-
 static cd_status resize_bytes(cd_call *call, const cd_tensor *bytes, cd_error *err)
 {
     resizing r;
@@ -134,7 +129,7 @@ static cd_status resize_bytes(cd_call *call, const cd_tensor *bytes, cd_error *e
 /* x itself where it lies as its output will, else a row-major copy. */
 static cd_status ordered(cd_tensor **as, cd_tensor *x, cd_error *err)
 {
-    if (is_interleaved(x)) {
+    if (cd_tensor_is_interleaved(x)) {
         *as = cd_tensor_retain(x);
         return CD_OK;
     }
@@ -146,13 +141,14 @@ static cd_status interpolate_forward(cd_call *call, cd_error *err)
     cd_tensor *x = NULL;
     resizing r = {0};
     const cd_tensor *bytes = cd_picture_bytes(call->in[0]);
-    if (bytes != NULL && is_interleaved(call->in[0]) && (cdk_interpolation)call->attr[MODE] == CDK_BILINEAR) {
+    if (bytes != NULL && cd_tensor_is_interleaved(call->in[0]) &&
+        (cdk_interpolation)call->attr[MODE] == CDK_BILINEAR) {
         return resize_bytes(call, bytes, err);
     }
     CD_TRY(cd_tensor_force(call->in[0], err));
     cd_status status = ordered(&x, call->in[0], err);
     if (status == CD_OK) {
-        status = resizing_make(&r, x, is_interleaved(x), call->attr, err);
+        status = resizing_make(&r, x, cd_tensor_is_interleaved(x), call->attr, err);
     }
     if (status == CD_OK) {
         status = resize(call->out[0], x, &r, call->attr, err);

@@ -21,8 +21,7 @@ static picture_sizes sizes_of(const cd_tensor *x)
 
 static bool is_interleaved(const cd_tensor *x)
 {
-    return (cd_tensor_is_picture(x) || cd_tensor_preferred_layout(x) == CD_CHANNELS_LAST) &&
-           x->shape[x->ndim - 3] <= CDK_STANDARDISE_CHANNELS;
+    return cd_tensor_is_interleaved(x) && x->shape[x->ndim - 3] <= CDK_STANDARDISE_CHANNELS;
 }
 
 static cd_status standardise_shape(cd_call *call, cd_error *err)

@@ -363,6 +363,17 @@ cd_status cd_memory_size(size_t *bytes, size_t a, size_t b, size_t c, cd_error *
     return CD_OK;
 }
 
+cd_status cd_memory_floats(float **block, int64_t a, int64_t b, int64_t c, cd_error *err)
+{
+    void *memory = NULL;
+    size_t bytes = 0;
+    CD_TRY(cd_memory_size(&bytes, (size_t)a, (size_t)b, (size_t)c, err));
+    CD_TRY(cd_memory_size(&bytes, bytes, sizeof(float), 1, err));
+    CD_TRY(cd_memory_alloc(&memory, bytes, err));
+    *block = memory;
+    return CD_OK;
+}
+
 cd_memory_counters cd_memory_count(void)
 {
     return pool.count;

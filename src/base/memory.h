@@ -29,6 +29,9 @@ void cd_memory_trim(void);
 /* a * b * c in *bytes, or CD_EALLOC when it overflows. */
 cd_status cd_memory_size(size_t *bytes, size_t a, size_t b, size_t c, cd_error *err);
 
+/* A block of a * b * c floats, as cd_memory_alloc. */
+cd_status cd_memory_floats(float **block, int64_t a, int64_t b, int64_t c, cd_error *err);
+
 typedef struct cd_memory_counters {
     size_t in_use; /* bytes of blocks handed out */
     size_t cached; /* bytes of blocks waiting in the pool */

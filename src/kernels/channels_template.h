@@ -26,6 +26,22 @@ channels_store(float *p, VEC v, const int part, VEC_MASK mask, cdk_activation ac
     }
 }
 
+/* `call` for each vector of `channels` channels, from channel c on; part and mask are constants to it. */
+#define CHANNELS_EACH_VECTOR(channels, call)                          \
+    {                                                                 \
+        int64_t c = 0;                                                \
+        for (; c + VEC_WIDTH <= (channels); c += VEC_WIDTH) {         \
+            const int part = 0;                                       \
+            const VEC_MASK mask = VEC_MAKE_MASK(VEC_WIDTH);           \
+            call;                                                     \
+        }                                                             \
+        if (c < (channels)) {                                         \
+            const int part = 1;                                       \
+            const VEC_MASK mask = VEC_MAKE_MASK((int)((channels)-c)); \
+            call;                                                     \
+        }                                                             \
+    }
+
 #define DEPTHWISE_EACH(X) X(0) X(1) X(2) X(3) X(4) X(5)
 #define DEPTHWISE_DECLARE(i) VEC a##i = bias;
 #define DEPTHWISE_STEP(i)                                                        \
@@ -72,14 +88,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_vector(const cdk_dept
 static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_channels(const cdk_depthwise *row, int64_t i,
                                                                     const int pixels)
 {
-    const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
-    int64_t c = 0;
-    for (; c + VEC_WIDTH <= row->channels; c += VEC_WIDTH) {
-        depthwise_vector(row, i, c, pixels, 0, whole);
-    }
-    if (c < row->channels) {
-        depthwise_vector(row, i, c, pixels, 1, VEC_MAKE_MASK((int)(row->channels - c)));
-    }
+    CHANNELS_EACH_VECTOR(row->channels, depthwise_vector(row, i, c, pixels, part, mask))
 }
 
 static TILE_TARGET void depthwise(const cdk_depthwise *row)
@@ -151,14 +160,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void dots_vector(const cdk_channel_d
 static inline CDK_ALWAYS_INLINE TILE_TARGET void dots_taps(const cdk_channel_dots *dots, const int rows,
                                                            const int columns)
 {
-    const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
-    int64_t c = 0;
-    for (; c + VEC_WIDTH <= dots->channels; c += VEC_WIDTH) {
-        dots_vector(dots, c, rows, columns, 0, whole);
-    }
-    if (c < dots->channels) {
-        dots_vector(dots, c, rows, columns, 1, VEC_MAKE_MASK((int)(dots->channels - c)));
-    }
+    CHANNELS_EACH_VECTOR(dots->channels, dots_vector(dots, c, rows, columns, part, mask))
 }
 
 static inline CDK_ALWAYS_INLINE TILE_TARGET void dots_rows(const cdk_channel_dots *dots, const int rows)
@@ -217,14 +219,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void sum_channels(float *sum, const 
 static TILE_TARGET void channel_sum(float *sum, const float *x, ptrdiff_t x_pixel, int64_t pixels,
                                     int64_t channels)
 {
-    const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
-    int64_t c = 0;
-    for (; c + VEC_WIDTH <= channels; c += VEC_WIDTH) {
-        sum_channels(sum + c, x + c, x_pixel, pixels, 0, whole);
-    }
-    if (c < channels) {
-        sum_channels(sum + c, x + c, x_pixel, pixels, 1, VEC_MAKE_MASK((int)(channels - c)));
-    }
+    CHANNELS_EACH_VECTOR(channels, sum_channels(sum + c, x + c, x_pixel, pixels, part, mask))
 }
 
 #define MOMENTS_EACH(X) X(0) X(1) X(2) X(3)

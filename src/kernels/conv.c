@@ -48,13 +48,6 @@ static cd_status check(const cdk_conv *conv, cd_error *err)
     return CD_OK;
 }
 
-/* A 1 x 1 convolution that reads every pixel once is a matrix product. */
-static int is_product(const cdk_conv *conv)
-{
-    return conv->R == 1 && conv->S == 1 && conv->stride_h == 1 && conv->stride_w == 1 && conv->pad_top == 0 &&
-           conv->pad_left == 0 && conv->OH == conv->H && conv->OW == conv->W && conv->groups == 1;
-}
-
 static int is_depthwise(const cdk_conv *conv)
 {
     return conv->groups == conv->C && conv->groups == conv->K;
@@ -102,7 +95,8 @@ static cd_status convolve(float *y, const float *x, const float *w, const float 
     if (conv->N == 0) {
         return CD_OK;
     }
-    if (is_product(conv)) {
+    const int is_product = conv->groups == 1 && cdk_conv_is_pointwise(conv);
+    if (is_product) {
         return multiply_pixels(y, x, w, bias, conv, backward, finish, err);
     }
     CD_TRY(cdk_taps_make(&taps, conv, backward, err));

@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "kernels/columns.h"
 #include "kernels/moments.h"
+#include "kernels/sizes.h"
 
 /* Bytes of input a band should read: half of a common second-level cache. */
 #define DENSE_BAND_BYTES (256 * 1024)
@@ -58,16 +59,6 @@ typedef struct phase {
     int64_t before; /* taps of all phases before */
     int64_t runs, length;
 } phase;
-
-static int64_t min_int64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max_int64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 
 /* Taps side by side read one contiguous run where a pixel's channels are all of one group. */
 static int side_by_side(const cdk_taps *taps, int64_t w)
@@ -192,9 +183,9 @@ static void fill_scratch(const dense *d, float *scratch, int64_t n, int64_t h0, 
 {
     const cdk_taps *taps = d->taps;
     const int64_t C = taps->in_channels, W = taps->w.inputs;
-    const int64_t left = min_int64(max_int64(-d->shift_w, 0), d->scratch_w);
-    const int64_t skip = max_int64(d->shift_w, 0);
-    const int64_t middle = max_int64(0, min_int64(W - skip, d->scratch_w - left));
+    const int64_t left = cdk_min(cdk_max(-d->shift_w, 0), d->scratch_w);
+    const int64_t skip = cdk_max(d->shift_w, 0);
+    const int64_t middle = cdk_max(0, cdk_min(W - skip, d->scratch_w - left));
     const int64_t right = d->scratch_w - left - middle;
     for (int64_t i = 0; i < rows; i++, scratch += d->row_length) {
         const int64_t h = h0 + i;
@@ -294,14 +285,14 @@ static void convolve_thin(const dense *d, const phase *p, const cdk_column_block
 static void convolve_parts(const dense *d, const phase *p, const cdk_column_block *block, cdk_tile tile,
                            row_range rows)
 {
-    const int64_t together = max_int64(1, DENSE_STEPS / max_int64(p->length, 1));
+    const int64_t together = cdk_max(1, DENSE_STEPS / cdk_max(p->length, 1));
     const float *x = tile.x, *w = tile.w;
     int64_t run = 0, t = 0;
     do {
         const int64_t parts = (p->length - t + DENSE_STEPS - 1) / DENSE_STEPS;
         tile.x = x + t;
         tile.w = w + t * tile.w_step;
-        tile.runs = min_int64(together, p->runs - run);
+        tile.runs = cdk_min(together, p->runs - run);
         tile.length = parts > 1 ? (p->length - t + parts - 1) / parts : p->length - t;
         tile.x_run = d->x_run + p->before + run;
         tile.w_run = d->w_run + p->before + run;
@@ -323,7 +314,7 @@ static void convolve_phases(const dense *d, float *y, const float *x, const row_
     for (int64_t index = 0; index < phase_count(taps); index++) {
         const phase p = make_phase(taps, index);
         row_range own = *rows;
-        own.last = min_int64(rows->last, cdk_axis_count(&taps->h, p.h));
+        own.last = cdk_min(rows->last, cdk_axis_count(&taps->h, p.h));
         for (int64_t i = 0; i < taps->groups * d->columns.count; i++) {
             const cdk_column_block block = cdk_columns_get(&d->columns, i % d->columns.count);
             const cdk_tile tile = make_tile(d, &p, i / d->columns.count, &block, y, x);
@@ -358,7 +349,7 @@ static void convolve_band(const dense *d, int64_t item, const float *next, int t
 {
     const cdk_taps *taps = d->taps;
     const int64_t n = item / d->bands, j0 = item % d->bands * d->band_rows;
-    const row_range rows = {j0, min_int64(j0 + d->band_rows, d->rows), next};
+    const row_range rows = {j0, cdk_min(j0 + d->band_rows, d->rows), next};
     const float *x = input_row(d, item, 0);
     if (d->scratch) {
         float *scratch = d->scratch + thread * d->scratch_rows * d->row_length;
@@ -392,11 +383,11 @@ static int leaves_image(const cdk_axis *axis, int64_t count)
 static int64_t rows_of_band(const dense *d, int64_t row_bytes, int with_moments)
 {
     const cdk_taps *taps = d->taps;
-    const int64_t fitting = max_int64(1, DENSE_BAND_BYTES / max_int64(row_bytes, 1));
+    const int64_t fitting = cdk_max(1, DENSE_BAND_BYTES / cdk_max(row_bytes, 1));
     const int64_t out_bytes = taps->w.outputs * taps->out_channels * (int64_t)sizeof(float);
-    const int64_t fitting_out = with_moments ? max_int64(1, DENSE_BLOCK_BYTES / out_bytes) : fitting;
+    const int64_t fitting_out = with_moments ? cdk_max(1, DENSE_BLOCK_BYTES / out_bytes) : fitting;
     const int64_t share = d->rows * taps->N / (with_moments ? DENSE_ITEMS : 4 * cd_threads());
-    return min_int64(min_int64(d->rows, fitting_out), max_int64(1, min_int64(fitting, share)));
+    return cdk_min(cdk_min(d->rows, fitting_out), cdk_max(1, cdk_min(fitting, share)));
 }
 
 static void plan_bands(dense *d, int with_moments)
@@ -413,17 +404,6 @@ static void plan_bands(dense *d, int with_moments)
     d->scratch_rows = padded ? (d->band_rows - 1) * taps->h.in_step + taps->h.high - taps->h.low + 1 : 0;
 }
 
-static cd_status alloc_floats(float **block, int64_t a, int64_t b, int64_t c, cd_error *err)
-{
-    void *memory = NULL;
-    size_t bytes = 0;
-    CD_TRY(cd_memory_size(&bytes, (size_t)a, (size_t)b, (size_t)c, err));
-    CD_TRY(cd_memory_size(&bytes, bytes, sizeof(float), 1, err));
-    CD_TRY(cd_memory_alloc(&memory, bytes, err));
-    *block = memory;
-    return CD_OK;
-}
-
 static cd_status alloc_scratch(dense *d, cd_error *err)
 {
     const cdk_taps *taps = d->taps;
@@ -431,9 +411,10 @@ static cd_status alloc_scratch(dense *d, cd_error *err)
     CD_TRY(cd_memory_alloc(&runs, (size_t)taps->kernel_size * 2 * sizeof(ptrdiff_t), err));
     d->x_run = runs;
     d->w_run = d->x_run + taps->kernel_size;
-    CD_TRY(alloc_floats(&d->panels, d->columns.width * taps->groups, taps->in_group, taps->kernel_size, err));
+    CD_TRY(cd_memory_floats(&d->panels, d->columns.width * taps->groups, taps->in_group, taps->kernel_size,
+                            err));
     if (d->scratch_rows > 0) {
-        CD_TRY(alloc_floats(&d->scratch, cd_threads(), d->scratch_rows, d->row_length, err));
+        CD_TRY(cd_memory_floats(&d->scratch, cd_threads(), d->scratch_rows, d->row_length, err));
     }
     return CD_OK;
 }
@@ -446,7 +427,7 @@ static void run(dense *d)
     const int serial = taps->N * d->rows * d->cols * weights <= CDK_SERIAL_WORK;
     make_runs(d);
     cd_parallel_for(panels, 1 + PACK_GRAIN * panels / weights, pack_panels, d);
-    const int64_t together = max_int64(1, min_int64(DENSE_TOGETHER, items / (8 * cd_threads())));
+    const int64_t together = cdk_max(1, cdk_min(DENSE_TOGETHER, items / (8 * cd_threads())));
     cd_parallel_chunks(items, serial ? items : together, convolve_bands, d);
 }
 

@@ -107,3 +107,9 @@ void cdk_axis_valid(const cdk_axis *axis, int64_t i, int64_t count, int64_t *fir
     *last = end < 0 ? 0 : end > count ? count : end;
     *first = begin < 0 ? 0 : begin > *last ? *last : begin;
 }
+
+int cdk_conv_is_pointwise(const cdk_conv *conv)
+{
+    return conv->R == 1 && conv->S == 1 && conv->stride_h == 1 && conv->stride_w == 1 && conv->pad_top == 0 &&
+           conv->pad_left == 0 && conv->OH == conv->H && conv->OW == conv->W;
+}

@@ -37,6 +37,9 @@ typedef struct cdk_taps {
     int64_t *memory;
 } cdk_taps;
 
+/* Whether each pixel of y is made of the pixel of x at the same place. */
+int cdk_conv_is_pointwise(const cdk_conv *conv);
+
 /* The pixels y = f(x) (backward = 0) or dx = f(dy) (backward = 1) takes. Free with cdk_taps_free. */
 cd_status cdk_taps_make(cdk_taps *taps, const cdk_conv *conv, int backward, cd_error *err);
 void cdk_taps_free(cdk_taps *taps);

@@ -12,6 +12,7 @@
 #include "base/parallel.h"
 #include "kernels/columns.h"
 #include "kernels/conv.h"
+#include "kernels/sizes.h"
 
 /* Floats all partial sums together may take (unless one chunk needs more). */
 #define WEIGHT_PARTIAL_FLOATS (1024 * 1024)
@@ -63,16 +64,6 @@ typedef struct tap_range {
     int64_t q0, q1;
     int64_t slot, rows; /* of the products */
 } tap_range;
-
-static int64_t min_int64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max_int64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 
 /* Where the products of a tap lie. */
 static int64_t slot_of(const weight_job *job, int64_t h, int64_t w)
@@ -170,17 +161,17 @@ static void multiply_joined(const weight_job *job, float *partial, band *b, int6
     for (int64_t w = 0; w < S; w++) {
         const int64_t shift = in ? S - 1 - w : 0;
         cdk_axis_valid(&job->taps.w, w, OW, &first, &last);
-        all.q0 = max_int64(all.q0, first - shift);
-        all.q1 = min_int64(all.q1, last - shift);
+        all.q0 = cdk_max(all.q0, first - shift);
+        all.q1 = cdk_min(all.q1, last - shift);
     }
-    all.q1 = max_int64(all.q0, all.q1);
+    all.q1 = cdk_max(all.q0, all.q1);
     multiply_range(job, partial, b, &all, group, block);
     for (int64_t w = 0; w < S; w++) {
         const int64_t shift = in ? S - 1 - w : 0;
         cdk_axis_valid(&job->taps.w, w, OW, &first, &last);
-        const int64_t left = min_int64(all.q0 + shift, last), right = max_int64(all.q1 + shift, left);
+        const int64_t left = cdk_min(all.q0 + shift, last), right = cdk_max(all.q1 + shift, left);
         multiply_columns_of_tap(job, partial, b, h, w, first, left, group, block);
-        multiply_columns_of_tap(job, partial, b, h, w, max_int64(right, first), last, group, block);
+        multiply_columns_of_tap(job, partial, b, h, w, cdk_max(right, first), last, group, block);
     }
 }
 
@@ -205,7 +196,7 @@ static int64_t first_of_x(const weight_job *job, int64_t row)
 {
     const cdk_conv *conv = &job->conv;
     const int64_t n = row / conv->OH, p = row % conv->OH;
-    return (n * conv->H + min_int64(p * conv->stride_h, conv->H)) * conv->W;
+    return (n * conv->H + cdk_min(p * conv->stride_h, conv->H)) * conv->W;
 }
 
 static void sum_band(const weight_job *job, float *partial, const band *b)
@@ -225,7 +216,7 @@ static void sum_band(const weight_job *job, float *partial, const band *b)
 static band get_band(const weight_job *job, int64_t i)
 {
     const int64_t first = i * job->band_rows;
-    return (band){.first = first, .last = min_int64(first + job->band_rows, job->image_rows)};
+    return (band){.first = first, .last = cdk_min(first + job->band_rows, job->image_rows)};
 }
 
 static void fetch_band(const weight_job *job, band *b, const band *next)
@@ -331,7 +322,7 @@ static void order_rows(void *context, int64_t begin, int64_t end, int thread)
 /* Of a pixel, relative: the products, and those a tile of few rows has time for. */
 static int64_t cost(int64_t width, int64_t rows, int64_t joined)
 {
-    return width * max_int64(rows, (WEIGHT_TILE_ROWS + joined - 1) / joined);
+    return width * cdk_max(rows, (WEIGHT_TILE_ROWS + joined - 1) / joined);
 }
 
 static void choose_lanes(weight_job *job)
@@ -358,19 +349,19 @@ static void plan_bands(weight_job *job)
         (conv->W * conv->stride_h * conv->C + conv->OW * conv->K) * (int64_t)sizeof(float);
     const int64_t wanted = (WEIGHT_BAND_PIXELS + conv->OW - 1) / conv->OW;
     job->image_rows = conv->N * conv->OH;
-    job->band_rows = max_int64(WEIGHT_BAND_BYTES / row_bytes, wanted);
-    job->band_rows = min_int64(job->band_rows, min_int64(job->image_rows, WEIGHT_BAND_ROWS));
+    job->band_rows = cdk_max(WEIGHT_BAND_BYTES / row_bytes, wanted);
+    job->band_rows = cdk_min(job->band_rows, cdk_min(job->image_rows, WEIGHT_BAND_ROWS));
     job->bands = (job->image_rows + job->band_rows - 1) / job->band_rows;
 }
 
 static void plan_chunks(weight_job *job)
 {
     const int64_t pixels = job->image_rows * job->conv.OW;
-    job->partial_size = (job->products + job->conv.K + job->conv.C + 15) / 16 * 16;
-    const int64_t allowed = max_int64(1, WEIGHT_PARTIAL_FLOATS / job->partial_size);
-    const int64_t useful = max_int64(1, pixels / WEIGHT_CHUNK_PIXELS);
-    job->chunks = min_int64(min_int64(WEIGHT_MAX_CHUNKS, job->bands), min_int64(allowed, useful));
-    job->column_groups = min_int64(job->columns.count, (WEIGHT_ITEMS + job->chunks - 1) / job->chunks);
+    job->partial_size = cdk_round_up(job->products + job->conv.K + job->conv.C, CDK_LINE_FLOATS);
+    const int64_t allowed = cdk_max(1, WEIGHT_PARTIAL_FLOATS / job->partial_size);
+    const int64_t useful = cdk_max(1, pixels / WEIGHT_CHUNK_PIXELS);
+    job->chunks = cdk_min(cdk_min(WEIGHT_MAX_CHUNKS, job->bands), cdk_min(allowed, useful));
+    job->column_groups = cdk_min(job->columns.count, (WEIGHT_ITEMS + job->chunks - 1) / job->chunks);
 }
 
 static void run(weight_job *job)
@@ -395,8 +386,7 @@ static cdk_conv flatten(const cdk_conv *conv)
 {
     cdk_conv flat = *conv;
     const int64_t pixels = conv->H * conv->W;
-    if (conv->R == 1 && conv->S == 1 && conv->stride_h == 1 && conv->stride_w == 1 && conv->pad_top == 0 &&
-        conv->pad_left == 0 && conv->OH == conv->H && conv->OW == conv->W && pixels <= WEIGHT_FLAT_PIXELS) {
+    if (cdk_conv_is_pointwise(conv) && pixels <= WEIGHT_FLAT_PIXELS) {
         flat.H = flat.OH = 1;
         flat.W = flat.OW = pixels;
     }
@@ -407,8 +397,6 @@ cd_status cdk_conv_weight(float *dw, float *y_sums, float *x_sums, const float *
                           const cdk_conv *conv, cd_error *err)
 {
     weight_job job = {.dw = dw, .y_sums = y_sums, .x_sums = x_sums, .dy = dy, .x = x, .conv = flatten(conv)};
-    void *partial = NULL;
-    size_t bytes = 0;
     CD_TRY(cdk_taps_make(&job.taps, &job.conv, 0, err));
     job.isa = cdk_isa_current();
     job.c_group = conv->C / conv->groups;
@@ -416,16 +404,11 @@ cd_status cdk_conv_weight(float *dw, float *y_sums, float *x_sums, const float *
     choose_lanes(&job);
     plan_bands(&job);
     plan_chunks(&job);
-    cd_status status =
-        cd_memory_size(&bytes, (size_t)job.chunks, (size_t)job.partial_size, sizeof(float), err);
+    const cd_status status = cd_memory_floats(&job.partial, job.chunks, job.partial_size, 1, err);
     if (status == CD_OK) {
-        status = cd_memory_alloc(&partial, bytes, err);
-    }
-    if (status == CD_OK) {
-        job.partial = partial;
         run(&job);
     }
-    cd_memory_free(partial);
+    cd_memory_free(job.partial);
     cdk_taps_free(&job.taps);
     return status;
 }

@@ -155,21 +155,14 @@ cd_status cdk_conv_weight_depthwise(float *dw, float *y_sums, const float *dy, c
                                     const cdk_conv *conv, cd_error *err)
 {
     channels_job job = {.dw = dw, .y_sums = y_sums, .dy = dy, .x = x, .conv = conv};
-    void *partial = NULL;
-    size_t bytes = 0;
     CD_TRY(cdk_taps_make(&job.taps, conv, 0, err));
     job.isa = cdk_isa_current();
     plan(&job);
-    cd_status status =
-        cd_memory_size(&bytes, (size_t)job.chunks, (size_t)job.partial_size, sizeof(float), err);
+    const cd_status status = cd_memory_floats(&job.partial, job.chunks, job.partial_size, 1, err);
     if (status == CD_OK) {
-        status = cd_memory_alloc(&partial, bytes, err);
-    }
-    if (status == CD_OK) {
-        job.partial = partial;
         run(&job);
     }
-    cd_memory_free(partial);
+    cd_memory_free(job.partial);
     cdk_taps_free(&job.taps);
     return status;
 }

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/columns.h"
+#include "kernels/sizes.h"
 #include "kernels/winograd_grid.h"
 
 /* Channels whose products are summed in one register: few, for the sake of rounding errors. */
@@ -35,24 +36,9 @@ typedef struct winograd {
     int64_t scratch_floats;
 } winograd;
 
-static int64_t min_int64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max_int64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t round_up(int64_t a, int64_t to)
-{
-    return (a + to - 1) / to * to;
-}
-
 static int64_t chunk_channels(const winograd *f, int64_t chunk)
 {
-    return min_int64(f->chunk, f->taps->in_channels - chunk * f->chunk);
+    return cdk_min(f->chunk, f->taps->in_channels - chunk * f->chunk);
 }
 
 /* Where the lanes of input channel `channel` are at point 0; *point is the distance to the next point. */
@@ -155,7 +141,7 @@ static void transform_outputs(const winograd *f, float *m, int64_t first_tile, i
 static void convolve_block(const winograd *f, float *scratch, int64_t item)
 {
     const int64_t first_tile = item / f->column_groups * f->block_tiles, group = item % f->column_groups;
-    const int64_t count = min_int64(f->block_tiles, f->grid.tiles - first_tile);
+    const int64_t count = cdk_min(f->block_tiles, f->grid.tiles - first_tile);
     float *v = scratch, *m = scratch + CDK_WINOGRAD_POINTS * f->v_point;
     transform_inputs(f, v, first_tile, count);
     for (int64_t b = group * f->columns.count / f->column_groups;
@@ -181,11 +167,11 @@ static void plan(winograd *f)
     const cdk_taps *taps = f->taps;
     const int64_t rows = f->columns.widest->rows, C = taps->in_channels;
     f->grid = cdk_winograd_grid_make(taps);
-    f->block_tiles = min_int64(max_int64(1, WINOGRAD_TILES / rows) * rows, f->grid.tiles);
+    f->block_tiles = cdk_min(cdk_max(1, WINOGRAD_TILES / rows) * rows, f->grid.tiles);
     f->blocks = (f->grid.tiles + f->block_tiles - 1) / f->block_tiles;
-    f->column_groups = min_int64(f->columns.count, (WINOGRAD_ITEMS + f->blocks - 1) / f->blocks);
+    f->column_groups = cdk_min(f->columns.count, (WINOGRAD_ITEMS + f->blocks - 1) / f->blocks);
     f->chunks = (C + WINOGRAD_CHAIN - 1) / WINOGRAD_CHAIN;
-    f->chunk = round_up((C + f->chunks - 1) / f->chunks, CDK_LINE_FLOATS);
+    f->chunk = cdk_round_up((C + f->chunks - 1) / f->chunks, CDK_LINE_FLOATS);
     f->chunks = (C + f->chunk - 1) / f->chunk;
     f->v_point = cdk_winograd_point_distance(f->block_tiles * C);
     f->m_point = cdk_winograd_point_distance(f->block_tiles * f->columns.widest->width);
@@ -203,16 +189,11 @@ static int is_streamed(const winograd *f)
 
 static cd_status alloc_scratch(winograd *f, cd_error *err)
 {
-    const size_t C = (size_t)f->taps->in_channels;
-    void *panels = NULL, *scratch = NULL;
-    size_t bytes = 0;
-    CD_TRY(cd_memory_size(&bytes, CDK_WINOGRAD_POINTS * sizeof(float), (size_t)f->columns.width, C, err));
-    CD_TRY(cd_memory_alloc(&panels, bytes, err));
-    f->panels = panels;
-    CD_TRY(cd_memory_alloc(&scratch, ((size_t)(cd_threads() * f->scratch_floats) + C) * sizeof(float), err));
-    f->scratch = scratch;
-    f->zeros = f->scratch + cd_threads() * f->scratch_floats;
-    memset(f->zeros, 0, C * sizeof(float));
+    const int64_t C = f->taps->in_channels, scratch = cd_threads() * f->scratch_floats;
+    CD_TRY(cd_memory_floats(&f->panels, CDK_WINOGRAD_POINTS, f->columns.width, C, err));
+    CD_TRY(cd_memory_floats(&f->scratch, scratch + C, 1, 1, err));
+    f->zeros = f->scratch + scratch;
+    memset(f->zeros, 0, (size_t)C * sizeof(float));
     return CD_OK;
 }
 

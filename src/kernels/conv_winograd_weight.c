@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "kernels/columns.h"
 #include "kernels/conv_winograd.h"
+#include "kernels/sizes.h"
 #include "kernels/winograd_grid.h"
 
 #define POINTS CDK_WINOGRAD_POINTS
@@ -38,16 +39,6 @@ typedef struct weight_job {
     int64_t scratch_floats;
     float *zeros; /* [max(C, K)] */
 } weight_job;
-
-static int64_t min_int64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max_int64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 
 static int64_t first_channel(const weight_job *job, int64_t block)
 {
@@ -111,7 +102,7 @@ static void multiply_tiles(const weight_job *job, float *partial, float *scratch
     float *x_points = scratch, *y_points = scratch + POINTS * job->x_point;
     memset(partial + job->bias_at + first, 0, (size_t)channels * sizeof(float));
     for (int64_t tile = first_tile; tile < last_tile; tile += WEIGHT_TILES) {
-        const int64_t count = min_int64(WEIGHT_TILES, last_tile - tile);
+        const int64_t count = cdk_min(WEIGHT_TILES, last_tile - tile);
         transform(job, x_points, y_points, tile, count, first, channels);
         for (int64_t b = first_block; b < last_block; b++) {
             const cdk_column_block block = cdk_columns_get(&job->columns, b);
@@ -175,13 +166,11 @@ static void order_weights(void *context, int64_t begin, int64_t end, int thread)
 
 static void plan(weight_job *job)
 {
-    const int64_t line = CDK_LINE_FLOATS;
     job->bias_at = POINTS * job->columns.width * job->C;
-    job->partial_size = (job->bias_at + job->K + line - 1) / line * line;
-    const int64_t allowed =
-        min_int64(WEIGHT_MAX_CHUNKS, max_int64(1, WEIGHT_PARTIAL_FLOATS / job->partial_size));
-    job->chunks = min_int64(allowed, (job->grid.tiles + WEIGHT_TILES - 1) / WEIGHT_TILES);
-    job->column_groups = min_int64(job->columns.count, (WEIGHT_ITEMS + job->chunks - 1) / job->chunks);
+    job->partial_size = cdk_round_up(job->bias_at + job->K, CDK_LINE_FLOATS);
+    const int64_t allowed = cdk_min(WEIGHT_MAX_CHUNKS, cdk_max(1, WEIGHT_PARTIAL_FLOATS / job->partial_size));
+    job->chunks = cdk_min(allowed, (job->grid.tiles + WEIGHT_TILES - 1) / WEIGHT_TILES);
+    job->column_groups = cdk_min(job->columns.count, (WEIGHT_ITEMS + job->chunks - 1) / job->chunks);
     job->x_point = cdk_winograd_point_distance(WEIGHT_TILES * job->C);
     job->y_point = cdk_winograd_point_distance(WEIGHT_TILES * job->K);
     job->scratch_floats = POINTS * (job->x_point + job->y_point);
@@ -201,14 +190,9 @@ static void run(weight_job *job)
 
 static cd_status alloc_scratch(weight_job *job, cd_error *err)
 {
-    const int64_t widest = max_int64(job->C, job->K), scratch = cd_threads() * job->scratch_floats;
-    void *partial = NULL, *block = NULL;
-    size_t bytes = 0;
-    CD_TRY(cd_memory_size(&bytes, (size_t)job->chunks, (size_t)job->partial_size, sizeof(float), err));
-    CD_TRY(cd_memory_alloc(&partial, bytes, err));
-    job->partial = partial;
-    CD_TRY(cd_memory_alloc(&block, (size_t)(scratch + widest) * sizeof(float), err));
-    job->scratch = block;
+    const int64_t widest = cdk_max(job->C, job->K), scratch = cd_threads() * job->scratch_floats;
+    CD_TRY(cd_memory_floats(&job->partial, job->chunks, job->partial_size, 1, err));
+    CD_TRY(cd_memory_floats(&job->scratch, scratch + widest, 1, 1, err));
     job->zeros = job->scratch + scratch;
     memset(job->zeros, 0, (size_t)widest * sizeof(float));
     return CD_OK;

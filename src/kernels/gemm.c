@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "kernels/columns.h"
 #include "kernels/moments.h"
+#include "kernels/sizes.h"
 
 /* Steps of K done before moving on: a panel of 32 columns is then 32 KB. */
 #define GEMM_KC 256
@@ -33,11 +34,6 @@ typedef struct gemm {
     int64_t part_blocks; /* row blocks of an item */
 } gemm;
 
-static int64_t min_int64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Rows of B are copied as they lie. */
 static void pack_rows(const gemm *g, const cdk_column_block *block, float *panel)
 {
@@ -54,7 +50,7 @@ static void pack_columns(const gemm *g, const cdk_column_block *block, float *pa
 {
     const int width = block->kind->width;
     for (int64_t k0 = 0; k0 < g->K; k0 += CDK_LINE_FLOATS) {
-        const int64_t k1 = min_int64(k0 + CDK_LINE_FLOATS, g->K);
+        const int64_t k1 = cdk_min(k0 + CDK_LINE_FLOATS, g->K);
         for (int j = 0; j < width; j++) {
             const float *from = g->B + (block->first + j) * g->ldb;
             for (int64_t k = k0; k < k1; k++) {
@@ -120,7 +116,7 @@ static void multiply_rows(const gemm *g, float *c, int64_t first_row, int64_t ro
 {
     int64_t k0 = 0;
     do {
-        const int64_t kc = min_int64(GEMM_KC, g->K - k0);
+        const int64_t kc = cdk_min(GEMM_KC, g->K - k0);
         const float *a = g->A + first_row * g->a_row + k0 * g->a_step;
         if (copy) {
             a = copy_rows(g, copy, first_row, rows, k0, kc);
@@ -143,11 +139,11 @@ static void multiply_item(const gemm *g, int64_t item, int thread, float *copy)
     const int64_t part = item / g->column_groups, group = item % g->column_groups;
     const int64_t first_block = group * g->columns.count / g->column_groups;
     const int64_t last_block = (group + 1) * g->columns.count / g->column_groups;
-    const int64_t end = min_int64(g->M, (part + 1) * g->part_blocks * GEMM_MC);
+    const int64_t end = cdk_min(g->M, (part + 1) * g->part_blocks * GEMM_MC);
     const int whole = g->column_groups == 1;
     const cdk_moments *moments = g->options.moments;
     for (int64_t row = part * g->part_blocks * GEMM_MC, i = 0; row < end; row += GEMM_MC, i++) {
-        const int64_t rows = min_int64(GEMM_MC, end - row);
+        const int64_t rows = cdk_min(GEMM_MC, end - row);
         float *y = g->C + row * g->ldc, *c = moments && whole ? cdk_moments_block(moments, thread, y) : y;
         multiply_rows(g, c, row, rows, first_block, last_block, copy);
         if (moments && whole) {
@@ -172,7 +168,7 @@ static void multiply_items(void *context, int64_t begin, int64_t end, int thread
 static int64_t blocks_of_part(int64_t M)
 {
     const int64_t blocks = (M + GEMM_MC - 1) / GEMM_MC;
-    return blocks < 128 ? 1 : min_int64(blocks / 64, 8);
+    return blocks < 128 ? 1 : cdk_min(blocks / 64, 8);
 }
 
 int64_t cdk_gemm_part_rows(int64_t M)
@@ -188,7 +184,7 @@ static void plan_items(gemm *g)
     g->column_groups = 1;
     g->part_blocks = g->options.moments ? blocks_of_part(g->M) : 1;
     if (g->row_blocks < wanted) {
-        g->column_groups = min_int64(g->columns.count, (wanted + g->row_blocks - 1) / g->row_blocks);
+        g->column_groups = cdk_min(g->columns.count, (wanted + g->row_blocks - 1) / g->row_blocks);
     }
 }
 

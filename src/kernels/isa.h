@@ -128,6 +128,13 @@ typedef struct cdk_isa {
     void (*winograd_weight_gradient)(float *dg, int64_t width, const float *u, ptrdiff_t u_point);
 } cdk_isa;
 
+/* The entries of a table that the templates define under the same names. */
+#define CDK_ISA_KERNELS                                                                             \
+    .thin = thin, .depthwise = depthwise, .channel_dots = channel_dots, .channel_sum = channel_sum, \
+    .channel_moments = channel_moments, .move_out = move_out, .winograd_input = winograd_input,     \
+    .winograd_output = winograd_output, .winograd_weight = winograd_weight,                         \
+    .winograd_gradient = winograd_gradient, .winograd_weight_gradient = winograd_weight_gradient
+
 /* The table for cd_cpu_level(). */
 const cdk_isa *cdk_isa_current(void);
 

@@ -95,18 +95,8 @@ static inline TILE_TARGET void sum_lanes4(float *sums, __m256 a, __m256 b, __m25
 const cdk_isa cdk_isa_avx512 = {
     .kinds = 3,
     .kind = {{32, 14, tiles_two}, {16, 14, tiles_one}, {8, 14, tiles_half}},
-    .thin = thin,
     .thin_width = 8,
-    .depthwise = depthwise,
-    .channel_dots = channel_dots,
-    .channel_sum = channel_sum,
-    .channel_moments = channel_moments,
-    .move_out = move_out,
-    .winograd_input = winograd_input,
-    .winograd_output = winograd_output,
-    .winograd_weight = winograd_weight,
-    .winograd_gradient = winograd_gradient,
-    .winograd_weight_gradient = winograd_weight_gradient,
+    CDK_ISA_KERNELS,
 };
 
 #endif

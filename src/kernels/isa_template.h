@@ -23,16 +23,6 @@
 const cdk_isa ISA_TABLE = {
     .kinds = 2,
     .kind = {{2 * VEC_WIDTH, ISA_ROWS_OF_TWO, tiles_two}, {VEC_WIDTH, 12, tiles_one}, {0, 0, NULL}},
-    .thin = thin,
     .thin_width = VEC_WIDTH,
-    .depthwise = depthwise,
-    .channel_dots = channel_dots,
-    .channel_sum = channel_sum,
-    .channel_moments = channel_moments,
-    .move_out = move_out,
-    .winograd_input = winograd_input,
-    .winograd_output = winograd_output,
-    .winograd_weight = winograd_weight,
-    .winograd_gradient = winograd_gradient,
-    .winograd_weight_gradient = winograd_weight_gradient,
+    CDK_ISA_KERNELS,
 };

@@ -1,4 +1,5 @@
 #include "kernels/moments.h"
+#include "kernels/sizes.h"
 
 #include <string.h>
 
@@ -8,14 +9,9 @@
 /* Pixels summed in float32, and moved while they are in the first cache. */
 #define PIECE_PIXELS 64
 
-static int64_t min_int64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t scratch_floats(const cdk_moments *m)
 {
-    return (2 * m->channels + m->block_floats + CDK_LINE_FLOATS - 1) / CDK_LINE_FLOATS * CDK_LINE_FLOATS;
+    return cdk_round_up(2 * m->channels + m->block_floats, CDK_LINE_FLOATS);
 }
 
 cd_status cdk_moments_begin(cdk_moments *m, int64_t images, int64_t image_pixels, int64_t part_pixels,
@@ -89,7 +85,7 @@ void cdk_moments_add(const cdk_moments *m, int64_t part, int starts_part, int th
         start_part(m, part, y, first_channel, channels);
     }
     for (int64_t i = 0; i < pixels; i += PIECE_PIXELS) {
-        add_piece(m, part, piece, y + i * m->channels, min_int64(PIECE_PIXELS, pixels - i), first_channel,
+        add_piece(m, part, piece, y + i * m->channels, cdk_min(PIECE_PIXELS, pixels - i), first_channel,
                   channels);
     }
 }
@@ -98,7 +94,7 @@ void cdk_moments_finish(const cdk_moments *m, int64_t part, int starts_part, int
                         const float *block, int64_t pixels)
 {
     for (int64_t i = 0; i < pixels; i += PIECE_PIXELS) {
-        const int64_t at = i * m->channels, count = min_int64(PIECE_PIXELS, pixels - i);
+        const int64_t at = i * m->channels, count = cdk_min(PIECE_PIXELS, pixels - i);
         cdk_moments_add(m, part, starts_part && i == 0, thread, block + at, count, 0, m->channels);
         if (block != y) {
             m->isa->move_out(y + at, block + at, count * m->channels);
@@ -128,7 +124,7 @@ void cdk_moments_join(double *mean, double *sum_squares, const cdk_moments *m)
     memset(sum_squares, 0, (size_t)m->channels * sizeof(double));
     for (int64_t part = 0; part < m->images * m->image_parts; part++) {
         const int64_t image = part / m->image_parts, first = part % m->image_parts * m->part_pixels;
-        const int64_t count = min_int64(m->part_pixels, m->image_pixels - first);
+        const int64_t count = cdk_min(m->part_pixels, m->image_pixels - first);
         join_part(mean, sum_squares, m, part, (double)(image * m->image_pixels + first), (double)count);
     }
 }

@@ -49,14 +49,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void winograd_input_vector(float *v,
 static TILE_TARGET void winograd_input(float *v, ptrdiff_t v_point, const float *const *d, int64_t first,
                                        int64_t channels)
 {
-    const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
-    int64_t c = 0;
-    for (; c + VEC_WIDTH <= channels; c += VEC_WIDTH) {
-        winograd_input_vector(v + c, v_point, d, first + c, 0, whole);
-    }
-    if (c < channels) {
-        winograd_input_vector(v + c, v_point, d, first + c, 1, VEC_MAKE_MASK((int)(channels - c)));
-    }
+    CHANNELS_EACH_VECTOR(channels, winograd_input_vector(v + c, v_point, d, first + c, part, mask))
 }
 
 /* A^T column j */
@@ -91,14 +84,7 @@ winograd_output_vector(const cdk_winograd_output *row, int64_t c, const int part
 
 static TILE_TARGET void winograd_output(const cdk_winograd_output *row)
 {
-    const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
-    int64_t c = 0;
-    for (; c + VEC_WIDTH <= row->lanes; c += VEC_WIDTH) {
-        winograd_output_vector(row, c, 0, whole);
-    }
-    if (c < row->lanes) {
-        winograd_output_vector(row, c, 1, VEC_MAKE_MASK((int)(row->lanes - c)));
-    }
+    CHANNELS_EACH_VECTOR(row->lanes, winograd_output_vector(row, c, part, mask))
 }
 
 /* G column j */
@@ -139,14 +125,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void winograd_weight_vector(float *u
 
 static TILE_TARGET void winograd_weight(float *u, ptrdiff_t u_point, const float *g, int64_t width)
 {
-    const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
-    int64_t i = 0;
-    for (; i + VEC_WIDTH <= width; i += VEC_WIDTH) {
-        winograd_weight_vector(u + i, u_point, g + i, width, 0, whole);
-    }
-    if (i < width) {
-        winograd_weight_vector(u + i, u_point, g + i, width, 1, VEC_MAKE_MASK((int)(width - i)));
-    }
+    CHANNELS_EACH_VECTOR(width, winograd_weight_vector(u + c, u_point, g + c, width, part, mask))
 }
 
 /* A dy, column j */
@@ -186,14 +165,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void winograd_gradient_vector(float 
 static TILE_TARGET void winograd_gradient(float *v, ptrdiff_t v_point, const float *const *dy, int64_t first,
                                           int64_t channels)
 {
-    const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
-    int64_t c = 0;
-    for (; c + VEC_WIDTH <= channels; c += VEC_WIDTH) {
-        winograd_gradient_vector(v + c, v_point, dy, first + c, 0, whole);
-    }
-    if (c < channels) {
-        winograd_gradient_vector(v + c, v_point, dy, first + c, 1, VEC_MAKE_MASK((int)(channels - c)));
-    }
+    CHANNELS_EACH_VECTOR(channels, winograd_gradient_vector(v + c, v_point, dy, first + c, part, mask))
 }
 
 /* G^T, column j */
@@ -233,14 +205,7 @@ winograd_weight_gradient_vector(float *dg, int64_t width, const float *u, ptrdif
 
 static TILE_TARGET void winograd_weight_gradient(float *dg, int64_t width, const float *u, ptrdiff_t u_point)
 {
-    const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
-    int64_t i = 0;
-    for (; i + VEC_WIDTH <= width; i += VEC_WIDTH) {
-        winograd_weight_gradient_vector(dg + i, width, u + i, u_point, 0, whole);
-    }
-    if (i < width) {
-        winograd_weight_gradient_vector(dg + i, width, u + i, u_point, 1, VEC_MAKE_MASK((int)(width - i)));
-    }
+    CHANNELS_EACH_VECTOR(width, winograd_weight_gradient_vector(dg + c, width, u + c, u_point, part, mask))
 }
 
 #undef WINOGRAD_COLUMN
@@ -253,3 +218,4 @@ static TILE_TARGET void winograd_weight_gradient(float *dg, int64_t width, const
 #undef WINOGRAD_GRADIENT_ROW
 #undef WINOGRAD_DW_COLUMN
 #undef WINOGRAD_DW_ROW
+#undef CHANNELS_EACH_VECTOR

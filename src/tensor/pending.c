@@ -1,10 +1,7 @@
 #include "tensor/pending.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "tensor/copy.h"
 
 static cd_pending *all_pending = NULL;
 static void (*collector)(void) = NULL;
@@ -51,35 +48,6 @@ cd_status cd_tensor_postpone(cd_tensor *t, cd_recipe recipe, int n_source, cd_te
     }
     all_pending = p;
     t->pending = p;
-    return CD_OK;
-}
-
-/* The activation is that of whoever asks: a rectifier, which needs no more than a comparison. */
-static void rectify(cd_tensor *t, cdk_activation activation)
-{
-    const float high = activation == CDK_ACTIVATION_RELU6 ? 6 : INFINITY;
-    float *y = cd_tensor_data(t);
-    const int64_t n = activation == CDK_ACTIVATION_NONE ? 0 : cd_tensor_numel(t);
-    for (int64_t i = 0; i < n; i++) {
-        y[i] = y[i] < 0 ? 0 : y[i] > high ? high : y[i];
-    }
-}
-
-static cd_status copy_recipe(cd_tensor *t, const cd_pending *p, cdk_activation activation, cd_error *err)
-{
-    CD_TRY(cd_tensor_copy(t, p->source[0], err));
-    t->storage->version = 0;
-    rectify(t, activation);
-    return CD_OK;
-}
-
-cd_status cd_tensor_stand_in(cd_tensor *t, cd_tensor *same, cd_error *err)
-{
-    if (t->pending != NULL || t->dtype != CD_FLOAT32) {
-        return CD_OK;
-    }
-    CD_TRY(cd_tensor_postpone(t, copy_recipe, 1, &same, 0, NULL, err));
-    cd_tensor_drop_storage(t);
     return CD_OK;
 }
 

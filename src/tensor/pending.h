@@ -37,11 +37,6 @@ struct cd_pending {
 cd_status cd_tensor_postpone(cd_tensor *t, cd_recipe recipe, int n_source, cd_tensor *const *source,
                              int n_attr, const double *attr, cd_error *err);
 
-/* Gives t's memory up for `same`, a tensor of the same values in other memory: t becomes pending, to be
- * copied from there if anybody asks for it again. Only where t alone uses its storage and nothing but a
- * variable holds t. */
-cd_status cd_tensor_stand_in(cd_tensor *t, cd_tensor *same, cd_error *err);
-
 /* Computes t if it is pending. Afterwards t has storage, or an error is returned and t is as before. */
 cd_status cd_tensor_force(cd_tensor *t, cd_error *err);
 

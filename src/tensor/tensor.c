@@ -296,6 +296,11 @@ cd_layout cd_tensor_preferred_layout(const cd_tensor *t)
     return cd_tensor_is_channels_last(t) && !cd_tensor_is_contiguous(t) ? CD_CHANNELS_LAST : CD_CONTIGUOUS;
 }
 
+bool cd_tensor_is_interleaved(const cd_tensor *t)
+{
+    return cd_tensor_is_picture(t) || cd_tensor_preferred_layout(t) == CD_CHANNELS_LAST;
+}
+
 cd_status cd_tensor_dim(int *resolved, const cd_tensor *t, int64_t dim, cd_error *err)
 {
     int64_t count = t->ndim > 0 ? t->ndim : 1;

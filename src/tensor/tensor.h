@@ -104,6 +104,9 @@ void cd_tensor_fill_strides(int64_t *stride, int ndim, const int64_t *shape, cd_
 /* The layout an operator's result should have that works element by element on t. */
 cd_layout cd_tensor_preferred_layout(const cd_tensor *t);
 
+/* Whether the channels of a pixel lie side by side: a picture, or channels last. */
+bool cd_tensor_is_interleaved(const cd_tensor *t);
+
 /* dim counted from 0, negative from the end, into *resolved. CD_EINDEX otherwise; the message counts from 1.
  */
 cd_status cd_tensor_dim(int *resolved, const cd_tensor *t, int64_t dim, cd_error *err);
