@@ -232,11 +232,6 @@ static int64_t fresh_input(const dense *d)
     return d->taps->h.in_step * d->taps->w.inputs * d->taps->in_channels;
 }
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* Elements to fetch at a step, so that enough is fetched: a power of two, at most a line. */
 static int64_t fetch_step(int64_t floats, int64_t steps)
 {
@@ -253,8 +248,8 @@ static void convolve_rows(const dense *d, const phase *p, const cdk_column_block
 {
     const cdk_taps *taps = d->taps;
     const int64_t cols = cdk_axis_count(&taps->w, p->w), fresh = fresh_input(d);
-    const int64_t tiles = thin ? ceil_div(cols, CDK_THIN_PIXELS) * ceil_div(tile.length, d->isa->thin_width)
-                               : ceil_div(cols, block->kind->rows) * tile.length;
+    const int64_t tiles = thin ? cdk_ceil_div(cols, CDK_THIN_PIXELS) * cdk_ceil_div(tile.length, d->isa->thin_width)
+                               : cdk_ceil_div(cols, block->kind->rows) * tile.length;
     float *y = tile.y + p->h * taps->w.outputs * taps->out_channels;
     const float *x = tile.x, *next = rows->next;
     tile.ahead_step = fetch_step(fresh, tiles * tile.runs);

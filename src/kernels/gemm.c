@@ -9,10 +9,13 @@
 #include "kernels/moments.h"
 #include "kernels/sizes.h"
 
-/* Steps of K done before moving on: a panel of 32 columns is then 32 KB. */
+/* Steps of K done before moving on, at most: a panel of 32 columns is then 32 KB. K is cut into equal parts, as
+ * rounding errors grow with the length of a sum in one register. */
 #define GEMM_KC 256
-/* Rows of A taken together, a multiple of every tile height: with KC a block of A is 84 KB. */
+/* Rows of A taken together, a multiple of every tile height: so few that threads end together. */
 #define GEMM_MC CDK_GEMM_BLOCK_ROWS
+/* Blocks of a part whose moments are wanted: its sums are joined with those of the others on one thread. */
+#define GEMM_MOMENTS_BLOCKS 3
 /* Elements a thread should have to pack. */
 #define GEMM_PACK_GRAIN 8192
 /* Below so many rows the panels of B are not used often enough to pay for packing them. */
@@ -30,6 +33,7 @@ typedef struct gemm {
     ptrdiff_t a_row, a_step;
     cdk_gemm_options options;
     cdk_columns columns;
+    int64_t kc; /* steps of K done before moving on */
     int64_t row_blocks, column_groups;
     int64_t part_blocks; /* row blocks of an item */
 } gemm;
@@ -116,7 +120,7 @@ static void multiply_rows(const gemm *g, float *c, int64_t first_row, int64_t ro
 {
     int64_t k0 = 0;
     do {
-        const int64_t kc = cdk_min(GEMM_KC, g->K - k0);
+        const int64_t kc = cdk_min(g->kc, g->K - k0);
         const float *a = g->A + first_row * g->a_row + k0 * g->a_step;
         if (copy) {
             a = copy_rows(g, copy, first_row, rows, k0, kc);
@@ -125,7 +129,7 @@ static void multiply_rows(const gemm *g, float *c, int64_t first_row, int64_t ro
             const cdk_column_block block = cdk_columns_get(&g->columns, b);
             multiply_block(g, &block, c, rows, k0, kc, a, copy ? GEMM_COPY_STRIDE : g->a_row);
         }
-        k0 += GEMM_KC;
+        k0 += g->kc;
     } while (k0 < g->K);
 }
 
@@ -139,10 +143,11 @@ static void multiply_item(const gemm *g, int64_t item, int thread, float *copy)
     const int64_t part = item / g->column_groups, group = item % g->column_groups;
     const int64_t first_block = group * g->columns.count / g->column_groups;
     const int64_t last_block = (group + 1) * g->columns.count / g->column_groups;
-    const int64_t end = cdk_min(g->M, (part + 1) * g->part_blocks * GEMM_MC);
+    const int64_t part_rows = g->part_blocks * GEMM_MC;
+    const int64_t end = cdk_min(g->M, (part + 1) * part_rows);
     const int whole = g->column_groups == 1;
     const cdk_moments *moments = g->options.moments;
-    for (int64_t row = part * g->part_blocks * GEMM_MC, i = 0; row < end; row += GEMM_MC, i++) {
+    for (int64_t row = part * part_rows, i = 0; row < end; row += GEMM_MC, i++) {
         const int64_t rows = cdk_min(GEMM_MC, end - row);
         float *y = g->C + row * g->ldc, *c = moments && whole ? cdk_moments_block(moments, thread, y) : y;
         multiply_rows(g, c, row, rows, first_block, last_block, copy);
@@ -164,27 +169,28 @@ static void multiply_items(void *context, int64_t begin, int64_t end, int thread
     }
 }
 
-/* So many blocks that sums of parts are few, and parts that threads have their share of. */
-static int64_t blocks_of_part(int64_t M)
+/* Row blocks one thread computes one after the other: at least `least`, and of many rows so many that each thread
+ * reads long pieces of A. */
+static int64_t blocks_of_part(int64_t M, int64_t least)
 {
-    const int64_t blocks = (M + GEMM_MC - 1) / GEMM_MC;
-    return blocks < 128 ? 1 : cdk_min(blocks / 64, 8);
+    return cdk_min(cdk_max(cdk_ceil_div(M, GEMM_MC) / 64, least), 24);
 }
 
 int64_t cdk_gemm_part_rows(int64_t M)
 {
-    return blocks_of_part(M) * GEMM_MC;
+    return blocks_of_part(M, GEMM_MOMENTS_BLOCKS) * GEMM_MC;
 }
 
 /* Few row blocks: cut the columns too, so that every thread has work. */
 static void plan_items(gemm *g)
 {
     const int64_t wanted = 4 * (int64_t)cd_threads();
-    g->row_blocks = (g->M + GEMM_MC - 1) / GEMM_MC;
+    g->kc = cdk_ceil_div(g->K, cdk_max(1, cdk_ceil_div(g->K, GEMM_KC)));
+    g->row_blocks = cdk_ceil_div(g->M, GEMM_MC);
     g->column_groups = 1;
-    g->part_blocks = g->options.moments ? blocks_of_part(g->M) : 1;
+    g->part_blocks = blocks_of_part(g->M, g->options.moments ? GEMM_MOMENTS_BLOCKS : 1);
     if (g->row_blocks < wanted) {
-        g->column_groups = cdk_min(g->columns.count, (wanted + g->row_blocks - 1) / g->row_blocks);
+        g->column_groups = cdk_min(g->columns.count, cdk_ceil_div(wanted, g->row_blocks));
     }
 }
 
@@ -207,7 +213,7 @@ static cd_status alloc_scratch(gemm *g, cd_error *err)
 
 static void run_gemm(gemm *g)
 {
-    const int64_t items = (g->row_blocks + g->part_blocks - 1) / g->part_blocks * g->column_groups;
+    const int64_t items = cdk_ceil_div(g->row_blocks, g->part_blocks) * g->column_groups;
     const int serial = g->M * g->N <= CDK_SERIAL_WORK && g->M * g->N * g->K <= CDK_SERIAL_WORK;
     if (g->panels) {
         cd_parallel_for(g->columns.count,

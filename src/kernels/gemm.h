@@ -24,7 +24,7 @@ typedef struct cdk_gemm_options {
 } cdk_gemm_options;
 
 /* Rows of C computed at a time. */
-#define CDK_GEMM_BLOCK_ROWS 84
+#define CDK_GEMM_BLOCK_ROWS 28
 
 int64_t cdk_gemm_part_rows(int64_t M);
 
