@@ -24,6 +24,7 @@
 #include "kernels/isa.h"
 #include "kernels/normalisation.h"
 #include "kernels/reference.h"
+#include "kernels/transpose.h"
 
 #define TOLERANCE 2e-5
 
@@ -329,8 +330,29 @@ static void check_gemm(int64_t M, int64_t N, int64_t K)
     free(single);
 }
 
+static void check_transpose(int64_t rows, int64_t columns, int64_t gap)
+{
+    const int64_t y_row = rows + gap, x_row = columns + gap, size = columns * y_row;
+    const size_t bytes = (size_t)size * sizeof(float);
+    float *x = random_floats(rows * x_row), *out = random_floats(size), *expected = random_floats(size);
+    char shape[80];
+    snprintf(shape, sizeof shape, "%d x %d, gaps of %d", (int)rows, (int)columns, (int)gap);
+    memcpy(expected, out, bytes);
+    cdk_transpose(out, y_row, x, x_row, rows, columns);
+    cdk_transpose_naive(expected, y_row, x, x_row, rows, columns);
+    report("transpose", shape, 1, difference(out, expected, size), memcmp(out, expected, bytes) == 0);
+    free(x);
+    free(out);
+    free(expected);
+}
+
 static int check_all(void)
 {
+    const int64_t sizes[] = {1, 3, 4, 16, 19, 37};
+    for (int i = 0; i < 36; i++) {
+        check_transpose(sizes[i / 6], sizes[i % 6], 0);
+        check_transpose(sizes[i / 6], sizes[i % 6], 5);
+    }
     check_convs();
     check_gemm(1, 1, 1);
     check_gemm(5, 3, 0);

@@ -8,6 +8,7 @@
 #include "kernels/columns.h"
 #include "kernels/moments.h"
 #include "kernels/sizes.h"
+#include "kernels/transpose.h"
 
 /* Steps of K done before moving on, at most: a panel of 32 columns is then 32 KB. K is cut into equal parts, as
  * rounding errors grow with the length of a sum in one register. */
@@ -49,18 +50,13 @@ static void pack_rows(const gemm *g, const cdk_column_block *block, float *panel
     }
 }
 
-/* Rows of stored B become columns, a cache line of each at a time. */
+/* Rows of stored B become columns. */
 static void pack_columns(const gemm *g, const cdk_column_block *block, float *panel)
 {
     const int width = block->kind->width;
-    for (int64_t k0 = 0; k0 < g->K; k0 += CDK_LINE_FLOATS) {
-        const int64_t k1 = cdk_min(k0 + CDK_LINE_FLOATS, g->K);
-        for (int j = 0; j < width; j++) {
-            const float *from = g->B + (block->first + j) * g->ldb;
-            for (int64_t k = k0; k < k1; k++) {
-                panel[k * width + j] = j < block->lanes ? from[k] : 0.0f;
-            }
-        }
+    cdk_transpose(panel, width, g->B + block->first * g->ldb, g->ldb, block->lanes, g->K);
+    for (int64_t k = 0; block->lanes < width && k < g->K; k++) {
+        memset(panel + k * width + block->lanes, 0, (size_t)(width - block->lanes) * sizeof(float));
     }
 }
 

@@ -4,6 +4,8 @@
 
 #include "base/parallel.h"
 #include "kernels/activation.h"
+#include "kernels/sizes.h"
+#include "kernels/transpose.h"
 #include "tensor/pending.h"
 
 /* Elements one thread should at least copy: below this, starting threads costs more than it saves. */
@@ -124,28 +126,51 @@ static void merge_neighbours(copy_plan *p)
     p->ndim = p->ndim > 0 ? kept + 1 : 0;
 }
 
-/* A transposition reads and writes best in small squares; 16 floats are one cache line. */
+/* A transposition reads and writes best in pieces that fit the first cache: squares (16 floats are one cache line),
+ * or long runs where there are only a few columns, such as the three of a picture. */
 #define TILE 16
+#define FEW_COLUMNS 8
+#define LONG_RUN 512
 
 static bool is_transposition(const copy_plan *p)
 {
-    return p->ndim >= 2 && p->src_stride[p->ndim - 1] > 1 && p->src_stride[p->ndim - 2] == 1 &&
-           p->shape[p->ndim - 1] >= TILE / 2 && p->shape[p->ndim - 2] >= TILE / 2;
+    if (p->ndim < 2 || p->src_stride[p->ndim - 1] <= 1 || p->src_stride[p->ndim - 2] != 1) {
+        return false;
+    }
+    const int64_t columns = p->shape[p->ndim - 1];
+    return p->shape[p->ndim - 2] >= (columns < FEW_COLUMNS ? TILE : TILE / 2);
 }
 
-static void copy_square(const copy_plan *p, char *dst, const char *src)
+static bool in_whole_rows(const copy_plan *p)
+{
+    return p->same && p->dst_size == (int64_t)sizeof(float) && p->dst_stride[p->ndim - 1] == 1 &&
+           p->shape[p->ndim - 1] >= FEW_COLUMNS;
+}
+
+/* Rows r .. r + n and columns c .. c + width of src, along the rows. */
+static void copy_piece(const copy_plan *p, char *dst, const char *src, int64_t r, int64_t n, int64_t c,
+                       int64_t width)
+{
+    int64_t dst_row = p->dst_stride[p->ndim - 2], dst_column = p->dst_stride[p->ndim - 1];
+    int64_t src_column = p->src_stride[p->ndim - 1];
+    for (int64_t column = c; column < c + width; column++) {
+        p->run(dst + (r * dst_row + column * dst_column) * p->dst_size, dst_row,
+               src + (r + column * src_column) * p->src_size, 1, n);
+    }
+}
+
+static void copy_transposed(const copy_plan *p, char *dst, const char *src)
 {
     int64_t rows = p->shape[p->ndim - 2], columns = p->shape[p->ndim - 1];
-    int64_t dst_row = p->dst_stride[p->ndim - 2], dst_column = p->dst_stride[p->ndim - 1];
-    int64_t src_row = p->src_stride[p->ndim - 2], src_column = p->src_stride[p->ndim - 1];
-    for (int64_t r = 0; r < rows; r += TILE) {
-        int64_t row_end = r + TILE < rows ? r + TILE : rows;
+    if (in_whole_rows(p)) {
+        cdk_transpose((float *)dst, p->dst_stride[p->ndim - 2], (const float *)src,
+                      p->src_stride[p->ndim - 1], columns, rows);
+        return;
+    }
+    int64_t length = columns < FEW_COLUMNS ? LONG_RUN : TILE;
+    for (int64_t r = 0; r < rows; r += length) {
         for (int64_t c = 0; c < columns; c += TILE) {
-            int64_t width = c + TILE < columns ? TILE : columns - c;
-            for (int64_t row = r; row < row_end; row++) {
-                p->run(dst + (row * dst_row + c * dst_column) * p->dst_size, dst_column,
-                       src + (row * src_row + c * src_column) * p->src_size, src_column, width);
-            }
+            copy_piece(p, dst, src, r, cdk_min(length, rows - r), c, cdk_min(TILE, columns - c));
         }
     }
 }
@@ -181,7 +206,7 @@ static void copy_range(void *context, int64_t begin, int64_t end, int thread)
         char *dst = p->dst + dst_at * p->dst_size;
         const char *src = p->src + src_at * p->src_size;
         if (inner == 2) {
-            copy_square(p, dst, src);
+            copy_transposed(p, dst, src);
         } else {
             copy_run_at(p, dst, src);
         }

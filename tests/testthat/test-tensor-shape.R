@@ -113,6 +113,22 @@ test_that("clone and contiguous copy, casts convert", {
   expect_false(x$transpose(1, 2)$is_contiguous())
 })
 
+test_that("copies into another order are the same values", {
+  for (columns in c(1, 2, 3, 7, 8, 19)) {
+    for (rows in c(1, 15, 16, 33, 530)) {
+      m <- array(rnorm(2 * columns * rows), c(2, columns, rows))
+      for (dtype in list(torch_float(), torch_double(), torch_int())) {
+        x <- torch_tensor(m * 100, dtype = dtype)
+        expect_identical(as_array(x$transpose(2, 3)$contiguous()), aperm(as_array(x), c(1, 3, 2)))
+      }
+      flipped <- torch_flip(torch_tensor(m), c(1, 3))
+      expect_identical(as_array(flipped$transpose(2, 3)$contiguous()), aperm(as_array(flipped), c(1, 3, 2)))
+      half <- torch_tensor(m)[, , seq(1, rows, by = 2), drop = FALSE]
+      expect_identical(as_array(half$transpose(2, 3)$contiguous()), aperm(as_array(half), c(1, 3, 2)))
+    }
+  }
+})
+
 test_that("cat and stack", {
   x <- cube()
   y <- torch_tensor(-values[, 1:2, ], dtype = torch_float64())
