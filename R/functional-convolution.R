@@ -30,7 +30,7 @@ nnf_conv2d <- function(input, weight, bias = NULL, stride = 1, padding = 0, dila
   stride <- spatial(stride, 2, "stride")
   dilation <- spatial(dilation, 2, "dilation")
   pads <- convolution_padding(padding, dim(weight), stride, dilation, 2)
-  attrs <- as.double(c(stride, pads, dilation, groups))
+  attrs <- c(stride, pads, dilation, as.double(groups))
   if (length(dim(input)) == 4) {
     return(apply_op(ops$conv2d, list(input, weight, bias), attrs))
   }
@@ -90,6 +90,9 @@ torch_conv_transpose1d <- nnf_conv_transpose1d
 
 # One number for every spatial dimension.
 spatial <- function(x, n, what) {
+  if (is.double(x) && length(x) == n && !anyNA(x)) {
+    return(x)
+  }
   if (!is.numeric(x) || !(length(x) %in% c(1L, n)) || anyNA(x)) {
     value_error(sprintf("`%s` must be one number or %d, got %s.", what, n, deparse(x)[[1]]))
   }
@@ -99,7 +102,8 @@ spatial <- function(x, n, what) {
 # Zeros before each spatial dimension, then after.
 convolution_padding <- function(padding, weight_dim, stride, dilation, n) {
   if (!is.character(padding)) {
-    return(rep(spatial(padding, n, "padding"), 2))
+    before <- spatial(padding, n, "padding")
+    return(c(before, before))
   }
   if (identical(padding, "valid")) {
     return(numeric(2 * n))

@@ -10,21 +10,24 @@ count_option <- function(name, default) as.integer(option(name, default))
 now <- function() as.numeric(Sys.time())
 
 # Seconds of each of n calls, after one that warms up. Collections of garbage happen where they fall, as in a user's
-# loop, unless `collect` makes them happen outside.
+# loop, unless `collect` makes them happen outside; a call that is not counted then fills the caches again.
 seconds_of <- function(n, f, collect = FALSE) {
   f()
   vapply(seq_len(n), function(i) {
-    if (collect) gc(full = FALSE)
+    if (collect) {
+      gc(full = FALSE)
+      f()
+    }
     start <- now()
     f()
     now() - start
   }, 0)
 }
 
-# The least of n calls, of more where they are short.
+# The least of n calls, of more where they are short: a second of them, at most 200.
 least_seconds <- function(n, f) {
   s <- seconds_of(n, f, collect = TRUE)
-  more <- min(200, ceiling(0.2 / min(s))) - n
+  more <- min(200, ceiling(1 / min(s))) - n
   if (more > 0) s <- c(s, seconds_of(more, f, collect = TRUE))
   min(s)
 }

@@ -78,9 +78,19 @@ static void report(const char *what, const char *shape, int threads, double erro
            shape, error_size, same ? "" : ", differs from 1 thread", error.message);
 }
 
-typedef enum { FORWARD, MOMENTS, BACKWARD_INPUT, BACKWARD_WEIGHT, TRANSPOSE, TRANSPOSE_WEIGHT, PASSES } pass;
-static const char *pass_name[PASSES] = {"forward",         "moments",   "backward input",
-                                        "backward weight", "transpose", "transpose weight"};
+typedef enum {
+    FORWARD,
+    MOMENTS,
+    BACKWARD_INPUT,
+    BACKWARD_WEIGHT,
+    BOTH_INPUT, /* the one or the other of both gradients computed together */
+    BOTH_WEIGHT,
+    TRANSPOSE,
+    TRANSPOSE_WEIGHT,
+    PASSES
+} pass;
+static const char *pass_name[PASSES] = {"forward",    "moments",     "backward input", "backward weight",
+                                        "both input", "both weight", "transpose",      "transpose weight"};
 
 typedef struct images {
     float *x, *y, *w, *bias;
@@ -109,7 +119,7 @@ static void free_images(images *im)
 static int64_t output_size(const images *im, const cdk_conv *c, pass p)
 {
     const int64_t sizes[PASSES] = {im->y_size, im->y_size + 2 * c->K, im->x_size, im->w_size + c->K,
-                                   im->x_size, im->w_size + c->C};
+                                   im->x_size, im->w_size + c->K,     im->x_size, im->w_size + c->C};
     return sizes[p];
 }
 
@@ -138,6 +148,16 @@ static cd_status run_moments(float *out, const images *im, const cdk_conv *c, in
     return status;
 }
 
+/* The one of both gradients that p names. */
+static cd_status run_both(float *out, const images *im, const cdk_conv *c, pass p)
+{
+    float *other = random_floats(output_size(im, c, p == BOTH_INPUT ? BOTH_WEIGHT : BOTH_INPUT));
+    float *dx = p == BOTH_INPUT ? out : other, *dw = p == BOTH_INPUT ? other : out;
+    const cd_status status = cdk_conv_backward(dx, dw, dw + im->w_size, im->y, im->x, im->w, c, &error);
+    free(other);
+    return status;
+}
+
 static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, int naive)
 {
     float *bias_out = out + im->w_size;
@@ -150,9 +170,11 @@ static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, in
             run_moments(out, im, c, 1);
             break;
         case BACKWARD_INPUT:
+        case BOTH_INPUT:
             cdk_conv_backward_input_naive(out, im->y, im->w, c);
             break;
         case BACKWARD_WEIGHT:
+        case BOTH_WEIGHT:
             cdk_conv_backward_weight_naive(out, bias_out, im->y, im->x, c);
             break;
         case TRANSPOSE:
@@ -173,6 +195,9 @@ static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, in
         return cdk_conv_backward_input(out, im->y, im->w, c, &error);
     case BACKWARD_WEIGHT:
         return cdk_conv_backward_weight(out, bias_out, im->y, im->x, c, &error);
+    case BOTH_INPUT:
+    case BOTH_WEIGHT:
+        return run_both(out, im, c, p);
     case TRANSPOSE:
         return cdk_conv_transpose_forward(out, im->y, im->w, im->bias, c, CDK_ACTIVATION_RELU6, &error);
     default:
@@ -252,6 +277,13 @@ static void check_convs(void)
     check_conv(square(2, 24, 9, 24, 3, 1, 1, 24));
     check_conv(square(2, 19, 10, 19, 3, 2, 1, 19));
     check_conv(square(2, 33, 11, 33, 5, 2, 2, 33));
+    for (int64_t size = 1; size <= 8; size++) {
+        check_conv(square(2, 20, size, 20, 3, 1, 1, 20));
+        check_conv(square(17, 5, size, 5, 3, 2, 1, 5));
+    }
+    check_conv(square(16, 33, 17, 33, 3, 1, 1, 33));
+    check_conv(square(19, 4, 16, 4, 3, 2, 0, 4));
+    check_conv(square(18, 6, 7, 6, 5, 1, 2, 6));
     check_conv(square(1, 5, 8, 15, 3, 1, 1, 5));
     check_conv(square(2, 12, 8, 20, 3, 2, 0, 4));
     check_conv(square(2, 32, 14, 64, 2, 2, 0, 1));

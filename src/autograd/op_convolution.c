@@ -357,18 +357,21 @@ static void *data_or_null(const cd_tensor *t)
     return t != NULL ? cd_tensor_data(t) : NULL;
 }
 
+static cd_status weight_gradient_operands(cd_gradient *g, dense_set *d, cd_error *err)
+{
+    if (g->wants[1]) {
+        CD_TRY(as_image(&d->x, g->in[0], d->dy->dtype, err));
+        CD_TRY(new_gradient(&g->dx[1], g->in[1], CD_CONTIGUOUS, err));
+    }
+    return wants_bias(g) ? new_gradient(&g->dx[2], g->in[2], CD_CONTIGUOUS, err) : CD_OK;
+}
+
 /* dw and db, where they are wanted. */
 static cd_status weight_gradient(cd_gradient *g, dense_set *d, const gradient_kernels *k,
                                  const cdk_conv *conv, cd_error *err)
 {
     const cd_dtype dtype = d->dy->dtype;
-    if (g->wants[1]) {
-        CD_TRY(as_image(&d->x, g->in[0], dtype, err));
-        CD_TRY(new_gradient(&g->dx[1], g->in[1], CD_CONTIGUOUS, err));
-    }
-    if (wants_bias(g)) {
-        CD_TRY(new_gradient(&g->dx[2], g->in[2], CD_CONTIGUOUS, err));
-    }
+    CD_TRY(weight_gradient_operands(g, d, err));
     void *dw = data_or_null(g->dx[1]), *db = wants_bias(g) ? cd_tensor_data(g->dx[2]) : NULL;
     if (dtype == CD_FLOAT32) {
         return weight_gradient_float(dw, db, d, k, conv, err);
@@ -419,7 +422,37 @@ static cd_status input_gradient(cd_gradient *g, dense_set *d, const gradient_ker
     return CD_OK;
 }
 
+static bool wants_both(const cd_gradient *g, const gradient_kernels *k, const cdk_conv *conv)
+{
+    return g->wants[0] && g->wants[1] && !k->transposed && g->in[1]->dtype == CD_FLOAT32 &&
+           cdk_conv_prefers_both(conv);
+}
+
+static cd_status both_gradients(cd_gradient *g, dense_set *d, const gradient_kernels *k, const cdk_conv *conv,
+                                cd_error *err)
+{
+    cdk_conv same = *conv;
+    CD_TRY(weight_gradient_operands(g, d, err));
+    CD_TRY(input_gradient_operands(g, d, k, &same, err));
+    return cdk_conv_backward(cd_tensor_data(g->dx[0]), cd_tensor_data(g->dx[1]),
+                             wants_bias(g) ? cd_tensor_data(g->dx[2]) : NULL, cd_tensor_data(d->dy),
+                             cd_tensor_data(d->x), cd_tensor_data(d->w), &same, err);
+}
+
 /* The gradient of the weights comes first: with it done the memory of x is free for the gradient of x. */
+static cd_status one_by_one(cd_gradient *g, dense_set *d, const gradient_kernels *k, const cdk_conv *conv,
+                            cd_error *err)
+{
+    CD_TRY(weight_gradient(g, d, k, conv, err));
+    cd_tensor_release(d->x);
+    d->x = NULL;
+    if (!g->wants[0]) {
+        return CD_OK;
+    }
+    cd_gradient_done_with(g, 0);
+    return input_gradient(g, d, k, conv, err);
+}
+
 static cd_status gradients(cd_gradient *g, const gradient_kernels *k, cd_error *err)
 {
     dense_set d = {0};
@@ -428,13 +461,7 @@ static cd_status gradients(cd_gradient *g, const gradient_kernels *k, cd_error *
         k->transposed ? describe(y, x, g->in[1], g->attr) : describe(x, y, g->in[1], g->attr);
     cd_status status = as_image(&d.dy, g->dy[0], g->in[1]->dtype, err);
     if (status == CD_OK) {
-        status = weight_gradient(g, &d, k, &conv, err);
-    }
-    cd_tensor_release(d.x);
-    d.x = NULL;
-    if (status == CD_OK && g->wants[0]) {
-        cd_gradient_done_with(g, 0);
-        status = input_gradient(g, &d, k, &conv, err);
+        status = (wants_both(g, k, &conv) ? both_gradients : one_by_one)(g, &d, k, &conv, err);
     }
     dense_clear(&d);
     return status;

@@ -148,6 +148,8 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void dots_vector(const cdk_channel_d
     DOTS_EACH(DOTS_DECLARE)
     for (int64_t i = dots->pixels; i > 0; i--) {
         const VEC dy = channels_load(y, part, mask);
+        CDK_PREFETCH((rows > 2 ? x2 : rows > 1 ? x1 : x0) + dots->x_ahead);
+        CDK_PREFETCH(y + dots->y_ahead);
         DOTS_EACH(DOTS_STEP)
         x0 += x_pixel;
         x1 += x_pixel;

@@ -165,6 +165,22 @@ cd_status cdk_conv_backward_weight(float *dw, float *dbias, const float *dy, con
     return weight_gradient(dw, dbias, NULL, dy, x, conv, err);
 }
 
+int cdk_conv_prefers_both(const cdk_conv *conv)
+{
+    return is_depthwise(conv);
+}
+
+cd_status cdk_conv_backward(float *dx, float *dw, float *dbias, const float *dy, const float *x, const float *w,
+                            const cdk_conv *conv, cd_error *err)
+{
+    CD_TRY(check(conv, err));
+    if (is_depthwise(conv) && conv->N > 0) {
+        return cdk_conv_backward_depthwise(dx, dw, dbias, dy, x, w, conv, err);
+    }
+    CD_TRY(cdk_conv_backward_weight(dw, dbias, dy, x, conv, err));
+    return cdk_conv_backward_input(dx, dy, w, conv, err);
+}
+
 cd_status cdk_conv_transpose_forward(float *y, const float *x, const float *w, const float *bias,
                                      const cdk_conv *conv, cdk_activation activation, cd_error *err)
 {

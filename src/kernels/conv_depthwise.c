@@ -1,14 +1,16 @@
-/* Convolution by taps where every channel has its own kernel: vectorised over channels, row by row. Pixels
- * whose taps all exist are done together; those at the left and right border one by one, with the taps they
- * have. */
-#include <stddef.h>
+/* Convolution by taps where every channel has its own kernel: vectorised over channels, row by row.
+ *
+ * Kernels of 3 x 3 read a vector of zeros where there is no pixel. For others, pixels whose taps all exist are done
+ * together; those at the left and right border one by one, with the taps they have. */
+#include "kernels/conv_depthwise.h"
 
-#include "kernels/conv_taps.h"
+#include <stddef.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "kernels/isa.h"
 #include "kernels/moments.h"
+#include "kernels/sizes.h"
 
 /* Multiply-adds a thread should have at least. */
 #define GRAIN_WORK 32768
@@ -16,31 +18,37 @@
 #define PART_PIXELS 512
 
 typedef struct depthwise_job {
-    float *y;
-    const float *x, *bias;
-    float *weights;   /* [R][S][C] */
-    ptrdiff_t *lists; /* [threads][2][R S] */
-    const cdk_taps *taps;
-    const cdk_isa *isa;
-    cdk_activation activation;
-    int stream;
+    cdk_depthwise_rows rows;
     const cdk_moments *moments; /* or NULL */
     int64_t part_rows;
 } depthwise_job;
 
-static void pack_weights(const depthwise_job *job, const float *w)
+static int is_neighbourly(const cdk_axis *axis)
 {
-    const int64_t C = job->taps->groups, taps = job->taps->kernel_size;
-    for (int64_t c = 0; c < C; c++) {
-        for (int64_t tap = 0; tap < taps; tap++) {
-            job->weights[tap * C + c] = w[c * taps + tap];
+    return axis->phases == 1 && axis->in_step <= 2 && axis->start[1] == 3 && axis->high - axis->low == 2;
+}
+
+static int suits_three(const cdk_taps *taps)
+{
+    return is_neighbourly(&taps->h) && is_neighbourly(&taps->w);
+}
+
+static void pack_weights(const cdk_depthwise_rows *job, const float *w)
+{
+    const cdk_taps *taps = job->taps;
+    const int64_t C = taps->groups, size = taps->kernel_size;
+    for (int64_t tap = 0; tap < size; tap++) {
+        const int64_t from =
+            job->three ? taps->h.tap[tap / 3] * taps->kernel_w + taps->w.tap[tap % 3] : tap;
+        for (int64_t c = 0; c < C; c++) {
+            job->weights[tap * C + c] = w[c * size + from];
         }
     }
 }
 
 /* The taps output row j and columns k0 .. k1 of a phase can read, relative to the input's first pixel of row
  * j in_step and column 0. */
-static void list_taps(const depthwise_job *job, cdk_depthwise *row, ptrdiff_t *x_tap, ptrdiff_t *w_tap,
+static void list_taps(const cdk_depthwise_rows *job, cdk_depthwise *row, ptrdiff_t *x_tap, ptrdiff_t *w_tap,
                       int64_t phase_h, int64_t j, int64_t phase_w, int64_t k0, int64_t k1)
 {
     const cdk_taps *taps = job->taps;
@@ -61,7 +69,7 @@ static void list_taps(const depthwise_job *job, cdk_depthwise *row, ptrdiff_t *x
     row->taps = count;
 }
 
-static void convolve_pixels(const depthwise_job *job, ptrdiff_t *list, float *y, int64_t n, int64_t phase_h,
+static void convolve_pixels(const cdk_depthwise_rows *job, ptrdiff_t *list, float *y, int64_t n, int64_t phase_h,
                             int64_t j, int64_t phase_w, int64_t k0, int64_t k1)
 {
     const cdk_taps *taps = job->taps;
@@ -83,7 +91,7 @@ static void convolve_pixels(const depthwise_job *job, ptrdiff_t *list, float *y,
 }
 
 /* Row y_h of image n, into y. */
-static void convolve_row(const depthwise_job *job, ptrdiff_t *list, float *y, int64_t n, int64_t y_h)
+static void convolve_any_row(const cdk_depthwise_rows *job, ptrdiff_t *list, float *y, int64_t n, int64_t y_h)
 {
     const cdk_taps *taps = job->taps;
     const int64_t phase_h = y_h % taps->h.out_step, j = y_h / taps->h.out_step;
@@ -110,36 +118,130 @@ static void convolve_row(const depthwise_job *job, ptrdiff_t *list, float *y, in
     }
 }
 
-static ptrdiff_t *list_of(const depthwise_job *job, int thread)
+/* Where `columns` columns of a row of x, or of no row, are, from `first` on. */
+static void list_columns(const cdk_depthwise_rows *job, const float **x, const float *image_row, int64_t first,
+                         int64_t columns)
+{
+    const int64_t C = job->taps->groups, W = job->taps->w.inputs;
+    for (int64_t j = 0; j < columns; j++) {
+        x[j] = image_row && first + j >= 0 && first + j < W ? image_row + (first + j) * C : job->zeros;
+    }
+}
+
+static void convolve_row_of_three(const cdk_depthwise_rows *job, float *y, int64_t n, int64_t y_h)
+{
+    const cdk_taps *taps = job->taps;
+    const int64_t C = taps->groups, H = taps->h.inputs, W = taps->w.inputs, count = taps->w.outputs;
+    const int64_t h = y_h * taps->h.in_step + taps->h.low, most = job->isa->depthwise3_pixels;
+    const float *x[3 * CDK_DEPTHWISE3_COLUMNS];
+    cdk_depthwise3 row = {
+        .x = x,
+        .w = job->weights,
+        .bias = job->bias,
+        .channels = C,
+        .y_pixel = C,
+        .stride = (int)taps->w.in_step,
+        .columns = CDK_DEPTHWISE3_COLUMNS,
+        .activation = job->activation,
+        .stream = job->stream,
+    };
+    for (int64_t k = 0; k < count; k += row.pixels) {
+        row.pixels = (int)cdk_ceil_div(count - k, cdk_ceil_div(count - k, most));
+        row.y = y + k * C;
+        row.ahead = taps->h.in_step * W * C;
+        for (int64_t r = 0; r < 3; r++) {
+            const float *image_row = h + r >= 0 && h + r < H ? job->x + (n * H + h + r) * W * C : NULL;
+            list_columns(job, x + r * CDK_DEPTHWISE3_COLUMNS, image_row, k * row.stride + taps->w.low,
+                         (row.pixels - 1) * row.stride + 3);
+        }
+        job->isa->depthwise3(&row);
+    }
+}
+
+static ptrdiff_t *list_of(const cdk_depthwise_rows *job, int thread)
 {
     return job->lists + (ptrdiff_t)thread * 2 * job->taps->kernel_size;
 }
 
-static float *row_of(const depthwise_job *job, int64_t n, int64_t h)
+void cdk_depthwise_row(const cdk_depthwise_rows *job, int thread, float *y, int64_t n, int64_t h)
+{
+    if (job->three) {
+        convolve_row_of_three(job, y, n, h);
+    } else {
+        convolve_any_row(job, list_of(job, thread), y, n, h);
+    }
+}
+
+float *cdk_depthwise_place(const cdk_depthwise_rows *job, int64_t n, int64_t h)
 {
     const cdk_taps *taps = job->taps;
     return job->y + (n * taps->h.outputs + h) * taps->w.outputs * taps->groups;
 }
 
+static cd_status allocate(cdk_depthwise_rows *job, cd_error *err)
+{
+    const int64_t C = job->taps->groups, size = job->taps->kernel_size;
+    void *lists = NULL;
+    CD_TRY(cd_memory_floats(&job->weights, size, C, 1, err));
+    if (job->three) {
+        CD_TRY(cd_memory_floats(&job->zeros, C, 1, 1, err));
+        memset(job->zeros, 0, (size_t)C * sizeof(float));
+        return CD_OK;
+    }
+    CD_TRY(cd_memory_alloc(&lists, (size_t)size * 2 * (size_t)cd_threads() * sizeof(ptrdiff_t), err));
+    job->lists = lists;
+    return CD_OK;
+}
+
+cd_status cdk_depthwise_begin(cdk_depthwise_rows *job, float *y, const float *x, const float *w,
+                              const float *bias, const cdk_taps *taps, cdk_activation activation,
+                              cd_error *err)
+{
+    *job = (cdk_depthwise_rows){.y = y,
+                                .x = x,
+                                .bias = bias,
+                                .taps = taps,
+                                .isa = cdk_isa_current(),
+                                .activation = activation,
+                                .three = suits_three(taps)};
+    job->stream = taps->N * taps->h.outputs * taps->w.outputs * taps->groups * (int64_t)sizeof(float) >
+                  CDK_STREAM_BYTES;
+    const cd_status status = allocate(job, err);
+    if (status == CD_OK) {
+        pack_weights(job, w);
+    } else {
+        cdk_depthwise_end(job);
+    }
+    return status;
+}
+
+void cdk_depthwise_end(cdk_depthwise_rows *job)
+{
+    cd_memory_free(job->lists);
+    cd_memory_free(job->zeros);
+    cd_memory_free(job->weights);
+    *job = (cdk_depthwise_rows){0};
+}
+
 static void convolve_image_rows(void *context, int64_t begin, int64_t end, int thread)
 {
-    const depthwise_job *job = context;
+    const cdk_depthwise_rows *job = &((const depthwise_job *)context)->rows;
     const int64_t H = job->taps->h.outputs;
     for (int64_t i = begin; i < end; i++) {
-        convolve_row(job, list_of(job, thread), row_of(job, i / H, i % H), i / H, i % H);
+        cdk_depthwise_row(job, thread, cdk_depthwise_place(job, i / H, i % H), i / H, i % H);
     }
 }
 
 static void convolve_parts(void *context, int64_t begin, int64_t end, int thread)
 {
     const depthwise_job *job = context;
-    const int64_t H = job->taps->h.outputs, W = job->taps->w.outputs;
+    const int64_t H = job->rows.taps->h.outputs, W = job->rows.taps->w.outputs;
     for (int64_t part = begin; part < end; part++) {
         const int64_t n = part / job->moments->image_parts;
         const int64_t first = part % job->moments->image_parts * job->part_rows;
         for (int64_t h = first; h < H && h < first + job->part_rows; h++) {
-            float *y = row_of(job, n, h), *block = cdk_moments_block(job->moments, thread, y);
-            convolve_row(job, list_of(job, thread), block, n, h);
+            float *y = cdk_depthwise_place(&job->rows, n, h), *block = cdk_moments_block(job->moments, thread, y);
+            cdk_depthwise_row(&job->rows, thread, block, n, h);
             cdk_moments_finish(job->moments, part, h == first, thread, y, block, W);
         }
     }
@@ -148,12 +250,13 @@ static void convolve_parts(void *context, int64_t begin, int64_t end, int thread
 static cd_status run_with_moments(depthwise_job *job, const cdk_conv_finish *finish, int64_t row_work,
                                   cd_error *err)
 {
-    const cdk_taps *taps = job->taps;
-    const int64_t H = taps->h.outputs, W = taps->w.outputs, wanted = (PART_PIXELS + W - 1) / W;
+    const cdk_taps *taps = job->rows.taps;
+    const int64_t H = taps->h.outputs, W = taps->w.outputs, wanted = cdk_ceil_div(PART_PIXELS, W);
     cdk_moments moments;
     job->part_rows = wanted < H ? wanted : H;
     CD_TRY(cdk_moments_begin(&moments, taps->N, H * W, job->part_rows * W, W, taps->groups, err));
     job->moments = &moments;
+    job->rows.stream = 0;
     cd_parallel_for(taps->N * moments.image_parts, 1 + GRAIN_WORK / (row_work * job->part_rows + 1),
                     convolve_parts, job);
     cdk_moments_join(finish->mean, finish->sum_squares, &moments);
@@ -163,13 +266,11 @@ static cd_status run_with_moments(depthwise_job *job, const cdk_conv_finish *fin
 
 static cd_status run(depthwise_job *job, const cdk_conv_finish *finish, cd_error *err)
 {
-    const cdk_taps *taps = job->taps;
+    const cdk_taps *taps = job->rows.taps;
     const int64_t row_work = taps->w.outputs * taps->groups * taps->kernel_size;
     if (finish->mean) {
         return run_with_moments(job, finish, row_work, err);
     }
-    job->stream = taps->N * taps->h.outputs * taps->w.outputs * taps->groups * (int64_t)sizeof(float) >
-                  CDK_STREAM_BYTES;
     cd_parallel_for(taps->N * taps->h.outputs, 1 + GRAIN_WORK / (row_work + 1), convolve_image_rows, job);
     return CD_OK;
 }
@@ -177,25 +278,9 @@ static cd_status run(depthwise_job *job, const cdk_conv_finish *finish, cd_error
 cd_status cdk_conv_depthwise(float *y, const float *x, const float *w, const float *bias,
                              const cdk_taps *taps, const cdk_conv_finish *finish, cd_error *err)
 {
-    const size_t size = (size_t)taps->kernel_size;
-    depthwise_job job = {.y = y,
-                         .x = x,
-                         .bias = bias,
-                         .taps = taps,
-                         .isa = cdk_isa_current(),
-                         .activation = finish->activation};
-    void *weights = NULL, *lists = NULL;
-    cd_status status = cd_memory_alloc(&weights, size * (size_t)taps->groups * sizeof(float), err);
-    if (status == CD_OK) {
-        status = cd_memory_alloc(&lists, size * 2 * (size_t)cd_threads() * sizeof(ptrdiff_t), err);
-    }
-    if (status == CD_OK) {
-        job.weights = weights;
-        job.lists = lists;
-        pack_weights(&job, w);
-        status = run(&job, finish, err);
-    }
-    cd_memory_free(lists);
-    cd_memory_free(weights);
+    depthwise_job job = {.moments = NULL};
+    CD_TRY(cdk_depthwise_begin(&job.rows, y, x, w, bias, taps, finish->activation, err));
+    const cd_status status = run(&job, finish, err);
+    cdk_depthwise_end(&job.rows);
     return status;
 }

@@ -72,4 +72,8 @@ cd_status cdk_conv_weight(float *dw, float *y_sums, float *x_sums, const float *
 cd_status cdk_conv_weight_depthwise(float *dw, float *y_sums, const float *dy, const float *x,
                                     const cdk_conv *conv, cd_error *err);
 
+/* The same and dx, the gradient of the input, in one pass over dy. */
+cd_status cdk_conv_backward_depthwise(float *dx, float *dw, float *y_sums, const float *dy, const float *x,
+                                      const float *w, const cdk_conv *conv, cd_error *err);
+
 #endif

@@ -1,15 +1,18 @@
-/* Gradients of the weights and bias of a convolution whose channels are all by themselves: the rows of all
- * images are cut into chunks, a number that does not depend on the threads, with partial sums of their own.
- */
-#include "kernels/conv_taps.h"
+/* Gradients of a convolution whose channels are all by themselves. For those of weights and bias the rows of all
+ * images are cut into chunks, a number that does not depend on the threads, with partial sums of their own. The
+ * gradient of the input follows row by row, while the rows of dy it reads are in the cache. */
+#include "kernels/conv_depthwise.h"
 
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/isa.h"
+#include "kernels/sizes.h"
 
 #define CHANNELS_MAX_CHUNKS 32
+/* With fewer images threads would not share them well: the gradient of the input is then computed by itself. */
+#define CHANNELS_MIN_IMAGES 16
 /* Multiply-adds a chunk should have at least. */
 #define CHANNELS_CHUNK_WORK (512 * 1024)
 
@@ -21,6 +24,7 @@ typedef struct channels_job {
     const cdk_isa *isa;
     float *partial; /* [chunks][taps + 1][C]: the products of every tap, then the sums of dy */
     int64_t chunks, partial_size;
+    const cdk_depthwise_rows *input; /* the gradient of the input, or NULL */
 } channels_job;
 
 /* The taps first .. last that exist for outputs a to b (inclusive) of an axis. */
@@ -64,6 +68,8 @@ static void multiply_pixels(const channels_job *job, float *partial, int64_t n, 
         .x_column = conv->dilation_w * C,
         .x_pixel = conv->stride_w * C,
         .y_pixel = C,
+        .x_ahead = conv->stride_h * conv->W * C,
+        .y_ahead = conv->OW * C,
         .rows = h1 - h0,
         .columns = w1 - w0,
         .pixels = q1 - q0,
@@ -94,22 +100,55 @@ static void multiply_row(const channels_job *job, float *partial, int64_t n, int
     }
 }
 
+/* The last row of dy that row h of dx reads. */
+static int64_t last_row_read(const cdk_axis *axis, int64_t h)
+{
+    const int64_t phase = h % axis->out_step, end = axis->start[phase + 1];
+    return end > axis->start[phase] ? h / axis->out_step * axis->in_step + axis->offset[end - 1] : -1;
+}
+
+/* Rows of dx from `h` on for which row p of dy was the last one missing; gives the first that is left. */
+static int64_t input_rows(const channels_job *job, int64_t n, int64_t h, int64_t p, int thread)
+{
+    const cdk_axis *axis = &job->input->taps->h;
+    while (h < axis->outputs && (p == axis->inputs - 1 || last_row_read(axis, h) <= p)) {
+        cdk_depthwise_row(job->input, thread, cdk_depthwise_place(job->input, n, h), n, h);
+        h++;
+    }
+    return h;
+}
+
+/* Chunks end with an image where its other gradient is computed too. */
+static int64_t first_row(const channels_job *job, int64_t chunk)
+{
+    const int64_t N = job->conv->N, OH = job->conv->OH;
+    return job->input ? chunk * N / job->chunks * OH : chunk * N * OH / job->chunks;
+}
+
+static void multiply_chunk(const channels_job *job, int64_t chunk, int thread)
+{
+    const cdk_conv *conv = job->conv;
+    const int64_t row_size = conv->OW * conv->C, end = first_row(job, chunk + 1);
+    float *partial = job->partial + chunk * job->partial_size;
+    int64_t h = 0;
+    memset(partial, 0, (size_t)job->partial_size * sizeof(float));
+    for (int64_t i = first_row(job, chunk); i < end; i++) {
+        const int64_t n = i / conv->OH, p = i % conv->OH;
+        multiply_row(job, partial, n, p);
+        if (job->y_sums) {
+            job->isa->channel_sum(partial + job->taps.kernel_size * conv->C, job->dy + i * row_size, conv->C,
+                                  conv->OW, conv->C);
+        }
+        if (job->input) {
+            h = input_rows(job, n, p == 0 ? 0 : h, p, thread);
+        }
+    }
+}
+
 static void multiply_chunks(void *context, int64_t begin, int64_t end, int thread)
 {
-    const channels_job *job = context;
-    const cdk_conv *conv = job->conv;
-    const int64_t rows = conv->N * conv->OH, row_size = conv->OW * conv->C;
-    (void)thread;
     for (int64_t chunk = begin; chunk < end; chunk++) {
-        float *partial = job->partial + chunk * job->partial_size;
-        memset(partial, 0, (size_t)job->partial_size * sizeof(float));
-        for (int64_t i = chunk * rows / job->chunks; i < (chunk + 1) * rows / job->chunks; i++) {
-            multiply_row(job, partial, i / conv->OH, i % conv->OH);
-            if (job->y_sums) {
-                job->isa->channel_sum(partial + job->taps.kernel_size * conv->C, job->dy + i * row_size,
-                                      conv->C, conv->OW, conv->C);
-            }
-        }
+        multiply_chunk(context, chunk, thread);
     }
 }
 
@@ -147,14 +186,14 @@ static void plan(channels_job *job)
     const int64_t rows = conv->N * conv->OH, work = rows * conv->OW * conv->C * job->taps.kernel_size;
     const int64_t useful = 1 + work / CHANNELS_CHUNK_WORK;
     job->partial_size = (job->taps.kernel_size + 1) * conv->C;
-    job->chunks = useful < CHANNELS_MAX_CHUNKS ? useful : CHANNELS_MAX_CHUNKS;
-    job->chunks = job->chunks < rows ? job->chunks : rows;
+    job->chunks = job->input ? cdk_min(CHANNELS_MAX_CHUNKS, conv->N)
+                             : cdk_min(cdk_min(useful, CHANNELS_MAX_CHUNKS), rows);
 }
 
-cd_status cdk_conv_weight_depthwise(float *dw, float *y_sums, const float *dy, const float *x,
-                                    const cdk_conv *conv, cd_error *err)
+static cd_status weight_gradient(float *dw, float *y_sums, const float *dy, const float *x, const cdk_conv *conv,
+                                 const cdk_depthwise_rows *input, cd_error *err)
 {
-    channels_job job = {.dw = dw, .y_sums = y_sums, .dy = dy, .x = x, .conv = conv};
+    channels_job job = {.dw = dw, .y_sums = y_sums, .dy = dy, .x = x, .conv = conv, .input = input};
     CD_TRY(cdk_taps_make(&job.taps, conv, 0, err));
     job.isa = cdk_isa_current();
     plan(&job);
@@ -164,5 +203,36 @@ cd_status cdk_conv_weight_depthwise(float *dw, float *y_sums, const float *dy, c
     }
     cd_memory_free(job.partial);
     cdk_taps_free(&job.taps);
+    return status;
+}
+
+cd_status cdk_conv_weight_depthwise(float *dw, float *y_sums, const float *dy, const float *x,
+                                    const cdk_conv *conv, cd_error *err)
+{
+    return weight_gradient(dw, y_sums, dy, x, conv, NULL, err);
+}
+
+static cd_status both_gradients(float *dx, float *dw, float *y_sums, const float *dy, const float *x,
+                                const float *w, const cdk_conv *conv, const cdk_taps *taps, cd_error *err)
+{
+    static const cdk_conv_finish as_it_is = {.activation = CDK_ACTIVATION_NONE};
+    cdk_depthwise_rows input;
+    if (conv->N < CHANNELS_MIN_IMAGES) {
+        CD_TRY(weight_gradient(dw, y_sums, dy, x, conv, NULL, err));
+        return cdk_conv_depthwise(dx, dy, w, NULL, taps, &as_it_is, err);
+    }
+    CD_TRY(cdk_depthwise_begin(&input, dx, dy, w, NULL, taps, CDK_ACTIVATION_NONE, err));
+    const cd_status status = weight_gradient(dw, y_sums, dy, x, conv, &input, err);
+    cdk_depthwise_end(&input);
+    return status;
+}
+
+cd_status cdk_conv_backward_depthwise(float *dx, float *dw, float *y_sums, const float *dy, const float *x,
+                                      const float *w, const cdk_conv *conv, cd_error *err)
+{
+    cdk_taps taps;
+    CD_TRY(cdk_taps_make(&taps, conv, 1, err));
+    const cd_status status = both_gradients(dx, dw, y_sums, dy, x, w, conv, &taps, err);
+    cdk_taps_free(&taps);
     return status;
 }

@@ -58,6 +58,24 @@ typedef struct cdk_depthwise {
     int stream; /* as in cdk_tile */
 } cdk_depthwise;
 
+/* The same for a 3 x 3 kernel and a few pixels of a row, whose inputs are given one by one:
+ *     y[i y_pixel + c] = act(bias[c] + sum_{r, s < 3} w[(3 r + s) channels + c] x[r columns + i stride + s][c])
+ */
+typedef struct cdk_depthwise3 {
+    float *y;
+    const float *const *x; /* [3][columns] */
+    const float *w, *bias; /* bias [channels] or NULL */
+    int64_t channels;
+    ptrdiff_t y_pixel, ahead; /* ahead: elements from an input to the one that is fetched into the cache */
+    int pixels, stride, columns; /* pixels 1 .. isa->depthwise3_pixels, stride 1 or 2 */
+    cdk_activation activation;
+    int stream; /* as in cdk_tile */
+} cdk_depthwise3;
+
+/* Of any instruction set: pixels of cdk_depthwise3, and the columns they read. */
+#define CDK_DEPTHWISE3_PIXELS 7
+#define CDK_DEPTHWISE3_COLUMNS (2 * CDK_DEPTHWISE3_PIXELS + 1)
+
 /* The 2 x 2 outputs of a tile, y[i][c] = act(bias[c] + (A^T M A)_i) for M_p = m[p m_point + c], p < 16; see
  * kernels/conv_winograd.h. m has room for a vector behind its last lane. */
 typedef struct cdk_winograd_output {
@@ -77,6 +95,7 @@ typedef struct cdk_channel_dots {
     float *sum;
     const float *x, *y;
     ptrdiff_t sum_row, sum_column, x_row, x_column, x_pixel, y_pixel;
+    ptrdiff_t x_ahead, y_ahead; /* elements from the last row of x and from y to those fetched into the cache */
     int64_t rows, columns, pixels, channels;
 } cdk_channel_dots;
 
@@ -106,6 +125,8 @@ typedef struct cdk_isa {
     void (*thin)(const cdk_tile *tile, int64_t n);
     int thin_width; /* the steps of t it does at once */
     void (*depthwise)(const cdk_depthwise *row);
+    void (*depthwise3)(const cdk_depthwise3 *row);
+    int depthwise3_pixels; /* outputs that fit its registers */
     void (*channel_dots)(const cdk_channel_dots *dots);
     /* sum[c] += sum_{i < pixels} x[i x_pixel + c] */
     void (*channel_sum)(float *sum, const float *x, ptrdiff_t x_pixel, int64_t pixels, int64_t channels);
@@ -130,7 +151,8 @@ typedef struct cdk_isa {
 
 /* The entries of a table that the templates define under the same names. */
 #define CDK_ISA_KERNELS                                                                             \
-    .thin = thin, .depthwise = depthwise, .channel_dots = channel_dots, .channel_sum = channel_sum, \
+    .thin = thin, .depthwise = depthwise, .depthwise3 = depthwise3,                                 \
+    .depthwise3_pixels = DEPTHWISE3_PIXELS, .channel_dots = channel_dots, .channel_sum = channel_sum, \
     .channel_moments = channel_moments, .move_out = move_out, .winograd_input = winograd_input,     \
     .winograd_output = winograd_output, .winograd_weight = winograd_weight,                         \
     .winograd_gradient = winograd_gradient, .winograd_weight_gradient = winograd_weight_gradient

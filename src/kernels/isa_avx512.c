@@ -88,7 +88,9 @@ static inline TILE_TARGET void sum_lanes4(float *sums, __m256 a, __m256 b, __m25
 #define TILE_VECTORS 2
 #include "kernels/tile_template.h"
 
+#define DEPTHWISE3_PIXELS 7
 #include "kernels/channels_template.h"
+#include "kernels/depthwise3_template.h"
 
 #include "kernels/winograd_template.h"
 

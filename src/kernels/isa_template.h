@@ -16,7 +16,10 @@
 #define TILE_VECTORS 2
 #include "kernels/tile_template.h"
 
+/* Outputs, the nine weights and an input. */
+#define DEPTHWISE3_PIXELS (ISA_ROWS_OF_TWO > 6 ? 7 : 4)
 #include "kernels/channels_template.h"
+#include "kernels/depthwise3_template.h"
 #include "kernels/thin_template.h"
 #include "kernels/winograd_template.h"
 

@@ -26,6 +26,13 @@ void cd_pending_register_collector(void (*collect)(void))
     collector = collect;
 }
 
+static void count_reader(const cd_tensor *source, int change)
+{
+    if (source != NULL) {
+        source->storage->readers += change;
+    }
+}
+
 cd_status cd_tensor_postpone(cd_tensor *t, cd_recipe recipe, int n_source, cd_tensor *const *source,
                              int n_attr, const double *attr, cd_error *err)
 {
@@ -38,6 +45,7 @@ cd_status cd_tensor_postpone(cd_tensor *t, cd_recipe recipe, int n_source, cd_te
     p->tensor = t;
     for (int i = 0; i < n_source; i++) {
         p->source[i] = cd_tensor_retain(source[i]);
+        count_reader(p->source[i], 1);
     }
     if (n_attr > 0) {
         memcpy(p->attr, attr, (size_t)n_attr * sizeof *attr);
@@ -63,6 +71,7 @@ void cd_tensor_settle(cd_tensor *t)
         p->next->previous = p->previous;
     }
     for (int i = 0; i < CD_PENDING_SOURCES; i++) {
+        count_reader(p->source[i], -1);
         cd_tensor_release(p->source[i]);
     }
     free(p);
@@ -95,7 +104,7 @@ static bool reads(const cd_pending *p, const cd_storage *storage)
 
 static cd_pending *find_reader(const cd_storage *storage)
 {
-    cd_pending *p = all_pending;
+    cd_pending *p = storage->readers > 0 ? all_pending : NULL;
     while (p != NULL && !reads(p, storage)) {
         p = p->next;
     }
@@ -104,7 +113,7 @@ static cd_pending *find_reader(const cd_storage *storage)
 
 cd_status cd_tensor_will_change(const cd_tensor *t, cd_error *err)
 {
-    if (all_pending == NULL || t->storage == NULL || find_reader(t->storage) == NULL) {
+    if (t->storage == NULL || t->storage->readers == 0) {
         return CD_OK;
     }
     if (collector != NULL) {

@@ -25,6 +25,7 @@ typedef struct cd_storage {
     int64_t nbytes;
     int64_t refs;
     int64_t version; /* goes up each time the data are changed in place */
+    int64_t readers; /* pending tensors that are to be computed from it */
     bool borrowed;   /* data belong to somebody else and outlive the storage */
 } cd_storage;
 
