@@ -204,9 +204,9 @@ nn_flatten <- nn_module(
     self$start_dim <- start_dim
     self$end_dim <- end_dim
   },
-  forward = function(input) {
+  forward = consuming(function(input) {
     input$flatten(start_dim = self$start_dim, end_dim = self$end_dim)
-  }
+  })
 )
 
 #' @rdname nn_identity

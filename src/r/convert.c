@@ -254,6 +254,7 @@ SEXP cdr_as_array(SEXP x, SEXP type)
 {
     cd_error err;
     const cd_tensor *t = cdr_defined(x, "x")->value;
+    cdr_collect_after_pass();
     SEXPTYPE as = r_type(t->dtype);
     cd_dtype element = as == REALSXP ? CD_FLOAT64 : CD_INT32;
     if (type != R_NilValue) {

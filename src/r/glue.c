@@ -15,8 +15,10 @@ static SEXP namespace_env = NULL;
 /* During a forward pass, and without recording, the young generation is collected when what is in use has
  * grown by an eighth and this much since the last time. */
 #define GROWTH ((size_t)128 << 20)
-/* Full collections also when batches nobody needs have come to this much. */
-#define OLD_BATCHES ((size_t)256 << 20)
+/* What a pass without recording may leave behind before it is collected in its middle. */
+#define MOST_GARBAGE ((size_t)768 << 20)
+/* Older generations are collected when what nobody needs there has come to this much. */
+#define OLD_GARBAGE ((size_t)256 << 20)
 /* Growth while the items of a batch are read and transformed. */
 #define BATCH_GROWTH ((size_t)512 << 20)
 /* Of the time that passes, all generations are collected in no more than this part, unless what is in use has
@@ -125,6 +127,15 @@ SEXP cdr_let_go(SEXP handle)
     return R_NilValue;
 }
 
+/* Gives the result of a call and lets go of the call's input, unless that is the result. */
+SEXP cdr_result_of(SEXP result, SEXP input)
+{
+    if (result != input) {
+        cdr_let_go(input);
+    }
+    return result;
+}
+
 int cdr_is_handle(SEXP x)
 {
     return TYPEOF(x) == EXTPTRSXP && R_ExternalPtrTag(x) == handle_tag();
@@ -194,15 +205,44 @@ static struct {
     size_t after_collection[2];    /* in use then, without and with recording; without, the least since */
     size_t forward_limit;          /* what the last forward pass reached, if most of it was not garbage */
     size_t usual_graph;            /* in use when a graph is complete, garbage collected */
+    size_t highest;                /* without recording, since a result was looked at */
+    size_t after_pass;             /* in use when it had been looked at */
+    size_t pass_limit;             /* without recording, what the pass before reached */
     size_t full_limit;             /* outside of training, when to collect all generations */
     clock_t full_ended, full_took; /* the last collection of all generations before a backward */
 } collections = {.full_limit = 4 * GROWTH};
+
+/* R collects the generation after the youngest together with every twentieth young one, and what a few young
+ * collections have promoted by mistake is in that generation: these together take a third of a collection of all. */
+#define YOUNG_COLLECTIONS 20
+
+static void collect_older(size_t enough)
+{
+    for (int i = 0; i < YOUNG_COLLECTIONS && cd_memory_count().in_use > enough; i++) {
+        collect_young();
+    }
+    if (cd_memory_count().in_use > enough) {
+        R_gc();
+    }
+}
+
+/* For moments at which little is in use: *least follows it. What young collections leave behind there may come to
+ * OLD_GARBAGE. */
+static void collect_promoted(size_t *least)
+{
+    const size_t in_use = cd_memory_count().in_use;
+    *least = in_use < *least ? in_use : *least;
+    if (in_use > *least + OLD_GARBAGE) {
+        collect_older(*least + WORTH_COLLECTING);
+        *least = cd_memory_count().in_use;
+    }
+}
 
 static void collect(void)
 {
     collect_young();
     if (cd_memory_count().in_use > collections.full_limit) {
-        R_gc();
+        collect_older(collections.full_limit / 4 * 3);
         collections.full_limit = 2 * cd_memory_count().in_use;
         collections.full_limit = collections.full_limit > 4 * GROWTH ? collections.full_limit : 4 * GROWTH;
     }
@@ -216,9 +256,27 @@ void cdr_collect_if_needed(void)
     if (!recording && in_use < *after) {
         *after = in_use;
     }
-    if (in_use > an_eighth_more(*after) + growth && (!recording || in_use > collections.forward_limit)) {
+    if (!recording && in_use > collections.highest) {
+        collections.highest = in_use;
+    }
+    if (in_use > an_eighth_more(*after) + growth &&
+        in_use > (recording ? collections.forward_limit : collections.pass_limit)) {
         collect();
     }
+}
+
+void cdr_collect_after_pass(void)
+{
+    const size_t in_use = cd_memory_count().in_use;
+    static size_t least = SIZE_MAX;
+    if (cd_grad_enabled() || in_use <= collections.after_pass + WORTH_COLLECTING) {
+        return;
+    }
+    collect_young();
+    collect_promoted(&least);
+    const size_t after = cd_memory_count().in_use, limit = an_eighth_more(collections.highest);
+    collections.pass_limit = limit < after + MOST_GARBAGE ? limit : after + MOST_GARBAGE;
+    collections.highest = collections.after_pass = collections.after_collection[0] = after;
 }
 
 /* Follows what graphs need: down slowly, so that batches of changing size do not look like garbage, and up
@@ -286,12 +344,7 @@ SEXP cdr_batch_ends(void)
     } else {
         cdr_collect_if_needed();
     }
-    size_t in_use = cd_memory_count().in_use;
-    least = in_use < least ? in_use : least;
-    if (in_use > least + OLD_BATCHES) {
-        R_gc();
-        least = cd_memory_count().in_use;
-    }
+    collect_promoted(&least);
     return R_NilValue;
 }
 

@@ -63,6 +63,9 @@ void cdr_collect_if_needed(void);
  * then for old ones. */
 void cdr_collect_before_backward(void);
 
+/* The same where a result is looked at, which is how a pass without recording ends. Call in phase 1 only. */
+void cdr_collect_after_pass(void);
+
 /* Scalars from R with a clear error that names the argument. */
 int64_t cdr_int64(SEXP x, const char *what);
 double cdr_double(SEXP x, const char *what);

@@ -64,7 +64,9 @@ SEXP cdr_retain_grad(SEXP x)
 SEXP cdr_data_ptr(SEXP x)
 {
     char text[32];
-    snprintf(text, sizeof text, "%p", cd_tensor_data(cdr_defined(x, "self")->value));
+    const cd_variable *v = cdr_defined(x, "self");
+    cdr_collect_after_pass();
+    snprintf(text, sizeof text, "%p", cd_tensor_data(v->value));
     return Rf_mkString(text);
 }
 
