@@ -213,12 +213,17 @@ static struct {
 } collections = {.full_limit = 4 * GROWTH};
 
 /* R collects the generation after the youngest together with every twentieth young one, and what a few young
- * collections have promoted by mistake is in that generation: these together take a third of a collection of all. */
+ * collections have promoted by mistake is in that generation: these together take a quarter of a collection of all,
+ * which follows only where more than `enough` is still in use. */
 #define YOUNG_COLLECTIONS 20
+/* What a collection frees when it was such a one. */
+#define NOTICEABLE ((size_t)8 << 20)
 
 static void collect_older(size_t enough)
 {
-    for (int i = 0; i < YOUNG_COLLECTIONS && cd_memory_count().in_use > enough; i++) {
+    size_t before = 0;
+    for (int i = 0; i < YOUNG_COLLECTIONS && cd_memory_count().in_use + NOTICEABLE > before; i++) {
+        before = cd_memory_count().in_use;
         collect_young();
     }
     if (cd_memory_count().in_use > enough) {
@@ -233,7 +238,7 @@ static void collect_promoted(size_t *least)
     const size_t in_use = cd_memory_count().in_use;
     *least = in_use < *least ? in_use : *least;
     if (in_use > *least + OLD_GARBAGE) {
-        collect_older(*least + WORTH_COLLECTING);
+        collect_older(*least + OLD_GARBAGE);
         *least = cd_memory_count().in_use;
     }
 }
@@ -242,7 +247,7 @@ static void collect(void)
 {
     collect_young();
     if (cd_memory_count().in_use > collections.full_limit) {
-        collect_older(collections.full_limit / 4 * 3);
+        collect_older(collections.full_limit);
         collections.full_limit = 2 * cd_memory_count().in_use;
         collections.full_limit = collections.full_limit > 4 * GROWTH ? collections.full_limit : 4 * GROWTH;
     }
@@ -299,10 +304,10 @@ static bool full_collection_pays(size_t in_use)
            (in_use > an_eighth_more(usual) && passed > FULL_COLLECTION_PART * collections.full_took);
 }
 
-static void collect_all_generations(void)
+static void collect_graph_garbage(void)
 {
     const clock_t start = clock();
-    R_gc();
+    collect_older(2 * collections.usual_graph);
     collections.full_ended = clock();
     collections.full_took = collections.full_ended - start;
 }
@@ -316,7 +321,7 @@ void cdr_collect_before_backward(void)
     collect_young();
     const bool all = full_collection_pays(cd_memory_count().in_use);
     if (all) {
-        collect_all_generations();
+        collect_graph_garbage();
     }
     const size_t after = cd_memory_count().in_use;
     remember_graph(after, all);
