@@ -18,19 +18,24 @@ typedef void (*copy_run)(char *dst, int64_t dst_step, const char *src, int64_t s
 #define TO_BYTE(type, value) ((type)(int64_t)(value))
 #define TO_BOOL(type, value) ((type)((value) != 0))
 
+/* A number of elements that compilers turn into vector code. */
+#define BLOCK 16
+
 #define DEFINE_COPY(from_name, from, to_name, to, convert)                                                   \
     static void copy_##from_name##_##to_name(char *dst, int64_t dst_step, const char *src, int64_t src_step, \
                                              int64_t n)                                                      \
     {                                                                                                        \
         to *d = (to *)dst;                                                                                   \
         const from *s = (const from *)src;                                                                   \
-        if (dst_step == 1 && src_step == 1) {                                                                \
-            for (int64_t i = 0; i < n; i++) {                                                                \
-                d[i] = convert(to, s[i]);                                                                    \
+        int64_t i = 0;                                                                                       \
+        for (; dst_step == 1 && src_step == 1 && i + BLOCK <= n; i += BLOCK) {                               \
+            to block[BLOCK];                                                                                 \
+            for (int k = 0; k < BLOCK; k++) {                                                                \
+                block[k] = convert(to, s[i + k]);                                                            \
             }                                                                                                \
-            return;                                                                                          \
+            memcpy(d + i, block, sizeof block);                                                              \
         }                                                                                                    \
-        for (int64_t i = 0; i < n; i++) {                                                                    \
+        for (; i < n; i++) {                                                                                 \
             d[i * dst_step] = convert(to, s[i * src_step]);                                                  \
         }                                                                                                    \
     }
