@@ -1,8 +1,9 @@
 # An epoch on photographs, as luz runs it, and the same number of steps on one batch that is in memory already.
 #
-# usage: Rscript bench/epoch.R [--pets DIR] [--batch 32] [--batches 6] [--rounds 3] [--threads 2]
+# usage: Rscript bench/epoch.R [--pets DIR] [--batch 32] [--batches 6] [--rounds 5] [--threads 2]
 # DIR holds oxford-pet/; without it ../shared/pets is taken where it exists, else pictures are drawn.
-# Prints: name value. epoch_ratio is the smallest epoch by the smallest run of the steps alone.
+# Prints: name value. In each round the epoch comes between two runs of the steps alone, and their mean counts, for
+# the machine's speed may drift; epoch_ratio is the median of the rounds.
 suppressPackageStartupMessages(library(candela))
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
 source(file.path(here, "common.R"))
@@ -11,7 +12,7 @@ source(file.path(here, "pets.R"))
 
 batch <- count_option("batch", 32)
 batches <- count_option("batches", 6)
-rounds <- count_option("rounds", 3)
+rounds <- count_option("rounds", 5)
 torch_set_num_threads(count_option("threads", 2))
 torch_manual_seed(1)
 set.seed(1)
@@ -58,6 +59,11 @@ epoch_seconds <- function(data) {
   seconds
 }
 invisible(epoch_seconds(fixed))
-times <- vapply(seq_len(rounds), function(round) c(epoch_seconds(photos), epoch_seconds(fixed)), numeric(2))
-least <- apply(times, 1, min)
-cat(sprintf("epoch_s %.3f\nsteps_s %.3f\nepoch_ratio %.3f\n", least[[1]], least[[2]], least[[1]] / least[[2]]))
+steps <- epoch_seconds(fixed)
+epochs <- numeric()
+for (round in seq_len(rounds)) {
+  epochs <- c(epochs, epoch_seconds(photos))
+  steps <- c(steps, epoch_seconds(fixed))
+}
+around <- (steps[-1] + steps[-length(steps)]) / 2
+cat(sprintf("epoch_s %.3f\nsteps_s %.3f\nepoch_ratio %.3f\n", median(epochs), median(steps), median(epochs / around)))

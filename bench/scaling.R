@@ -49,7 +49,7 @@ step_seconds <- function(threads) {
   step()
   now() - start
 }
-by_threads <- sapply(1:6, function(round) sapply(1:2, step_seconds))
+by_threads <- sapply(1:10, function(round) sapply(1:2, step_seconds))
 cat(sprintf("# batch 32 on %d thread(s): %.3f s\n", 1:2, apply(by_threads, 1, min)), sep = "")
 
 # Losses and gradients of two steps: every bit.

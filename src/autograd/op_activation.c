@@ -94,11 +94,23 @@ static cd_status activation_backward(cd_gradient *g, cdk_activation_function f, 
 /* Rectifiers keep one bit per element: whether the gradient passes. */
 
 /* An input that is still to be computed is computed together with the activation, in one pass. */
+static cdk_activation rectifier(cdk_activation_function f)
+{
+    return f == CDK_RELU6 ? CDK_ACTIVATION_RELU6 : CDK_ACTIVATION_RELU;
+}
+
 static cd_status activate_pending(cd_call *call, cdk_activation_function f, cd_error *err)
 {
+    return cd_pending_fill(call->out[0], call->in[0]->pending, rectifier(f), err);
+}
+
+/* Without a gradient that would need the mask, the activation waits too. */
+static cd_status rectifier_postpone(cd_call *call, cdk_activation_function f, cd_error *err)
+{
     const cd_pending *pending = call->in[0]->pending;
-    cdk_activation activation = f == CDK_RELU6 ? CDK_ACTIVATION_RELU6 : CDK_ACTIVATION_RELU;
-    return pending->recipe(call->out[0], pending, activation, err);
+    return pending == NULL || call->differentiable
+               ? CD_OK
+               : cd_tensor_postpone_activation(call->out[0], pending, rectifier(f), err);
 }
 
 enum { SAVED_MASK };
@@ -143,6 +155,10 @@ static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
     {                                                                    \
         return rectifier_forward(call, function, high, err);             \
     }                                                                    \
+    static cd_status id##_postpone(cd_call *call, cd_error *err)         \
+    {                                                                    \
+        return rectifier_postpone(call, function, err);                  \
+    }                                                                    \
     const cd_op cd_op_##id = {.name = #id,                               \
                               .backward_name = backward_text,            \
                               .min_in = 1,                               \
@@ -151,7 +167,8 @@ static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
                               .traits = CD_POINTWISE | CD_TAKES_PENDING, \
                               .shape = activation_shape,                 \
                               .forward = id##_forward,                   \
-                              .backward = rectifier_backward};
+                              .backward = rectifier_backward,            \
+                              .postpone = id##_postpone};
 
 RECTIFIER(relu, CDK_RELU, INFINITY, "ReluBackward0")
 RECTIFIER(relu6, CDK_RELU6, 6, "HardtanhBackward0")

@@ -275,7 +275,7 @@ cd_status cd_convolution_fold(bool *folded, cd_tensor *y, const cd_tensor *x, co
                               const double *shift, cd_error *err)
 {
     cd_tensor *source[PENDING_COUNT] = {NULL};
-    *folded = x->pending != NULL && x->pending->recipe == conv_recipe;
+    *folded = cd_pending_result(x, conv_recipe) != NULL;
     if (!*folded) {
         return CD_OK;
     }
@@ -292,8 +292,8 @@ cd_status cd_convolution_fold(bool *folded, cd_tensor *y, const cd_tensor *x, co
 cd_status cd_convolution_moments(bool *computed, cd_tensor *x, double *mean, double *sum_squares,
                                  cd_error *err)
 {
-    const cd_pending *p = x->pending;
-    *computed = p != NULL && p->recipe == conv_recipe;
+    const cd_pending *p = cd_pending_result(x, conv_recipe);
+    *computed = p != NULL;
     if (!*computed) {
         return CD_OK;
     }
@@ -562,6 +562,22 @@ static cd_status transpose_backward(cd_gradient *g, cd_error *err)
     static const gradient_kernels k = {cdk_conv_transpose_backward_input, cdk_conv_transpose_backward_weight,
                                        true};
     return gradients(g, &k, err);
+}
+
+cd_status cd_convolution_write_part(bool *written, cd_tensor *part, const cd_pending *p, cd_error *err)
+{
+    *written = false;
+    if (p->recipe != transpose_recipe) {
+        return CD_OK;
+    }
+    const cd_tensor *x = p->source[PENDING_X], *w = p->source[PENDING_W];
+    const cdk_conv conv = describe(part, x, w, p->attr);
+    if (!cdk_conv_transpose_writes_apart(&conv)) {
+        return CD_OK;
+    }
+    *written = true;
+    return cdk_conv_transpose_forward_apart(cd_tensor_data(part), part->stride[3], floats(x), floats(w),
+                                            floats(p->source[PENDING_B]), &conv, p->activation, err);
 }
 
 const cd_op cd_op_conv_transpose2d = {.name = "conv_transpose2d",

@@ -1,6 +1,7 @@
 /* Joining and rearranging: cat, stack, flip, roll, tril, triu, diag_embed. */
 #include <string.h>
 
+#include "autograd/convolution.h"
 #include "autograd/op.h"
 #include "autograd/view.h"
 #include "base/parallel.h"
@@ -136,6 +137,25 @@ static cd_status copy_part(cd_tensor *y, const cd_tensor *x, int dim, int64_t st
     return status;
 }
 
+/* An image still to be computed is computed where it belongs, once: asked for again, it gets memory of its own. */
+static cd_status compute_part(cd_tensor *y, cd_tensor *x, int dim, int64_t start, cd_error *err)
+{
+    bool written = false;
+    if (x->pending != NULL && !x->pending->taken && joins_channels(y, x, dim)) {
+        cd_tensor *part;
+        CD_TRY(part_of(&part, y, dim, start, x->shape[dim], err));
+        cd_status status = cd_convolution_write_part(&written, part, x->pending, err);
+        cd_tensor_release(part);
+        CD_TRY(status);
+        x->pending->taken = written;
+    }
+    if (written) {
+        return CD_OK;
+    }
+    CD_TRY(cd_tensor_force(x, err));
+    return copy_part(y, x, dim, start, err);
+}
+
 /* Smaller images are not worth the trouble (bytes). */
 #define LARGE_IMAGE (INT64_C(1) << 20)
 
@@ -181,7 +201,7 @@ static cd_status cat_forward(cd_call *call, cd_error *err)
     CD_TRY(cd_tensor_dim(&dim, y, cd_int_attr(call->attr, 0), err));
     for (int i = 0; i < call->n_in; i++) {
         if (!is_legacy_empty(call->in[i])) {
-            CD_TRY(copy_part(y, call->in[i], dim, start, err));
+            CD_TRY(compute_part(y, call->in[i], dim, start, err));
             start += call->in[i]->shape[dim];
         }
     }
@@ -240,6 +260,7 @@ const cd_op cd_op_cat = {.name = "cat",
                          .min_in = 1,
                          .max_in = CD_ANY_COUNT,
                          .n_out = 1,
+                         .traits = CD_TAKES_PENDING,
                          .shape = cat_shape,
                          .forward = cat_forward,
                          .backward = cat_backward,

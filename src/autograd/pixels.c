@@ -57,5 +57,6 @@ cd_status cd_picture_from_bytes(cd_tensor **picture, cd_tensor *bytes, cd_error 
 
 const cd_tensor *cd_picture_bytes(const cd_tensor *t)
 {
-    return t->pending != NULL && t->pending->recipe == picture_recipe ? t->pending->source[0] : NULL;
+    const cd_pending *picture = cd_pending_result(t, picture_recipe);
+    return picture != NULL ? picture->source[0] : NULL;
 }

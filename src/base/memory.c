@@ -32,10 +32,12 @@ typedef struct header {
  * own if it is large enough to be useful. */
 #define LARGE ((size_t)1 << 20)
 #define PAGE ((size_t)4096)
+#define LARGE_PAGE ((size_t)2 << 20)
 #define SMALLEST_REST ((size_t)1 << 18)
-/* Free spans may hold memory up to this part of what was in use at most; beyond it goes back to the system
- * before fresh memory is touched. */
-#define SPARE_PART 3
+/* Free spans may hold memory up to this part of what was in use at most, or so much; what is beyond goes back to the
+ * system before fresh memory is touched. */
+#define SPARE_PART 2
+#define SPARE_LEAST ((size_t)128 << 20)
 
 static struct {
     header *small_list[CLASS_COUNT];
@@ -194,16 +196,18 @@ static header *largest_touched(void)
     return largest;
 }
 
-/* Gives the memory of free spans back to the system, the largest first, until at most `bytes` of it are left.
- */
+/* Gives memory of free spans back to the system, the ends of the largest first, until at most `bytes` of it are left:
+ * no more than that, as touching memory for the first time is dear. */
 static void forget_spans(size_t bytes)
 {
     for (header *h = largest_touched(); h != NULL && pool.count.cached > bytes; h = largest_touched()) {
-        if (!cd_pages_forget(block_of(h), touched(h))) {
+        const size_t wanted = (pool.count.cached - bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+        const size_t amount = wanted < touched(h) ? wanted : touched(h);
+        if (!cd_pages_forget(block_of(h) + touched(h) - amount, amount)) {
             return;
         }
-        pool.count.cached -= touched(h);
-        h->fresh = h->capacity;
+        pool.count.cached -= amount;
+        h->fresh += amount;
     }
 }
 
@@ -211,7 +215,8 @@ static void forget_spans(size_t bytes)
  */
 static void make_room_for(const header *h)
 {
-    const size_t most = pool.highest + pool.highest / SPARE_PART, needed = pool.count.in_use + h->capacity;
+    const size_t part = pool.highest / SPARE_PART;
+    const size_t most = pool.highest + (part > SPARE_LEAST ? part : SPARE_LEAST), needed = pool.count.in_use + h->capacity;
     if (h->fresh > 0 && needed + pool.count.cached > most) {
         forget_spans(most > needed ? most - needed : 0);
     }

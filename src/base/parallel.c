@@ -102,17 +102,30 @@ static int usable_threads(int64_t pieces)
 #endif
 }
 
+/* With so many pieces for each thread one that is held up leaves its share to the others; with fewer the pieces go
+ * to the same threads each time, which find them in their caches. */
+#define PIECES_OF_THREAD 8
+
 void cd_parallel_for(int64_t n, int64_t grain, cd_parallel_body body, void *context)
 {
     if (n <= 0) {
         return;
     }
-    int threads = usable_threads(grain > 0 ? (n + grain - 1) / grain : n);
+    int64_t most = grain > 0 ? (n + grain - 1) / grain : n;
+    int threads = usable_threads(most);
     if (threads <= 1) {
         body(context, 0, n, 0);
         return;
     }
 #ifdef _OPENMP
+    if (most >= PIECES_OF_THREAD * threads) {
+        int64_t pieces = PIECES_OF_THREAD * threads;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+        for (int64_t i = 0; i < pieces; i++) {
+            body(context, n * i / pieces, n * (i + 1) / pieces, omp_get_thread_num());
+        }
+        return;
+    }
 #pragma omp parallel num_threads(threads)
     {
         int64_t count = omp_get_num_threads();

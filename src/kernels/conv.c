@@ -188,6 +188,27 @@ cd_status cdk_conv_transpose_forward(float *y, const float *x, const float *w, c
     return convolve(y, x, w, bias, conv, 1, &finish, err);
 }
 
+int cdk_conv_transpose_writes_apart(const cdk_conv *conv)
+{
+    return conv->stride_h > 1 && conv->stride_w > 1 && !is_depthwise(conv);
+}
+
+cd_status cdk_conv_transpose_forward_apart(float *y, int64_t y_pixel, const float *x, const float *w,
+                                           const float *bias, const cdk_conv *conv, cdk_activation activation,
+                                           cd_error *err)
+{
+    const cdk_conv_finish finish = {.activation = activation, .y_pixel = y_pixel};
+    cdk_taps taps;
+    CD_TRY(check(conv, err));
+    if (conv->N == 0) {
+        return CD_OK;
+    }
+    CD_TRY(cdk_taps_make(&taps, conv, 1, err));
+    const cd_status status = cdk_conv_dense(y, x, w, bias, &taps, &finish, err);
+    cdk_taps_free(&taps);
+    return status;
+}
+
 cd_status cdk_conv_transpose_backward_input(float *dx, const float *dy, const float *w, const cdk_conv *conv,
                                             cd_error *err)
 {

@@ -53,6 +53,13 @@ int cdk_conv_prefers_both(const cdk_conv *conv);
 cd_status cdk_conv_transpose_forward(float *y, const float *x, const float *w, const float *bias,
                                      const cdk_conv *conv, cdk_activation activation, cd_error *err);
 
+/* The same with the pixels of y y_pixel >= C elements apart, for convolutions that cdk_conv_transpose_writes_apart
+ * says yes to. */
+cd_status cdk_conv_transpose_forward_apart(float *y, int64_t y_pixel, const float *x, const float *w,
+                                           const float *bias, const cdk_conv *conv, cdk_activation activation,
+                                           cd_error *err);
+int cdk_conv_transpose_writes_apart(const cdk_conv *conv);
+
 /* dx [N][OH][OW][K] from dy [N][H][W][C]. */
 cd_status cdk_conv_transpose_backward_input(float *dx, const float *dy, const float *w, const cdk_conv *conv,
                                             cd_error *err);

@@ -31,6 +31,7 @@ typedef struct dense {
     float *y;
     const float *x, *w, *bias;
     const cdk_taps *taps;
+    int64_t y_pixel; /* elements between pixels of y */
     cdk_activation activation;
     const cdk_moments *moments; /* or NULL */
     cdk_columns columns;
@@ -207,7 +208,7 @@ static cdk_tile make_tile(const dense *d, const phase *p, int64_t group, const c
     const cdk_taps *taps = d->taps;
     const int64_t column = group * taps->out_group + block->first;
     return (cdk_tile){
-        .y = y + p->w * taps->out_channels + column,
+        .y = y + p->w * d->y_pixel + column,
         .x = x + group * taps->in_group,
         .w = panel_of(d, p, group, block),
         .bias = d->bias ? d->bias + column : NULL,
@@ -215,7 +216,7 @@ static cdk_tile make_tile(const dense *d, const phase *p, int64_t group, const c
         .w_run = d->w_run + p->before,
         .runs = p->runs,
         .length = p->length,
-        .y_row = taps->w.out_step * taps->out_channels,
+        .y_row = taps->w.out_step * d->y_pixel,
         .x_row = taps->w.in_step * taps->in_channels,
         .x_step = 1,
         .w_step = block->kind->width,
@@ -250,7 +251,7 @@ static void convolve_rows(const dense *d, const phase *p, const cdk_column_block
     const int64_t cols = cdk_axis_count(&taps->w, p->w), fresh = fresh_input(d);
     const int64_t tiles = thin ? cdk_ceil_div(cols, CDK_THIN_PIXELS) * cdk_ceil_div(tile.length, d->isa->thin_width)
                                : cdk_ceil_div(cols, block->kind->rows) * tile.length;
-    float *y = tile.y + p->h * taps->w.outputs * taps->out_channels;
+    float *y = tile.y + p->h * taps->w.outputs * d->y_pixel;
     const float *x = tile.x, *next = rows->next;
     tile.ahead_step = fetch_step(fresh, tiles * tile.runs);
     for (int64_t j = rows->first; j < rows->last; j++) {
@@ -262,7 +263,7 @@ static void convolve_rows(const dense *d, const phase *p, const cdk_column_block
         } else {
             cdk_tile_strip(block, &tile, cols);
         }
-        y += taps->h.out_step * taps->w.outputs * taps->out_channels;
+        y += taps->h.out_step * taps->w.outputs * d->y_pixel;
         x += taps->h.in_step * d->row_length;
         next = next ? next + fresh : NULL;
     }
@@ -352,7 +353,7 @@ static void convolve_band(const dense *d, int64_t item, const float *next, int t
         fill_scratch(d, scratch, n, j0 * taps->h.in_step + d->shift_h, count);
         x = scratch;
     }
-    float *y = d->y + (n * taps->h.outputs + j0 * taps->h.out_step) * taps->w.outputs * taps->out_channels;
+    float *y = d->y + (n * taps->h.outputs + j0 * taps->h.out_step) * taps->w.outputs * d->y_pixel;
     if (d->moments) {
         float *block = cdk_moments_block(d->moments, thread, y);
         convolve_phases(d, block, x, &rows);
@@ -443,6 +444,7 @@ cd_status cdk_conv_dense(float *y, const float *x, const float *w, const float *
                          const cdk_conv_finish *finish, cd_error *err)
 {
     dense d = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .activation = finish->activation};
+    d.y_pixel = finish->y_pixel > 0 ? finish->y_pixel : taps->out_channels;
     d.isa = cdk_isa_current();
     d.columns = cdk_columns_make(d.isa, taps->out_group);
     d.rows = cdk_axis_count(&taps->h, 0);

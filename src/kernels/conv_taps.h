@@ -54,6 +54,7 @@ void cdk_axis_valid(const cdk_axis *axis, int64_t i, int64_t count, int64_t *fir
  * phase. */
 typedef struct cdk_conv_finish {
     cdk_activation activation;
+    int64_t y_pixel; /* elements between pixels of y, or 0: out_channels; conv_dense.c without moments only */
     double *mean, *sum_squares;
 } cdk_conv_finish;
 

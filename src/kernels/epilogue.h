@@ -8,4 +8,10 @@ typedef enum {
     CDK_ACTIVATION_RELU6 /* min(6, max(0, y)); NaN stays NaN */
 } cdk_activation;
 
+/* The one activation that does what `first` and `then` do. */
+static inline cdk_activation cdk_activation_both(cdk_activation first, cdk_activation then)
+{
+    return first > then ? first : then;
+}
+
 #endif

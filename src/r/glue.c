@@ -21,9 +21,10 @@ static SEXP namespace_env = NULL;
 #define OLD_GARBAGE ((size_t)256 << 20)
 /* Growth while the items of a batch are read and transformed. */
 #define BATCH_GROWTH ((size_t)512 << 20)
-/* Of the time that passes, all generations are collected in no more than this part, unless what is in use has
+/* Of the time that passes, no more than these parts go into collections before backward, unless what is in use has
  * doubled. */
-#define FULL_COLLECTION_PART 10
+#define YOUNG_COLLECTION_PART 5
+#define OLDER_COLLECTION_PART 10
 /* Backward collects first when at least this is in use: less is not worth a millisecond. */
 #define WORTH_COLLECTING ((size_t)64 << 20)
 
@@ -209,7 +210,8 @@ static struct {
     size_t after_pass;             /* in use when it had been looked at */
     size_t pass_limit;             /* without recording, what the pass before reached */
     size_t full_limit;             /* outside of training, when to collect all generations */
-    clock_t full_ended, full_took; /* the last collection of all generations before a backward */
+    clock_t young_ended, young_took; /* the last collection before a backward */
+    clock_t full_ended, full_took;   /* the last one of older generations */
 } collections = {.full_limit = 4 * GROWTH};
 
 /* R collects the generation after the youngest together with every twentieth young one, and what a few young
@@ -296,12 +298,19 @@ static void remember_graph(size_t in_use, bool all_collected)
     }
 }
 
+/* Steps that take a few milliseconds are not to spend one on garbage each time. */
+static bool young_collection_pays(size_t in_use)
+{
+    const clock_t passed = clock() - collections.young_ended;
+    return in_use > 2 * collections.after_collection[1] || passed > YOUNG_COLLECTION_PART * collections.young_took;
+}
+
 static bool full_collection_pays(size_t in_use)
 {
     const size_t usual = collections.usual_graph;
     const clock_t passed = clock() - collections.full_ended;
     return in_use > 2 * usual ||
-           (in_use > an_eighth_more(usual) && passed > FULL_COLLECTION_PART * collections.full_took);
+           (in_use > an_eighth_more(usual) && passed > OLDER_COLLECTION_PART * collections.full_took);
 }
 
 static void collect_graph_garbage(void)
@@ -315,10 +324,13 @@ static void collect_graph_garbage(void)
 void cdr_collect_before_backward(void)
 {
     const size_t before = cd_memory_count().in_use;
-    if (before <= WORTH_COLLECTING) {
+    if (before <= WORTH_COLLECTING || !young_collection_pays(before)) {
         return;
     }
+    const clock_t start = clock();
     collect_young();
+    collections.young_ended = clock();
+    collections.young_took = collections.young_ended - start;
     const bool all = full_collection_pays(cd_memory_count().in_use);
     if (all) {
         collect_graph_garbage();

@@ -59,6 +59,24 @@ cd_status cd_tensor_postpone(cd_tensor *t, cd_recipe recipe, int n_source, cd_te
     return CD_OK;
 }
 
+cd_status cd_tensor_postpone_activation(cd_tensor *t, const cd_pending *of, cdk_activation activation, cd_error *err)
+{
+    CD_TRY(cd_tensor_postpone(t, of->recipe, CD_PENDING_SOURCES, of->source, CD_PENDING_ATTRS, of->attr, err));
+    t->pending->activation = cdk_activation_both(of->activation, activation);
+    return CD_OK;
+}
+
+const cd_pending *cd_pending_result(const cd_tensor *t, cd_recipe recipe)
+{
+    const cd_pending *p = t->pending;
+    return p != NULL && p->recipe == recipe && p->activation == CDK_ACTIVATION_NONE ? p : NULL;
+}
+
+cd_status cd_pending_fill(cd_tensor *y, const cd_pending *pending, cdk_activation activation, cd_error *err)
+{
+    return pending->recipe(y, pending, cdk_activation_both(pending->activation, activation), err);
+}
+
 void cd_tensor_settle(cd_tensor *t)
 {
     cd_pending *p = t->pending;
@@ -83,7 +101,7 @@ cd_status cd_tensor_force(cd_tensor *t, cd_error *err)
         return CD_OK;
     }
     CD_TRY(cd_tensor_allocate(t, err));
-    cd_status status = t->pending->recipe(t, t->pending, CDK_ACTIVATION_NONE, err);
+    cd_status status = cd_pending_fill(t, t->pending, CDK_ACTIVATION_NONE, err);
     if (status != CD_OK) {
         cd_tensor_drop_storage(t);
         return status;

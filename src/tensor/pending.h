@@ -31,11 +31,22 @@ struct cd_pending {
     double attr[CD_PENDING_ATTRS];
     cd_pending *previous, *next; /* all pending tensors, so that a writer finds its readers */
     cd_tensor *tensor;
+    cdk_activation activation; /* applied to the result: t is activation(recipe) */
+    bool taken;                /* has been computed for somebody else once */
 };
 
 /* Gives t, which has no storage, a recipe. Sources are retained and must have storage. */
 cd_status cd_tensor_postpone(cd_tensor *t, cd_recipe recipe, int n_source, cd_tensor *const *source,
                              int n_attr, const double *attr, cd_error *err);
+
+/* Gives t, which has no storage, what `of` is waiting to be, with one more activation behind it. */
+cd_status cd_tensor_postpone_activation(cd_tensor *t, const cd_pending *of, cdk_activation activation, cd_error *err);
+
+/* What t is waiting to be if that is the bare result of `recipe`, else NULL. */
+const cd_pending *cd_pending_result(const cd_tensor *t, cd_recipe recipe);
+
+/* Fills y, which has storage and the shape of the pending tensor, with activation(tensor). */
+cd_status cd_pending_fill(cd_tensor *y, const cd_pending *pending, cdk_activation activation, cd_error *err);
 
 /* Computes t if it is pending. Afterwards t has storage, or an error is returned and t is as before. */
 cd_status cd_tensor_force(cd_tensor *t, cd_error *err);

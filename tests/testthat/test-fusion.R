@@ -166,3 +166,49 @@ test_that("an image joined twice, or used after the join, gives the same gradien
     as_array(x$grad)
   })
 })
+
+test_that("an image that is upsampled inside of a join is the same there, and afterwards", {
+  layers <- list(
+    function() nn_conv_transpose2d(5, 16, 2, stride = 2), function() nn_conv_transpose2d(5, 3, 3, stride = 3),
+    function() nn_conv_transpose2d(5, 19, 3, stride = 2, output_padding = 1),
+    function() nn_conv_transpose2d(5, 5, 2, stride = 2, groups = 5), function() nn_conv_transpose2d(5, 8, 3),
+    function() nn_conv_transpose2d(5, 40, 2, stride = c(2, 1), bias = FALSE), function() nn_conv2d(5, 8, 3)
+  )
+  for (layer in layers) {
+    torch_manual_seed(2)
+    up <- layer()
+    input <- torch_randn(2, 5, 6, 7)
+    for (activation in list(identity, nnf_relu, nnf_relu6)) {
+      expect_same_both_ways(with_no_grad({
+        x <- input$clone()
+        a <- activation(up(x))
+        skip <- torch_ones(2, 3, dim(a)[[3]], dim(a)[[4]])
+        first <- torch_cat(list(a, skip), dim = 2)
+        again <- torch_cat(list(a, a), dim = 2)
+        rows <- torch_cat(list(a, a), dim = 3)
+        behind <- torch_cat(list(skip, activation(up(x))), dim = 2)
+        x$mul_(2)
+        lapply(list(first, again, rows, behind, a), as_array)
+      }))
+    }
+  }
+})
+
+test_that("rectifiers one behind the other, and two of one result", {
+  torch_manual_seed(3)
+  conv <- nn_conv2d(3, 8, 3)
+  norm <- nn_batch_norm2d(8)
+  x <- torch_randn(2, 3, 9, 9) * 20
+  expect_same_both_ways(with_no_grad({
+    y <- conv(x)
+    low <- nnf_relu(y)
+    both <- nnf_relu6(low)
+    other <- nnf_relu(nnf_relu6(y))
+    normed <- nnf_relu6(nnf_relu(conv(low[, 1:3, , ])))
+    lapply(list(both, other, low, y, normed), as_array)
+  }))
+  # Statistics are those of the rectified result.
+  expect_same_both_ways(with_no_grad(as_array(norm(nnf_relu(conv(x))))), tolerance = 1e-6)
+  norm$eval()
+  expect_same_both_ways(with_no_grad(as_array(norm(nnf_relu(conv(x))))), tolerance = 1e-6)
+})

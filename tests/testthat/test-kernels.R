@@ -117,6 +117,17 @@ test_that("pointwise and depthwise convolutions", {
   conv_case(1, 48, 48, 2, 2, 3, padding = 1, groups = 48)
 })
 
+test_that("depthwise kernels of 3 x 3 on rows around their pieces, gradients of few and of many images", {
+  set.seed(6)
+  for (width in c(1, 2, 3, 4, 5, 7, 8, 15)) {
+    conv_case(2, 21, 21, 3, width, 3, padding = 1, groups = 21)
+    conv_case(16, 9, 9, width, 4, 3, stride = 2, padding = 1, groups = 9)
+  }
+  conv_case(17, 33, 33, 6, 8, 3, padding = 1, groups = 33)
+  conv_case(18, 4, 4, 9, 7, 3, groups = 4)
+  conv_case(16, 4, 4, 7, 7, 5, padding = 2, groups = 4)
+})
+
 test_that("transposed convolutions", {
   set.seed(3)
   case <- function(n, channels, out, h, w, k, ...) {

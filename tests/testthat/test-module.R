@@ -338,3 +338,58 @@ test_that("the way to a child's forward is short", {
   seconds <- min(replicate(5, system.time(for (i in seq_len(calls)) m$first)[["elapsed"]]))
   expect_lt(seconds / calls, 50e-6)
 })
+
+test_that("layers free an argument computed for them, and no other", {
+  in_use <- function() candela_info()$memory[["in_use"]]
+  relu <- nn_relu()
+  sizes <- c(1024, 1024)
+  bytes <- 4 * prod(sizes)
+  gc()
+  before <- in_use()
+  y <- with_no_grad(relu(relu(relu(torch_randn(sizes)))))
+  expect_lt(in_use() - before, 1.5 * bytes)
+
+  values <- c(-1, 0, 2)
+  positive <- pmax(values, 0)
+  x <- torch_tensor(values)
+  held <- list(x = torch_tensor(values))
+  marked <- structure(list(), tensor = torch_tensor(values))
+  through <- function(input) {
+    result <- relu(input)
+    list(input, result)
+  }
+  expect_equal(as_array(relu(x)), positive)
+  expect_equal(as_array(relu(held$x)), positive)
+  expect_equal(as_array(relu(held[["x"]])), positive)
+  expect_equal(as_array(relu(attr(marked, "tensor"))), positive)
+  expect_equal(as_array(do.call(relu, unname(held))), positive)
+  expect_equal(lapply(lapply(unname(held), relu), as_array), list(positive))
+  expect_equal(as_array(x %>% relu() %>% relu()), positive)
+  both <- through(torch_tensor(values))
+  expect_equal(lapply(both, as_array), list(values, positive))
+  for (tensor in list(x, held$x, attr(marked, "tensor"))) expect_equal(as_array(tensor), values)
+
+  same <- nn_dropout(0.5)
+  same$eval()
+  expect_equal(as_array(same(torch_tensor(values))), values)
+  expect_equal(as_array(nn_relu(inplace = TRUE)(torch_tensor(values))), positive)
+  expect_equal(as_array(nn_flatten()(torch_ones(2, 3, 4))), matrix(1, 2, 12))
+  conv <- nn_conv2d(1, 2, 3)
+  loss <- relu(conv(torch_ones(1, 1, 5, 5)))$sum()
+  loss$backward()
+  expect_true(all(is.finite(as_array(conv$weight$grad))))
+})
+
+test_that("an argument bound in the caller while the layer runs is kept", {
+  keeper <- new.env()
+  keeping <- nn_module(
+    initialize = function() self$relu <- nn_relu(),
+    forward = function(x) {
+      keeper$x <- x
+      self$relu(x)
+    }
+  )
+  y <- keeping()(torch_tensor(c(-1, 1)))
+  expect_equal(as_array(keeper$x), c(-1, 1))
+  expect_equal(as_array(y), c(0, 1))
+})

@@ -105,6 +105,22 @@ test_that("training leaves memory flat", {
   if (watch_resident) expect_lte(resident[[200]], resident[[10]] * 1.05)
 })
 
+test_that("predictions leave memory flat, whether each is looked at or not", {
+  torch_manual_seed(1)
+  net <- small_unet()
+  net$eval()
+  x <- torch_randn(16, 3, 128, 128)
+  for (look in c(TRUE, FALSE)) {
+    in_use <- with_no_grad(vapply(1:120, function(pass) {
+      y <- net(x)
+      if (look) y$data_ptr()
+      candela_info()$memory[["in_use"]]
+    }, 0))
+    expect_lte(max(in_use[61:120]), max(in_use[1:60]) * 1.1)
+    expect_lt(max(in_use), 6e8)
+  }
+})
+
 # What a step cannot do without, in bytes: input and target; of each convolution in the decoder the input; a bit for
 # each element of a rectifier; the logits and their gradient.
 needed_bytes <- function(batch, size) {
