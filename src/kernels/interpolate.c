@@ -14,7 +14,7 @@
 #endif
 
 /* Outputs below which a second thread costs more than it gives. */
-#define CDK_RESIZE_GRAIN 262144
+#define CDK_RESIZE_GRAIN 32768
 
 #define READ(value) (value)
 #define T float

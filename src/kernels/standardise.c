@@ -13,7 +13,7 @@
 #define BLOCK 16
 
 /* Elements below which a second thread costs more than it gives. */
-#define GRAIN 131072
+#define GRAIN 32768
 
 #define T float
 #define NAME(name) name##_f32
