@@ -18,8 +18,9 @@ cd_status cd_convolution_fold(bool *folded, cd_tensor *y, const cd_tensor *x, co
 cd_status cd_convolution_moments(bool *computed, cd_tensor *x, double *mean, double *sum_squares,
                                  cd_error *err);
 
-/* Computes what p is waiting to be, if that is a transposed convolution that can be written apart, into `part`,
- * channels of a larger channels-last image, and makes *written true. Otherwise leaves the part alone. */
+/* Computes what p is waiting to be, if that is a transposed convolution that can be written apart, into
+ * `part`, channels of a larger channels-last image, and makes *written true. Otherwise leaves the part alone.
+ */
 cd_status cd_convolution_write_part(bool *written, cd_tensor *part, const cd_pending *p, cd_error *err);
 
 #endif

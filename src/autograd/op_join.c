@@ -137,7 +137,8 @@ static cd_status copy_part(cd_tensor *y, const cd_tensor *x, int dim, int64_t st
     return status;
 }
 
-/* An image still to be computed is computed where it belongs, once: asked for again, it gets memory of its own. */
+/* An image still to be computed is computed where it belongs, once: asked for again, it gets memory of its
+ * own. */
 static cd_status compute_part(cd_tensor *y, cd_tensor *x, int dim, int64_t start, cd_error *err)
 {
     bool written = false;

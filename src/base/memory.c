@@ -34,8 +34,8 @@ typedef struct header {
 #define PAGE ((size_t)4096)
 #define LARGE_PAGE ((size_t)2 << 20)
 #define SMALLEST_REST ((size_t)1 << 18)
-/* Free spans may hold memory up to this part of what was in use at most, or so much; what is beyond goes back to the
- * system before fresh memory is touched. */
+/* Free spans may hold memory up to this part of what was in use at most, or so much; what is beyond goes back
+ * to the system before fresh memory is touched. */
 #define SPARE_PART 2
 #define SPARE_LEAST ((size_t)128 << 20)
 
@@ -196,8 +196,8 @@ static header *largest_touched(void)
     return largest;
 }
 
-/* Gives memory of free spans back to the system, the ends of the largest first, until at most `bytes` of it are left:
- * no more than that, as touching memory for the first time is dear. */
+/* Gives memory of free spans back to the system, the ends of the largest first, until at most `bytes` of it
+ * are left: no more than that, as touching memory for the first time is dear. */
 static void forget_spans(size_t bytes)
 {
     for (header *h = largest_touched(); h != NULL && pool.count.cached > bytes; h = largest_touched()) {
@@ -216,7 +216,8 @@ static void forget_spans(size_t bytes)
 static void make_room_for(const header *h)
 {
     const size_t part = pool.highest / SPARE_PART;
-    const size_t most = pool.highest + (part > SPARE_LEAST ? part : SPARE_LEAST), needed = pool.count.in_use + h->capacity;
+    const size_t most = pool.highest + (part > SPARE_LEAST ? part : SPARE_LEAST),
+                 needed = pool.count.in_use + h->capacity;
     if (h->fresh > 0 && needed + pool.count.cached > most) {
         forget_spans(most > needed ? most - needed : 0);
     }

@@ -102,8 +102,8 @@ static int usable_threads(int64_t pieces)
 #endif
 }
 
-/* With so many pieces for each thread one that is held up leaves its share to the others; with fewer the pieces go
- * to the same threads each time, which find them in their caches. */
+/* With so many pieces for each thread one that is held up leaves its share to the others; with fewer the
+ * pieces go to the same threads each time, which find them in their caches. */
 #define PIECES_OF_THREAD 8
 
 void cd_parallel_for(int64_t n, int64_t grain, cd_parallel_body body, void *context)

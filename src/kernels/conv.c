@@ -170,8 +170,8 @@ int cdk_conv_prefers_both(const cdk_conv *conv)
     return is_depthwise(conv);
 }
 
-cd_status cdk_conv_backward(float *dx, float *dw, float *dbias, const float *dy, const float *x, const float *w,
-                            const cdk_conv *conv, cd_error *err)
+cd_status cdk_conv_backward(float *dx, float *dw, float *dbias, const float *dy, const float *x,
+                            const float *w, const cdk_conv *conv, cd_error *err)
 {
     CD_TRY(check(conv, err));
     if (is_depthwise(conv) && conv->N > 0) {

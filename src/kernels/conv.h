@@ -45,16 +45,16 @@ cd_status cdk_conv_backward_weight(float *dw, float *dbias, const float *dy, con
                                    const cdk_conv *conv, cd_error *err);
 
 /* Both, for less than one after the other where cdk_conv_prefers_both says so. */
-cd_status cdk_conv_backward(float *dx, float *dw, float *dbias, const float *dy, const float *x, const float *w,
-                            const cdk_conv *conv, cd_error *err);
+cd_status cdk_conv_backward(float *dx, float *dw, float *dbias, const float *dy, const float *x,
+                            const float *w, const cdk_conv *conv, cd_error *err);
 int cdk_conv_prefers_both(const cdk_conv *conv);
 
 /* y [N][H][W][C] from x [N][OH][OW][K]. bias is [C] or NULL. */
 cd_status cdk_conv_transpose_forward(float *y, const float *x, const float *w, const float *bias,
                                      const cdk_conv *conv, cdk_activation activation, cd_error *err);
 
-/* The same with the pixels of y y_pixel >= C elements apart, for convolutions that cdk_conv_transpose_writes_apart
- * says yes to. */
+/* The same with the pixels of y y_pixel >= C elements apart, for convolutions that
+ * cdk_conv_transpose_writes_apart says yes to. */
 cd_status cdk_conv_transpose_forward_apart(float *y, int64_t y_pixel, const float *x, const float *w,
                                            const float *bias, const cdk_conv *conv, cdk_activation activation,
                                            cd_error *err);

@@ -249,8 +249,9 @@ static void convolve_rows(const dense *d, const phase *p, const cdk_column_block
 {
     const cdk_taps *taps = d->taps;
     const int64_t cols = cdk_axis_count(&taps->w, p->w), fresh = fresh_input(d);
-    const int64_t tiles = thin ? cdk_ceil_div(cols, CDK_THIN_PIXELS) * cdk_ceil_div(tile.length, d->isa->thin_width)
-                               : cdk_ceil_div(cols, block->kind->rows) * tile.length;
+    const int64_t tiles =
+        thin ? cdk_ceil_div(cols, CDK_THIN_PIXELS) * cdk_ceil_div(tile.length, d->isa->thin_width)
+             : cdk_ceil_div(cols, block->kind->rows) * tile.length;
     float *y = tile.y + p->h * taps->w.outputs * d->y_pixel;
     const float *x = tile.x, *next = rows->next;
     tile.ahead_step = fetch_step(fresh, tiles * tile.runs);

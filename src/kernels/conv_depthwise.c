@@ -1,7 +1,7 @@
 /* Convolution by taps where every channel has its own kernel: vectorised over channels, row by row.
  *
- * Kernels of 3 x 3 read a vector of zeros where there is no pixel. For others, pixels whose taps all exist are done
- * together; those at the left and right border one by one, with the taps they have. */
+ * Kernels of 3 x 3 read a vector of zeros where there is no pixel. For others, pixels whose taps all exist
+ * are done together; those at the left and right border one by one, with the taps they have. */
 #include "kernels/conv_depthwise.h"
 
 #include <stddef.h>
@@ -38,8 +38,7 @@ static void pack_weights(const cdk_depthwise_rows *job, const float *w)
     const cdk_taps *taps = job->taps;
     const int64_t C = taps->groups, size = taps->kernel_size;
     for (int64_t tap = 0; tap < size; tap++) {
-        const int64_t from =
-            job->three ? taps->h.tap[tap / 3] * taps->kernel_w + taps->w.tap[tap % 3] : tap;
+        const int64_t from = job->three ? taps->h.tap[tap / 3] * taps->kernel_w + taps->w.tap[tap % 3] : tap;
         for (int64_t c = 0; c < C; c++) {
             job->weights[tap * C + c] = w[c * size + from];
         }
@@ -69,8 +68,8 @@ static void list_taps(const cdk_depthwise_rows *job, cdk_depthwise *row, ptrdiff
     row->taps = count;
 }
 
-static void convolve_pixels(const cdk_depthwise_rows *job, ptrdiff_t *list, float *y, int64_t n, int64_t phase_h,
-                            int64_t j, int64_t phase_w, int64_t k0, int64_t k1)
+static void convolve_pixels(const cdk_depthwise_rows *job, ptrdiff_t *list, float *y, int64_t n,
+                            int64_t phase_h, int64_t j, int64_t phase_w, int64_t k0, int64_t k1)
 {
     const cdk_taps *taps = job->taps;
     const int64_t C = taps->groups;
@@ -119,8 +118,8 @@ static void convolve_any_row(const cdk_depthwise_rows *job, ptrdiff_t *list, flo
 }
 
 /* Where `columns` columns of a row of x, or of no row, are, from `first` on. */
-static void list_columns(const cdk_depthwise_rows *job, const float **x, const float *image_row, int64_t first,
-                         int64_t columns)
+static void list_columns(const cdk_depthwise_rows *job, const float **x, const float *image_row,
+                         int64_t first, int64_t columns)
 {
     const int64_t C = job->taps->groups, W = job->taps->w.inputs;
     for (int64_t j = 0; j < columns; j++) {
@@ -240,7 +239,8 @@ static void convolve_parts(void *context, int64_t begin, int64_t end, int thread
         const int64_t n = part / job->moments->image_parts;
         const int64_t first = part % job->moments->image_parts * job->part_rows;
         for (int64_t h = first; h < H && h < first + job->part_rows; h++) {
-            float *y = cdk_depthwise_place(&job->rows, n, h), *block = cdk_moments_block(job->moments, thread, y);
+            float *y = cdk_depthwise_place(&job->rows, n, h),
+                  *block = cdk_moments_block(job->moments, thread, y);
             cdk_depthwise_row(&job->rows, thread, block, n, h);
             cdk_moments_finish(job->moments, part, h == first, thread, y, block, W);
         }

@@ -1,8 +1,8 @@
 /* Depthwise convolution row by row, for those who have more to do with a row than to compute it.
  *
- * Rows are those of the outputs of `taps` (the gradient of the input, where the taps are those of a backward pass).
- * Begin allocates and packs the weights, which are [C][R][S]; end frees. bias is [C] or NULL. Between them any
- * thread may compute any row; `thread` is the one of cd_parallel_for.
+ * Rows are those of the outputs of `taps` (the gradient of the input, where the taps are those of a backward
+ * pass). Begin allocates and packs the weights, which are [C][R][S]; end frees. bias is [C] or NULL. Between
+ * them any thread may compute any row; `thread` is the one of cd_parallel_for.
  */
 #ifndef CANDELA_KERNELS_CONV_DEPTHWISE_H
 #define CANDELA_KERNELS_CONV_DEPTHWISE_H

@@ -1,6 +1,6 @@
-/* Gradients of a convolution whose channels are all by themselves. For those of weights and bias the rows of all
- * images are cut into chunks, a number that does not depend on the threads, with partial sums of their own. The
- * gradient of the input follows row by row, while the rows of dy it reads are in the cache. */
+/* Gradients of a convolution whose channels are all by themselves. For those of weights and bias the rows of
+ * all images are cut into chunks, a number that does not depend on the threads, with partial sums of their
+ * own. The gradient of the input follows row by row, while the rows of dy it reads are in the cache. */
 #include "kernels/conv_depthwise.h"
 
 #include <string.h>
@@ -11,7 +11,8 @@
 #include "kernels/sizes.h"
 
 #define CHANNELS_MAX_CHUNKS 32
-/* With fewer images threads would not share them well: the gradient of the input is then computed by itself. */
+/* With fewer images threads would not share them well: the gradient of the input is then computed by itself.
+ */
 #define CHANNELS_MIN_IMAGES 16
 /* Multiply-adds a chunk should have at least. */
 #define CHANNELS_CHUNK_WORK (512 * 1024)
@@ -190,8 +191,8 @@ static void plan(channels_job *job)
                              : cdk_min(cdk_min(useful, CHANNELS_MAX_CHUNKS), rows);
 }
 
-static cd_status weight_gradient(float *dw, float *y_sums, const float *dy, const float *x, const cdk_conv *conv,
-                                 const cdk_depthwise_rows *input, cd_error *err)
+static cd_status weight_gradient(float *dw, float *y_sums, const float *dy, const float *x,
+                                 const cdk_conv *conv, const cdk_depthwise_rows *input, cd_error *err)
 {
     channels_job job = {.dw = dw, .y_sums = y_sums, .dy = dy, .x = x, .conv = conv, .input = input};
     CD_TRY(cdk_taps_make(&job.taps, conv, 0, err));

@@ -10,8 +10,8 @@
 #include "kernels/sizes.h"
 #include "kernels/transpose.h"
 
-/* Steps of K done before moving on, at most: a panel of 32 columns is then 32 KB. K is cut into equal parts, as
- * rounding errors grow with the length of a sum in one register. */
+/* Steps of K done before moving on, at most: a panel of 32 columns is then 32 KB. K is cut into equal parts,
+ * as rounding errors grow with the length of a sum in one register. */
 #define GEMM_KC 256
 /* Rows of A taken together, a multiple of every tile height: so few that threads end together. */
 #define GEMM_MC CDK_GEMM_BLOCK_ROWS
@@ -165,8 +165,8 @@ static void multiply_items(void *context, int64_t begin, int64_t end, int thread
     }
 }
 
-/* Row blocks one thread computes one after the other: at least `least`, and of many rows so many that each thread
- * reads long pieces of A. */
+/* Row blocks one thread computes one after the other: at least `least`, and of many rows so many that each
+ * thread reads long pieces of A. */
 static int64_t blocks_of_part(int64_t M, int64_t least)
 {
     return cdk_min(cdk_max(cdk_ceil_div(M, GEMM_MC) / 64, least), 24);

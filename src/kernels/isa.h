@@ -59,14 +59,15 @@ typedef struct cdk_depthwise {
 } cdk_depthwise;
 
 /* The same for a 3 x 3 kernel and a few pixels of a row, whose inputs are given one by one:
- *     y[i y_pixel + c] = act(bias[c] + sum_{r, s < 3} w[(3 r + s) channels + c] x[r columns + i stride + s][c])
+ *     y[i y_pixel + c] = act(bias[c] + sum_{r, s < 3} w[(3 r + s) channels + c] x[r columns + i stride +
+ * s][c])
  */
 typedef struct cdk_depthwise3 {
     float *y;
     const float *const *x; /* [3][columns] */
     const float *w, *bias; /* bias [channels] or NULL */
     int64_t channels;
-    ptrdiff_t y_pixel, ahead; /* ahead: elements from an input to the one that is fetched into the cache */
+    ptrdiff_t y_pixel, ahead;    /* ahead: elements from an input to the one that is fetched into the cache */
     int pixels, stride, columns; /* pixels 1 .. isa->depthwise3_pixels, stride 1 or 2 */
     cdk_activation activation;
     int stream; /* as in cdk_tile */
@@ -95,7 +96,8 @@ typedef struct cdk_channel_dots {
     float *sum;
     const float *x, *y;
     ptrdiff_t sum_row, sum_column, x_row, x_column, x_pixel, y_pixel;
-    ptrdiff_t x_ahead, y_ahead; /* elements from the last row of x and from y to those fetched into the cache */
+    ptrdiff_t x_ahead,
+        y_ahead; /* elements from the last row of x and from y to those fetched into the cache */
     int64_t rows, columns, pixels, channels;
 } cdk_channel_dots;
 
@@ -150,12 +152,12 @@ typedef struct cdk_isa {
 } cdk_isa;
 
 /* The entries of a table that the templates define under the same names. */
-#define CDK_ISA_KERNELS                                                                             \
-    .thin = thin, .depthwise = depthwise, .depthwise3 = depthwise3,                                 \
-    .depthwise3_pixels = DEPTHWISE3_PIXELS, .channel_dots = channel_dots, .channel_sum = channel_sum, \
-    .channel_moments = channel_moments, .move_out = move_out, .winograd_input = winograd_input,     \
-    .winograd_output = winograd_output, .winograd_weight = winograd_weight,                         \
-    .winograd_gradient = winograd_gradient, .winograd_weight_gradient = winograd_weight_gradient
+#define CDK_ISA_KERNELS                                                                                     \
+    .thin = thin, .depthwise = depthwise, .depthwise3 = depthwise3, .depthwise3_pixels = DEPTHWISE3_PIXELS, \
+    .channel_dots = channel_dots, .channel_sum = channel_sum, .channel_moments = channel_moments,           \
+    .move_out = move_out, .winograd_input = winograd_input, .winograd_output = winograd_output,             \
+    .winograd_weight = winograd_weight, .winograd_gradient = winograd_gradient,                             \
+    .winograd_weight_gradient = winograd_weight_gradient
 
 /* The table for cd_cpu_level(). */
 const cdk_isa *cdk_isa_current(void);

@@ -21,12 +21,13 @@ static SEXP namespace_env = NULL;
 #define OLD_GARBAGE ((size_t)256 << 20)
 /* Growth while the items of a batch are read and transformed. */
 #define BATCH_GROWTH ((size_t)512 << 20)
-/* Of the time that passes, no more than these parts go into collections before backward, unless what is in use has
- * doubled. */
-#define YOUNG_COLLECTION_PART 5
+/* Of the time that passes, older generations are collected in no more than this part, unless what is in use
+ * has doubled. */
 #define OLDER_COLLECTION_PART 10
 /* Backward collects first when at least this is in use: less is not worth a millisecond. */
 #define WORTH_COLLECTING ((size_t)64 << 20)
+/* And when so many tensors have been made since the last collection. */
+#define FEW_HANDLES 8
 
 static void collect_young(void);
 
@@ -83,8 +84,11 @@ static void finalize(SEXP owner)
     cd_variable_release(v);
 }
 
+static int64_t handles_made = 0; /* since the last collection */
+
 SEXP cdr_handle(void)
 {
+    handles_made++;
     SEXP owner = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, R_NilValue));
     R_RegisterCFinalizerEx(owner, finalize, FALSE);
     SEXP handle = PROTECT(R_MakeExternalPtr(NULL, handle_tag(), owner));
@@ -188,6 +192,7 @@ static void collect_young(void)
         R_PreserveObject(call);
         SET_TAG(CDR(call), Rf_install("full"));
     }
+    handles_made = 0;
     Rf_eval(call, R_BaseEnv);
 }
 
@@ -210,13 +215,12 @@ static struct {
     size_t after_pass;             /* in use when it had been looked at */
     size_t pass_limit;             /* without recording, what the pass before reached */
     size_t full_limit;             /* outside of training, when to collect all generations */
-    clock_t young_ended, young_took; /* the last collection before a backward */
-    clock_t full_ended, full_took;   /* the last one of older generations */
+    clock_t full_ended, full_took; /* the last collection of older generations before a backward */
 } collections = {.full_limit = 4 * GROWTH};
 
 /* R collects the generation after the youngest together with every twentieth young one, and what a few young
- * collections have promoted by mistake is in that generation: these together take a quarter of a collection of all,
- * which follows only where more than `enough` is still in use. */
+ * collections have promoted by mistake is in that generation: these together take a quarter of a collection
+ * of all, which follows only where more than `enough` is still in use. */
 #define YOUNG_COLLECTIONS 20
 /* What a collection frees when it was such a one. */
 #define NOTICEABLE ((size_t)8 << 20)
@@ -233,8 +237,8 @@ static void collect_older(size_t enough)
     }
 }
 
-/* For moments at which little is in use: *least follows it. What young collections leave behind there may come to
- * OLD_GARBAGE. */
+/* For moments at which little is in use: *least follows it. What young collections leave behind there may
+ * come to OLD_GARBAGE. */
 static void collect_promoted(size_t *least)
 {
     const size_t in_use = cd_memory_count().in_use;
@@ -298,11 +302,11 @@ static void remember_graph(size_t in_use, bool all_collected)
     }
 }
 
-/* Steps that take a few milliseconds are not to spend one on garbage each time. */
+/* A few tensors leave little garbage, and those alive would count as old from there on. */
 static bool young_collection_pays(size_t in_use)
 {
-    const clock_t passed = clock() - collections.young_ended;
-    return in_use > 2 * collections.after_collection[1] || passed > YOUNG_COLLECTION_PART * collections.young_took;
+    return in_use > WORTH_COLLECTING &&
+           (handles_made >= FEW_HANDLES || in_use > 2 * collections.after_collection[1]);
 }
 
 static bool full_collection_pays(size_t in_use)
@@ -324,13 +328,10 @@ static void collect_graph_garbage(void)
 void cdr_collect_before_backward(void)
 {
     const size_t before = cd_memory_count().in_use;
-    if (before <= WORTH_COLLECTING || !young_collection_pays(before)) {
+    if (!young_collection_pays(before)) {
         return;
     }
-    const clock_t start = clock();
     collect_young();
-    collections.young_ended = clock();
-    collections.young_took = collections.young_ended - start;
     const bool all = full_collection_pays(cd_memory_count().in_use);
     if (all) {
         collect_graph_garbage();

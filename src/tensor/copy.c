@@ -131,8 +131,8 @@ static void merge_neighbours(copy_plan *p)
     p->ndim = p->ndim > 0 ? kept + 1 : 0;
 }
 
-/* A transposition reads and writes best in pieces that fit the first cache: squares (16 floats are one cache line),
- * or long runs where there are only a few columns, such as the three of a picture. */
+/* A transposition reads and writes best in pieces that fit the first cache: squares (16 floats are one cache
+ * line), or long runs where there are only a few columns, such as the three of a picture. */
 #define TILE 16
 #define FEW_COLUMNS 8
 #define LONG_RUN 512

@@ -59,9 +59,11 @@ cd_status cd_tensor_postpone(cd_tensor *t, cd_recipe recipe, int n_source, cd_te
     return CD_OK;
 }
 
-cd_status cd_tensor_postpone_activation(cd_tensor *t, const cd_pending *of, cdk_activation activation, cd_error *err)
+cd_status cd_tensor_postpone_activation(cd_tensor *t, const cd_pending *of, cdk_activation activation,
+                                        cd_error *err)
 {
-    CD_TRY(cd_tensor_postpone(t, of->recipe, CD_PENDING_SOURCES, of->source, CD_PENDING_ATTRS, of->attr, err));
+    CD_TRY(
+        cd_tensor_postpone(t, of->recipe, CD_PENDING_SOURCES, of->source, CD_PENDING_ATTRS, of->attr, err));
     t->pending->activation = cdk_activation_both(of->activation, activation);
     return CD_OK;
 }

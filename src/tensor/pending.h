@@ -40,7 +40,8 @@ cd_status cd_tensor_postpone(cd_tensor *t, cd_recipe recipe, int n_source, cd_te
                              int n_attr, const double *attr, cd_error *err);
 
 /* Gives t, which has no storage, what `of` is waiting to be, with one more activation behind it. */
-cd_status cd_tensor_postpone_activation(cd_tensor *t, const cd_pending *of, cdk_activation activation, cd_error *err);
+cd_status cd_tensor_postpone_activation(cd_tensor *t, const cd_pending *of, cdk_activation activation,
+                                        cd_error *err);
 
 /* What t is waiting to be if that is the bare result of `recipe`, else NULL. */
 const cd_pending *cd_pending_result(const cd_tensor *t, cd_recipe recipe);
