@@ -21,12 +21,12 @@ static SEXP namespace_env = NULL;
 #define OLD_GARBAGE ((size_t)256 << 20)
 /* Growth while the items of a batch are read and transformed. */
 #define BATCH_GROWTH ((size_t)512 << 20)
-/* Of the time that passes, older generations are collected in no more than this part, unless what is in use
- * has doubled. */
-#define OLDER_COLLECTION_PART 10
+/* Of the time that passes, older generations are collected in no more than this part, and all in as much,
+ * unless what is in use has doubled. */
+#define COLLECTION_PART 10
 /* Backward collects first when at least this is in use: less is not worth a millisecond. */
 #define WORTH_COLLECTING ((size_t)64 << 20)
-/* And when so many tensors have been made since the last collection. */
+/* And when so many tensors have been made since it last did. */
 #define FEW_HANDLES 8
 
 static void collect_young(void);
@@ -84,7 +84,7 @@ static void finalize(SEXP owner)
     cd_variable_release(v);
 }
 
-static int64_t handles_made = 0; /* since the last collection */
+static int64_t handles_made = 0; /* since the last collection before a backward */
 
 SEXP cdr_handle(void)
 {
@@ -192,7 +192,6 @@ static void collect_young(void)
         R_PreserveObject(call);
         SET_TAG(CDR(call), Rf_install("full"));
     }
-    handles_made = 0;
     Rf_eval(call, R_BaseEnv);
 }
 
@@ -203,19 +202,23 @@ static size_t an_eighth_more(size_t bytes)
     return bytes + bytes / 8;
 }
 
+typedef struct {
+    clock_t ended, took;
+} collection_clock;
+
 /* A collection in the middle of a forward pass takes the temporaries alive then for old ones, which later
  * collections of the young generation pass by, and a collection of all generations takes as long as a small
  * training step. So a forward pass that needs no more than the last one is left alone, everything young is
  * collected at its end, and the old generations only when more is left there than usual. */
 static struct {
-    size_t after_collection[2];    /* in use then, without and with recording; without, the least since */
-    size_t forward_limit;          /* what the last forward pass reached, if most of it was not garbage */
-    size_t usual_graph;            /* in use when a graph is complete, garbage collected */
-    size_t highest;                /* without recording, since a result was looked at */
-    size_t after_pass;             /* in use when it had been looked at */
-    size_t pass_limit;             /* without recording, what the pass before reached */
-    size_t full_limit;             /* outside of training, when to collect all generations */
-    clock_t full_ended, full_took; /* the last collection of older generations before a backward */
+    size_t after_collection[2];  /* in use then, without and with recording; without, the least since */
+    size_t forward_limit;        /* what the last forward pass reached, if most of it was not garbage */
+    size_t usual_graph;          /* in use when a graph is complete, garbage collected */
+    size_t highest;              /* without recording, since a result was looked at */
+    size_t after_pass;           /* in use when it had been looked at */
+    size_t pass_limit;           /* without recording, what the pass before reached */
+    size_t full_limit;           /* outside of training, when to collect all generations */
+    collection_clock older, all; /* the last collections of older and of all generations before a backward */
 } collections = {.full_limit = 4 * GROWTH};
 
 /* R collects the generation after the youngest together with every twentieth young one, and what a few young
@@ -309,20 +312,34 @@ static bool young_collection_pays(size_t in_use)
            (handles_made >= FEW_HANDLES || in_use > 2 * collections.after_collection[1]);
 }
 
-static bool full_collection_pays(size_t in_use)
+static bool has_time_for(const collection_clock *c)
 {
-    const size_t usual = collections.usual_graph;
-    const clock_t passed = clock() - collections.full_ended;
-    return in_use > 2 * usual ||
-           (in_use > an_eighth_more(usual) && passed > OLDER_COLLECTION_PART * collections.full_took);
+    return clock() - c->ended > COLLECTION_PART * c->took;
 }
 
-static void collect_graph_garbage(void)
+/* More is left than usual. */
+static bool is_unusual(size_t in_use)
 {
-    const clock_t start = clock();
-    collect_older(2 * collections.usual_graph);
-    collections.full_ended = clock();
-    collections.full_took = collections.full_ended - start;
+    return in_use > an_eighth_more(collections.usual_graph);
+}
+
+/* Older generations, and all where that does not help. Gives whether it was all. */
+static bool collect_graph_garbage(size_t in_use)
+{
+    const size_t usual = collections.usual_graph;
+    if (is_unusual(in_use) && (in_use > 2 * usual || has_time_for(&collections.older))) {
+        const clock_t start = clock();
+        collect_older(SIZE_MAX);
+        collections.older = (collection_clock){clock(), clock() - start};
+        in_use = cd_memory_count().in_use;
+    }
+    const bool all = is_unusual(in_use) && (in_use > 2 * usual || has_time_for(&collections.all));
+    if (all) {
+        const clock_t start = clock();
+        R_gc();
+        collections.all = (collection_clock){clock(), clock() - start};
+    }
+    return all;
 }
 
 void cdr_collect_before_backward(void)
@@ -331,11 +348,9 @@ void cdr_collect_before_backward(void)
     if (!young_collection_pays(before)) {
         return;
     }
+    handles_made = 0;
     collect_young();
-    const bool all = full_collection_pays(cd_memory_count().in_use);
-    if (all) {
-        collect_graph_garbage();
-    }
+    const bool all = collect_graph_garbage(cd_memory_count().in_use);
     const size_t after = cd_memory_count().in_use;
     remember_graph(after, all);
     collections.after_collection[1] = after;
