@@ -139,6 +139,7 @@ static void convolve_row_of_three(const cdk_depthwise_rows *job, float *y, int64
         .bias = job->bias,
         .channels = C,
         .y_pixel = C,
+        .ahead = taps->h.in_step * W * C,
         .stride = (int)taps->w.in_step,
         .columns = CDK_DEPTHWISE3_COLUMNS,
         .activation = job->activation,
@@ -147,7 +148,6 @@ static void convolve_row_of_three(const cdk_depthwise_rows *job, float *y, int64
     for (int64_t k = 0; k < count; k += row.pixels) {
         row.pixels = (int)cdk_ceil_div(count - k, cdk_ceil_div(count - k, most));
         row.y = y + k * C;
-        row.ahead = taps->h.in_step * W * C;
         for (int64_t r = 0; r < 3; r++) {
             const float *image_row = h + r >= 0 && h + r < H ? job->x + (n * H + h + r) * W * C : NULL;
             list_columns(job, x + r * CDK_DEPTHWISE3_COLUMNS, image_row, k * row.stride + taps->w.low,

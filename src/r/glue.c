@@ -312,28 +312,23 @@ static bool young_collection_pays(size_t in_use)
            (handles_made >= FEW_HANDLES || in_use > 2 * collections.after_collection[1]);
 }
 
-static bool has_time_for(const collection_clock *c)
+/* More than usual is left, and there is time or it is urgent. */
+static bool pays(const collection_clock *last)
 {
-    return clock() - c->ended > COLLECTION_PART * c->took;
-}
-
-/* More is left than usual. */
-static bool is_unusual(size_t in_use)
-{
-    return in_use > an_eighth_more(collections.usual_graph);
+    const size_t in_use = cd_memory_count().in_use, usual = collections.usual_graph;
+    return in_use > an_eighth_more(usual) &&
+           (in_use > 2 * usual || clock() - last->ended > COLLECTION_PART * last->took);
 }
 
 /* Older generations, and all where that does not help. Gives whether it was all. */
-static bool collect_graph_garbage(size_t in_use)
+static bool collect_graph_garbage(void)
 {
-    const size_t usual = collections.usual_graph;
-    if (is_unusual(in_use) && (in_use > 2 * usual || has_time_for(&collections.older))) {
+    if (pays(&collections.older)) {
         const clock_t start = clock();
         collect_older(SIZE_MAX);
         collections.older = (collection_clock){clock(), clock() - start};
-        in_use = cd_memory_count().in_use;
     }
-    const bool all = is_unusual(in_use) && (in_use > 2 * usual || has_time_for(&collections.all));
+    const bool all = pays(&collections.all);
     if (all) {
         const clock_t start = clock();
         R_gc();
@@ -350,7 +345,7 @@ void cdr_collect_before_backward(void)
     }
     handles_made = 0;
     collect_young();
-    const bool all = collect_graph_garbage(cd_memory_count().in_use);
+    const bool all = collect_graph_garbage();
     const size_t after = cd_memory_count().in_use;
     remember_graph(after, all);
     collections.after_collection[1] = after;
