@@ -1,9 +1,10 @@
 /* Convolution by taps where every channel has its own kernel: vectorised over channels, row by row.
  *
- * Kernels of 3 x 3 read a vector of zeros where there is no pixel. For others, pixels whose taps all exist
- * are done together; those at the left and right border one by one, with the taps they have. */
+ * Kernels of 3 x 3 go through strips of rows. For others, pixels whose taps all exist are done together;
+ * those at the left and right border one by one, with the taps they have. */
 #include "kernels/conv_depthwise.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -16,11 +17,20 @@
 #define GRAIN_WORK 32768
 /* Pixels of the rows whose sums are taken together, at least (or all rows of an image). */
 #define PART_PIXELS 512
+/* Strips a thread should have at least. */
+#define STRIPS_A_THREAD 4
+/* Outputs of more bytes are written past the caches, sooner than others (CDK_STREAM_BYTES): strips write
+ * lines that lie far apart, and to fetch such a line only to overwrite it takes longer. */
+#define STREAM_BYTES (4 * 1024 * 1024)
+/* Outputs of the rows computed at once, and how many rows that are at least: strips of fewer spend their time
+ * on what is not fetched ahead. */
+#define STRIP_FLOATS 32768
+#define STRIP_ROWS 4
 
 typedef struct depthwise_job {
     cdk_depthwise_rows rows;
     const cdk_moments *moments; /* or NULL */
-    int64_t part_rows;
+    int64_t part_rows, rows_at_once;
 } depthwise_job;
 
 static int is_neighbourly(const cdk_axis *axis)
@@ -28,9 +38,41 @@ static int is_neighbourly(const cdk_axis *axis)
     return axis->phases == 1 && axis->in_step <= 2 && axis->start[1] == 3 && axis->high - axis->low == 2;
 }
 
-static int suits_three(const cdk_taps *taps)
+int cdk_suits_strips(const cdk_taps *taps)
 {
-    return is_neighbourly(&taps->h) && is_neighbourly(&taps->w);
+    return is_neighbourly(&taps->h) && is_neighbourly(&taps->w) && taps->w.low >= -1 &&
+           (taps->w.outputs - 1) * taps->w.in_step + taps->w.high <= taps->w.inputs;
+}
+
+int64_t cdk_depthwise_rows_at_once(const cdk_taps *taps)
+{
+    const int64_t row_floats = taps->w.outputs * taps->groups, all = taps->h.outputs;
+    /* Rows two apart share little: what a strip reads again at its ends is more than what it has in the
+     * cache. */
+    const int64_t apart = taps->h.in_step * taps->w.in_step;
+    const int64_t rows = cdk_max(STRIP_ROWS, STRIP_FLOATS / cdk_max(1, row_floats)) * apart;
+    return cdk_ceil_div(all, cdk_ceil_div(all, rows));
+}
+
+cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros, int64_t n, int64_t h,
+                       int64_t end, int64_t k, int64_t pixels)
+{
+    const int64_t H = taps->h.inputs, W = taps->w.inputs, left = taps->w.outputs - k;
+    const int64_t column = k * taps->w.in_step + taps->w.low;
+    cdk_strip strip = {
+        .x = x + (n * H * W + column + 1) * taps->groups,
+        .zeros = zeros,
+        .x_row = W * taps->groups,
+        .first = h * taps->h.in_step + taps->h.low,
+        .x_rows = H,
+        .rows = end - h,
+        .channels = taps->groups,
+        .pixels = (int)cdk_ceil_div(left, cdk_ceil_div(left, pixels)),
+        .stride = (int)taps->w.in_step,
+        .left = column >= 0,
+    };
+    strip.right = column + (strip.pixels - 1) * strip.stride + 2 < W;
+    return strip;
 }
 
 static void pack_weights(const cdk_depthwise_rows *job, const float *w)
@@ -117,43 +159,26 @@ static void convolve_any_row(const cdk_depthwise_rows *job, ptrdiff_t *list, flo
     }
 }
 
-/* Where `columns` columns of a row of x, or of no row, are, from `first` on. */
-static void list_columns(const cdk_depthwise_rows *job, const float **x, const float *image_row,
-                         int64_t first, int64_t columns)
+/* `piece` or NULL takes their moments. */
+static void convolve_strips(const cdk_depthwise_rows *job, float *y, int64_t n, int64_t h, int64_t end,
+                            const cdk_piece *piece)
 {
-    const int64_t C = job->taps->groups, W = job->taps->w.inputs;
-    for (int64_t j = 0; j < columns; j++) {
-        x[j] = image_row && first + j >= 0 && first + j < W ? image_row + (first + j) * C : job->zeros;
-    }
-}
-
-static void convolve_row_of_three(const cdk_depthwise_rows *job, float *y, int64_t n, int64_t y_h)
-{
-    const cdk_taps *taps = job->taps;
-    const int64_t C = taps->groups, H = taps->h.inputs, W = taps->w.inputs, count = taps->w.outputs;
-    const int64_t h = y_h * taps->h.in_step + taps->h.low, most = job->isa->depthwise3_pixels;
-    const float *x[3 * CDK_DEPTHWISE3_COLUMNS];
-    cdk_depthwise3 row = {
-        .x = x,
+    const int64_t C = job->taps->groups, W = job->taps->w.outputs;
+    cdk_depthwise3 task = {
         .w = job->weights,
         .bias = job->bias,
-        .channels = C,
-        .y_pixel = C,
-        .ahead = taps->h.in_step * W * C,
-        .stride = (int)taps->w.in_step,
-        .columns = CDK_DEPTHWISE3_COLUMNS,
-        .activation = job->activation,
+        .y_row = W * C,
+        .bounded = job->activation != CDK_ACTIVATION_NONE,
+        .low = 0,
+        .high = job->activation == CDK_ACTIVATION_RELU6 ? 6 : INFINITY,
         .stream = job->stream,
+        .piece = piece ? *piece : (cdk_piece){NULL, NULL, NULL, 0},
     };
-    for (int64_t k = 0; k < count; k += row.pixels) {
-        row.pixels = (int)cdk_ceil_div(count - k, cdk_ceil_div(count - k, most));
-        row.y = y + k * C;
-        for (int64_t r = 0; r < 3; r++) {
-            const float *image_row = h + r >= 0 && h + r < H ? job->x + (n * H + h + r) * W * C : NULL;
-            list_columns(job, x + r * CDK_DEPTHWISE3_COLUMNS, image_row, k * row.stride + taps->w.low,
-                         (row.pixels - 1) * row.stride + 3);
-        }
-        job->isa->depthwise3(&row);
+    for (int64_t k = 0; k < W; k += task.strip.pixels) {
+        task.strip = cdk_strip_of(job->taps, job->x, job->zeros, n, h, end, k, job->isa->depthwise3_pixels);
+        task.y = y + k * C;
+        job->isa->depthwise3(&task);
+        task.piece.starts_part = 0;
     }
 }
 
@@ -162,12 +187,16 @@ static ptrdiff_t *list_of(const cdk_depthwise_rows *job, int thread)
     return job->lists + (ptrdiff_t)thread * 2 * job->taps->kernel_size;
 }
 
-void cdk_depthwise_row(const cdk_depthwise_rows *job, int thread, float *y, int64_t n, int64_t h)
+void cdk_depthwise_compute(const cdk_depthwise_rows *job, int thread, float *y, int64_t n, int64_t h,
+                           int64_t end)
 {
     if (job->three) {
-        convolve_row_of_three(job, y, n, h);
-    } else {
-        convolve_any_row(job, list_of(job, thread), y, n, h);
+        convolve_strips(job, y, n, h, end, NULL);
+        return;
+    }
+    for (int64_t row = h; row < end; row++) {
+        convolve_any_row(job, list_of(job, thread), y + (row - h) * job->taps->w.outputs * job->taps->groups,
+                         n, row);
     }
 }
 
@@ -202,9 +231,9 @@ cd_status cdk_depthwise_begin(cdk_depthwise_rows *job, float *y, const float *x,
                                 .taps = taps,
                                 .isa = cdk_isa_current(),
                                 .activation = activation,
-                                .three = suits_three(taps)};
+                                .three = cdk_suits_strips(taps)};
     job->stream = taps->N * taps->h.outputs * taps->w.outputs * taps->groups * (int64_t)sizeof(float) >
-                  CDK_STREAM_BYTES;
+                  (job->three ? STREAM_BYTES : CDK_STREAM_BYTES);
     const cd_status status = allocate(job, err);
     if (status == CD_OK) {
         pack_weights(job, w);
@@ -222,27 +251,45 @@ void cdk_depthwise_end(cdk_depthwise_rows *job)
     *job = (cdk_depthwise_rows){0};
 }
 
-static void convolve_image_rows(void *context, int64_t begin, int64_t end, int thread)
+static void convolve_strips_of_rows(void *context, int64_t begin, int64_t end, int thread)
 {
-    const cdk_depthwise_rows *job = &((const depthwise_job *)context)->rows;
-    const int64_t H = job->taps->h.outputs;
+    const depthwise_job *job = context;
+    const int64_t H = job->rows.taps->h.outputs, pieces = cdk_ceil_div(H, job->rows_at_once);
     for (int64_t i = begin; i < end; i++) {
-        cdk_depthwise_row(job, thread, cdk_depthwise_place(job, i / H, i % H), i / H, i % H);
+        const int64_t n = i / pieces, h = i % pieces * job->rows_at_once;
+        cdk_depthwise_compute(&job->rows, thread, cdk_depthwise_place(&job->rows, n, h), n, h,
+                              cdk_min(H, h + job->rows_at_once));
+    }
+}
+
+/* Rows of a part that are in the cache together, with their moments. */
+static void convolve_piece(const depthwise_job *job, int64_t part, int64_t n, int64_t h, int64_t end,
+                           int starts_part, int thread)
+{
+    const cdk_moments *moments = job->moments;
+    float *y = cdk_depthwise_place(&job->rows, n, h);
+    if (job->rows.three) {
+        const cdk_piece piece = cdk_moments_piece(moments, part, starts_part, thread);
+        convolve_strips(&job->rows, y, n, h, end, &piece);
+        cdk_moments_add_piece(moments, part, &piece);
+    } else {
+        float *block = cdk_moments_block(moments, thread, y);
+        cdk_depthwise_compute(&job->rows, thread, block, n, h, end);
+        cdk_moments_finish(moments, part, starts_part, thread, y, block,
+                           (end - h) * job->rows.taps->w.outputs);
     }
 }
 
 static void convolve_parts(void *context, int64_t begin, int64_t end, int thread)
 {
     const depthwise_job *job = context;
-    const int64_t H = job->rows.taps->h.outputs, W = job->rows.taps->w.outputs;
+    const int64_t H = job->rows.taps->h.outputs;
     for (int64_t part = begin; part < end; part++) {
         const int64_t n = part / job->moments->image_parts;
-        const int64_t first = part % job->moments->image_parts * job->part_rows;
-        for (int64_t h = first; h < H && h < first + job->part_rows; h++) {
-            float *y = cdk_depthwise_place(&job->rows, n, h),
-                  *block = cdk_moments_block(job->moments, thread, y);
-            cdk_depthwise_row(&job->rows, thread, block, n, h);
-            cdk_moments_finish(job->moments, part, h == first, thread, y, block, W);
+        const int64_t first = part % job->moments->image_parts * job->part_rows,
+                      last = cdk_min(H, first + job->part_rows);
+        for (int64_t h = first; h < last; h += job->rows_at_once) {
+            convolve_piece(job, part, n, h, cdk_min(last, h + job->rows_at_once), h == first, thread);
         }
     }
 }
@@ -254,9 +301,12 @@ static cd_status run_with_moments(depthwise_job *job, const cdk_conv_finish *fin
     const int64_t H = taps->h.outputs, W = taps->w.outputs, wanted = cdk_ceil_div(PART_PIXELS, W);
     cdk_moments moments;
     job->part_rows = wanted < H ? wanted : H;
-    CD_TRY(cdk_moments_begin(&moments, taps->N, H * W, job->part_rows * W, W, taps->groups, err));
+    /* Strips sum what they have in registers; others go row by row, through a block where y is large. */
+    job->rows_at_once = job->rows.three ? cdk_min(job->rows_at_once, job->part_rows) : 1;
+    CD_TRY(cdk_moments_begin(&moments, taps->N, H * W, job->part_rows * W, job->rows.three ? 0 : W,
+                             taps->groups, err));
     job->moments = &moments;
-    job->rows.stream = 0;
+    job->rows.stream = job->rows.stream && job->rows.three;
     cd_parallel_for(taps->N * moments.image_parts, 1 + GRAIN_WORK / (row_work * job->part_rows + 1),
                     convolve_parts, job);
     cdk_moments_join(finish->mean, finish->sum_squares, &moments);
@@ -264,14 +314,24 @@ static cd_status run_with_moments(depthwise_job *job, const cdk_conv_finish *fin
     return CD_OK;
 }
 
+/* Fewer rows at once where threads would not share the strips of few images well. */
+static void share_rows(depthwise_job *job)
+{
+    const int64_t rows = job->rows.taps->N * job->rows.taps->h.outputs;
+    job->rows_at_once = cdk_min(job->rows_at_once, 1 + rows / (STRIPS_A_THREAD * cd_threads()));
+}
+
 static cd_status run(depthwise_job *job, const cdk_conv_finish *finish, cd_error *err)
 {
     const cdk_taps *taps = job->rows.taps;
     const int64_t row_work = taps->w.outputs * taps->groups * taps->kernel_size;
+    job->rows_at_once = cdk_depthwise_rows_at_once(taps);
     if (finish->mean) {
         return run_with_moments(job, finish, row_work, err);
     }
-    cd_parallel_for(taps->N * taps->h.outputs, 1 + GRAIN_WORK / (row_work + 1), convolve_image_rows, job);
+    share_rows(job);
+    cd_parallel_for(taps->N * cdk_ceil_div(taps->h.outputs, job->rows_at_once),
+                    1 + GRAIN_WORK / (row_work * job->rows_at_once + 1), convolve_strips_of_rows, job);
     return CD_OK;
 }
 

@@ -1,8 +1,8 @@
-/* Depthwise convolution row by row, for those who have more to do with a row than to compute it.
+/* Depthwise convolution by rows, for those who have more to do with rows than to compute them.
  *
  * Rows are those of the outputs of `taps` (the gradient of the input, where the taps are those of a backward
  * pass). Begin allocates and packs the weights, which are [C][R][S]; end frees. bias is [C] or NULL. Between
- * them any thread may compute any row; `thread` is the one of cd_parallel_for.
+ * them any thread may compute any rows; `thread` is the one of cd_parallel_for.
  */
 #ifndef CANDELA_KERNELS_CONV_DEPTHWISE_H
 #define CANDELA_KERNELS_CONV_DEPTHWISE_H
@@ -20,17 +20,29 @@ typedef struct cdk_depthwise_rows {
     const cdk_isa *isa;
     cdk_activation activation;
     int stream;
-    int three; /* 3 x 3 with neighbouring taps: isa->depthwise3 does it */
+    int three; /* isa->depthwise3 does it */
 } cdk_depthwise_rows;
 
 cd_status cdk_depthwise_begin(cdk_depthwise_rows *rows, float *y, const float *x, const float *w,
                               const float *bias, const cdk_taps *taps, cdk_activation activation,
                               cd_error *err);
 
-/* Row h of image n, into y [W][C]. */
-void cdk_depthwise_row(const cdk_depthwise_rows *rows, int thread, float *y, int64_t n, int64_t h);
+/* Rows h to `end` (exclusive) of image n, into y [end - h][W][C]. */
+void cdk_depthwise_compute(const cdk_depthwise_rows *rows, int thread, float *y, int64_t n, int64_t h,
+                           int64_t end);
 
-/* Where that row belongs. */
+/* Whether strips of the kernels in isa->depthwise3 and isa->dots3 serve these taps: 3 x 3, neighbours, and at
+ * most one column missing on either side. */
+int cdk_suits_strips(const cdk_taps *taps);
+
+/* Rows it is best to compute at once. */
+int64_t cdk_depthwise_rows_at_once(const cdk_taps *taps);
+
+/* The strip for rows h to `end` of image n of the outputs, and the columns from k on: at most `pixels`. */
+cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros, int64_t n, int64_t h,
+                       int64_t end, int64_t k, int64_t pixels);
+
+/* Where row h of image n belongs. */
 float *cdk_depthwise_place(const cdk_depthwise_rows *rows, int64_t n, int64_t h);
 
 void cdk_depthwise_end(cdk_depthwise_rows *rows);

@@ -1,6 +1,6 @@
 /* Gradients of a convolution whose channels are all by themselves. For those of weights and bias the rows of
  * all images are cut into chunks, a number that does not depend on the threads, with partial sums of their
- * own. The gradient of the input follows row by row, while the rows of dy it reads are in the cache. */
+ * own. The gradient of the input follows by a few rows, while the rows of dy it reads are in the cache. */
 #include "kernels/conv_depthwise.h"
 
 #include <string.h>
@@ -25,6 +25,8 @@ typedef struct channels_job {
     const cdk_isa *isa;
     float *partial; /* [chunks][taps + 1][C]: the products of every tap, then the sums of dy */
     int64_t chunks, partial_size;
+    int64_t rows_at_once;
+    float *zeros;                    /* [C], where isa->dots3 serves, else NULL */
     const cdk_depthwise_rows *input; /* the gradient of the input, or NULL */
 } channels_job;
 
@@ -101,6 +103,37 @@ static void multiply_row(const channels_job *job, float *partial, int64_t n, int
     }
 }
 
+/* The same for all columns of rows p to `end`, strip by strip. */
+static void multiply_strips(const channels_job *job, float *partial, int64_t n, int64_t p, int64_t end)
+{
+    const cdk_conv *conv = job->conv;
+    const int64_t C = conv->C, OW = conv->OW;
+    cdk_dots3 task = {.sum = partial, .dy_row = OW * C};
+    for (int64_t q = 0; q < OW; q += task.strip.pixels) {
+        task.strip = cdk_strip_of(&job->taps, job->x, job->zeros, n, p, end, q, job->isa->depthwise3_pixels);
+        task.dy = job->dy + ((n * conv->OH + p) * OW + q) * C;
+        job->isa->dots3(&task);
+    }
+}
+
+static void multiply_rows(const channels_job *job, float *partial, int64_t n, int64_t p, int64_t end)
+{
+    const cdk_conv *conv = job->conv;
+    const int64_t row_size = conv->OW * conv->C;
+    if (job->zeros) {
+        multiply_strips(job, partial, n, p, end);
+    } else {
+        for (int64_t row = p; row < end; row++) {
+            multiply_row(job, partial, n, row);
+        }
+    }
+    if (job->y_sums) {
+        job->isa->channel_sum(partial + job->taps.kernel_size * conv->C,
+                              job->dy + (n * conv->OH + p) * row_size, conv->C, (end - p) * conv->OW,
+                              conv->C);
+    }
+}
+
 /* The last row of dy that row h of dx reads. */
 static int64_t last_row_read(const cdk_axis *axis, int64_t h)
 {
@@ -112,11 +145,12 @@ static int64_t last_row_read(const cdk_axis *axis, int64_t h)
 static int64_t input_rows(const channels_job *job, int64_t n, int64_t h, int64_t p, int thread)
 {
     const cdk_axis *axis = &job->input->taps->h;
-    while (h < axis->outputs && (p == axis->inputs - 1 || last_row_read(axis, h) <= p)) {
-        cdk_depthwise_row(job->input, thread, cdk_depthwise_place(job->input, n, h), n, h);
-        h++;
+    int64_t end = h;
+    while (end < axis->outputs && (p == axis->inputs - 1 || last_row_read(axis, end) <= p)) {
+        end++;
     }
-    return h;
+    cdk_depthwise_compute(job->input, thread, cdk_depthwise_place(job->input, n, h), n, h, end);
+    return end;
 }
 
 /* Chunks end with an image where its other gradient is computed too. */
@@ -128,20 +162,16 @@ static int64_t first_row(const channels_job *job, int64_t chunk)
 
 static void multiply_chunk(const channels_job *job, int64_t chunk, int thread)
 {
-    const cdk_conv *conv = job->conv;
-    const int64_t row_size = conv->OW * conv->C, end = first_row(job, chunk + 1);
+    const int64_t OH = job->conv->OH, end = first_row(job, chunk + 1);
     float *partial = job->partial + chunk * job->partial_size;
-    int64_t h = 0;
+    int64_t h = 0, rows;
     memset(partial, 0, (size_t)job->partial_size * sizeof(float));
-    for (int64_t i = first_row(job, chunk); i < end; i++) {
-        const int64_t n = i / conv->OH, p = i % conv->OH;
-        multiply_row(job, partial, n, p);
-        if (job->y_sums) {
-            job->isa->channel_sum(partial + job->taps.kernel_size * conv->C, job->dy + i * row_size, conv->C,
-                                  conv->OW, conv->C);
-        }
+    for (int64_t i = first_row(job, chunk); i < end; i += rows) {
+        const int64_t n = i / OH, p = i % OH;
+        rows = cdk_min(job->rows_at_once, cdk_min(OH - p, end - i));
+        multiply_rows(job, partial, n, p, p + rows);
         if (job->input) {
-            h = input_rows(job, n, p == 0 ? 0 : h, p, thread);
+            h = input_rows(job, n, p == 0 ? 0 : h, p + rows - 1, thread);
         }
     }
 }
@@ -187,8 +217,19 @@ static void plan(channels_job *job)
     const int64_t rows = conv->N * conv->OH, work = rows * conv->OW * conv->C * job->taps.kernel_size;
     const int64_t useful = 1 + work / CHANNELS_CHUNK_WORK;
     job->partial_size = (job->taps.kernel_size + 1) * conv->C;
+    job->rows_at_once = cdk_depthwise_rows_at_once(&job->taps);
     job->chunks = job->input ? cdk_min(CHANNELS_MAX_CHUNKS, conv->N)
                              : cdk_min(cdk_min(useful, CHANNELS_MAX_CHUNKS), rows);
+}
+
+static cd_status allocate(channels_job *job, cd_error *err)
+{
+    CD_TRY(cd_memory_floats(&job->partial, job->chunks, job->partial_size, 1, err));
+    if (cdk_suits_strips(&job->taps)) {
+        CD_TRY(cd_memory_floats(&job->zeros, job->conv->C, 1, 1, err));
+        memset(job->zeros, 0, (size_t)job->conv->C * sizeof(float));
+    }
+    return CD_OK;
 }
 
 static cd_status weight_gradient(float *dw, float *y_sums, const float *dy, const float *x,
@@ -198,10 +239,11 @@ static cd_status weight_gradient(float *dw, float *y_sums, const float *dy, cons
     CD_TRY(cdk_taps_make(&job.taps, conv, 0, err));
     job.isa = cdk_isa_current();
     plan(&job);
-    const cd_status status = cd_memory_floats(&job.partial, job.chunks, job.partial_size, 1, err);
+    const cd_status status = allocate(&job, err);
     if (status == CD_OK) {
         run(&job);
     }
+    cd_memory_free(job.zeros);
     cd_memory_free(job.partial);
     cdk_taps_free(&job.taps);
     return status;

@@ -58,24 +58,46 @@ typedef struct cdk_depthwise {
     int stream; /* as in cdk_tile */
 } cdk_depthwise;
 
-/* The same for a 3 x 3 kernel and a few pixels of a row, whose inputs are given one by one:
- *     y[i y_pixel + c] = act(bias[c] + sum_{r, s < 3} w[(3 r + s) channels + c] x[r columns + i stride +
- * s][c])
+/* A strip: `pixels` neighbouring outputs in each of `rows` rows of one image, and what a kernel of 3 x 3
+ * reads for them. Output (h, i) reads rows first + h stride + r, r < 3, of x_rows and columns i stride + s, s
+ * < 3; x points to column 1 of row 0. Rows outside the image do not exist, nor does the first column unless
+ * `left` and the last unless `right`: they are taken for 0. */
+typedef struct cdk_strip {
+    const float *x, *zeros; /* zeros [channels] */
+    ptrdiff_t x_row;        /* elements from row to row of x; pixels are `channels` apart */
+    int64_t first, x_rows, rows, channels;
+    int pixels, stride, left, right; /* pixels 1 .. isa->depthwise3_pixels, stride 1 or 2 */
+} cdk_strip;
+
+/* Where results leave their moments: sums of d = y + minus_shift and of d d are added, [channels] each,
+ * unless sum is NULL. A kernel that starts a part of the images makes minus_shift its first output with the
+ * sign changed. */
+typedef struct cdk_piece {
+    float *sum, *squares, *minus_shift;
+    int starts_part;
+} cdk_piece;
+
+/* y[h y_row + i channels + c] = min(high, max(low, bias[c] + sum_{r, s < 3} w[(3 r + s) channels + c]
+ * x[..][c]))
  */
 typedef struct cdk_depthwise3 {
+    cdk_strip strip;
     float *y;
-    const float *const *x; /* [3][columns] */
     const float *w, *bias; /* bias [channels] or NULL */
-    int64_t channels;
-    ptrdiff_t y_pixel, ahead;    /* ahead: elements from an input to the one that is fetched into the cache */
-    int pixels, stride, columns; /* pixels 1 .. isa->depthwise3_pixels, stride 1 or 2 */
-    cdk_activation activation;
+    ptrdiff_t y_row;
+    int bounded; /* low and high count */
+    float low, high;
     int stream; /* as in cdk_tile */
+    cdk_piece piece;
 } cdk_depthwise3;
 
-/* Of any instruction set: pixels of cdk_depthwise3, and the columns they read. */
-#define CDK_DEPTHWISE3_PIXELS 7
-#define CDK_DEPTHWISE3_COLUMNS (2 * CDK_DEPTHWISE3_PIXELS + 1)
+/* sum[(3 r + s) channels + c] += sum_{h, i} dy[h dy_row + i channels + c] x[..][c] */
+typedef struct cdk_dots3 {
+    cdk_strip strip;
+    float *sum;
+    const float *dy;
+    ptrdiff_t dy_row;
+} cdk_dots3;
 
 /* The 2 x 2 outputs of a tile, y[i][c] = act(bias[c] + (A^T M A)_i) for M_p = m[p m_point + c], p < 16; see
  * kernels/conv_winograd.h. m has room for a vector behind its last lane. */
@@ -127,8 +149,9 @@ typedef struct cdk_isa {
     void (*thin)(const cdk_tile *tile, int64_t n);
     int thin_width; /* the steps of t it does at once */
     void (*depthwise)(const cdk_depthwise *row);
-    void (*depthwise3)(const cdk_depthwise3 *row);
-    int depthwise3_pixels; /* outputs that fit its registers */
+    void (*depthwise3)(const cdk_depthwise3 *task);
+    void (*dots3)(const cdk_dots3 *task);
+    int depthwise3_pixels; /* outputs of a row that fit the registers of both */
     void (*channel_dots)(const cdk_channel_dots *dots);
     /* sum[c] += sum_{i < pixels} x[i x_pixel + c] */
     void (*channel_sum)(float *sum, const float *x, ptrdiff_t x_pixel, int64_t pixels, int64_t channels);
@@ -152,12 +175,12 @@ typedef struct cdk_isa {
 } cdk_isa;
 
 /* The entries of a table that the templates define under the same names. */
-#define CDK_ISA_KERNELS                                                                                     \
-    .thin = thin, .depthwise = depthwise, .depthwise3 = depthwise3, .depthwise3_pixels = DEPTHWISE3_PIXELS, \
-    .channel_dots = channel_dots, .channel_sum = channel_sum, .channel_moments = channel_moments,           \
-    .move_out = move_out, .winograd_input = winograd_input, .winograd_output = winograd_output,             \
-    .winograd_weight = winograd_weight, .winograd_gradient = winograd_gradient,                             \
-    .winograd_weight_gradient = winograd_weight_gradient
+#define CDK_ISA_KERNELS                                                                               \
+    .thin = thin, .depthwise = depthwise, .depthwise3 = depthwise3, .dots3 = dots3,                   \
+    .depthwise3_pixels = DEPTHWISE3_PIXELS, .channel_dots = channel_dots, .channel_sum = channel_sum, \
+    .channel_moments = channel_moments, .move_out = move_out, .winograd_input = winograd_input,       \
+    .winograd_output = winograd_output, .winograd_weight = winograd_weight,                           \
+    .winograd_gradient = winograd_gradient, .winograd_weight_gradient = winograd_weight_gradient
 
 /* The table for cd_cpu_level(). */
 const cdk_isa *cdk_isa_current(void);

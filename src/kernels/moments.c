@@ -51,42 +51,67 @@ float *cdk_moments_block(const cdk_moments *m, int thread, float *y)
     return m->block_floats > 0 ? scratch_of(m, thread) : y;
 }
 
-static void start_part(const cdk_moments *m, int64_t part, const float *y, int64_t first, int64_t channels)
+static void clear_part(const cdk_moments *m, int64_t part, int64_t first, int64_t channels)
 {
-    float *minus_shift = m->minus_shift + part * m->channels + first;
     double *sums = m->sums + part * 2 * m->channels + first;
+    memset(sums, 0, (size_t)channels * sizeof(double));
+    memset(sums + m->channels, 0, (size_t)channels * sizeof(double));
+}
+
+static cdk_piece new_piece(const cdk_moments *m, int64_t part, int thread, int64_t first, int64_t channels)
+{
+    float *scratch = scratch_of(m, thread) + m->block_floats;
+    memset(scratch, 0, 2 * (size_t)channels * sizeof(float));
+    return (cdk_piece){scratch, scratch + channels, m->minus_shift + part * m->channels + first, 0};
+}
+
+static void add_piece(const cdk_moments *m, int64_t part, const cdk_piece *piece, int64_t first,
+                      int64_t channels)
+{
+    double *sums = m->sums + part * 2 * m->channels + first, *squares = sums + m->channels;
     for (int64_t c = 0; c < channels; c++) {
-        minus_shift[c] = -y[c];
-        sums[c] = sums[m->channels + c] = 0;
+        sums[c] += piece->sum[c];
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        squares[c] += piece->squares[c];
     }
 }
 
-static void add_piece(const cdk_moments *m, int64_t part, float *piece, const float *y, int64_t pixels,
-                      int64_t first, int64_t channels)
+cdk_piece cdk_moments_piece(const cdk_moments *m, int64_t part, int starts_part, int thread)
 {
-    double *sums = m->sums + part * 2 * m->channels + first;
-    float *squares = piece + channels;
-    memset(piece, 0, 2 * (size_t)channels * sizeof(float));
-    m->isa->channel_moments(piece, squares, m->minus_shift + part * m->channels + first, y, m->channels,
-                            pixels, channels);
-    for (int64_t c = 0; c < channels; c++) {
-        sums[c] += piece[c];
+    cdk_piece piece = new_piece(m, part, thread, 0, m->channels);
+    piece.starts_part = starts_part;
+    if (starts_part) {
+        clear_part(m, part, 0, m->channels);
     }
+    return piece;
+}
+
+void cdk_moments_add_piece(const cdk_moments *m, int64_t part, const cdk_piece *piece)
+{
+    add_piece(m, part, piece, 0, m->channels);
+}
+
+static void start_part(const cdk_moments *m, int64_t part, const float *y, int64_t first, int64_t channels)
+{
+    float *minus_shift = m->minus_shift + part * m->channels + first;
+    clear_part(m, part, first, channels);
     for (int64_t c = 0; c < channels; c++) {
-        sums[m->channels + c] += squares[c];
+        minus_shift[c] = -y[c];
     }
 }
 
 void cdk_moments_add(const cdk_moments *m, int64_t part, int starts_part, int thread, const float *y,
                      int64_t pixels, int64_t first_channel, int64_t channels)
 {
-    float *piece = scratch_of(m, thread) + m->block_floats;
     if (starts_part) {
         start_part(m, part, y, first_channel, channels);
     }
     for (int64_t i = 0; i < pixels; i += PIECE_PIXELS) {
-        add_piece(m, part, piece, y + i * m->channels, cdk_min(PIECE_PIXELS, pixels - i), first_channel,
-                  channels);
+        const cdk_piece piece = new_piece(m, part, thread, first_channel, channels);
+        m->isa->channel_moments(piece.sum, piece.squares, piece.minus_shift, y + i * m->channels, m->channels,
+                                cdk_min(PIECE_PIXELS, pixels - i), channels);
+        add_piece(m, part, &piece, first_channel, channels);
     }
 }
 

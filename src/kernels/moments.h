@@ -41,6 +41,11 @@ float *cdk_moments_block(const cdk_moments *moments, int thread, float *y);
 void cdk_moments_add(const cdk_moments *moments, int64_t part, int starts_part, int thread, const float *y,
                      int64_t pixels, int64_t first_channel, int64_t channels);
 
+/* For kernels that sum on the way: sums of 0 for `thread` to add to, all channels of some pixels of a part,
+ * and how they then become the part's. Few pixels: these sums are float32. */
+cdk_piece cdk_moments_piece(const cdk_moments *moments, int64_t part, int starts_part, int thread);
+void cdk_moments_add_piece(const cdk_moments *moments, int64_t part, const cdk_piece *piece);
+
 /* Adds all channels of the pixels computed in `block` = cdk_moments_block(..., y), and moves them to y. */
 void cdk_moments_finish(const cdk_moments *moments, int64_t part, int starts_part, int thread, float *y,
                         const float *block, int64_t pixels);

@@ -45,6 +45,28 @@ expect_kernels_agree <- function(f, inputs, label, tolerance = 2e-5) {
   }
 }
 
+# A mean far from zero costs digits of the result, hence the tolerance; it also makes the gradients of weight and bias
+# next to nothing, so only values are compared.
+expect_normalised_agree <- function(f, inputs, label) {
+  value <- function(dtype) as.array(with_no_grad(do.call(f, lapply(inputs, torch_tensor, dtype = dtype))))
+  exact <- value(torch_double())
+  threads <- torch_get_num_threads()
+  withr::defer({
+    torch_set_num_threads(threads)
+    candela_info()
+  })
+  for (level in simd_levels()) {
+    with_simd(level, {
+      torch_set_num_threads(1)
+      one <- value(torch_float())
+      torch_set_num_threads(2)
+      two <- value(torch_float())
+    })
+    expect_identical(two, one, label = paste(label, level, "on two threads"))
+    expect_lt(max(abs(one - exact)), 2e-4, label = paste(label, level))
+  }
+}
+
 random_array <- function(...) array(stats::rnorm(prod(...)), c(...))
 
 conv_case <- function(n, channels, out, h, w, k, ...) {
@@ -126,6 +148,26 @@ test_that("depthwise kernels of 3 x 3 on rows around their pieces, gradients of 
   conv_case(17, 33, 33, 6, 8, 3, padding = 1, groups = 33)
   conv_case(18, 4, 4, 9, 7, 3, groups = 4)
   conv_case(16, 4, 4, 7, 7, 5, padding = 2, groups = 4)
+  conv_case(2, 5, 5, 4, 6, 3, padding = 2, groups = 5)
+  conv_case(1, 40, 40, 31, 30, 3, padding = 1, groups = 40)
+  conv_case(16, 24, 24, 29, 31, 3, stride = 2, padding = 1, groups = 24)
+})
+
+test_that("batch norm behind a depthwise convolution takes the moments of what was computed", {
+  set.seed(7)
+  case <- function(n, channels, h, w, ...) {
+    inputs <- list(
+      random_array(c(n, channels, h, w)), random_array(c(channels, 1, 3, 3)), random_array(channels) + 300
+    )
+    normalised <- function(x, weight, bias) {
+      nnf_batch_norm(nnf_conv2d(x, weight, bias, padding = 1, groups = channels, ...), NULL, NULL, training = TRUE)
+    }
+    expect_normalised_agree(normalised, inputs, sprintf("depthwise %dx%dx%dx%d", n, channels, h, w))
+  }
+  case(3, 21, 9, 8)
+  case(1, 40, 60, 33)
+  case(2, 33, 7, 7, stride = 2)
+  case(16, 64, 14, 14)
 })
 
 test_that("transposed convolutions", {
