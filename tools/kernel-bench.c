@@ -138,7 +138,7 @@ static cd_status run_moments(float *out, const images *im, const cdk_conv *c, in
             squares[i % K] += ((double)out[i] - mean[i % K]) * ((double)out[i] - mean[i % K]);
         }
     } else {
-        status = cdk_conv_forward_moments(out, im->x, im->w, im->bias, c, mean, squares, &error);
+        status = cdk_conv_forward_moments(out, im->x, NULL, im->w, im->bias, c, mean, squares, &error);
     }
     for (int64_t k = 0; k < K; k++) {
         out[pixels * K + k] = (float)mean[k];
@@ -188,7 +188,7 @@ static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, in
     }
     switch (p) {
     case FORWARD:
-        return cdk_conv_forward(out, im->x, im->w, im->bias, c, CDK_ACTIVATION_RELU, &error);
+        return cdk_conv_forward(out, im->x, NULL, im->w, im->bias, c, CDK_ACTIVATION_RELU, &error);
     case MOMENTS:
         return run_moments(out, im, c, 0);
     case BACKWARD_INPUT:
@@ -566,11 +566,11 @@ static void time_moments(const char *name, cdk_conv c, int repeats)
     double best[3] = {1e30, 1e30, 1e30};
     for (int i = 0; i < repeats; i++) {
         const double start = now();
-        cdk_conv_forward(out, im.x, im.w, NULL, &c, CDK_ACTIVATION_NONE, &error);
+        cdk_conv_forward(out, im.x, NULL, im.w, NULL, &c, CDK_ACTIVATION_NONE, &error);
         const double first = now();
         cdk_channel_moments_f32(mean, squares, out, (cdk_channels){c.N * c.OH * c.OW, c.K, 1}, &error);
         const double second = now();
-        cdk_conv_forward_moments(out, im.x, im.w, NULL, &c, mean, squares, &error);
+        cdk_conv_forward_moments(out, im.x, NULL, im.w, NULL, &c, mean, squares, &error);
         const double times[3] = {first - start, second - first, now() - second};
         for (int j = 0; j < 3; j++) {
             best[j] = times[j] < best[j] ? times[j] : best[j];

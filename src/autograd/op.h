@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "base/status.h"
+#include "kernels/epilogue.h"
 #include "tensor/tensor.h"
 
 #define CD_MAX_OUTPUTS 4
@@ -87,6 +88,9 @@ struct cd_op {
     /* Optional, for joins of channels: true if g->wants says yes for one input only, and *part describes it.
      * What gives dy need not compute the rest, and dy does not have to be cut. */
     bool (*lone_part)(cd_part *part, const cd_gradient *g);
+    /* The activation this operator is, where a tensor that is pending can end in it: in place, without a
+     * gradient, the tensor then goes on waiting. */
+    cdk_activation rectifier;
 };
 
 /* Announces output i: dtype, shape, layout. */

@@ -150,7 +150,7 @@ static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
     return status;
 }
 
-#define RECTIFIER(id, function, high, backward_text)                     \
+#define RECTIFIER(id, function, activation, high, backward_text)         \
     static cd_status id##_forward(cd_call *call, cd_error *err)          \
     {                                                                    \
         return rectifier_forward(call, function, high, err);             \
@@ -168,10 +168,11 @@ static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
                               .shape = activation_shape,                 \
                               .forward = id##_forward,                   \
                               .backward = rectifier_backward,            \
-                              .postpone = id##_postpone};
+                              .postpone = id##_postpone,                 \
+                              .rectifier = activation};
 
-RECTIFIER(relu, CDK_RELU, INFINITY, "ReluBackward0")
-RECTIFIER(relu6, CDK_RELU6, 6, "HardtanhBackward0")
+RECTIFIER(relu, CDK_RELU, CDK_ACTIVATION_RELU, INFINITY, "ReluBackward0")
+RECTIFIER(relu6, CDK_RELU6, CDK_ACTIVATION_RELU6, 6, "HardtanhBackward0")
 
 #define ACTIVATION(id, function, backward_text)                   \
     static cd_status id##_forward(cd_call *call, cd_error *err)   \

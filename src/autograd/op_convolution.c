@@ -1,6 +1,9 @@
 /* Convolution and transposed convolution of images, N x C x H x W. Results are channels last. */
+#include <string.h>
+
 #include "autograd/convolution.h"
 #include "autograd/dense.h"
+#include "autograd/normalisation.h"
 #include "kernels/conv.h"
 #include "kernels/conv_double.h"
 #include "tensor/pending.h"
@@ -127,15 +130,20 @@ static cd_status as_image(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_error
     return cd_tensor_as(as, t, dtype, CD_CHANNELS_LAST, err);
 }
 
-static cd_status dense_inputs(dense_set *d, const cd_call *call, cd_error *err)
+static cd_status dense_weights(dense_set *d, const cd_call *call, cd_error *err)
 {
     cd_dtype dtype = call->in[0]->dtype;
-    CD_TRY(as_image(&d->x, call->in[0], dtype, err));
     CD_TRY(cd_tensor_as(&d->w, call->in[1], dtype, CD_CONTIGUOUS, err));
     if (call->n_in > 2 && call->in[2] != NULL) {
         CD_TRY(cd_tensor_as(&d->b, call->in[2], dtype, CD_CONTIGUOUS, err));
     }
     return CD_OK;
+}
+
+static cd_status dense_inputs(dense_set *d, const cd_call *call, cd_error *err)
+{
+    CD_TRY(as_image(&d->x, call->in[0], call->in[0]->dtype, err));
+    return dense_weights(d, call, err);
 }
 
 static const void *bias_of(const dense_set *d)
@@ -191,7 +199,7 @@ static cd_status conv_run(const cd_call *call, const dense_set *d, cd_error *err
         return CD_OK;
     }
     if (d->x->dtype == CD_FLOAT32) {
-        return cdk_conv_forward(y, cd_tensor_data(d->x), cd_tensor_data(d->w), bias_of(d), &conv,
+        return cdk_conv_forward(y, cd_tensor_data(d->x), NULL, cd_tensor_data(d->w), bias_of(d), &conv,
                                 CDK_ACTIVATION_NONE, err);
     }
     cdk_fill_rows_double(y, bias_of(d), pixels_of(call->out[0]), conv.K);
@@ -213,26 +221,62 @@ static cd_status run_dense(const cd_call *call,
 
 static cd_status conv_forward(cd_call *call, cd_error *err)
 {
+    CD_TRY(cd_tensor_force(call->in[0], err));
     return run_dense(call, conv_run, err);
 }
 
 /* Float32 convolutions are postponed: an activation behind them is then applied while the result is in
  * registers, and the result before the activation never stands in memory. */
-enum { PENDING_X, PENDING_W, PENDING_B, PENDING_COUNT };
+enum { PENDING_X, PENDING_W, PENDING_B, PENDING_SCALE, PENDING_SHIFT, PENDING_COUNT };
+
+/* Behind the numbers of the call: the activation of the input, where there is a scale. */
+enum { INPUT_ACTIVATION = CONV_ATTRS, PENDING_CONV_ATTRS };
+
+static bool can_postpone(const cd_call *call)
+{
+    return call->in[0]->dtype == CD_FLOAT32 && cd_tensor_numel(call->out[0]) > 0;
+}
+
+/* `before` or NULL is what is done to the input, x. */
+static cd_status postpone_for(cd_call *call, cd_recipe recipe, const dense_set *d,
+                              const cd_normalised *before, cd_error *err)
+{
+    double attr[PENDING_CONV_ATTRS];
+    cd_tensor *source[PENDING_COUNT] = {[PENDING_X] = d->x, [PENDING_W] = d->w, [PENDING_B] = d->b};
+    memcpy(attr, call->attr, CONV_ATTRS * sizeof *attr);
+    attr[INPUT_ACTIVATION] = CDK_ACTIVATION_NONE;
+    if (before != NULL) {
+        source[PENDING_SCALE] = before->scale;
+        source[PENDING_SHIFT] = before->shift;
+        attr[INPUT_ACTIVATION] = before->activation;
+    }
+    return cd_tensor_postpone(call->out[0], recipe, PENDING_COUNT, source, PENDING_CONV_ATTRS, attr, err);
+}
 
 static cd_status postpone(cd_call *call, cd_recipe recipe, cd_error *err)
 {
     dense_set d = {0};
-    if (call->in[0]->dtype != CD_FLOAT32 || cd_tensor_numel(call->out[0]) == 0) {
+    if (!can_postpone(call)) {
         return CD_OK;
     }
     cd_status status = dense_inputs(&d, call, err);
     if (status == CD_OK) {
-        cd_tensor *source[PENDING_COUNT] = {[PENDING_X] = d.x, [PENDING_W] = d.w, [PENDING_B] = d.b};
-        status = cd_tensor_postpone(call->out[0], recipe, PENDING_COUNT, source, CONV_ATTRS, call->attr, err);
+        status = postpone_for(call, recipe, &d, NULL, err);
     }
     dense_clear(&d);
     return status;
+}
+
+/* What is done to the input of a pending convolution, or NULL. */
+static const cdk_affine *input_of(cdk_affine *affine, const cd_pending *p)
+{
+    const cd_tensor *scale = p->source[PENDING_SCALE];
+    if (scale == NULL) {
+        return NULL;
+    }
+    *affine = (cdk_affine){cd_tensor_data(scale), cd_tensor_data(p->source[PENDING_SHIFT]),
+                           (cdk_activation)p->attr[INPUT_ACTIVATION]};
+    return affine;
 }
 
 static const float *floats(const cd_tensor *t)
@@ -244,12 +288,46 @@ static cd_status conv_recipe(cd_tensor *y, const cd_pending *p, cdk_activation a
 {
     const cd_tensor *x = p->source[PENDING_X], *w = p->source[PENDING_W];
     cdk_conv conv = describe(x, y, w, p->attr);
-    return cdk_conv_forward(cd_tensor_data(y), floats(x), floats(w), floats(p->source[PENDING_B]), &conv,
-                            activation, err);
+    cdk_affine affine;
+    return cdk_conv_forward(cd_tensor_data(y), floats(x), input_of(&affine, p), floats(w),
+                            floats(p->source[PENDING_B]), &conv, activation, err);
+}
+
+/* In training a batch norm in front of a depthwise convolution can be left to it: its result then never
+ * stands in memory. Not where gradients will ask for that result. */
+static void take_normalised(bool *taken, cd_normalised *n, const cd_call *call)
+{
+    cd_tensor *x = call->in[0];
+    const cdk_conv conv = describe(x, call->out[0], call->in[1], call->attr);
+    *taken = false;
+    if (!call->differentiable && x->pending != NULL && can_postpone(call) && cdk_conv_takes_affine(&conv)) {
+        cd_take_normalised(taken, n, x);
+    }
+}
+
+static cd_status postpone_normalised(cd_call *call, const cd_normalised *n, cd_error *err)
+{
+    dense_set d = {0};
+    cd_status status = as_image(&d.x, n->x, CD_FLOAT32, err);
+    if (status == CD_OK) {
+        status = dense_weights(&d, call, err);
+    }
+    if (status == CD_OK) {
+        status = postpone_for(call, conv_recipe, &d, n, err);
+    }
+    dense_clear(&d);
+    return status;
 }
 
 static cd_status conv_postpone(cd_call *call, cd_error *err)
 {
+    bool taken;
+    cd_normalised n;
+    take_normalised(&taken, &n, call);
+    if (taken) {
+        return postpone_normalised(call, &n, err);
+    }
+    CD_TRY(cd_tensor_force(call->in[0], err));
     return postpone(call, conv_recipe, err);
 }
 
@@ -281,8 +359,11 @@ cd_status cd_convolution_fold(bool *folded, cd_tensor *y, const cd_tensor *x, co
     }
     cd_status status = scaled_weights(&source[PENDING_W], &source[PENDING_B], x->pending, scale, shift, err);
     source[PENDING_X] = x->pending->source[PENDING_X];
+    source[PENDING_SCALE] = x->pending->source[PENDING_SCALE];
+    source[PENDING_SHIFT] = x->pending->source[PENDING_SHIFT];
     if (status == CD_OK) {
-        status = cd_tensor_postpone(y, conv_recipe, PENDING_COUNT, source, CONV_ATTRS, x->pending->attr, err);
+        status = cd_tensor_postpone(y, conv_recipe, PENDING_COUNT, source, PENDING_CONV_ATTRS,
+                                    x->pending->attr, err);
     }
     cd_tensor_release(source[PENDING_W]);
     cd_tensor_release(source[PENDING_B]);
@@ -300,8 +381,10 @@ cd_status cd_convolution_moments(bool *computed, cd_tensor *x, double *mean, dou
     const cd_tensor *image = p->source[PENDING_X], *w = p->source[PENDING_W];
     const cdk_conv conv = describe(image, x, w, p->attr);
     CD_TRY(cd_tensor_allocate(x, err));
-    cd_status status = cdk_conv_forward_moments(cd_tensor_data(x), floats(image), floats(w),
-                                                floats(p->source[PENDING_B]), &conv, mean, sum_squares, err);
+    cdk_affine affine;
+    cd_status status =
+        cdk_conv_forward_moments(cd_tensor_data(x), floats(image), input_of(&affine, p), floats(w),
+                                 floats(p->source[PENDING_B]), &conv, mean, sum_squares, err);
     if (status != CD_OK) {
         cd_tensor_drop_storage(x);
         return status;
@@ -479,6 +562,7 @@ const cd_op cd_op_conv2d = {.name = "conv2d",
                             .max_in = 3,
                             .n_out = 1,
                             .keeps = CD_KEEP_IN(0) | CD_KEEP_IN(1),
+                            .traits = CD_TAKES_PENDING,
                             .shape = conv_shape,
                             .forward = conv_forward,
                             .backward = conv_backward,

@@ -4,6 +4,7 @@
 
 #include "autograd/convolution.h"
 #include "autograd/dense.h"
+#include "autograd/normalisation.h"
 #include "base/memory.h"
 #include "kernels/normalisation.h"
 #include "tensor/pending.h"
@@ -178,6 +179,17 @@ static cd_status normalise_recipe(cd_tensor *y, const cd_pending *p, cdk_activat
 {
     return affine(y, p->source[PENDING_X], cd_tensor_data(p->source[PENDING_SCALE]),
                   cd_tensor_data(p->source[PENDING_SHIFT]), activation, err);
+}
+
+void cd_take_normalised(bool *taken, cd_normalised *n, cd_tensor *t)
+{
+    cd_pending *p = t->pending;
+    *taken = p != NULL && p->recipe == normalise_recipe && !p->taken;
+    if (*taken) {
+        p->taken = true;
+        *n = (cd_normalised){p->source[PENDING_X], p->source[PENDING_SCALE], p->source[PENDING_SHIFT],
+                             p->activation};
+    }
 }
 
 /* The statistics are taken now (the running ones change now); normalising waits for an activation to join. */

@@ -350,8 +350,19 @@ static bool can_overwrite(const cd_call *call, const cd_tensor *target)
     return (call->op->traits & CD_POINTWISE) != 0 && !keeps_input && cd_tensor_is_dense(target);
 }
 
+/* A rectifier of what is still to be computed waits with it. */
+static bool joins_pending(const cd_call *call, const cd_tensor *target)
+{
+    return call->op->rectifier != CDK_ACTIVATION_NONE && !call->differentiable && call->in[0] == target &&
+           target->pending != NULL && cd_postponing();
+}
+
 static cd_status run_in_place(cd_call *call, cd_tensor *target, cd_error *err)
 {
+    if (joins_pending(call, target)) {
+        cd_pending_join_activation(target, call->op->rectifier);
+        return CD_OK;
+    }
     CD_TRY(cd_tensor_will_change(target, err));
     if (can_overwrite(call, target)) {
         CD_TRY(call->op->shape(call, err));

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "kernels/conv_depthwise.h"
 #include "kernels/conv_taps.h"
 #include "kernels/conv_winograd.h"
 #include "kernels/gemm.h"
@@ -105,17 +106,31 @@ static cd_status convolve(float *y, const float *x, const float *w, const float 
     return status;
 }
 
-cd_status cdk_conv_forward(float *y, const float *x, const float *w, const float *bias, const cdk_conv *conv,
-                           cdk_activation activation, cd_error *err)
+cd_status cdk_conv_forward(float *y, const float *x, const cdk_affine *input, const float *w,
+                           const float *bias, const cdk_conv *conv, cdk_activation activation, cd_error *err)
 {
-    const cdk_conv_finish finish = {.activation = activation};
+    const cdk_conv_finish finish = {.input = input, .activation = activation};
     return convolve(y, x, w, bias, conv, 0, &finish, err);
 }
 
-cd_status cdk_conv_forward_moments(float *y, const float *x, const float *w, const float *bias,
-                                   const cdk_conv *conv, double *mean, double *sum_squares, cd_error *err)
+int cdk_conv_takes_affine(const cdk_conv *conv)
 {
-    const cdk_conv_finish finish = {.mean = mean, .sum_squares = sum_squares};
+    cdk_taps taps;
+    cd_error unread;
+    if (!is_depthwise(conv) || check(conv, &unread) != CD_OK ||
+        cdk_taps_make(&taps, conv, 0, &unread) != CD_OK) {
+        return 0;
+    }
+    const int takes = cdk_suits_strips(&taps);
+    cdk_taps_free(&taps);
+    return takes;
+}
+
+cd_status cdk_conv_forward_moments(float *y, const float *x, const cdk_affine *input, const float *w,
+                                   const float *bias, const cdk_conv *conv, double *mean, double *sum_squares,
+                                   cd_error *err)
+{
+    const cdk_conv_finish finish = {.input = input, .mean = mean, .sum_squares = sum_squares};
     if (conv->N == 0 && conv->K > 0) {
         memset(mean, 0, (size_t)conv->K * sizeof(double));
         memset(sum_squares, 0, (size_t)conv->K * sizeof(double));

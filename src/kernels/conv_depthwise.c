@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/moments.h"
+#include "kernels/normalisation.h"
 #include "kernels/sizes.h"
 
 /* Multiply-adds a thread should have at least. */
@@ -26,6 +27,8 @@
  * on what is not fetched ahead. */
 #define STRIP_FLOATS 32768
 #define STRIP_ROWS 4
+/* Inputs whose affine image is made at once. */
+#define IMAGE_FLOATS 98304
 
 typedef struct depthwise_job {
     cdk_depthwise_rows rows;
@@ -40,8 +43,14 @@ static int is_neighbourly(const cdk_axis *axis)
 
 int cdk_suits_strips(const cdk_taps *taps)
 {
-    return is_neighbourly(&taps->h) && is_neighbourly(&taps->w) && taps->w.low >= -1 &&
-           (taps->w.outputs - 1) * taps->w.in_step + taps->w.high <= taps->w.inputs;
+    return is_neighbourly(&taps->h) && is_neighbourly(&taps->w) && taps->h.in_step == taps->w.in_step &&
+           taps->w.low >= -1 && (taps->w.outputs - 1) * taps->w.in_step + taps->w.high <= taps->w.inputs;
+}
+
+/* At most `most` of `all`, so that shares are about as large. */
+static int64_t even_share(int64_t all, int64_t most)
+{
+    return cdk_ceil_div(all, cdk_ceil_div(all, most));
 }
 
 int64_t cdk_depthwise_rows_at_once(const cdk_taps *taps)
@@ -50,8 +59,21 @@ int64_t cdk_depthwise_rows_at_once(const cdk_taps *taps)
     /* Rows two apart share little: what a strip reads again at its ends is more than what it has in the
      * cache. */
     const int64_t apart = taps->h.in_step * taps->w.in_step;
-    const int64_t rows = cdk_max(STRIP_ROWS, STRIP_FLOATS / cdk_max(1, row_floats)) * apart;
-    return cdk_ceil_div(all, cdk_ceil_div(all, rows));
+    return even_share(all, cdk_max(STRIP_ROWS, STRIP_FLOATS / cdk_max(1, row_floats)) * apart);
+}
+
+/* Rows of x that `rows` rows of outputs read. */
+static int64_t rows_read(const cdk_taps *taps, int64_t rows)
+{
+    return (rows - 1) * taps->h.in_step + 3;
+}
+
+/* The same where the image of what they read has to stay in the second cache. */
+static int64_t image_rows_at_once(const cdk_taps *taps)
+{
+    const int64_t inputs = IMAGE_FLOATS / cdk_max(1, taps->w.inputs * taps->groups);
+    const int64_t rows = cdk_max(1, 1 + (inputs - 3) / taps->h.in_step);
+    return cdk_min(even_share(taps->h.outputs, rows), cdk_depthwise_rows_at_once(taps));
 }
 
 cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros, int64_t n, int64_t h,
@@ -159,11 +181,34 @@ static void convolve_any_row(const cdk_depthwise_rows *job, ptrdiff_t *list, flo
     }
 }
 
+/* What rows h to `end` of image n read, as a part of an image: rows `first` to `last`. */
+typedef struct source_rows {
+    const float *x;
+    int64_t first, last;
+} source_rows;
+
+static source_rows rows_to_read(const cdk_depthwise_rows *job, int thread, int64_t n, int64_t h, int64_t end)
+{
+    const cdk_axis *axis = &job->taps->h;
+    const int64_t C = job->taps->groups, W = job->taps->w.inputs, start = h * axis->in_step + axis->low;
+    const float *image = job->x + n * axis->inputs * W * C;
+    if (!job->coefficients) {
+        return (source_rows){image, 0, axis->inputs};
+    }
+    source_rows rows = {job->inputs + thread * job->input_size, cdk_max(0, start),
+                        cdk_min(axis->inputs, start + rows_read(job->taps, end - h))};
+    rows.last = cdk_max(rows.first, rows.last);
+    cdk_affine_rows(job->inputs + thread * job->input_size, image + rows.first * W * C, job->coefficients,
+                    job->coefficients + C, job->input_activation, (rows.last - rows.first) * W, C);
+    return rows;
+}
+
 /* `piece` or NULL takes their moments. */
-static void convolve_strips(const cdk_depthwise_rows *job, float *y, int64_t n, int64_t h, int64_t end,
-                            const cdk_piece *piece)
+static void convolve_strips(const cdk_depthwise_rows *job, int thread, float *y, int64_t n, int64_t h,
+                            int64_t end, const cdk_piece *piece)
 {
     const int64_t C = job->taps->groups, W = job->taps->w.outputs;
+    const source_rows source = rows_to_read(job, thread, n, h, end);
     cdk_depthwise3 task = {
         .w = job->weights,
         .bias = job->bias,
@@ -175,7 +220,9 @@ static void convolve_strips(const cdk_depthwise_rows *job, float *y, int64_t n, 
         .piece = piece ? *piece : (cdk_piece){NULL, NULL, NULL, 0},
     };
     for (int64_t k = 0; k < W; k += task.strip.pixels) {
-        task.strip = cdk_strip_of(job->taps, job->x, job->zeros, n, h, end, k, job->isa->depthwise3_pixels);
+        task.strip = cdk_strip_of(job->taps, source.x, job->zeros, 0, h, end, k, job->isa->depthwise3_pixels);
+        task.strip.first -= source.first;
+        task.strip.x_rows = source.last - source.first;
         task.y = y + k * C;
         job->isa->depthwise3(&task);
         task.piece.starts_part = 0;
@@ -191,7 +238,7 @@ void cdk_depthwise_compute(const cdk_depthwise_rows *job, int thread, float *y, 
                            int64_t end)
 {
     if (job->three) {
-        convolve_strips(job, y, n, h, end, NULL);
+        convolve_strips(job, thread, y, n, h, end, NULL);
         return;
     }
     for (int64_t row = h; row < end; row++) {
@@ -243,8 +290,24 @@ cd_status cdk_depthwise_begin(cdk_depthwise_rows *job, float *y, const float *x,
     return status;
 }
 
+cd_status cdk_depthwise_transform_input(cdk_depthwise_rows *job, const cdk_affine *input, int64_t at_once,
+                                        cd_error *err)
+{
+    const int64_t C = job->taps->groups;
+    CD_TRY(cd_memory_floats(&job->coefficients, 2, C, 1, err));
+    for (int64_t c = 0; c < C; c++) {
+        job->coefficients[c] = (float)input->scale[c];
+        job->coefficients[C + c] = (float)input->shift[c];
+    }
+    job->input_activation = input->activation;
+    job->input_size = cdk_round_up(rows_read(job->taps, at_once) * job->taps->w.inputs * C, CDK_LINE_FLOATS);
+    return cd_memory_floats(&job->inputs, cd_threads(), job->input_size, 1, err);
+}
+
 void cdk_depthwise_end(cdk_depthwise_rows *job)
 {
+    cd_memory_free(job->inputs);
+    cd_memory_free(job->coefficients);
     cd_memory_free(job->lists);
     cd_memory_free(job->zeros);
     cd_memory_free(job->weights);
@@ -270,7 +333,7 @@ static void convolve_piece(const depthwise_job *job, int64_t part, int64_t n, in
     float *y = cdk_depthwise_place(&job->rows, n, h);
     if (job->rows.three) {
         const cdk_piece piece = cdk_moments_piece(moments, part, starts_part, thread);
-        convolve_strips(&job->rows, y, n, h, end, &piece);
+        convolve_strips(&job->rows, thread, y, n, h, end, &piece);
         cdk_moments_add_piece(moments, part, &piece);
     } else {
         float *block = cdk_moments_block(moments, thread, y);
@@ -298,11 +361,8 @@ static cd_status run_with_moments(depthwise_job *job, const cdk_conv_finish *fin
                                   cd_error *err)
 {
     const cdk_taps *taps = job->rows.taps;
-    const int64_t H = taps->h.outputs, W = taps->w.outputs, wanted = cdk_ceil_div(PART_PIXELS, W);
+    const int64_t H = taps->h.outputs, W = taps->w.outputs;
     cdk_moments moments;
-    job->part_rows = wanted < H ? wanted : H;
-    /* Strips sum what they have in registers; others go row by row, through a block where y is large. */
-    job->rows_at_once = job->rows.three ? cdk_min(job->rows_at_once, job->part_rows) : 1;
     CD_TRY(cdk_moments_begin(&moments, taps->N, H * W, job->part_rows * W, job->rows.three ? 0 : W,
                              taps->groups, err));
     job->moments = &moments;
@@ -314,22 +374,32 @@ static cd_status run_with_moments(depthwise_job *job, const cdk_conv_finish *fin
     return CD_OK;
 }
 
-/* Fewer rows at once where threads would not share the strips of few images well. */
-static void share_rows(depthwise_job *job)
+/* Strips sum what they have in registers; others go row by row, through a block where y is large. Without
+ * moments fewer rows are done at once where threads would not share the strips of few images well. */
+static void plan(depthwise_job *job, const cdk_conv_finish *finish)
 {
-    const int64_t rows = job->rows.taps->N * job->rows.taps->h.outputs;
-    job->rows_at_once = cdk_min(job->rows_at_once, 1 + rows / (STRIPS_A_THREAD * cd_threads()));
+    const cdk_taps *taps = job->rows.taps;
+    const int64_t H = taps->h.outputs;
+    job->part_rows = cdk_min(H, cdk_ceil_div(PART_PIXELS, taps->w.outputs));
+    job->rows_at_once = finish->input ? image_rows_at_once(taps) : cdk_depthwise_rows_at_once(taps);
+    if (!finish->mean) {
+        job->rows_at_once = cdk_min(job->rows_at_once, 1 + taps->N * H / (STRIPS_A_THREAD * cd_threads()));
+    } else {
+        job->rows_at_once = job->rows.three ? even_share(job->part_rows, job->rows_at_once) : 1;
+    }
 }
 
 static cd_status run(depthwise_job *job, const cdk_conv_finish *finish, cd_error *err)
 {
     const cdk_taps *taps = job->rows.taps;
     const int64_t row_work = taps->w.outputs * taps->groups * taps->kernel_size;
-    job->rows_at_once = cdk_depthwise_rows_at_once(taps);
+    plan(job, finish);
+    if (finish->input) {
+        CD_TRY(cdk_depthwise_transform_input(&job->rows, finish->input, job->rows_at_once, err));
+    }
     if (finish->mean) {
         return run_with_moments(job, finish, row_work, err);
     }
-    share_rows(job);
     cd_parallel_for(taps->N * cdk_ceil_div(taps->h.outputs, job->rows_at_once),
                     1 + GRAIN_WORK / (row_work * job->rows_at_once + 1), convolve_strips_of_rows, job);
     return CD_OK;

@@ -13,12 +13,15 @@
 typedef struct cdk_depthwise_rows {
     float *y;
     const float *x, *bias;
-    float *weights;   /* [R][S][C], in the order of the offsets where `three` */
-    float *zeros;     /* [C], where `three` */
-    ptrdiff_t *lists; /* [threads][2][R S], unless `three` */
+    float *weights;      /* [R][S][C], in the order of the offsets where `three` */
+    float *zeros;        /* [C], where `three` */
+    ptrdiff_t *lists;    /* [threads][2][R S], unless `three` */
+    float *coefficients; /* scale [C] and shift [C] of the input, or NULL */
+    float *inputs;       /* [threads][input_size]: the affine image of what the rows at hand read */
+    int64_t input_size;
     const cdk_taps *taps;
     const cdk_isa *isa;
-    cdk_activation activation;
+    cdk_activation input_activation, activation;
     int stream;
     int three; /* isa->depthwise3 does it */
 } cdk_depthwise_rows;
@@ -27,12 +30,17 @@ cd_status cdk_depthwise_begin(cdk_depthwise_rows *rows, float *y, const float *x
                               const float *bias, const cdk_taps *taps, cdk_activation activation,
                               cd_error *err);
 
+/* Takes the affine image of x instead of x, of which at most `at_once` rows of outputs are then computed at
+ * once. For taps that suit strips. */
+cd_status cdk_depthwise_transform_input(cdk_depthwise_rows *rows, const cdk_affine *input, int64_t at_once,
+                                        cd_error *err);
+
 /* Rows h to `end` (exclusive) of image n, into y [end - h][W][C]. */
 void cdk_depthwise_compute(const cdk_depthwise_rows *rows, int thread, float *y, int64_t n, int64_t h,
                            int64_t end);
 
-/* Whether strips of the kernels in isa->depthwise3 and isa->dots3 serve these taps: 3 x 3, neighbours, and at
- * most one column missing on either side. */
+/* Whether strips of the kernels in isa->depthwise3 and isa->dots3 serve these taps: 3 x 3, neighbours, the
+ * same stride both ways, and at most one column missing on either side. */
 int cdk_suits_strips(const cdk_taps *taps);
 
 /* Rows it is best to compute at once. */

@@ -50,9 +50,10 @@ int64_t cdk_axis_count(const cdk_axis *axis, int64_t phase);
 /* The j < count for which tap number i reads an input that exists: first <= j < last (first = last: none). */
 void cdk_axis_valid(const cdk_axis *axis, int64_t i, int64_t count, int64_t *first, int64_t *last);
 
-/* What to do with results on their way. mean and sum_squares are [out_channels], or both NULL; they need one
- * phase. */
+/* What to do with inputs and results on their way. mean and sum_squares are [out_channels], or both NULL;
+ * they need one phase. */
 typedef struct cdk_conv_finish {
+    const cdk_affine *input; /* of x, or NULL; where cdk_conv_takes_affine says so only */
     cdk_activation activation;
     int64_t y_pixel; /* elements between pixels of y, or 0: out_channels; conv_dense.c without moments only */
     double *mean, *sum_squares;

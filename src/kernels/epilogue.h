@@ -1,4 +1,4 @@
-/* What a kernel does to a result while it is still in a register. */
+/* What a kernel does to a result while it is still in a register, or to an input on its way there. */
 #ifndef CANDELA_KERNELS_EPILOGUE_H
 #define CANDELA_KERNELS_EPILOGUE_H
 
@@ -7,6 +7,12 @@ typedef enum {
     CDK_ACTIVATION_RELU, /* max(0, y); NaN stays NaN */
     CDK_ACTIVATION_RELU6 /* min(6, max(0, y)); NaN stays NaN */
 } cdk_activation;
+
+/* act(scale[c] v + shift[c]) for each channel c: what is done to an input before it is used. */
+typedef struct cdk_affine {
+    const double *scale, *shift;
+    cdk_activation activation;
+} cdk_affine;
 
 /* The one activation that does what `first` and `then` do. */
 static inline cdk_activation cdk_activation_both(cdk_activation first, cdk_activation then)

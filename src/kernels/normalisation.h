@@ -29,6 +29,10 @@ cd_status cdk_channel_affine_f32(float *y, const float *x, const double *scale, 
 cd_status cdk_channel_affine_f64(double *y, const double *x, const double *scale, const double *shift,
                                  cdk_activation activation, cdk_channels shape, cd_error *err);
 
+/* The same with coefficients in float32, for some rows of C channels, on the calling thread. */
+void cdk_affine_rows(float *y, const float *x, const float *scale, const float *shift,
+                     cdk_activation activation, int64_t rows, int64_t C);
+
 /* sum_dy[c] = sum of dy, sum_dyx[c] = sum of dy (x - mean[c]). */
 cd_status cdk_channel_gradient_sums_f32(double *sum_dy, double *sum_dyx, const float *dy, const float *x,
                                         const double *mean, cdk_channels shape, cd_error *err);

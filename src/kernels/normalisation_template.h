@@ -419,8 +419,8 @@ cd_status NAME(cdk_channel_affine)(T *y, const T *x, const double *scale, const 
                                    cdk_activation activation, cdk_channels shape, cd_error *err)
 {
     NAME(task) t = {.shape = shape, .cut = cut_rows(shape), .x = x, .out = y, .a = scale, .b = shift};
-    t.low = activation == CDK_ACTIVATION_NONE ? (T)-INFINITY : 0;
-    t.high = activation == CDK_ACTIVATION_RELU6 ? 6 : (T)INFINITY;
+    t.low = (T)lowest(activation);
+    t.high = (T)highest(activation);
     if (shape.plane > 1) {
         cd_parallel_for(shape.rows * shape.C, CHUNK / shape.plane + 1, NAME(affine_planes), &t);
         return CD_OK;

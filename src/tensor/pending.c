@@ -68,6 +68,11 @@ cd_status cd_tensor_postpone_activation(cd_tensor *t, const cd_pending *of, cdk_
     return CD_OK;
 }
 
+void cd_pending_join_activation(cd_tensor *t, cdk_activation activation)
+{
+    t->pending->activation = cdk_activation_both(t->pending->activation, activation);
+}
+
 const cd_pending *cd_pending_result(const cd_tensor *t, cd_recipe recipe)
 {
     const cd_pending *p = t->pending;

@@ -16,7 +16,7 @@
 #include "kernels/epilogue.h"
 #include "tensor/tensor.h"
 
-#define CD_PENDING_SOURCES 4
+#define CD_PENDING_SOURCES 5
 #define CD_PENDING_ATTRS 16
 
 typedef struct cd_pending cd_pending;
@@ -32,7 +32,7 @@ struct cd_pending {
     cd_pending *previous, *next; /* all pending tensors, so that a writer finds its readers */
     cd_tensor *tensor;
     cdk_activation activation; /* applied to the result: t is activation(recipe) */
-    bool taken;                /* has been computed for somebody else once */
+    bool taken;                /* somebody computes it for themselves, who will not do so twice */
 };
 
 /* Gives t, which has no storage, a recipe. Sources are retained and must have storage. */
@@ -42,6 +42,9 @@ cd_status cd_tensor_postpone(cd_tensor *t, cd_recipe recipe, int n_source, cd_te
 /* Gives t, which has no storage, what `of` is waiting to be, with one more activation behind it. */
 cd_status cd_tensor_postpone_activation(cd_tensor *t, const cd_pending *of, cdk_activation activation,
                                         cd_error *err);
+
+/* Makes t, which is pending, wait to be its present result with one more activation behind it. */
+void cd_pending_join_activation(cd_tensor *t, cdk_activation activation);
 
 /* What t is waiting to be if that is the bare result of `recipe`, else NULL. */
 const cd_pending *cd_pending_result(const cd_tensor *t, cd_recipe recipe);

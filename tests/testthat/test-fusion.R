@@ -75,6 +75,68 @@ test_that("batch statistics taken with the convolution are those of its result",
   }
 })
 
+depthwise_behind_norm <- function(size, activate, channels = 20, ...) {
+  torch_manual_seed(4)
+  norm <- nn_batch_norm2d(channels)
+  conv <- nn_conv2d(channels, channels, 3, padding = 1, groups = channels, ...)
+  after <- nn_batch_norm2d(channels)
+  x <- nn_conv2d(2, channels, 1)(torch_randn(3, 2, size, size))
+  with_no_grad({
+    z <- activate(norm(x))
+    y <- after(conv(z))
+    as_arrays <- lapply(list(y, after$running_mean, after$running_var, norm$running_mean, z, conv(z)), as_array)
+  })
+  as_arrays
+}
+
+test_that("a depthwise convolution normalises its own input when no gradient is wanted", {
+  activations <- list(
+    identity, nnf_relu, nnf_relu6, function(x) nnf_relu6(x, inplace = TRUE), function(x) nnf_relu(nnf_relu6(x), TRUE)
+  )
+  for (activate in activations) {
+    for (size in c(1, 2, 7, 40)) {
+      expect_same_both_ways(depthwise_behind_norm(size, activate), tolerance = 1e-5)
+      expect_same_both_ways(depthwise_behind_norm(size, activate, stride = 2), tolerance = 1e-5)
+    }
+    expect_same_both_ways(depthwise_behind_norm(9, activate, stride = c(1, 2)), tolerance = 1e-5)
+    expect_same_both_ways(depthwise_behind_norm(9, activate, dilation = 2), tolerance = 1e-5)
+  }
+})
+
+test_that("a batch norm that a convolution has taken can still be read, changed and differentiated", {
+  torch_manual_seed(4)
+  norm <- nn_batch_norm2d(6)
+  conv <- nn_conv2d(6, 6, 3, padding = 1, groups = 6, bias = FALSE)
+  x <- torch_randn(2, 6, 8, 8)
+  exact <- fusing(FALSE, with_no_grad(as_array(conv(nnf_relu(norm(x))))))
+  with_no_grad({
+    z <- norm(x)
+    y <- conv(nnf_relu(z))
+    z$add_(100)
+    x$fill_(7)
+    expect_equal(as_array(y), exact, tolerance = 1e-5)
+  })
+  y <- conv(with_no_grad(norm(torch_randn(2, 6, 8, 8))))
+  y$sum()$backward()
+  expect_gt(sum(abs(as_array(conv$weight$grad))), 0)
+})
+
+test_that("a rectifier in place on what is still to be computed changes it for whoever looks later, not for others", {
+  torch_manual_seed(4)
+  conv <- nn_conv2d(3, 5, 3)
+  x <- torch_randn(1, 3, 6, 6)
+  with_no_grad({
+    before <- as_array(fusing(FALSE, conv(x)))
+    y <- conv(x)
+    same <- y
+    sum_before <- nnf_relu6(y)
+    y$relu_()
+    expect_identical(as_array(same), as_array(y))
+    expect_equal(as_array(y), pmax(before, 0), tolerance = 1e-6)
+    expect_equal(as_array(sum_before), pmin(pmax(before, 0), 6), tolerance = 1e-6)
+  })
+})
+
 test_that("gradients through batch norm and activation are the same", {
   run <- function() {
     torch_manual_seed(4)

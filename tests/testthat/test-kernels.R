@@ -149,6 +149,8 @@ test_that("depthwise kernels of 3 x 3 on rows around their pieces, gradients of 
   conv_case(18, 4, 4, 9, 7, 3, groups = 4)
   conv_case(16, 4, 4, 7, 7, 5, padding = 2, groups = 4)
   conv_case(2, 5, 5, 4, 6, 3, padding = 2, groups = 5)
+  conv_case(2, 19, 19, 9, 8, 3, stride = c(1, 2), padding = 1, groups = 19)
+  conv_case(16, 19, 19, 9, 8, 3, stride = c(2, 1), padding = 1, groups = 19)
   conv_case(1, 40, 40, 31, 30, 3, padding = 1, groups = 40)
   conv_case(16, 24, 24, 29, 31, 3, stride = 2, padding = 1, groups = 24)
 })
