@@ -11,6 +11,10 @@
 #include "kernels/sizes.h"
 
 #define CHANNELS_MAX_CHUNKS 32
+/* The same where every chunk has whole images: their partial sums take a while to add. */
+#define CHANNELS_MAX_IMAGE_CHUNKS 16
+/* Additions of partial sums a thread should have at least. */
+#define CHANNELS_SUM_WORK 65536
 /* With fewer images threads would not share them well: the gradient of the input is then computed by itself.
  */
 #define CHANNELS_MIN_IMAGES 16
@@ -184,10 +188,12 @@ static void multiply_chunks(void *context, int64_t begin, int64_t end, int threa
 }
 
 /* Adds the chunks to the first one. */
-static void add_chunks(const channels_job *job)
+static void add_chunks(void *context, int64_t begin, int64_t end, int thread)
 {
-    job->isa->channel_sum(job->partial, job->partial + job->partial_size, job->partial_size, job->chunks - 1,
-                          job->partial_size);
+    const channels_job *job = context;
+    (void)thread;
+    job->isa->channel_sum(job->partial + begin, job->partial + job->partial_size + begin, job->partial_size,
+                          job->chunks - 1, end - begin);
 }
 
 static void order_weights(const channels_job *job)
@@ -203,7 +209,7 @@ static void order_weights(const channels_job *job)
 static void run(channels_job *job)
 {
     cd_parallel_chunks(job->chunks, 1, multiply_chunks, job);
-    add_chunks(job);
+    cd_parallel_for(job->partial_size, 1 + CHANNELS_SUM_WORK / job->chunks, add_chunks, job);
     order_weights(job);
     if (job->y_sums) {
         memcpy(job->y_sums, job->partial + job->taps.kernel_size * job->conv->C,
@@ -218,7 +224,7 @@ static void plan(channels_job *job)
     const int64_t useful = 1 + work / CHANNELS_CHUNK_WORK;
     job->partial_size = (job->taps.kernel_size + 1) * conv->C;
     job->rows_at_once = cdk_depthwise_rows_at_once(&job->taps);
-    job->chunks = job->input ? cdk_min(CHANNELS_MAX_CHUNKS, conv->N)
+    job->chunks = job->input ? cdk_min(CHANNELS_MAX_IMAGE_CHUNKS, conv->N)
                              : cdk_min(cdk_min(useful, CHANNELS_MAX_CHUNKS), rows);
 }
 
