@@ -76,8 +76,14 @@ static int64_t image_rows_at_once(const cdk_taps *taps)
     return cdk_min(even_share(taps->h.outputs, rows), cdk_depthwise_rows_at_once(taps));
 }
 
+/* The widest strip of the kernels that has no more than the outputs left. */
+static int strip_pixels(int64_t left, int most)
+{
+    return left >= most ? most : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+}
+
 cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros, int64_t n, int64_t h,
-                       int64_t end, int64_t k, int64_t pixels)
+                       int64_t end, int64_t k, int most)
 {
     const int64_t H = taps->h.inputs, W = taps->w.inputs, left = taps->w.outputs - k;
     const int64_t column = k * taps->w.in_step + taps->w.low;
@@ -89,7 +95,7 @@ cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros,
         .x_rows = H,
         .rows = end - h,
         .channels = taps->groups,
-        .pixels = (int)cdk_ceil_div(left, cdk_ceil_div(left, pixels)),
+        .pixels = strip_pixels(left, most),
         .stride = (int)taps->w.in_step,
         .left = column >= 0,
     };

@@ -46,9 +46,9 @@ int cdk_suits_strips(const cdk_taps *taps);
 /* Rows it is best to compute at once. */
 int64_t cdk_depthwise_rows_at_once(const cdk_taps *taps);
 
-/* The strip for rows h to `end` of image n of the outputs, and the columns from k on: at most `pixels`. */
+/* The strip for rows h to `end` of image n of the outputs, and the columns from k on: at most `most`. */
 cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros, int64_t n, int64_t h,
-                       int64_t end, int64_t k, int64_t pixels);
+                       int64_t end, int64_t k, int most);
 
 /* Where row h of image n belongs. */
 float *cdk_depthwise_place(const cdk_depthwise_rows *rows, int64_t n, int64_t h);

@@ -40,46 +40,27 @@
         }                                                           \
     }
 
+/* Strips are 1, 2, 4 or DEPTHWISE3_PIXELS outputs wide. */
 #if DEPTHWISE3_PIXELS > 4
+#define STRIP_WIDEST(compute, stride)             \
+    case DEPTHWISE3_PIXELS:                       \
+        compute(task, stride, DEPTHWISE3_PIXELS); \
+        break;
+#else
+#define STRIP_WIDEST(compute, stride)
+#endif
 #define STRIP_EACH_SIZE(compute, stride) \
     switch (task->strip.pixels) {        \
-    case 1:                              \
-        compute(task, stride, 1);        \
-        break;                           \
-    case 2:                              \
-        compute(task, stride, 2);        \
-        break;                           \
-    case 3:                              \
-        compute(task, stride, 3);        \
-        break;                           \
+        STRIP_WIDEST(compute, stride)    \
     case 4:                              \
         compute(task, stride, 4);        \
         break;                           \
-    case 5:                              \
-        compute(task, stride, 5);        \
-        break;                           \
-    case 6:                              \
-        compute(task, stride, 6);        \
-        break;                           \
-    default:                             \
-        compute(task, stride, 7);        \
-    }
-#else
-#define STRIP_EACH_SIZE(compute, stride) \
-    switch (task->strip.pixels) {        \
-    case 1:                              \
-        compute(task, stride, 1);        \
-        break;                           \
     case 2:                              \
         compute(task, stride, 2);        \
         break;                           \
-    case 3:                              \
-        compute(task, stride, 3);        \
-        break;                           \
     default:                             \
-        compute(task, stride, 4);        \
+        compute(task, stride, 1);        \
     }
-#endif
 
 /* y = x convolved with w: every input is loaded once for all outputs of the row that read it. */
 
@@ -162,7 +143,9 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise3_strip(const cdk_dept
     const int64_t channels = own.strip.channels;
     if (own.stream && VEC_WIDTH % CDK_LINE_FLOATS == 0 && channels % CDK_LINE_FLOATS == 0 &&
         (uintptr_t)own.y % (CDK_LINE_FLOATS * sizeof(float)) == 0) {
-        CHANNELS_EACH_VECTOR(channels, depthwise3_vector(task, c, stride, pixels, 1, part, mask))
+        for (int64_t c = 0; c < channels; c += VEC_WIDTH) {
+            depthwise3_vector(task, c, stride, pixels, 1, 0, VEC_MAKE_MASK(VEC_WIDTH));
+        }
     } else {
         CHANNELS_EACH_VECTOR(channels, depthwise3_vector(task, c, stride, pixels, 0, part, mask))
     }
@@ -255,6 +238,7 @@ static TILE_TARGET void dots3(const cdk_dots3 *task)
 #undef STRIP_AHEAD
 #undef STRIP_FETCH
 #undef STRIP_ROW
+#undef STRIP_WIDEST
 #undef STRIP_EACH_SIZE
 #undef STRIP_KERNEL_ROW
 #undef STRIP_TAP

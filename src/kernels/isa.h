@@ -66,7 +66,7 @@ typedef struct cdk_strip {
     const float *x, *zeros; /* zeros [channels] */
     ptrdiff_t x_row;        /* elements from row to row of x; pixels are `channels` apart */
     int64_t first, x_rows, rows, channels;
-    int pixels, stride, left, right; /* pixels 1 .. isa->depthwise3_pixels, stride 1 or 2 */
+    int pixels, stride, left, right; /* pixels 1, 2, 4 or isa->depthwise3_pixels, stride 1 or 2 */
 } cdk_strip;
 
 /* Where results leave their moments: sums of d = y + minus_shift and of d d are added, [channels] each,
