@@ -94,23 +94,18 @@ static cd_status activation_backward(cd_gradient *g, cdk_activation_function f, 
 /* Rectifiers keep one bit per element: whether the gradient passes. */
 
 /* An input that is still to be computed is computed together with the activation, in one pass. */
-static cdk_activation rectifier(cdk_activation_function f)
+static cd_status activate_pending(cd_call *call, cd_error *err)
 {
-    return f == CDK_RELU6 ? CDK_ACTIVATION_RELU6 : CDK_ACTIVATION_RELU;
-}
-
-static cd_status activate_pending(cd_call *call, cdk_activation_function f, cd_error *err)
-{
-    return cd_pending_fill(call->out[0], call->in[0]->pending, rectifier(f), err);
+    return cd_pending_fill(call->out[0], call->in[0]->pending, call->op->rectifier, err);
 }
 
 /* Without a gradient that would need the mask, the activation waits too. */
-static cd_status rectifier_postpone(cd_call *call, cdk_activation_function f, cd_error *err)
+static cd_status rectifier_postpone(cd_call *call, cd_error *err)
 {
     const cd_pending *pending = call->in[0]->pending;
     return pending == NULL || call->differentiable
                ? CD_OK
-               : cd_tensor_postpone_activation(call->out[0], pending, rectifier(f), err);
+               : cd_tensor_postpone_activation(call->out[0], pending, call->op->rectifier, err);
 }
 
 enum { SAVED_MASK };
@@ -131,7 +126,7 @@ static cd_status save_mask(cd_call *call, double high, cd_error *err)
 
 static cd_status rectifier_forward(cd_call *call, cdk_activation_function f, double high, cd_error *err)
 {
-    CD_TRY(call->in[0]->pending != NULL ? activate_pending(call, f, err) : activation_forward(call, f, err));
+    CD_TRY(call->in[0]->pending != NULL ? activate_pending(call, err) : activation_forward(call, f, err));
     return call->differentiable ? save_mask(call, high, err) : CD_OK;
 }
 
@@ -155,10 +150,6 @@ static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
     {                                                                    \
         return rectifier_forward(call, function, high, err);             \
     }                                                                    \
-    static cd_status id##_postpone(cd_call *call, cd_error *err)         \
-    {                                                                    \
-        return rectifier_postpone(call, function, err);                  \
-    }                                                                    \
     const cd_op cd_op_##id = {.name = #id,                               \
                               .backward_name = backward_text,            \
                               .min_in = 1,                               \
@@ -168,7 +159,7 @@ static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
                               .shape = activation_shape,                 \
                               .forward = id##_forward,                   \
                               .backward = rectifier_backward,            \
-                              .postpone = id##_postpone,                 \
+                              .postpone = rectifier_postpone,            \
                               .rectifier = activation};
 
 RECTIFIER(relu, CDK_RELU, CDK_ACTIVATION_RELU, INFINITY, "ReluBackward0")

@@ -4,7 +4,6 @@
  * those at the left and right border one by one, with the taps they have. */
 #include "kernels/conv_depthwise.h"
 
-#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -201,12 +200,12 @@ static source_rows rows_to_read(const cdk_depthwise_rows *job, int thread, int64
     if (!job->coefficients) {
         return (source_rows){image, 0, axis->inputs};
     }
-    source_rows rows = {job->inputs + thread * job->input_size, cdk_max(0, start),
-                        cdk_min(axis->inputs, start + rows_read(job->taps, end - h))};
-    rows.last = cdk_max(rows.first, rows.last);
-    cdk_affine_rows(job->inputs + thread * job->input_size, image + rows.first * W * C, job->coefficients,
-                    job->coefficients + C, job->input_activation, (rows.last - rows.first) * W, C);
-    return rows;
+    float *inputs = job->inputs + thread * job->input_size;
+    const int64_t first = cdk_max(0, start),
+                  last = cdk_max(first, cdk_min(axis->inputs, start + rows_read(job->taps, end - h)));
+    cdk_affine_rows(inputs, image + first * W * C, job->coefficients, job->coefficients + C,
+                    job->input_activation, (last - first) * W, C);
+    return (source_rows){inputs, first, last};
 }
 
 /* `piece` or NULL takes their moments. */
@@ -220,8 +219,8 @@ static void convolve_strips(const cdk_depthwise_rows *job, int thread, float *y,
         .bias = job->bias,
         .y_row = W * C,
         .bounded = job->activation != CDK_ACTIVATION_NONE,
-        .low = 0,
-        .high = job->activation == CDK_ACTIVATION_RELU6 ? 6 : INFINITY,
+        .low = cdk_activation_low(job->activation),
+        .high = cdk_activation_high(job->activation),
         .stream = job->stream,
         .piece = piece ? *piece : (cdk_piece){NULL, NULL, NULL, 0},
     };

@@ -62,6 +62,13 @@
         compute(task, stride, 1);        \
     }
 
+#define STRIP_EACH_SHAPE(compute)   \
+    if (task->strip.stride == 1) {  \
+        STRIP_EACH_SIZE(compute, 1) \
+    } else {                        \
+        STRIP_EACH_SIZE(compute, 2) \
+    }
+
 /* y = x convolved with w: every input is loaded once for all outputs of the row that read it. */
 
 #define STRIP_KERNEL_ROW(r) const VEC w_row[3] = {w[3 * (r)], w[3 * (r) + 1], w[3 * (r) + 2]};
@@ -153,11 +160,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise3_strip(const cdk_dept
 
 static TILE_TARGET void depthwise3(const cdk_depthwise3 *task)
 {
-    if (task->strip.stride == 1) {
-        STRIP_EACH_SIZE(depthwise3_strip, 1)
-    } else {
-        STRIP_EACH_SIZE(depthwise3_strip, 2)
-    }
+    STRIP_EACH_SHAPE(depthwise3_strip)
 }
 
 #undef STRIP_KERNEL_ROW
@@ -221,11 +224,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void dots3_strip(const cdk_dots3 *ca
 
 static TILE_TARGET void dots3(const cdk_dots3 *task)
 {
-    if (task->strip.stride == 1) {
-        STRIP_EACH_SIZE(dots3_strip, 1)
-    } else {
-        STRIP_EACH_SIZE(dots3_strip, 2)
-    }
+    STRIP_EACH_SHAPE(dots3_strip)
 }
 
 #undef STRIP_EACH_COLUMN
@@ -240,6 +239,7 @@ static TILE_TARGET void dots3(const cdk_dots3 *task)
 #undef STRIP_ROW
 #undef STRIP_WIDEST
 #undef STRIP_EACH_SIZE
+#undef STRIP_EACH_SHAPE
 #undef STRIP_KERNEL_ROW
 #undef STRIP_TAP
 #undef DOTS3_SETS

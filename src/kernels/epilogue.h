@@ -2,6 +2,8 @@
 #ifndef CANDELA_KERNELS_EPILOGUE_H
 #define CANDELA_KERNELS_EPILOGUE_H
 
+#include <math.h>
+
 typedef enum {
     CDK_ACTIVATION_NONE = 0,
     CDK_ACTIVATION_RELU, /* max(0, y); NaN stays NaN */
@@ -13,6 +15,17 @@ typedef struct cdk_affine {
     const double *scale, *shift;
     cdk_activation activation;
 } cdk_affine;
+
+/* What activated results lie between. */
+static inline float cdk_activation_low(cdk_activation activation)
+{
+    return activation == CDK_ACTIVATION_NONE ? -INFINITY : 0;
+}
+
+static inline float cdk_activation_high(cdk_activation activation)
+{
+    return activation == CDK_ACTIVATION_RELU6 ? 6 : INFINITY;
+}
 
 /* The one activation that does what `first` and `then` do. */
 static inline cdk_activation cdk_activation_both(cdk_activation first, cdk_activation then)

@@ -47,16 +47,6 @@ static void join_moments(double *mean, double *squares, double before, double pa
     *squares += part_squares + delta * delta * before * count / total;
 }
 
-static float lowest(cdk_activation activation)
-{
-    return activation == CDK_ACTIVATION_NONE ? -INFINITY : 0;
-}
-
-static float highest(cdk_activation activation)
-{
-    return activation == CDK_ACTIVATION_RELU6 ? 6 : INFINITY;
-}
-
 /* Partial sums of a span, and its longest length. */
 #define LANES 32
 #define SPAN 8192
@@ -81,5 +71,6 @@ static float highest(cdk_activation activation)
 void cdk_affine_rows(float *y, const float *x, const float *scale, const float *shift,
                      cdk_activation activation, int64_t rows, int64_t C)
 {
-    affine_rows_f32(y, x, scale, shift, lowest(activation), highest(activation), rows, C);
+    affine_rows_f32(y, x, scale, shift, cdk_activation_low(activation), cdk_activation_high(activation), rows,
+                    C);
 }

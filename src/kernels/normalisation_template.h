@@ -419,8 +419,8 @@ cd_status NAME(cdk_channel_affine)(T *y, const T *x, const double *scale, const 
                                    cdk_activation activation, cdk_channels shape, cd_error *err)
 {
     NAME(task) t = {.shape = shape, .cut = cut_rows(shape), .x = x, .out = y, .a = scale, .b = shift};
-    t.low = (T)lowest(activation);
-    t.high = (T)highest(activation);
+    t.low = cdk_activation_low(activation);
+    t.high = cdk_activation_high(activation);
     if (shape.plane > 1) {
         cd_parallel_for(shape.rows * shape.C, CHUNK / shape.plane + 1, NAME(affine_planes), &t);
         return CD_OK;

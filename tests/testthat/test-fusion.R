@@ -84,9 +84,8 @@ depthwise_behind_norm <- function(size, activate, channels = 20, ...) {
   with_no_grad({
     z <- activate(norm(x))
     y <- after(conv(z))
-    as_arrays <- lapply(list(y, after$running_mean, after$running_var, norm$running_mean, z, conv(z)), as_array)
+    lapply(list(y, after$running_mean, after$running_var, norm$running_mean, z, conv(z)), as_array)
   })
-  as_arrays
 }
 
 test_that("a depthwise convolution normalises its own input when no gradient is wanted", {

@@ -22,23 +22,31 @@ value_and_gradients <- function(f, inputs, dtype) {
   c(list(as.array(y$detach())), unname(lapply(inputs, function(x) as.array(x$grad))))
 }
 
-expect_kernels_agree <- function(f, inputs, label, tolerance = 2e-5) {
-  exact <- value_and_gradients(f, inputs, torch_double())
+# The results of `compute` with the kernels of each instruction set, the same on one thread and on two.
+on_every_level <- function(compute, label) {
   threads <- torch_get_num_threads()
   withr::defer({
     torch_set_num_threads(threads)
     candela_info()
   })
-  for (level in simd_levels()) {
+  lapply(stats::setNames(nm = simd_levels()), function(level) {
     with_simd(level, {
       torch_set_num_threads(1)
-      one <- value_and_gradients(f, inputs, torch_float())
+      one <- compute()
       torch_set_num_threads(2)
-      two <- value_and_gradients(f, inputs, torch_float())
+      two <- compute()
     })
     expect_identical(two, one, label = paste(label, level, "on two threads"))
+    one
+  })
+}
+
+expect_kernels_agree <- function(f, inputs, label, tolerance = 2e-5) {
+  exact <- value_and_gradients(f, inputs, torch_double())
+  results <- on_every_level(function() value_and_gradients(f, inputs, torch_float()), label)
+  for (level in names(results)) {
     for (i in seq_along(exact)) {
-      error <- max(abs(one[[i]] - exact[[i]])) / max(abs(exact[[i]]), 1e-6)
+      error <- max(abs(results[[level]][[i]] - exact[[i]])) / max(abs(exact[[i]]), 1e-6)
       what <- if (i == 1) "value" else paste("gradient of input", i - 1)
       expect_lt(error, tolerance, label = paste(label, level, what))
     }
@@ -50,20 +58,9 @@ expect_kernels_agree <- function(f, inputs, label, tolerance = 2e-5) {
 expect_normalised_agree <- function(f, inputs, label) {
   value <- function(dtype) as.array(with_no_grad(do.call(f, lapply(inputs, torch_tensor, dtype = dtype))))
   exact <- value(torch_double())
-  threads <- torch_get_num_threads()
-  withr::defer({
-    torch_set_num_threads(threads)
-    candela_info()
-  })
-  for (level in simd_levels()) {
-    with_simd(level, {
-      torch_set_num_threads(1)
-      one <- value(torch_float())
-      torch_set_num_threads(2)
-      two <- value(torch_float())
-    })
-    expect_identical(two, one, label = paste(label, level, "on two threads"))
-    expect_lt(max(abs(one - exact)), 2e-4, label = paste(label, level))
+  results <- on_every_level(function() value(torch_float()), label)
+  for (level in names(results)) {
+    expect_lt(max(abs(results[[level]] - exact)), 2e-4, label = paste(label, level))
   }
 }
 
