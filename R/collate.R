@@ -26,9 +26,7 @@ collate_lists <- function(items) {
       lengths[1], lengths[lengths != lengths[1]][1]
     ))
   }
-  batch <- lapply(seq_along(first), function(i) default_collate(lapply(items, `[[`, i)))
-  names(batch) <- names(first)
-  batch
+  stats::setNames(lapply(seq_along(first), function(i) default_collate(lapply(items, `[[`, i))), names(first))
 }
 
 collate_atomic <- function(items) {
@@ -41,15 +39,18 @@ collate_atomic <- function(items) {
   if (is.character(values)) values else torch_tensor(values)
 }
 
-# What `.getbatch()` returns is a batch already: only R arrays become tensors.
+# What `.getbatch()` returns is a batch already: only R arrays become tensors. A list without any is left as it is.
 default_convert <- function(x) {
-  if (is_tensor(x) || is.character(x)) {
-    x
-  } else if (is.list(x) && !is.object(x)) {
-    lapply(x, default_convert)
-  } else if (is.numeric(x) || is.logical(x)) {
-    torch_tensor(x)
-  } else {
-    x
+  if (!needs_converting(x)) {
+    return(x)
   }
+  if (!is.list(x)) {
+    return(torch_tensor(x))
+  }
+  for (i in which(vapply(x, needs_converting, NA))) x[[i]] <- default_convert(x[[i]])
+  x
+}
+
+needs_converting <- function(x) {
+  if (is.list(x)) !is.object(x) && any(vapply(x, needs_converting, NA)) else is.numeric(x) || is.logical(x)
 }

@@ -164,15 +164,15 @@ batch_fetcher <- function(loader) {
   }
 }
 
-prefetch <- function(dataset, indices) name_items(dataset$.prefetch(indices), indices)
+prefetch <- function(dataset, indices) name_items(dataset$.prefetch, indices)
 
-get_item <- function(dataset, index) name_items(dataset$.getitem(index), index)
+get_item <- function(dataset, index) name_items(dataset$.getitem, index)
 
-get_batch <- function(dataset, indices) name_items(dataset$.getbatch(indices), indices)
+get_batch <- function(dataset, indices) name_items(dataset$.getbatch, indices)
 
-# Evaluates `expr`, which reads these items; an error tells which.
-name_items <- function(expr, indices) {
-  withCallingHandlers(expr, error = function(e) {
+# Calls `read`, a method of a dataset; an error tells the items.
+name_items <- function(read, indices) {
+  withCallingHandlers(read(indices), error = function(e) {
     which <- paste(c(utils::head(indices, 8), if (length(indices) > 8) "..."), collapse = ", ")
     noun <- if (length(indices) == 1) "item" else "items"
     item_error(sprintf("Error when getting dataset %s %s: %s", noun, which, conditionMessage(e)), e)

@@ -33,11 +33,19 @@ image_read <- function(path, channels = NULL) {
   if (!is.null(channels) && !identical(as.numeric(channels), 3)) {
     value_error(sprintf("`channels` must be NULL or 3, got %s.", describe(channels)))
   }
-  read_pictures(image_path(path), if (is.null(channels)) "stored" else "rgb")[[1]]
+  read_picture(image_path(path), if (is.null(channels)) "stored" else "rgb")
 }
 
-# A list of arrays, decoded by several threads.
-read_pictures <- function(paths, as) .Call(cdr_image_read, paths, match(as, c("stored", "rgb", "labels")) - 1L)
+# Starts to decode files in the order given, by several threads, while R goes on. `as` may differ from path to path.
+begin_reading <- function(paths, as) {
+  forms <- match(as, c("stored", "rgb", "labels")) - 1L
+  .Call(cdr_image_read_begin, paths, rep_len(forms, length(paths)))
+}
+
+# Picture `i` of them, as soon as it is there; NULL where it has been taken before.
+take_picture <- function(reading, i) .Call(cdr_image_read_take, reading, i)
+
+read_picture <- function(path, as) take_picture(begin_reading(path, as), 1L)
 
 #' @rdname image_read
 #' @export
@@ -45,7 +53,7 @@ base_loader <- function(path) image_read(path, channels = 3)
 
 #' @rdname image_read
 #' @export
-image_labels <- function(path) read_pictures(image_path(path), "labels")[[1]]
+image_labels <- function(path) read_picture(image_path(path), "labels")
 
 #' @rdname image_read
 #' @export

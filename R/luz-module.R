@@ -269,12 +269,20 @@ for_each_batch <- function(ctx, body) {
   ctx$iter <- 0L
   next_batch <- as_iterator(ctx$data)
   while (!is_exhausted(batch <- next_batch())) {
-    ctx$batch <- batch
+    replace_in(ctx, "batch", batch)
     ctx$iter <- ctx$iter + 1L
     body()
-    ctx$pred <- NULL
+    replace_in(ctx, "pred", NULL)
     ctx$loss_grad <- NULL
   }
+}
+
+# Tensors of the old value that nobody else refers to are freed at once. R's collector, which thinks them small, would
+# leave them for a full collection.
+replace_in <- function(ctx, name, value) {
+  old <- ctx[[name]]
+  ctx[[name]] <- value
+  .Call(cdr_let_go_of_all, old)
 }
 
 default_train_step <- function(ctx) {

@@ -55,15 +55,14 @@ oxford_pet_dataset <- dataset(
   },
   .prefetch = function(indices) {
     wanted <- unique(as.integer(indices))
-    self$ready_images <- read_ahead(wanted, self$image_path(self$imgs$image[wanted]), "rgb")
-    if (self$target_type == "trimap") {
-      self$ready_trimaps <- read_ahead(wanted, self$trimap_path(self$imgs$image[wanted]), "labels")
-    }
+    image <- self$imgs$image[wanted]
+    paths <- list(rgb = self$image_path(image), labels = if (self$target_type == "trimap") self$trimap_path(image))
+    self$ahead <- read_ahead(wanted, paths)
   },
   .getitem = function(i) {
     image <- self$imgs$image[i]
     if (is.na(image)) value_error(sprintf("item %s is out of bounds: there are %d images.", i, nrow(self$imgs)))
-    x <- self$take_ready("ready_images", i) %||% base_loader(self$image_path(image))
+    x <- take_ahead(self$ahead, "rgb", i) %||% base_loader(self$image_path(image))
     y <- self$target_reader(i)
     if (!is.null(self$transform)) x <- self$transform(x)
     if (!is.null(self$target_transform)) y <- self$target_transform(y)
@@ -71,27 +70,29 @@ oxford_pet_dataset <- dataset(
   },
   target_reader = function(i) {
     switch(self$target_type,
-      trimap = self$take_ready("ready_trimaps", i) %||% image_labels(self$trimap_path(self$imgs$image[i])),
+      trimap = take_ahead(self$ahead, "labels", i) %||% image_labels(self$trimap_path(self$imgs$image[i])),
       species = self$imgs$species_id[i],
       breed = self$imgs$class_id[i]
     )
-  },
-  # What .prefetch() has read is handed out once.
-  take_ready = function(which, i) {
-    key <- as.character(i)
-    ready <- self[[which]][[key]]
-    if (!is.null(ready)) self[[which]][[key]] <- NULL
-    ready
   },
   image_path = function(image) file.path(self$data_path, "images", paste0(image, ".jpg")),
   trimap_path = function(image) file.path(self$data_path, "annotations", "trimaps", paste0(image, ".png")),
   .length = function() nrow(self$imgs)
 )
 
-# A file that cannot be read is reported by its own item.
-read_ahead <- function(items, paths, as) {
-  ready <- tryCatch(read_pictures(paths, as), candela_error = function(e) NULL)
-  if (!is.null(ready)) stats::setNames(ready, items)
+# Begins to read the files of these items, item by item; `paths` holds a vector for each way to read them. Where a file
+# cannot be read nothing is read ahead: its own item will report it.
+read_ahead <- function(items, paths) {
+  paths <- do.call(rbind, paths)
+  as <- rownames(paths)
+  reading <- tryCatch(begin_reading(c(paths), rep(as, length(items))), candela_error = function(e) NULL)
+  if (!is.null(reading)) list(reading = reading, items = items, as = as)
+}
+
+# A picture that was asked for ahead, once; else NULL.
+take_ahead <- function(ahead, as, item) {
+  at <- (match(item, ahead$items) - 1L) * length(ahead$as) + match(as, ahead$as)
+  if (!is.na(at)) take_picture(ahead$reading, at)
 }
 
 # What the data sets' authors left damaged.

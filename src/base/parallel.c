@@ -1,5 +1,6 @@
 #include "base/parallel.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 static int chosen_threads = 0;
 static int default_threads_cache = 0;
 static int forked = 0;
+static atomic_int busy_threads;
 
 static int positive_env(const char *name, int otherwise)
 {
@@ -63,6 +65,11 @@ int cd_threads(void)
     return default_threads_cache;
 }
 
+void cd_threads_busy(int n)
+{
+    atomic_fetch_add(&busy_threads, n);
+}
+
 void cd_set_threads(int n)
 {
     default_threads_cache = 0;
@@ -94,7 +101,7 @@ static int usable_threads(int64_t pieces)
     if (omp_in_parallel()) {
         return 1;
     }
-    int threads = cd_threads();
+    int threads = cd_threads() - atomic_load(&busy_threads);
     return pieces < threads ? (int)pieces : threads;
 #else
     (void)pieces;

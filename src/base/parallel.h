@@ -31,6 +31,10 @@ void cd_set_threads(int n);
 
 #define CD_MAX_THREADS 128
 
+/* n threads more (less, where negative) are busy elsewhere (base/background.h): parallel regions do without
+ * them. May be called on any thread. */
+void cd_threads_busy(int n);
+
 /* Registers the fork handler; call once when the library is loaded. */
 void cd_parallel_init(void);
 

@@ -24,9 +24,6 @@ struct batch {
     const float *mean, *std;
     float *y;
     int64_t *labels;
-    cd_image_file *files;
-    cd_decode_as as;
-    void *const *pixels;
     int64_t first;    /* file of errors[0] */
     cd_error *errors; /* one per file of the group */
     canvas *canvases; /* one per thread */
@@ -87,7 +84,9 @@ static cd_status make_room(canvas *c, size_t size, cd_error *err)
         c->pixels = malloc(size);
         c->size = c->pixels != NULL ? size : 0;
     }
-    return c->pixels != NULL ? CD_OK : cd_fail(err, CD_EALLOC, "no memory for an image of %zu bytes.", size);
+    return c->pixels != NULL
+               ? CD_OK
+               : cd_fail(err, CD_EALLOC, "no memory for an image of %lld bytes.", (long long)size);
 }
 
 /* The picture lies in the thread's canvas. */
@@ -139,35 +138,5 @@ cd_status cd_labels_read_batch(int64_t *y, const char *const *paths, int64_t n, 
                                cd_error *err)
 {
     batch b = {.read_one = read_labels, .paths = paths, .height = height, .width = width, .labels = y};
-    return run(&b, n, err);
-}
-
-/* ---- at their own sizes ---- */
-
-static cd_status open_file(batch *b, int64_t i, int thread, cd_error *err)
-{
-    (void)thread;
-    return cd_image_file_open(&b->files[i], b->paths[i], b->as, err);
-}
-
-static cd_status decode_file(batch *b, int64_t i, int thread, cd_error *err)
-{
-    (void)thread;
-    return cd_image_file_decode(&b->files[i], b->pixels[i], err);
-}
-
-cd_status cd_image_open_many(cd_image_file *files, const char *const *paths, int64_t n, cd_decode_as as,
-                             cd_error *err)
-{
-    batch b = {.read_one = open_file, .paths = paths, .files = files, .as = as};
-    for (int64_t i = 0; i < n; i++) {
-        files[i].bytes = NULL;
-    }
-    return run(&b, n, err);
-}
-
-cd_status cd_image_decode_many(cd_image_file *files, void *const *pixels, int64_t n, cd_error *err)
-{
-    batch b = {.read_one = decode_file, .files = files, .pixels = pixels};
     return run(&b, n, err);
 }

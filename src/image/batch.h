@@ -1,5 +1,5 @@
-/* Reading many files at once, several threads at work. The first file (in order) that fails gives the error;
- * interrupts are asked for between groups of files. */
+/* Reading many files at once into one size, several threads at work. The first file (in order) that fails
+ * gives the error; interrupts are asked for between groups of files. */
 #ifndef CANDELA_IMAGE_BATCH_H
 #define CANDELA_IMAGE_BATCH_H
 
@@ -13,12 +13,5 @@ cd_status cd_image_read_batch(float *y, const char *const *paths, int64_t n, int
 /* Reads n label images into y: n x height x width. */
 cd_status cd_labels_read_batch(int64_t *y, const char *const *paths, int64_t n, int64_t height, int64_t width,
                                cd_error *err);
-
-/* Opens files[i] = paths[i]. The caller closes all, also after an error. */
-cd_status cd_image_open_many(cd_image_file *files, const char *const *paths, int64_t n, cd_decode_as as,
-                             cd_error *err);
-
-/* Decodes each file into pixels[i], memory of the caller. */
-cd_status cd_image_decode_many(cd_image_file *files, void *const *pixels, int64_t n, cd_error *err);
 
 #endif

@@ -132,6 +132,18 @@ SEXP cdr_let_go(SEXP handle)
     return R_NilValue;
 }
 
+/* The same for all tensors in a list that only one R variable refers to, and in lists within it. */
+SEXP cdr_let_go_of_all(SEXP x)
+{
+    if (TYPEOF(x) != VECSXP) {
+        return cdr_let_go(x);
+    }
+    for (R_xlen_t i = 0; i < Rf_xlength(x) && !MAYBE_SHARED(x); i++) {
+        cdr_let_go_of_all(VECTOR_ELT(x, i));
+    }
+    return R_NilValue;
+}
+
 /* Gives the result of a call and lets go of the call's input, unless that is the result. */
 SEXP cdr_result_of(SEXP result, SEXP input)
 {

@@ -6,45 +6,29 @@
 #include "image/batch.h"
 #include "image/decode.h"
 #include "image/encode.h"
+#include "image/reading.h"
 #include "r/glue.h"
 #include "r/pixels.h"
 #include "r/registry.h"
 
-/* Files that are open while R allocates: R looks after them. */
-typedef struct open_files {
-    int64_t n;
-    cd_image_file *file;
-} open_files;
-
-static void close_files(SEXP holder)
+/* Files being read belong to R. */
+static void stop_reading(SEXP holder)
 {
-    open_files *files = R_ExternalPtrAddr(holder);
+    cd_reading_free(R_ExternalPtrAddr(holder));
     R_ClearExternalPtr(holder);
-    if (files == NULL) {
-        return;
-    }
-    for (int64_t i = 0; i < files->n; i++) {
-        cd_image_file_close(&files->file[i]);
-    }
-    free(files->file);
-    free(files);
 }
 
-static SEXP hold_files(open_files **files, int64_t n)
+static SEXP reading_tag(void)
 {
-    SEXP holder = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, R_NilValue));
-    R_RegisterCFinalizerEx(holder, close_files, FALSE);
-    *files = calloc(1, sizeof **files);
-    if (*files != NULL) {
-        (*files)->file = calloc(n > 0 ? (size_t)n : 1, sizeof(cd_image_file));
-        (*files)->n = (*files)->file != NULL ? n : 0;
-        R_SetExternalPtrAddr(holder, *files);
+    return Rf_install("candela_reading");
+}
+
+static cd_reading *reading_of(SEXP holder)
+{
+    if (TYPEOF(holder) != EXTPTRSXP || R_ExternalPtrTag(holder) != reading_tag()) {
+        cdr_stop(CD_EVALUE, "these are no images being read.");
     }
-    if (*files == NULL || (*files)->file == NULL) {
-        cdr_stop(CD_EALLOC, "no memory to read images.");
-    }
-    UNPROTECT(1);
-    return holder;
+    return R_ExternalPtrAddr(holder);
 }
 
 /* Strings as R gave them, in R's transient memory. */
@@ -61,31 +45,52 @@ static const char **path_list(SEXP paths)
     return list;
 }
 
-/* paths: strings; as: a cd_decode_as. Value: a list of arrays (pixels.h), read by several threads. */
-SEXP cdr_image_read(SEXP paths, SEXP as)
+static const cd_decode_as *forms(SEXP as, int64_t n)
+{
+    cd_decode_as *list = (cd_decode_as *)R_alloc((size_t)n + 1, sizeof *list);
+    for (int64_t i = 0; i < n; i++) {
+        list[i] = (cd_decode_as)INTEGER(as)[i];
+    }
+    return list;
+}
+
+/* paths: strings; as: integers, a cd_decode_as for each. Value: a handle for cdr_image_read_take; the files
+ * are decoded while R goes on. */
+SEXP cdr_image_read_begin(SEXP paths, SEXP as)
 {
     cd_error err;
-    open_files *files;
-    cd_decode_as form = (cd_decode_as)Rf_asInteger(as);
+    cd_reading *reading;
     const char **list = path_list(paths);
-    int64_t n = Rf_xlength(paths);
-    void **pixels = (void **)R_alloc((size_t)n + 1, sizeof *pixels);
+    const cd_decode_as *form = forms(as, Rf_xlength(paths));
     cdr_collect_if_needed();
-    SEXP holder = PROTECT(hold_files(&files, n));
-    cd_status status = cd_image_open_many(files->file, list, n, form, &err);
-    SEXP arrays = PROTECT(Rf_allocVector(VECSXP, status == CD_OK ? n : 0));
-    for (int64_t i = 0; i < Rf_xlength(arrays); i++) {
-        SET_VECTOR_ELT(arrays, i, cdr_pixels(&pixels[i], &files->file[i].image, form == CD_AS_LABELS));
-    }
-    if (status == CD_OK) {
-        status = cd_image_decode_many(files->file, pixels, n, &err);
-    }
-    close_files(holder);
-    if (status != CD_OK) {
+    SEXP holder = PROTECT(R_MakeExternalPtr(NULL, reading_tag(), R_NilValue));
+    R_RegisterCFinalizerEx(holder, stop_reading, FALSE);
+    if (cd_reading_begin(&reading, list, form, Rf_xlength(paths), &err) != CD_OK) {
         cdr_raise(&err);
     }
-    UNPROTECT(2);
-    return arrays;
+    R_SetExternalPtrAddr(holder, reading);
+    UNPROTECT(1);
+    return holder;
+}
+
+/* Value: picture i (from 1), an array (pixels.h), once it is decoded. NULL where it has been taken before,
+ * and in another session than the one that began. */
+SEXP cdr_image_read_take(SEXP holder, SEXP i)
+{
+    cd_error err;
+    cd_reading *reading = reading_of(holder);
+    const int64_t at = cdr_int64(i, "i") - 1;
+    if (reading == NULL || at < 0 || at >= cd_reading_length(reading) ||
+        cd_reading_pixels(reading, at) == NULL) {
+        return R_NilValue;
+    }
+    if (cd_reading_wait(reading, at, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    SEXP array = PROTECT(cdr_pixels(cd_reading_pixels(reading, at), cd_reading_image(reading, at)));
+    cd_reading_drop(reading, at);
+    UNPROTECT(1);
+    return array;
 }
 
 /* Value: format's name, then height, width, channels, bits. */
@@ -163,7 +168,7 @@ static void give_tensor(SEXP handle, cd_tensor *t, cd_status status, cd_error *e
     cdr_handle_set(handle, v);
 }
 
-/* x: an array of cdr_image_read, whose pixels are still bytes; else the value is NULL.
+/* x: an array of cdr_image_read_take, whose pixels are still bytes; else the value is NULL.
  * Value: float tensor C x H x W; in memory the channels stay fastest, as the image operators like it. */
 SEXP cdr_image_tensor(SEXP x)
 {

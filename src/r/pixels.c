@@ -152,25 +152,16 @@ static SEXP four_integers(const cd_image *image)
     return size;
 }
 
-SEXP cdr_pixels(void **pixels, const cd_image *image, int labels)
+SEXP cdr_pixels(cd_tensor *bytes, const cd_image *image)
 {
-    cd_error err;
-    cd_tensor *bytes;
-    int ndim = labels ? 2 : 3;
-    int64_t shape[4] = {image->height, image->width, image->channels};
-    shape[ndim] = 2;
+    int ndim = bytes->ndim - (image->bits == 16);
     SEXP holder = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, PROTECT(four_integers(image))));
     R_RegisterCFinalizerEx(holder, release_bytes, FALSE);
-    SEXP x = PROTECT(R_new_altrep(labels ? labels_class : pixels_class, holder, R_NilValue));
+    R_SetExternalPtrAddr(holder, cd_tensor_retain(bytes));
+    SEXP x = PROTECT(R_new_altrep(ndim == 2 ? labels_class : pixels_class, holder, R_NilValue));
     SEXP dim = PROTECT(Rf_allocVector(INTSXP, ndim));
     memcpy(INTEGER(dim), INTEGER(R_ExternalPtrProtected(holder)), (size_t)ndim * sizeof(int));
     Rf_setAttrib(x, R_DimSymbol, dim);
-    if (cd_tensor_new(&bytes, CD_UINT8, image->bits == 16 ? ndim + 1 : ndim, shape, CD_CONTIGUOUS, &err) !=
-        CD_OK) {
-        cdr_raise(&err);
-    }
-    R_SetExternalPtrAddr(holder, bytes);
-    *pixels = cd_tensor_data(bytes);
     UNPROTECT(4);
     return x;
 }

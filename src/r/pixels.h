@@ -17,9 +17,9 @@
 /* Call once when the library is loaded. */
 void cdr_pixels_init(DllInfo *dll);
 
-/* A new array (labels: matrix) for pixels of the given sizes, which the caller writes to *pixels before
- * anything else sees the array (unprotected). Raises when there is no memory. */
-SEXP cdr_pixels(void **pixels, const cd_image *image, int labels);
+/* A new array (unprotected) over the bytes of a decoded picture of these sizes (image/reading.h), which it
+ * retains: a matrix of labels where they have no dimension of channels. */
+SEXP cdr_pixels(cd_tensor *bytes, const cd_image *image);
 
 /* The bytes of such an array whose dimensions and values are untouched, else NULL; borrowed. Shape H x W x C
  * (labels: H x W), uint8; pixels of 16 bits give NULL. */

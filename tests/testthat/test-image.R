@@ -283,3 +283,62 @@ test_that("a batch of files has the bits of its pictures transformed one by one,
     expect_identical(as_array(read_image_batch(files, c(16, 17), mean, std)), as_array(alone))
   }
 })
+
+local_pictures <- function(n, env = parent.frame()) {
+  folder <- withr::local_tempdir(.local_envir = env)
+  files <- file.path(folder, paste0(seq_len(n), ".png"))
+  for (i in seq_len(n)) image_write(array((1:1800 * i) %% 256L, c(30, 20, 3)), files[[i]])
+  files
+}
+
+test_that("files being read are handed out in any order, once, whatever the number of threads", {
+  files <- local_pictures(24)
+  as <- rep(c("rgb", "stored"), 12)
+  plain <- Map(candela:::read_picture, files, as)
+  for (threads in c(1, 2, 4)) {
+    withr::defer(torch_set_num_threads(2))
+    torch_set_num_threads(threads)
+    for (order in list(1:24, 24:1, c(7, 1, 24, 12))) {
+      reading <- candela:::begin_reading(files, as)
+      taken <- lapply(order, function(i) candela:::take_picture(reading, i))
+      expect_identical(taken, unname(plain[order]))
+      expect_null(candela:::take_picture(reading, order[[1]]))
+      expect_null(candela:::take_picture(reading, 25))
+    }
+  }
+})
+
+test_that("a damaged file is told when it is taken, a missing one at once, and reading may be forgotten", {
+  files <- local_pictures(12)
+  bytes <- readBin(files[[5]], "raw", 1e6)
+  writeBin(bytes[seq_len(length(bytes) - 20)], files[[5]])
+  reading <- candela:::begin_reading(files, "rgb")
+  expect_equal(dim(candela:::take_picture(reading, 12)), c(30, 20, 3))
+  expect_error(candela:::take_picture(reading, 5), basename(files[[5]]), class = "candela_error_format")
+  expect_equal(dim(candela:::take_picture(reading, 6)), c(30, 20, 3))
+  expect_error(candela:::begin_reading(c(files, "missing.png"), "rgb"), "missing.png", class = "candela_error_io")
+  gc()
+  before <- candela_info()$memory[["in_use"]]
+  for (i in 1:20) candela:::begin_reading(files[-5], "rgb")
+  rm(reading)
+  gc()
+  expect_lte(candela_info()$memory[["in_use"]], before)
+  expect_error(candela:::take_picture(NULL, 1), "no images being read", class = "candela_error_value")
+  restored <- unserialize(serialize(candela:::begin_reading(files[1:2], "rgb"), NULL))
+  expect_null(candela:::take_picture(restored, 1))
+})
+
+test_that("a forked process reads what its parent began", {
+  skip_on_os("windows")
+  files <- local_pictures(40)
+  plain <- lapply(files, base_loader)
+  withr::defer(torch_set_num_threads(2))
+  torch_set_num_threads(2)
+  for (round in 1:5) {
+    reading <- candela:::begin_reading(files, "rgb")
+    child <- parallel::mcparallel(lapply(1:40, function(i) candela:::take_picture(reading, i) + 0))
+    taken <- parallel::mccollect(child)[[1]]
+    expect_equal(taken, plain)
+    expect_identical(candela:::take_picture(reading, 40), plain[[40]])
+  }
+})

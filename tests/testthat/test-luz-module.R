@@ -210,3 +210,21 @@ test_that("methods are found when another package makes a generic of the name", 
   expect_true(is.function(getS3method("plot", "lr_records")))
   expect_identical(candela::fit, generics::fit)
 })
+
+test_that("a batch is freed when the next takes its place, unless somebody keeps it", {
+  bytes <- 8 * 2^20
+  noise <- dataset(
+    .getbatch = function(i) list(x = torch_ones(length(i), 2^19) * i[[1]], y = torch_ones(length(i), 2^19)),
+    .getitem = function(i) NULL, .length = function() 40L
+  )()
+  in_use <- c()
+  kept <- list()
+  watch <- luz_callback(on_train_batch_begin = function() {
+    in_use <<- c(in_use, candela_info()$memory[["in_use"]])
+    if (ctx$iter %in% c(2, 5)) kept[[length(kept) + 1]] <<- if (ctx$iter == 2) ctx$batch else ctx$target
+  })
+  fitted <- fit(scripted_model(), dataloader(noise, batch_size = 4), epochs = 1, callbacks = watch(), verbose = FALSE)
+  expect_lt(in_use[[10]] - in_use[[6]], 1.5 * bytes)
+  expect_equal(as_array(kept[[1]]$x[, 1]), rep(5, 4))
+  expect_equal(dim(kept[[2]]), c(4, 2^19))
+})

@@ -25,7 +25,10 @@ test_that("reading ahead gives the same items", {
   plain <- lapply(1:3, function(i) ds[i])
   ds$.prefetch(c(3, 1, 3))
   expect_equal(lapply(1:3, function(i) ds[i]), plain)
-  expect_length(ds$prefetched, 0)
+  expect_null(candela:::take_ahead(ds$ahead, "rgb", 3))
+  ds$.prefetch(1:3)
+  restored <- unserialize(serialize(ds, NULL))
+  expect_equal(lapply(1:3, function(i) restored[i]), plain)
 })
 
 test_that("damaged and missing images are errors that name the file; beagle_116 is left out", {
