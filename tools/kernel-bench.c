@@ -81,6 +81,8 @@ static void report(const char *what, const char *shape, int threads, double erro
 typedef enum {
     FORWARD,
     MOMENTS,
+    NORMALISED,         /* of an affine image of x */
+    NORMALISED_MOMENTS, /* both */
     BACKWARD_INPUT,
     BACKWARD_WEIGHT,
     BOTH_INPUT, /* the one or the other of both gradients computed together */
@@ -89,8 +91,9 @@ typedef enum {
     TRANSPOSE_WEIGHT,
     PASSES
 } pass;
-static const char *pass_name[PASSES] = {"forward",    "moments",     "backward input", "backward weight",
-                                        "both input", "both weight", "transpose",      "transpose weight"};
+static const char *pass_name[PASSES] = {
+    "forward",         "moments",    "normalised",  "normalised moments", "backward input",
+    "backward weight", "both input", "both weight", "transpose",          "transpose weight"};
 
 typedef struct images {
     float *x, *y, *w, *bias;
@@ -118,13 +121,37 @@ static void free_images(images *im)
 
 static int64_t output_size(const images *im, const cdk_conv *c, pass p)
 {
-    const int64_t sizes[PASSES] = {im->y_size, im->y_size + 2 * c->K, im->x_size, im->w_size + c->K,
-                                   im->x_size, im->w_size + c->K,     im->x_size, im->w_size + c->C};
+    const int64_t y = im->y_size, with_moments = y + 2 * c->K, w = im->w_size;
+    const int64_t sizes[PASSES] = {y,        with_moments, y,        with_moments, im->x_size,
+                                   w + c->K, im->x_size,   w + c->K, im->x_size,   w + c->C};
     return sizes[p];
 }
 
+/* min(6, max(0, scale x + shift)), and what it makes of x. */
+static cdk_affine some_affine(const cdk_conv *c)
+{
+    double *scale = malloc(2 * (size_t)c->C * sizeof *scale), *shift = scale + c->C;
+    for (int64_t i = 0; i < c->C; i++) {
+        scale[i] = 0.5 + (double)(i % 7);
+        shift[i] = 0.3 * (double)(i % 5 - 2);
+    }
+    return (cdk_affine){scale, shift, CDK_ACTIVATION_RELU6};
+}
+
+static images affine_image(const images *im, const cdk_conv *c, const cdk_affine *affine)
+{
+    images image = *im;
+    image.x = malloc((size_t)im->x_size * sizeof(float));
+    for (int64_t i = 0; i < im->x_size; i++) {
+        const double v = affine->scale[i % c->C] * im->x[i] + affine->shift[i % c->C];
+        image.x[i] = (float)(v < 0 ? 0 : v > 6 ? 6 : v);
+    }
+    return image;
+}
+
 /* The output, then means and mean squared distances. */
-static cd_status run_moments(float *out, const images *im, const cdk_conv *c, int naive)
+static cd_status run_moments(float *out, const images *im, const cdk_conv *c, const cdk_affine *input,
+                             int naive)
 {
     const int64_t pixels = c->N * c->OH * c->OW, K = c->K;
     double *mean = calloc((size_t)K, 2 * sizeof *mean), *squares = mean + K;
@@ -138,7 +165,7 @@ static cd_status run_moments(float *out, const images *im, const cdk_conv *c, in
             squares[i % K] += ((double)out[i] - mean[i % K]) * ((double)out[i] - mean[i % K]);
         }
     } else {
-        status = cdk_conv_forward_moments(out, im->x, NULL, im->w, im->bias, c, mean, squares, &error);
+        status = cdk_conv_forward_moments(out, im->x, input, im->w, im->bias, c, mean, squares, &error);
     }
     for (int64_t k = 0; k < K; k++) {
         out[pixels * K + k] = (float)mean[k];
@@ -158,16 +185,36 @@ static cd_status run_both(float *out, const images *im, const cdk_conv *c, pass 
     return status;
 }
 
+static cd_status run_normalised(float *out, const images *im, const cdk_conv *c, pass p, int naive)
+{
+    const cdk_affine affine = some_affine(c);
+    const images image = affine_image(im, c, &affine);
+    cd_status status = CD_OK;
+    if (p == NORMALISED_MOMENTS) {
+        status = run_moments(out, naive ? &image : im, c, naive ? NULL : &affine, naive);
+    } else if (naive) {
+        cdk_conv_forward_naive(out, image.x, im->w, im->bias, c, CDK_ACTIVATION_RELU);
+    } else {
+        status = cdk_conv_forward(out, im->x, &affine, im->w, im->bias, c, CDK_ACTIVATION_RELU, &error);
+    }
+    free(image.x);
+    free((void *)affine.scale);
+    return status;
+}
+
 static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, int naive)
 {
     float *bias_out = out + im->w_size;
+    if (p == NORMALISED || p == NORMALISED_MOMENTS) {
+        return run_normalised(out, im, c, p, naive);
+    }
     if (naive) {
         switch (p) {
         case FORWARD:
             cdk_conv_forward_naive(out, im->x, im->w, im->bias, c, CDK_ACTIVATION_RELU);
             break;
         case MOMENTS:
-            run_moments(out, im, c, 1);
+            run_moments(out, im, c, NULL, 1);
             break;
         case BACKWARD_INPUT:
         case BOTH_INPUT:
@@ -190,7 +237,7 @@ static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, in
     case FORWARD:
         return cdk_conv_forward(out, im->x, NULL, im->w, im->bias, c, CDK_ACTIVATION_RELU, &error);
     case MOMENTS:
-        return run_moments(out, im, c, 0);
+        return run_moments(out, im, c, NULL, 0);
     case BACKWARD_INPUT:
         return cdk_conv_backward_input(out, im->y, im->w, c, &error);
     case BACKWARD_WEIGHT:
@@ -261,7 +308,9 @@ static void check_conv(cdk_conv c)
              (int)c.stride_h, (int)c.stride_w, (int)c.pad_top, (int)c.pad_left, (int)c.dilation_h,
              (int)c.dilation_w, (int)c.groups);
     for (pass p = FORWARD; p < PASSES; p++) {
-        check_pass(&im, &c, p, shape);
+        if ((p != NORMALISED && p != NORMALISED_MOMENTS) || cdk_conv_takes_affine(&c)) {
+            check_pass(&im, &c, p, shape);
+        }
     }
     free_images(&im);
 }
@@ -291,6 +340,8 @@ static void check_convs(void)
     check_conv(square(3, 21, 7, 50, 1, 1, 0, 1));
     check_conv(square(1, 17, 9, 6, 1, 2, 0, 1));
     check_conv(square(2, 8, 1, 12, 1, 1, 0, 1));
+    check_conv(square(9, 300, 7, 70, 1, 1, 0, 1));
+    check_conv(square(1, 1, 9, 1, 1, 1, 0, 1));
     check_conv(square(2, 8, 1, 12, 3, 1, 1, 1));
     check_conv(square(2, 1, 1, 1, 3, 1, 1, 1));
     check_conv(square(1, 1, 28, 1, 5, 1, 2, 1));

@@ -293,8 +293,8 @@ static cd_status conv_recipe(cd_tensor *y, const cd_pending *p, cdk_activation a
                             floats(p->source[PENDING_B]), &conv, activation, err);
 }
 
-/* In training a batch norm in front of a depthwise convolution can be left to it: its result then never
- * stands in memory. Not where gradients will ask for that result. */
+/* In training a batch norm in front of a depthwise or pointwise convolution can be left to it: its result
+ * then never stands in memory. Not where gradients will ask for that result. */
 static void take_normalised(bool *taken, cd_normalised *n, const cd_call *call)
 {
     cd_tensor *x = call->in[0];

@@ -54,6 +54,11 @@ static int is_depthwise(const cdk_conv *conv)
     return conv->groups == conv->C && conv->groups == conv->K;
 }
 
+static int is_product(const cdk_conv *conv)
+{
+    return conv->groups == 1 && cdk_conv_is_pointwise(conv);
+}
+
 static cd_status multiply_pixels(float *y, const float *x, const float *w, const float *bias,
                                  const cdk_conv *conv, int backward, const cdk_conv_finish *finish,
                                  cd_error *err)
@@ -61,7 +66,8 @@ static cd_status multiply_pixels(float *y, const float *x, const float *w, const
     const int64_t in = backward ? conv->K : conv->C, out = backward ? conv->C : conv->K;
     const int64_t pixels = conv->N * conv->H * conv->W, part = cdk_gemm_part_rows(pixels);
     cdk_moments moments;
-    cdk_gemm_options options = {.bias = bias, .activation = finish->activation, .trans_b = !backward};
+    cdk_gemm_options options = {
+        .input = finish->input, .bias = bias, .activation = finish->activation, .trans_b = !backward};
     if (finish->mean) {
         CD_TRY(cdk_moments_begin(&moments, 1, pixels, part, CDK_GEMM_BLOCK_ROWS, out, err));
         options.moments = &moments;
@@ -96,8 +102,7 @@ static cd_status convolve(float *y, const float *x, const float *w, const float 
     if (conv->N == 0) {
         return CD_OK;
     }
-    const int is_product = conv->groups == 1 && cdk_conv_is_pointwise(conv);
-    if (is_product) {
+    if (is_product(conv)) {
         return multiply_pixels(y, x, w, bias, conv, backward, finish, err);
     }
     CD_TRY(cdk_taps_make(&taps, conv, backward, err));
@@ -117,8 +122,13 @@ int cdk_conv_takes_affine(const cdk_conv *conv)
 {
     cdk_taps taps;
     cd_error unread;
-    if (!is_depthwise(conv) || check(conv, &unread) != CD_OK ||
-        cdk_taps_make(&taps, conv, 0, &unread) != CD_OK) {
+    if (check(conv, &unread) != CD_OK) {
+        return 0;
+    }
+    if (is_product(conv)) {
+        return 1;
+    }
+    if (!is_depthwise(conv) || cdk_taps_make(&taps, conv, 0, &unread) != CD_OK) {
         return 0;
     }
     const int takes = cdk_suits_strips(&taps);

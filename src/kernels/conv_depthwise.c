@@ -300,10 +300,7 @@ cd_status cdk_depthwise_transform_input(cdk_depthwise_rows *job, const cdk_affin
 {
     const int64_t C = job->taps->groups;
     CD_TRY(cd_memory_floats(&job->coefficients, 2, C, 1, err));
-    for (int64_t c = 0; c < C; c++) {
-        job->coefficients[c] = (float)input->scale[c];
-        job->coefficients[C + c] = (float)input->shift[c];
-    }
+    cdk_affine_coefficients(job->coefficients, input, C);
     job->input_activation = input->activation;
     job->input_size = cdk_round_up(rows_read(job->taps, at_once) * job->taps->w.inputs * C, CDK_LINE_FLOATS);
     return cd_memory_floats(&job->inputs, cd_threads(), job->input_size, 1, err);

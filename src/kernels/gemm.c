@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "kernels/columns.h"
 #include "kernels/moments.h"
+#include "kernels/normalisation.h"
 #include "kernels/sizes.h"
 #include "kernels/transpose.h"
 
@@ -28,8 +29,9 @@
 typedef struct gemm {
     float *C;
     const float *A, *B;
-    float *panels; /* B packed, or NULL: read B as it lies */
-    float *copies; /* [threads][MC][COPY_STRIDE], or NULL */
+    float *panels;       /* B packed, or NULL: read B as it lies */
+    float *copies;       /* [threads][MC][COPY_STRIDE], or NULL */
+    float *coefficients; /* [2][K]: scale and shift of options.input, or NULL */
     int64_t M, N, K, ldc, ldb;
     ptrdiff_t a_row, a_step;
     cdk_gemm_options options;
@@ -70,24 +72,55 @@ static void pack_panels(void *context, int64_t begin, int64_t end, int thread)
     }
 }
 
-static const float *copy_rows(const gemm *g, float *copy, int64_t first_row, int64_t rows, int64_t k0,
-                              int64_t kc)
+/* Rows of A at some steps of K, where the tiles are to read them. */
+typedef struct strip_of_rows {
+    const float *a;
+    ptrdiff_t a_row;
+    const float *ahead; /* the rows of A that come next, to be fetched meanwhile, or NULL */
+} strip_of_rows;
+
+static strip_of_rows copy_rows(const gemm *g, float *copy, const float *a, int64_t rows, int64_t kc)
 {
     for (int64_t i = 0; i < rows; i++) {
-        memcpy(copy + i * GEMM_COPY_STRIDE, g->A + (first_row + i) * g->a_row + k0,
-               (size_t)kc * sizeof(float));
+        memcpy(copy + i * GEMM_COPY_STRIDE, a + i * g->a_row, (size_t)kc * sizeof(float));
     }
-    return copy;
+    return (strip_of_rows){copy, GEMM_COPY_STRIDE, NULL};
 }
 
-/* Rows of one block of columns of c for steps k0 .. k0 + kc of K; `a` points to its first row at k0. */
+/* Rows that follow each other in memory are done in one go. */
+static strip_of_rows transform_rows(const gemm *g, float *copy, const float *a, int64_t rows, int64_t k0,
+                                    int64_t kc)
+{
+    const float *scale = g->coefficients + k0, *shift = scale + g->K;
+    const cdk_activation activation = g->options.input->activation;
+    if (g->a_row == kc) {
+        cdk_affine_rows(copy, a, scale, shift, activation, rows, kc);
+        return (strip_of_rows){copy, kc, a + rows * kc};
+    }
+    for (int64_t i = 0; i < rows; i++) {
+        cdk_affine_rows(copy + i * GEMM_COPY_STRIDE, a + i * g->a_row, scale, shift, activation, 1, kc);
+    }
+    return (strip_of_rows){copy, GEMM_COPY_STRIDE, NULL};
+}
+
+static strip_of_rows rows_of_a(const gemm *g, float *copy, int64_t first_row, int64_t rows, int64_t k0,
+                               int64_t kc)
+{
+    const float *a = g->A + first_row * g->a_row + k0 * g->a_step;
+    if (g->coefficients) {
+        return transform_rows(g, copy, a, rows, k0, kc);
+    }
+    return copy ? copy_rows(g, copy, a, rows, kc) : (strip_of_rows){a, g->a_row, NULL};
+}
+
+/* Rows of one block of columns of c for steps k0 .. k0 + kc of K. */
 static void multiply_block(const gemm *g, const cdk_column_block *block, float *c, int64_t rows, int64_t k0,
-                           int64_t kc, const float *a, ptrdiff_t a_row)
+                           int64_t kc, strip_of_rows x)
 {
     const ptrdiff_t start = 0;
     cdk_tile tile = {
         .y = c + block->first,
-        .x = a,
+        .x = x.a,
         .w = g->panels ? g->panels + block->panel * g->K + k0 * block->kind->width
                        : g->B + k0 * g->ldb + block->first,
         .bias = k0 == 0 && g->options.bias ? g->options.bias + block->first : NULL,
@@ -96,8 +129,10 @@ static void multiply_block(const gemm *g, const cdk_column_block *block, float *
         .runs = 1,
         .length = kc,
         .y_row = g->ldc,
-        .x_row = a_row,
+        .x_row = x.a_row,
         .x_step = g->a_step,
+        .ahead = block->first == 0 ? x.ahead : NULL,
+        .ahead_step = block->kind->rows,
         .w_step = g->panels ? block->kind->width : g->ldb,
         .activation = k0 + kc == g->K ? g->options.activation : CDK_ACTIVATION_NONE,
         .lanes = block->lanes,
@@ -106,7 +141,7 @@ static void multiply_block(const gemm *g, const cdk_column_block *block, float *
         .stream = kc == g->K && !g->options.accumulate && !g->options.moments &&
                   g->M * g->N * (int64_t)sizeof(float) > CDK_STREAM_BYTES,
     };
-    const int streams = block->first == 0 && g->a_step == 1 && a_row == kc;
+    const int streams = block->first == 0 && g->a_step == 1 && !g->copies && x.a_row == kc;
     (streams ? cdk_tile_stream : cdk_tile_strip)(block, &tile, rows);
 }
 
@@ -117,13 +152,10 @@ static void multiply_rows(const gemm *g, float *c, int64_t first_row, int64_t ro
     int64_t k0 = 0;
     do {
         const int64_t kc = cdk_min(g->kc, g->K - k0);
-        const float *a = g->A + first_row * g->a_row + k0 * g->a_step;
-        if (copy) {
-            a = copy_rows(g, copy, first_row, rows, k0, kc);
-        }
+        const strip_of_rows x = rows_of_a(g, copy, first_row, rows, k0, kc);
         for (int64_t b = first_block; b < last_block; b++) {
             const cdk_column_block block = cdk_columns_get(&g->columns, b);
-            multiply_block(g, &block, c, rows, k0, kc, a, copy ? GEMM_COPY_STRIDE : g->a_row);
+            multiply_block(g, &block, c, rows, k0, kc, x);
         }
         k0 += g->kc;
     } while (k0 < g->K);
@@ -199,7 +231,11 @@ static cd_status alloc_scratch(gemm *g, cd_error *err)
         CD_TRY(cd_memory_alloc(&block, bytes, err));
         g->panels = block;
     }
-    if (g->a_step == 1 && g->a_row % GEMM_BAD_STRIDE == 0 && g->M > 1) {
+    if (g->options.input) {
+        CD_TRY(cd_memory_floats(&g->coefficients, 2, g->K, 1, err));
+        cdk_affine_coefficients(g->coefficients, g->options.input, g->K);
+    }
+    if (g->options.input || (g->a_step == 1 && g->a_row % GEMM_BAD_STRIDE == 0 && g->M > 1)) {
         CD_TRY(cd_memory_size(&bytes, (size_t)cd_threads(), GEMM_MC * GEMM_COPY_STRIDE, sizeof(float), err));
         CD_TRY(cd_memory_alloc(&block, bytes, err));
         g->copies = block;
@@ -241,6 +277,7 @@ cd_status cdk_gemm_full(float *C, const float *A, const float *B, int64_t M, int
     }
     cd_memory_free(g.panels);
     cd_memory_free(g.copies);
+    cd_memory_free(g.coefficients);
     return status;
 }
 

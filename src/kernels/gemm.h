@@ -1,6 +1,6 @@
 /* Matrix product of float32 matrices, row-major.
  *
- *     C[M][N] (+)= op(A)[M][K] op(B)[K][N] (+ bias[N]), then the activation
+ *     C[M][N] (+)= input(op(A))[M][K] op(B)[K][N] (+ bias[N]), then the activation
  *
  * Packed in panels of B, blocked along K, split over threads by blocks of C. An element of C is summed in the
  * same order whatever the number of threads.
@@ -14,6 +14,7 @@
 #include "kernels/epilogue.h"
 
 typedef struct cdk_gemm_options {
+    const cdk_affine *input;     /* of the columns of A, not with trans_a; or NULL: A as it is */
     const float *bias;           /* [N], added to every row, or NULL */
     cdk_activation activation;   /* applied last */
     int trans_a;                 /* A is stored [K][M] */

@@ -73,16 +73,12 @@ CD_TARGET_AVX2 static void gradient_bytes_avx2(float *dx, const float *dy, const
         _mm256_storeu_ps(dx + 8 * b, _mm256_and_ps(_mm256_loadu_ps(dy + 8 * b), inside));
     }
 }
-#endif
 
 static int has_avx2(void)
 {
-#ifdef CD_HAVE_X86_TARGETS
     return cd_cpu_level() >= CD_CPU_AVX2;
-#else
-    return 0;
-#endif
 }
+#endif
 
 static void mask_range_f32(void *context, int64_t begin, int64_t end, int thread)
 {

@@ -74,3 +74,11 @@ void cdk_affine_rows(float *y, const float *x, const float *scale, const float *
     affine_rows_f32(y, x, scale, shift, cdk_activation_low(activation), cdk_activation_high(activation), rows,
                     C);
 }
+
+void cdk_affine_coefficients(float *coefficients, const cdk_affine *affine, int64_t C)
+{
+    for (int64_t c = 0; c < C; c++) {
+        coefficients[c] = (float)affine->scale[c];
+        coefficients[C + c] = (float)affine->shift[c];
+    }
+}

@@ -33,6 +33,9 @@ cd_status cdk_channel_affine_f64(double *y, const double *x, const double *scale
 void cdk_affine_rows(float *y, const float *x, const float *scale, const float *shift,
                      cdk_activation activation, int64_t rows, int64_t C);
 
+/* coefficients[2][C]: scale and shift for it. */
+void cdk_affine_coefficients(float *coefficients, const cdk_affine *affine, int64_t C);
+
 /* sum_dy[c] = sum of dy, sum_dyx[c] = sum of dy (x - mean[c]). */
 cd_status cdk_channel_gradient_sums_f32(double *sum_dy, double *sum_dyx, const float *dy, const float *x,
                                         const double *mean, cdk_channels shape, cd_error *err);

@@ -77,9 +77,13 @@ test_that("batch statistics taken with the convolution are those of its result",
 
 depthwise_behind_norm <- function(size, activate, channels = 20, ...) {
   torch_manual_seed(4)
+  behind_norm(nn_conv2d(channels, channels, 3, padding = 1, groups = channels, ...), size, activate)
+}
+
+behind_norm <- function(conv, size, activate) {
+  channels <- conv$in_channels
   norm <- nn_batch_norm2d(channels)
-  conv <- nn_conv2d(channels, channels, 3, padding = 1, groups = channels, ...)
-  after <- nn_batch_norm2d(channels)
+  after <- nn_batch_norm2d(conv$out_channels)
   x <- nn_conv2d(2, channels, 1)(torch_randn(3, 2, size, size))
   with_no_grad({
     z <- activate(norm(x))
@@ -99,6 +103,22 @@ test_that("a depthwise convolution normalises its own input when no gradient is 
     }
     expect_same_both_ways(depthwise_behind_norm(9, activate, stride = c(1, 2)), tolerance = 1e-5)
     expect_same_both_ways(depthwise_behind_norm(9, activate, dilation = 2), tolerance = 1e-5)
+  }
+})
+
+test_that("so does a pointwise convolution", {
+  for (channels in list(c(20, 7), c(3, 50), c(300, 12))) {
+    for (size in c(1, 7, 30)) {
+      for (activate in list(identity, nnf_relu, nnf_relu6)) {
+        expect_same_both_ways(
+          {
+            torch_manual_seed(4)
+            behind_norm(nn_conv2d(channels[[1]], channels[[2]], 1), size, activate)
+          },
+          tolerance = 1e-5
+        )
+      }
+    }
   }
 })
 
