@@ -361,7 +361,8 @@ static void plan_chunks(weight_job *job)
     const int64_t allowed = cdk_max(1, WEIGHT_PARTIAL_FLOATS / job->partial_size);
     const int64_t useful = cdk_max(1, pixels / WEIGHT_CHUNK_PIXELS);
     job->chunks = cdk_min(cdk_min(WEIGHT_MAX_CHUNKS, job->bands), cdk_min(allowed, useful));
-    job->column_groups = cdk_min(job->columns.count, (WEIGHT_ITEMS + job->chunks - 1) / job->chunks);
+    const int64_t groups = cdk_ceil_div(WEIGHT_ITEMS, job->chunks);
+    job->column_groups = cdk_ceil_div(job->columns.count, cdk_max(1, job->columns.count / groups));
 }
 
 static void run(weight_job *job)
