@@ -185,6 +185,11 @@ static cd_status run_both(float *out, const images *im, const cdk_conv *c, pass 
     return status;
 }
 
+static int is_normalised(pass p)
+{
+    return p == NORMALISED || p == NORMALISED_MOMENTS;
+}
+
 static cd_status run_normalised(float *out, const images *im, const cdk_conv *c, pass p, int naive)
 {
     const cdk_affine affine = some_affine(c);
@@ -205,7 +210,7 @@ static cd_status run_normalised(float *out, const images *im, const cdk_conv *c,
 static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, int naive)
 {
     float *bias_out = out + im->w_size;
-    if (p == NORMALISED || p == NORMALISED_MOMENTS) {
+    if (is_normalised(p)) {
         return run_normalised(out, im, c, p, naive);
     }
     if (naive) {
@@ -308,7 +313,7 @@ static void check_conv(cdk_conv c)
              (int)c.stride_h, (int)c.stride_w, (int)c.pad_top, (int)c.pad_left, (int)c.dilation_h,
              (int)c.dilation_w, (int)c.groups);
     for (pass p = FORWARD; p < PASSES; p++) {
-        if ((p != NORMALISED && p != NORMALISED_MOMENTS) || cdk_conv_takes_affine(&c)) {
+        if (!is_normalised(p) || cdk_conv_takes_affine(&c)) {
             check_pass(&im, &c, p, shape);
         }
     }

@@ -9,7 +9,6 @@
 #else
 #include <pthread.h>
 #include <signal.h>
-#include <unistd.h>
 #endif
 
 #include "base/interrupt.h"
@@ -17,10 +16,8 @@
 
 #ifdef _WIN32
 typedef HANDLE native_thread;
-typedef int process_id;
 #else
 typedef pthread_t native_thread;
-typedef pid_t process_id;
 #endif
 
 struct cd_background {
@@ -31,7 +28,6 @@ struct cd_background {
     atomic_bool *done; /* one per item */
     int threads;       /* started and not yet waited for */
     native_thread thread[CD_MAX_THREADS];
-    process_id process; /* whose threads they are */
 };
 
 cd_status cd_background_new(cd_background **work, int64_t n, cd_background_item item, void *context,
@@ -99,11 +95,6 @@ static void join_native(native_thread thread)
     CloseHandle(thread);
 }
 
-static process_id this_process(void)
-{
-    return 0;
-}
-
 #else
 
 static void *thread_main(void *work)
@@ -128,16 +119,10 @@ static void join_native(native_thread thread)
     pthread_join(thread, NULL);
 }
 
-static process_id this_process(void)
-{
-    return getpid();
-}
-
 #endif
 
 void cd_background_start(cd_background *w)
 {
-    w->process = this_process();
     for (int i = 1; i < cd_threads() && i < w->n; i++) {
         cd_threads_busy(1);
         if (!start_native(&w->thread[w->threads], w)) {
@@ -148,10 +133,11 @@ void cd_background_start(cd_background *w)
     }
 }
 
-/* What the threads had taken when the process forked is not done, and will not be by itself. */
+/* A forked child starts no threads: any there are belong to its parent. What they had taken at the fork is
+ * not done, and will not be by itself. */
 static void recover_after_fork(cd_background *w)
 {
-    if (w->threads > 0 && w->process != this_process()) {
+    if (w->threads > 0 && cd_is_forked()) {
         w->threads = 0;
         atomic_store(&w->next, 0);
     }

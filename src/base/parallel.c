@@ -65,6 +65,11 @@ int cd_threads(void)
     return default_threads_cache;
 }
 
+int cd_is_forked(void)
+{
+    return forked;
+}
+
 void cd_threads_busy(int n)
 {
     atomic_fetch_add(&busy_threads, n);

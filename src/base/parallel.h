@@ -31,6 +31,9 @@ void cd_set_threads(int n);
 
 #define CD_MAX_THREADS 128
 
+/* Whether this process is a child of fork(): other threads than the caller's are missing. */
+int cd_is_forked(void);
+
 /* n threads more (less, where negative) are busy elsewhere (base/background.h): parallel regions do without
  * them. May be called on any thread. */
 void cd_threads_busy(int n);

@@ -4,6 +4,7 @@
 
 #include "base/interrupt.h"
 #include "base/parallel.h"
+#include "image/decode.h"
 #include "image/resample.h"
 
 /* Files decoded between two questions for an interrupt. */

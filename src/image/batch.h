@@ -3,7 +3,9 @@
 #ifndef CANDELA_IMAGE_BATCH_H
 #define CANDELA_IMAGE_BATCH_H
 
-#include "image/decode.h"
+#include <stdint.h>
+
+#include "base/status.h"
 
 /* Reads n images into y: n x height x width x 3 floats, resized and normalised as cd_image_resize_rgb does.
  */

@@ -126,8 +126,10 @@ cd_tensor *cd_reading_pixels(const cd_reading *r, int64_t i)
 
 void cd_reading_drop(cd_reading *r, int64_t i)
 {
-    cd_tensor_release(r->entries[i].pixels);
-    r->entries[i].pixels = NULL;
+    entry *e = &r->entries[i];
+    cd_image_file_close(&e->file);
+    cd_tensor_release(e->pixels);
+    e->pixels = NULL;
 }
 
 int64_t cd_reading_length(const cd_reading *r)
@@ -142,8 +144,7 @@ void cd_reading_free(cd_reading *r)
     }
     cd_background_free(r->decoding);
     for (int64_t i = 0; i < r->n; i++) {
-        cd_image_file_close(&r->entries[i].file);
-        cd_tensor_release(r->entries[i].pixels);
+        cd_reading_drop(r, i);
         free(r->entries[i].path);
     }
     free(r->entries);

@@ -25,7 +25,7 @@ const cd_image *cd_reading_image(const cd_reading *reading, int64_t i);
  * sample has 16 bits. Their values are there after cd_reading_wait. NULL once dropped. */
 cd_tensor *cd_reading_pixels(const cd_reading *reading, int64_t i);
 
-/* Releases the pixels of picture i, which has been waited for. */
+/* Releases what is kept of picture i, which has been waited for. */
 void cd_reading_drop(cd_reading *reading, int64_t i);
 
 /* Number of files. */

@@ -362,7 +362,8 @@ static void plan_chunks(weight_job *job)
     const int64_t useful = cdk_max(1, pixels / WEIGHT_CHUNK_PIXELS);
     job->chunks = cdk_min(cdk_min(WEIGHT_MAX_CHUNKS, job->bands), cdk_min(allowed, useful));
     const int64_t groups = cdk_ceil_div(WEIGHT_ITEMS, job->chunks);
-    job->column_groups = cdk_ceil_div(job->columns.count, cdk_max(1, job->columns.count / groups));
+    const int64_t blocks_of_group = cdk_max(1, job->columns.count / groups);
+    job->column_groups = cdk_ceil_div(job->columns.count, blocks_of_group);
 }
 
 static void run(weight_job *job)

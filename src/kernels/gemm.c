@@ -87,13 +87,18 @@ static strip_of_rows copy_rows(const gemm *g, float *copy, const float *a, int64
     return (strip_of_rows){copy, GEMM_COPY_STRIDE, NULL};
 }
 
-/* Rows that follow each other in memory are done in one go. */
+/* Rows that follow each other in memory. */
+static int are_side_by_side(const gemm *g, int64_t kc)
+{
+    return g->a_step == 1 && g->a_row == kc;
+}
+
 static strip_of_rows transform_rows(const gemm *g, float *copy, const float *a, int64_t rows, int64_t k0,
                                     int64_t kc)
 {
     const float *scale = g->coefficients + k0, *shift = scale + g->K;
     const cdk_activation activation = g->options.input->activation;
-    if (g->a_row == kc) {
+    if (are_side_by_side(g, kc)) {
         cdk_affine_rows(copy, a, scale, shift, activation, rows, kc);
         return (strip_of_rows){copy, kc, a + rows * kc};
     }
@@ -110,7 +115,10 @@ static strip_of_rows rows_of_a(const gemm *g, float *copy, int64_t first_row, in
     if (g->coefficients) {
         return transform_rows(g, copy, a, rows, k0, kc);
     }
-    return copy ? copy_rows(g, copy, a, rows, kc) : (strip_of_rows){a, g->a_row, NULL};
+    if (copy) {
+        return copy_rows(g, copy, a, rows, kc);
+    }
+    return (strip_of_rows){a, g->a_row, are_side_by_side(g, kc) ? a + rows * kc : NULL};
 }
 
 /* Rows of one block of columns of c for steps k0 .. k0 + kc of K. */
@@ -141,8 +149,7 @@ static void multiply_block(const gemm *g, const cdk_column_block *block, float *
         .stream = kc == g->K && !g->options.accumulate && !g->options.moments &&
                   g->M * g->N * (int64_t)sizeof(float) > CDK_STREAM_BYTES,
     };
-    const int streams = block->first == 0 && g->a_step == 1 && !g->copies && x.a_row == kc;
-    (streams ? cdk_tile_stream : cdk_tile_strip)(block, &tile, rows);
+    cdk_tile_strip(block, &tile, rows);
 }
 
 /* Rows of C from first_row on, columns of blocks first_block .. last_block; c is where they go. */

@@ -138,7 +138,8 @@ SEXP cdr_let_go_of_all(SEXP x)
     if (TYPEOF(x) != VECSXP) {
         return cdr_let_go(x);
     }
-    for (R_xlen_t i = 0; i < Rf_xlength(x) && !MAYBE_SHARED(x); i++) {
+    const R_xlen_t n = MAYBE_SHARED(x) ? 0 : Rf_xlength(x);
+    for (R_xlen_t i = 0; i < n; i++) {
         cdr_let_go_of_all(VECTOR_ELT(x, i));
     }
     return R_NilValue;

@@ -1,5 +1,4 @@
 /* Images for R: reading, writing, and arrays whose pixels stay bytes until somebody looks at them. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "autograd/pixels.h"
