@@ -25,7 +25,7 @@
 #define PACK_GRAIN 16384
 /* Products summed in a register before they are added to y: rounding errors grow with the length of such a
  * sum, and a panel of so many steps stays in the first cache. */
-#define DENSE_STEPS 384
+#define DENSE_STEPS 128
 
 typedef struct dense {
     float *y;

@@ -23,13 +23,17 @@
 #define WEIGHT_ITEMS 16
 /* Bytes of x and dy a band should read, and pixels it should have at least: its sums are loaded and stored
  * once for every tap. */
-#define WEIGHT_BAND_BYTES (128 * 1024)
-#define WEIGHT_BAND_PIXELS 128
+#define WEIGHT_BAND_BYTES (64 * 1024)
+#define WEIGHT_BAND_PIXELS 64
 #define WEIGHT_BAND_ROWS 128
 /* Weights a thread should have to put in order. */
 #define WEIGHT_GRAIN 16384
 /* A tile of fewer rows than this waits for its own results. */
 #define WEIGHT_TILE_ROWS 6
+/* Pixels a whole number of lines apart share sets of the first cache, where all those of a band are wanted
+ * again and again: columns are packed where a pixel has so many channels, each used so often. */
+#define WEIGHT_PACK_CHANNELS 64
+#define WEIGHT_PACK_ROWS 128
 /* Images of no more pixels are one row where the kernel is 1 x 1. */
 #define WEIGHT_FLAT_PIXELS 256
 
@@ -49,12 +53,14 @@ typedef struct weight_job {
     float *partial;
     int64_t c_group, k_group, products, partial_size;
     int64_t image_rows, band_rows, bands, chunks, column_groups;
-    int64_t rows; /* of a tile: the channels that are not columns */
+    int64_t rows;  /* of a tile: the channels that are not columns */
+    float *panels; /* [threads][pixels of a band][widest block], or NULL: columns are read as they lie */
 } weight_job;
 
 /* Rows first .. last of the images of y, one image after the other, and what to fetch meanwhile. */
 typedef struct band {
     int64_t first, last;
+    const float *panel; /* the columns of one block, [pixels][width], where they are packed */
     const float *ahead, *ahead_end, *then, *then_end;
 } band;
 
@@ -78,9 +84,21 @@ static float *products_of(const weight_job *job, float *partial, int64_t group, 
     return partial + (column * job->taps.kernel_size + slot * block->kind->width) * job->rows;
 }
 
-/* Where the rows of a band that the tap can read start in x and y; how many. */
-static int64_t list_runs(const weight_job *job, const band *b, const tap_range *range, ptrdiff_t *x_run,
-                         ptrdiff_t *y_run)
+/* Where tiles read pixels. */
+typedef struct source {
+    const float *data;      /* the first channel wanted of pixel first_pixel */
+    int64_t first_pixel;    /* of all images */
+    int64_t channels, step; /* elements between pixels, and between those of neighbouring outputs */
+} source;
+
+static ptrdiff_t offset_of(const source *s, int64_t pixel)
+{
+    return (pixel - s->first_pixel) * s->channels;
+}
+
+/* Where the rows of a band that the tap can read start in x and in dy; how many. */
+static int64_t list_runs(const weight_job *job, const band *b, const tap_range *range, const source *x,
+                         ptrdiff_t *x_run, const source *dy, ptrdiff_t *dy_run)
 {
     const cdk_conv *conv = &job->conv;
     const int64_t offset = job->taps.h.offset[range->h];
@@ -89,8 +107,8 @@ static int64_t list_runs(const weight_job *job, const band *b, const tap_range *
     cdk_axis_valid(&job->taps.h, range->h, conv->OH, &p0, &p1);
     for (int64_t row = b->first; row < b->last; row++) {
         if (p >= p0 && p < p1) {
-            x_run[count] = ((n * conv->H + p * conv->stride_h + offset) * conv->W + column) * conv->C;
-            y_run[count++] = (row * conv->OW + range->q0) * conv->K;
+            x_run[count] = offset_of(x, (n * conv->H + p * conv->stride_h + offset) * conv->W + column);
+            dy_run[count++] = offset_of(dy, row * conv->OW + range->q0);
         }
         if (++p == conv->OH) {
             p = 0;
@@ -114,28 +132,35 @@ static void multiply_range(const weight_job *job, float *partial, band *b, const
                            int64_t group, const cdk_column_block *block)
 {
     const cdk_conv *conv = &job->conv;
-    ptrdiff_t x_run[WEIGHT_BAND_ROWS], y_run[WEIGHT_BAND_ROWS];
     const int out = job->lanes == LANES_OUT;
-    const float *x = job->x + group * job->c_group, *dy = job->dy + group * job->k_group;
-    const int64_t x_step = conv->stride_w * conv->C, y_step = conv->K;
+    source x = {job->x + group * job->c_group, 0, conv->C, conv->stride_w * conv->C};
+    source dy = {job->dy + group * job->k_group, 0, conv->K, conv->K};
+    source *rows = out ? &x : &dy, *columns = out ? &dy : &x;
+    const int width = block->kind->width;
+    if (b->panel) {
+        *columns = (source){b->panel, b->first * conv->OW, width, width};
+    } else {
+        columns->data += block->first;
+    }
+    ptrdiff_t x_run[WEIGHT_BAND_ROWS], dy_run[WEIGHT_BAND_ROWS];
     cdk_tile tile = {
         .y = products_of(job, partial, group, block, range->slot),
-        .x = out ? x : dy,
-        .w = (out ? dy : x) + block->first,
-        .x_run = out ? x_run : y_run,
-        .w_run = out ? y_run : x_run,
+        .x = rows->data,
+        .w = columns->data,
+        .x_run = out ? x_run : dy_run,
+        .w_run = out ? dy_run : x_run,
         .w_unit = 1,
-        .runs = list_runs(job, b, range, x_run, y_run),
+        .runs = list_runs(job, b, range, &x, x_run, &dy, dy_run),
         .length = range->q1 - range->q0,
-        .y_row = block->kind->width,
+        .y_row = width,
         .x_row = 1,
-        .x_step = out ? x_step : y_step,
-        .w_step = out ? y_step : x_step,
+        .x_step = rows->step,
+        .w_step = columns->step,
         .ahead = b->ahead,
         .ahead_step = CDK_LINE_FLOATS,
         .lanes = block->lanes,
         .accumulate = 1,
-        .w_bounded = 1,
+        .w_bounded = b->panel == NULL,
     };
     if (tile.runs > 0 && tile.length > 0) {
         cdk_tile_strip(block, &tile, range->rows);
@@ -249,7 +274,23 @@ static void clear_item(const weight_job *job, float *partial, int64_t column_gro
     }
 }
 
-static void multiply_item(const weight_job *job, int64_t item)
+static void pack_band(const weight_job *job, float *panel, band *b, int64_t group,
+                      const cdk_column_block *block)
+{
+    const cdk_conv *conv = &job->conv;
+    const int width = block->kind->width, out = job->lanes == LANES_OUT;
+    const int64_t channels = out ? conv->K : conv->C, first = b->first * conv->OW;
+    const int64_t pixels = b->last * conv->OW - first;
+    const float *from = out ? job->dy + group * job->k_group : job->x + group * job->c_group;
+    from += first * channels + block->first;
+    b->panel = panel;
+    for (int64_t i = 0; i < pixels; i++, panel += width, from += channels) {
+        memcpy(panel, from, (size_t)block->lanes * sizeof(float));
+        memset(panel + block->lanes, 0, (size_t)(width - block->lanes) * sizeof(float));
+    }
+}
+
+static void multiply_item(const weight_job *job, int64_t item, float *panel)
 {
     const int64_t chunk = item / job->column_groups, column_group = item % job->column_groups;
     const int64_t first = column_group * job->columns.count / job->column_groups;
@@ -266,6 +307,9 @@ static void multiply_item(const weight_job *job, int64_t item)
         for (int64_t group = 0; group < job->conv.groups; group++) {
             for (int64_t j = first; j < last; j++) {
                 const cdk_column_block block = cdk_columns_get(&job->columns, j);
+                if (panel) {
+                    pack_band(job, panel, &b, group, &block);
+                }
                 multiply_band(job, partial, &b, group, &block);
             }
         }
@@ -275,11 +319,17 @@ static void multiply_item(const weight_job *job, int64_t item)
     }
 }
 
+static int64_t panel_size(const weight_job *job)
+{
+    return job->band_rows * job->conv.OW * job->columns.widest->width;
+}
+
 static void multiply_items(void *context, int64_t begin, int64_t end, int thread)
 {
-    (void)thread;
+    const weight_job *job = context;
+    float *panel = job->panels ? job->panels + thread * panel_size(job) : NULL;
     for (int64_t item = begin; item < end; item++) {
-        multiply_item(context, item);
+        multiply_item(job, item, panel);
     }
 }
 
@@ -335,7 +385,9 @@ static void choose_lanes(weight_job *job)
     const int join_in = side_by_side && conv->stride_w == 1 && job->k_group < WEIGHT_TILE_ROWS;
     const int64_t out_cost = cost(out.width, job->c_group, join_out ? conv->S : 1);
     const int64_t in_cost = cost(in.width, job->k_group, join_in ? conv->S : 1);
-    job->lanes = in_cost < out_cost ? LANES_IN : LANES_OUT;
+    /* Columns are read once, rows for each group of columns: those of fewer channels. */
+    const int fewer_rows = cdk_conv_is_pointwise(conv) && in_cost == out_cost && job->k_group < job->c_group;
+    job->lanes = in_cost < out_cost || fewer_rows ? LANES_IN : LANES_OUT;
     job->joined = job->lanes == LANES_IN ? join_in : join_out;
     job->columns = job->lanes == LANES_IN ? in : out;
     job->rows = job->lanes == LANES_IN ? job->k_group : job->c_group;
@@ -383,6 +435,14 @@ static void run(weight_job *job)
     }
 }
 
+/* Where pixels of x are those of dy. With several taps packing does not pay. */
+static int packing_pays(const weight_job *job)
+{
+    const int64_t channels = job->lanes == LANES_OUT ? job->conv.K : job->conv.C;
+    return cdk_conv_is_pointwise(&job->conv) && channels >= WEIGHT_PACK_CHANNELS &&
+           job->rows >= WEIGHT_PACK_ROWS;
+}
+
 /* Where every pixel is summed by itself, the shape of the images is of no matter. */
 static cdk_conv flatten(const cdk_conv *conv)
 {
@@ -406,10 +466,14 @@ cd_status cdk_conv_weight(float *dw, float *y_sums, float *x_sums, const float *
     choose_lanes(&job);
     plan_bands(&job);
     plan_chunks(&job);
-    const cd_status status = cd_memory_floats(&job.partial, job.chunks, job.partial_size, 1, err);
+    cd_status status = cd_memory_floats(&job.partial, job.chunks, job.partial_size, 1, err);
+    if (status == CD_OK && packing_pays(&job)) {
+        status = cd_memory_floats(&job.panels, cd_threads(), panel_size(&job), 1, err);
+    }
     if (status == CD_OK) {
         run(&job);
     }
+    cd_memory_free(job.panels);
     cd_memory_free(job.partial);
     cdk_taps_free(&job.taps);
     return status;
