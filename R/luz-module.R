@@ -294,7 +294,7 @@ default_train_step <- function(ctx) {
 }
 
 default_step_opt <- function(ctx) {
-  ctx$pred <- ctx$model(ctx$input)
+  ctx$pred <- ctx$model(.Call(cdr_other_handles, ctx$input))
   ctx$call_callbacks("on_train_batch_after_pred")
   loss <- ctx$loss_fn(ctx$pred, ctx$target)
   ctx$loss_grad <- loss
@@ -309,7 +309,7 @@ default_step_opt <- function(ctx) {
 }
 
 default_valid_step <- function(ctx) {
-  ctx$pred <- ctx$model(ctx$input)
+  ctx$pred <- ctx$model(.Call(cdr_other_handles, ctx$input))
   ctx$call_callbacks("on_valid_batch_after_pred")
   loss <- ctx$loss_fn(ctx$pred, ctx$target)
   for (name in names(ctx$optimizers) %||% "opt") ctx$loss[[name]] <- loss
@@ -407,7 +407,7 @@ predict_batches <- function(ctx) {
   ctx$call_callbacks("on_predict_begin")
   with_no_grad(for_each_batch(ctx, function() {
     ctx$call_callbacks("on_predict_batch_begin")
-    ctx$pred <- apply_model(ctx$input)
+    ctx$pred <- apply_model(.Call(cdr_other_handles, ctx$input))
     predictions[[length(predictions) + 1L]] <<- ctx$pred
     ctx$call_callbacks("on_predict_batch_end")
   }))

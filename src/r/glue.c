@@ -145,6 +145,34 @@ SEXP cdr_let_go_of_all(SEXP x)
     return R_NilValue;
 }
 
+static SEXP another_handle(SEXP handle)
+{
+    SEXP another = PROTECT(cdr_handle());
+    Rf_copyMostAttrib(handle, another);
+    cdr_handle_set(another, cd_variable_retain(R_ExternalPtrAddr(handle)));
+    UNPROTECT(1);
+    return another;
+}
+
+/* The same tensors behind handles of their own, for a call after which the old handles are to be let go of:
+ * what the call's frames refer to until R collects them are the new ones, which are young then. Lists are
+ * gone through; anything else is left as it is. */
+SEXP cdr_other_handles(SEXP x)
+{
+    if (cdr_is_handle(x)) {
+        return R_ExternalPtrAddr(x) != NULL ? another_handle(x) : x;
+    }
+    if (TYPEOF(x) != VECSXP) {
+        return x;
+    }
+    SEXP others = PROTECT(Rf_shallow_duplicate(x));
+    for (R_xlen_t i = 0; i < Rf_xlength(x); i++) {
+        SET_VECTOR_ELT(others, i, cdr_other_handles(VECTOR_ELT(x, i)));
+    }
+    UNPROTECT(1);
+    return others;
+}
+
 /* Gives the result of a call and lets go of the call's input, unless that is the result. */
 SEXP cdr_result_of(SEXP result, SEXP input)
 {

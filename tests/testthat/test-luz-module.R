@@ -211,6 +211,46 @@ test_that("methods are found when another package makes a generic of the name", 
   expect_identical(candela::fit, generics::fit)
 })
 
+test_that("a batch is freed although the frames of a user's forward() refer to it", {
+  counts <- c()
+  watch <- luz_callback(on_train_batch_begin = function() counts <<- c(counts, candela_info()$memory[["in_use"]]))
+  keeper <- nn_module(
+    initialize = function() self$fc <- nn_linear(2^16, 1),
+    forward = function(x) {
+      later <- function() x
+      self$fc(x %>% torch_flatten(start_dim = 2))
+    }
+  )
+  data <- list(torch_randn(200, 2^16), torch_randn(200, 1))
+  model <- setup(keeper, loss = nn_mse_loss(), optimizer = optim_sgd) %>% set_opt_hparams(lr = 1e-6)
+  fit(model, data, epochs = 1, callbacks = watch(), verbose = FALSE,
+    dataloader_options = list(batch_size = 20))
+  # Nine batches of 5 MiB were there.
+  expect_lt(counts[[10]] - counts[[2]], 25 * 2^20)
+})
+
+test_that("the model gets the batch itself: in-place changes show, lists and attributes stay", {
+  seen <- list()
+  watch <- luz_callback(on_train_batch_after_pred = function() {
+    if (ctx$iter == 1) seen <<- list(as_array(ctx$input$a), class(ctx$input$b))
+  })
+  takes_list <- nn_module(
+    initialize = function() self$fc <- nn_linear(2, 1),
+    forward = function(x) {
+      with_no_grad(x$a$fill_(3))
+      self$fc(x$a)
+    }
+  )
+  data <- dataset(
+    .getitem = function(i) list(x = list(a = torch_zeros(2), b = "text"), y = torch_zeros(1)),
+    .length = function() 4L
+  )()
+  model <- setup(takes_list, loss = nn_mse_loss(), optimizer = optim_sgd) %>% set_opt_hparams(lr = 1e-6)
+  fit(model, data, epochs = 1, callbacks = watch(), verbose = FALSE, dataloader_options = list(batch_size = 2))
+  expect_equal(seen[[1]], matrix(3, 2, 2))
+  expect_equal(seen[[2]], "character")
+})
+
 test_that("a batch is freed when the next takes its place, unless somebody keeps it", {
   bytes <- 8 * 2^20
   noise <- dataset(
