@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tensor/pending.h"
+#include "tensor/widen.h"
 
 cd_status cd_out(cd_call *call, int i, cd_dtype dtype, int ndim, const int64_t *shape, cd_layout layout,
                  cd_error *err)
@@ -66,6 +67,7 @@ cd_status cd_check_fits(const cd_op *op, const cd_tensor *result, const cd_tenso
 static cd_status use_target(cd_call *call, cd_tensor *target, cd_error *err)
 {
     CD_TRY(cd_check_fits(call->op, call->out[0], target, err));
+    CD_TRY(cd_tensor_widen(target, err));
     cd_tensor_release(call->out[0]);
     call->out[0] = cd_tensor_retain(target);
     return CD_OK;
@@ -74,8 +76,9 @@ static cd_status use_target(cd_call *call, cd_tensor *target, cd_error *err)
 static cd_status force_inputs(const cd_call *call, cd_error *err)
 {
     int first = (call->op->traits & CD_TAKES_PENDING) != 0 ? 1 : 0;
+    const bool is_view = call->op->forward == NULL;
     for (int i = first; i < call->n_in; i++) {
-        CD_TRY(cd_tensor_force(call->in[i], err));
+        CD_TRY((is_view ? cd_tensor_compute : cd_tensor_force)(call->in[i], err));
     }
     return CD_OK;
 }

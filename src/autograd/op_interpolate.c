@@ -6,7 +6,9 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/interpolate.h"
+#include "tensor/copy.h"
 #include "tensor/pending.h"
+#include "tensor/widen.h"
 
 /* SCALE: distance of outputs in inputs, 0 for size / count. */
 enum { OUT_H, OUT_W, MODE, ALIGN_CORNERS, SCALE_H, SCALE_W };
@@ -126,6 +128,24 @@ static cd_status resize_bytes(cd_call *call, const cd_tensor *bytes, cd_error *e
     return status;
 }
 
+/* x: bytes that stand for integers. */
+static cd_status pick_bytes(cd_call *call, const void *x, cd_error *err)
+{
+    resizing r;
+    cd_tensor *bytes = NULL, *y = call->out[0];
+    cd_status status = resizing_make(&r, call->in[0], false, call->attr, err);
+    if (status == CD_OK) {
+        status = cd_tensor_new(&bytes, CD_UINT8, y->ndim, y->shape, CD_CONTIGUOUS, err);
+    }
+    if (status == CD_OK) {
+        cdk_nearest(cd_tensor_data(bytes), x, 1, r.planes, r.H, r.W, r.C, &r.rows, &r.columns);
+        status = cd_tensor_copy(y, bytes, err);
+    }
+    cd_tensor_release(bytes);
+    resizing_clear(&r);
+    return status;
+}
+
 /* x itself where it lies as its output will, else a row-major copy. */
 static cd_status ordered(cd_tensor **as, cd_tensor *x, cd_error *err)
 {
@@ -144,6 +164,10 @@ static cd_status interpolate_forward(cd_call *call, cd_error *err)
     if (bytes != NULL && cd_tensor_is_interleaved(call->in[0]) &&
         (cdk_interpolation)call->attr[MODE] == CDK_BILINEAR) {
         return resize_bytes(call, bytes, err);
+    }
+    const void *labels = cd_tensor_narrow_data(call->in[0]);
+    if (labels != NULL && is_nearest(call->attr)) {
+        return pick_bytes(call, labels, err);
     }
     CD_TRY(cd_tensor_force(call->in[0], err));
     cd_status status = ordered(&x, call->in[0], err);

@@ -3,6 +3,7 @@
 
 #include "r/glue.h"
 #include "r/pixels.h"
+#include "tensor/widen.h"
 #include "r/registry.h"
 #include "tensor/copy.h"
 #include "tensor/pending.h"
@@ -110,15 +111,18 @@ static cd_status check_missing(SEXP x, int dtype, cd_error *err)
 }
 
 /* Labels just read from a file: their bytes. */
-static cd_status tensor_from_labels(cd_tensor **t, const cd_tensor *bytes, int dtype, cd_error *err)
+static cd_status tensor_from_labels(cd_tensor **t, cd_tensor *bytes, int dtype, cd_error *err)
 {
-    CD_TRY(cd_tensor_new(t, dtype >= 0 ? (cd_dtype)dtype : CD_INT64, 2, bytes->shape, CD_CONTIGUOUS, err));
+    if (dtype < 0 || dtype == CD_INT64) {
+        return cd_tensor_widen_later(t, CD_INT64, bytes, err);
+    }
+    CD_TRY(cd_tensor_new(t, (cd_dtype)dtype, 2, bytes->shape, CD_CONTIGUOUS, err));
     return cd_tensor_copy(*t, bytes, err);
 }
 
 cd_status cdr_tensor_from_r(cd_tensor **t, SEXP x, int dtype, cd_error *err)
 {
-    const cd_tensor *labels = cdr_labels_bytes(x);
+    cd_tensor *labels = cdr_labels_bytes(x);
     if (labels != NULL) {
         return tensor_from_labels(t, labels, dtype, err);
     }

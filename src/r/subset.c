@@ -239,7 +239,7 @@ SEXP cdr_index(SEXP x, SEXP list, SEXP drop)
 {
     cd_error err;
     parsed p;
-    cd_variable *out = NULL, *v = cdr_defined(x, "x");
+    cd_variable *out = NULL, *v = cdr_described(x, "x");
     int dropping = cdr_flag(drop, "drop");
     cdr_collect_if_needed();
     SEXP handle = PROTECT(cdr_handle());

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tensor/widen.h"
+
 static cd_pending *all_pending = NULL;
 static void (*collector)(void) = NULL;
 static int postponing = -1;
@@ -102,7 +104,7 @@ void cd_tensor_settle(cd_tensor *t)
     free(p);
 }
 
-cd_status cd_tensor_force(cd_tensor *t, cd_error *err)
+cd_status cd_tensor_compute(cd_tensor *t, cd_error *err)
 {
     if (t == NULL || t->pending == NULL) {
         return CD_OK;
@@ -115,6 +117,12 @@ cd_status cd_tensor_force(cd_tensor *t, cd_error *err)
     }
     cd_tensor_settle(t);
     return CD_OK;
+}
+
+cd_status cd_tensor_force(cd_tensor *t, cd_error *err)
+{
+    CD_TRY(cd_tensor_compute(t, err));
+    return t != NULL ? cd_tensor_widen(t, err) : CD_OK;
 }
 
 static bool reads(const cd_pending *p, const cd_storage *storage)

@@ -52,7 +52,11 @@ const cd_pending *cd_pending_result(const cd_tensor *t, cd_recipe recipe);
 /* Fills y, which has storage and the shape of the pending tensor, with activation(tensor). */
 cd_status cd_pending_fill(cd_tensor *y, const cd_pending *pending, cdk_activation activation, cd_error *err);
 
-/* Computes t if it is pending. Afterwards t has storage, or an error is returned and t is as before. */
+/* Computes t if it is pending. Afterwards t has storage, or an error is returned and t is as before. NULL is
+ * allowed. */
+cd_status cd_tensor_compute(cd_tensor *t, cd_error *err);
+
+/* The same, and its elements are there (tensor/widen.h). */
 cd_status cd_tensor_force(cd_tensor *t, cd_error *err);
 
 /* To be called before the storage of t is written to: computes the pending tensors that read it. */

@@ -31,6 +31,7 @@ static void storage_release(cd_storage *s)
     if (!s->borrowed) {
         cd_memory_free(s->data);
     }
+    cd_tensor_release(s->bytes);
     free(s);
 }
 

@@ -27,6 +27,9 @@ typedef struct cd_storage {
     int64_t version; /* goes up each time the data are changed in place */
     int64_t readers; /* pending tensors that are to be computed from it */
     bool borrowed;   /* data belong to somebody else and outlive the storage */
+    /* The elements as bytes (uint8, in the same order) where they have not been widened yet: data is NULL
+     * until somebody wants them (tensor/widen.h). */
+    struct cd_tensor *bytes;
 } cd_storage;
 
 typedef struct cd_tensor {

@@ -342,3 +342,44 @@ test_that("a forked process reads what its parent began", {
     expect_identical(candela:::take_picture(reading, 40), plain[[40]])
   }
 })
+
+test_that("labels stay bytes until their values are wanted, and nobody can tell", {
+  file <- tempfile(fileext = ".png")
+  values <- matrix(sample(0:255, 6 * 8, replace = TRUE), 6, 8)
+  image_write(values, file, bits = 8)
+  labels <- function() torch_tensor(image_labels(file), dtype = torch_long())
+  in_use <- function() candela_info()$memory[["in_use"]]
+  gc()
+  before <- in_use()
+  x <- labels()
+  picture <- x[newaxis, ..]
+  expect_equal(picture$shape, c(1, 6, 8))
+  small <- transform_resize(picture, c(3, 4), interpolation = 0)[1, ..]
+  expect_lt(in_use() - before, 6 * 8 * 8)
+  expect_equal(as_array(small), values[c(1, 3, 5), c(1, 3, 5, 7)])
+  expect_equal(as_array(x), values)
+  # Views and their tensor are one, whichever is written first.
+  part <- labels()
+  view <- part[2:3, ]
+  view$fill_(7L)
+  expect_equal(as_array(part[2:3, ]), matrix(7, 2, 8))
+  expect_equal(as_array(part[1, ]), values[1, ])
+  whole <- labels()
+  row <- whole[4, ]
+  whole[4, 2] <- 9L
+  expect_equal(as_array(row)[2], 9)
+  turned <- labels()$t()
+  expect_equal(as_array(turned), t(values))
+  expect_equal(as_array(transform_resize(turned[newaxis, ..], c(4, 3), interpolation = 0)[1, ..]),
+    t(values)[c(1, 3, 5, 7), c(1, 3, 5)])
+  expect_equal(as_array(labels()[, 2:8]$contiguous()), values[, 2:8])
+  expect_equal(as_array(torch_stack(list(labels(), labels()))[2, ..]), values)
+  expect_equal(as_array(labels() + 1L), values + 1)
+  expect_equal(as_array(labels()$view(48L)), c(t(values)))
+  kept <- tempfile()
+  torch_save(labels(), kept)
+  expect_equal(as_array(torch_load(kept)), values)
+  expect_equal(as_array(labels()$detach()), values)
+  expect_equal(as_array(labels()$clone()$add_(1L)), values + 1)
+  expect_equal(as_array(labels()$sub_(1L)), values - 1)
+})

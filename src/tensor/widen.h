@@ -1,0 +1,22 @@
+/* Integers that are still bytes.
+ *
+ * Labels read from a file fill an eighth of the memory their int64 tensor will. Until somebody wants the
+ * elements its storage holds the bytes; views share it as any other, and making them smaller first reads the
+ * bytes alone. cd_tensor_force() (tensor/pending.h) widens what it is given.
+ */
+#ifndef CANDELA_TENSOR_WIDEN_H
+#define CANDELA_TENSOR_WIDEN_H
+
+#include "tensor/tensor.h"
+
+/* *t [shape of bytes] of an integer dtype; bytes: uint8, row-major, retained, which nobody changes. Caller
+ * owns it. */
+cd_status cd_tensor_widen_later(cd_tensor **t, cd_dtype dtype, cd_tensor *bytes, cd_error *err);
+
+/* The bytes of t, row by row, where they have not been widened and t is all of them; else NULL. Borrowed. */
+const void *cd_tensor_narrow_data(const cd_tensor *t);
+
+/* Afterwards the storage of t holds its elements. Errors: CD_EALLOC, and t is as before. */
+cd_status cd_tensor_widen(cd_tensor *t, cd_error *err);
+
+#endif
