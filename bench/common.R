@@ -24,10 +24,10 @@ seconds_of <- function(n, f, collect = FALSE) {
   }, 0)
 }
 
-# The least of n calls, of more where they are short: a second of them, at most 200.
-least_seconds <- function(n, f) {
+# The least of n calls, of more where they are short: so many seconds of them, at most 200.
+least_seconds <- function(n, f, seconds = 1) {
   s <- seconds_of(n, f, collect = TRUE)
-  more <- min(200, ceiling(1 / min(s))) - n
+  more <- min(200, ceiling(seconds / min(s))) - n
   if (more > 0) s <- c(s, seconds_of(more, f, collect = TRUE))
   min(s)
 }

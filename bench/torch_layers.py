@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """PyTorch's side of layers.R: the same layers, the same columns.
 
-usage: torch_layers.py [--batch 32] [--threads 2] [--repeats 5]
+usage: torch_layers.py [--batch 32] [--threads 2] [--repeats 5] [--passes 3]
 """
 import argparse
 import csv
@@ -15,6 +15,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--batch", type=int, default=32)
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--repeats", type=int, default=5)
+parser.add_argument("--passes", type=int, default=3)
 args = parser.parse_args()
 torch.set_num_threads(args.threads)
 torch.manual_seed(1)
@@ -31,7 +32,7 @@ def new_layer(row):
 def least_seconds(call):
     call()
     times = []
-    while len(times) < args.repeats or (sum(times) < 1 and len(times) < 200):
+    while len(times) < args.repeats or (sum(times) < 1 / args.passes and len(times) < 200):
         start = time.perf_counter()
         call()
         times.append(time.perf_counter() - start)
@@ -57,20 +58,27 @@ def errors(layer, row):
     return [relative_error(actual, exact) for actual, exact in pairs]
 
 
-print("name,forward_s,both_s,multiply_adds,error_y,error_dx,error_dw")
+def measure(layer, row):
+    x = torch.randn(args.batch, int(row["in_channels"]), int(row["size"]), int(row["size"]), requires_grad=True)
+    dy = torch.randn_like(layer(x))
+
+    def forward():
+        with torch.no_grad():
+            layer(x)
+
+    def both():
+        x.grad = None
+        layer(x).backward(dy)
+
+    return least_seconds(forward), least_seconds(both)
+
+
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "layers.csv")) as file:
-    for row in csv.DictReader(file):
-        layer = new_layer(row)
-        error = ",".join(f"{e:.2e}" for e in errors(layer, row))
-        x = torch.randn(args.batch, int(row["in_channels"]), int(row["size"]), int(row["size"]), requires_grad=True)
-        dy = torch.randn_like(layer(x))
-
-        def forward():
-            with torch.no_grad():
-                layer(x)
-
-        def both():
-            x.grad = None
-            layer(x).backward(dy)
-
-        print(f"{row['name']},{least_seconds(forward):.6f},{least_seconds(both):.6f},0,{error}", flush=True)
+    rows = list(csv.DictReader(file))
+layers = [new_layer(row) for row in rows]
+found_errors = [errors(layer, row) for layer, row in zip(layers, rows)]
+passes = [[measure(layer, row) for layer, row in zip(layers, rows)] for _ in range(args.passes)]
+print("name,forward_s,both_s,multiply_adds,error_y,error_dx,error_dw")
+for row, error, *times in zip(rows, found_errors, *passes):
+    forward, both = (min(time) for time in zip(*times))
+    print(f"{row['name']},{forward:.6f},{both:.6f},0,{','.join(f'{e:.2e}' for e in error)}")

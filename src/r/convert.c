@@ -3,10 +3,10 @@
 
 #include "r/glue.h"
 #include "r/pixels.h"
-#include "tensor/widen.h"
 #include "r/registry.h"
 #include "tensor/copy.h"
 #include "tensor/pending.h"
+#include "tensor/widen.h"
 
 static int is_integer64(SEXP x)
 {
