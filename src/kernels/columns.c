@@ -1,5 +1,7 @@
 #include "kernels/columns.h"
 
+#include <string.h>
+
 /* A narrower kind must save time: one that would leave a quarter of its columns empty or less is taken. */
 static const cdk_tile_kind *kind_for_rest(const cdk_isa *isa, int64_t rest)
 {
@@ -46,6 +48,16 @@ int cdk_tile_rows(const cdk_tile_kind *kind, int64_t n, int64_t i)
 {
     const int64_t tiles_left = (n - i + kind->rows - 1) / kind->rows;
     return (int)((n - i + tiles_left - 1) / tiles_left);
+}
+
+void cdk_columns_pack(float *panel, const cdk_column_block *block, const float *from, int64_t row,
+                      int64_t reduction)
+{
+    const int width = block->kind->width;
+    for (int64_t k = 0; k < reduction; k++, panel += width, from += row) {
+        memcpy(panel, from, (size_t)block->lanes * sizeof(float));
+        memset(panel + block->lanes, 0, (size_t)(width - block->lanes) * sizeof(float));
+    }
 }
 
 static void run_tile(const cdk_column_block *block, cdk_tile *tile, int rows)

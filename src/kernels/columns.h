@@ -27,6 +27,11 @@ typedef struct cdk_columns {
 cdk_columns cdk_columns_make(const cdk_isa *isa, int64_t n);
 cdk_column_block cdk_columns_get(const cdk_columns *columns, int64_t block);
 
+/* The panel of a block from `reduction` rows that lie `row` elements apart; from: the first one's first
+ * column of the block. */
+void cdk_columns_pack(float *panel, const cdk_column_block *block, const float *from, int64_t row,
+                      int64_t reduction);
+
 /* Cuts n rows into tiles of nearly equal height of at most kind->rows: rows of the tile that starts at i. */
 int cdk_tile_rows(const cdk_tile_kind *kind, int64_t n, int64_t i);
 

@@ -278,16 +278,12 @@ static void pack_band(const weight_job *job, float *panel, band *b, int64_t grou
                       const cdk_column_block *block)
 {
     const cdk_conv *conv = &job->conv;
-    const int width = block->kind->width, out = job->lanes == LANES_OUT;
+    const int out = job->lanes == LANES_OUT;
     const int64_t channels = out ? conv->K : conv->C, first = b->first * conv->OW;
-    const int64_t pixels = b->last * conv->OW - first;
     const float *from = out ? job->dy + group * job->k_group : job->x + group * job->c_group;
-    from += first * channels + block->first;
     b->panel = panel;
-    for (int64_t i = 0; i < pixels; i++, panel += width, from += channels) {
-        memcpy(panel, from, (size_t)block->lanes * sizeof(float));
-        memset(panel + block->lanes, 0, (size_t)(width - block->lanes) * sizeof(float));
-    }
+    cdk_columns_pack(panel, block, from + first * channels + block->first, channels,
+                     b->last * conv->OW - first);
 }
 
 static void multiply_item(const weight_job *job, int64_t item, float *panel)

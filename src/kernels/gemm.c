@@ -44,12 +44,7 @@ typedef struct gemm {
 /* Rows of B are copied as they lie. */
 static void pack_rows(const gemm *g, const cdk_column_block *block, float *panel)
 {
-    const int width = block->kind->width;
-    const float *from = g->B + block->first;
-    for (int64_t k = 0; k < g->K; k++, panel += width, from += g->ldb) {
-        memcpy(panel, from, (size_t)block->lanes * sizeof(float));
-        memset(panel + block->lanes, 0, (size_t)(width - block->lanes) * sizeof(float));
-    }
+    cdk_columns_pack(panel, block, g->B + block->first, g->ldb, g->K);
 }
 
 /* Rows of stored B become columns. */
