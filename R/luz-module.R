@@ -285,6 +285,10 @@ replace_in <- function(ctx, name, value) {
   .Call(cdr_let_go_of_all, old)
 }
 
+# The input behind handles of its own: frames of forward() refer to these until R collects them, and the batch can be
+# freed before.
+model_input <- function(ctx) .Call(cdr_other_handles, ctx$input)
+
 default_train_step <- function(ctx) {
   for (name in names(ctx$optimizers)) {
     ctx$opt_name <- name
@@ -294,7 +298,7 @@ default_train_step <- function(ctx) {
 }
 
 default_step_opt <- function(ctx) {
-  ctx$pred <- ctx$model(.Call(cdr_other_handles, ctx$input))
+  ctx$pred <- ctx$model(model_input(ctx))
   ctx$call_callbacks("on_train_batch_after_pred")
   loss <- ctx$loss_fn(ctx$pred, ctx$target)
   ctx$loss_grad <- loss
@@ -309,7 +313,7 @@ default_step_opt <- function(ctx) {
 }
 
 default_valid_step <- function(ctx) {
-  ctx$pred <- ctx$model(.Call(cdr_other_handles, ctx$input))
+  ctx$pred <- ctx$model(model_input(ctx))
   ctx$call_callbacks("on_valid_batch_after_pred")
   loss <- ctx$loss_fn(ctx$pred, ctx$target)
   for (name in names(ctx$optimizers) %||% "opt") ctx$loss[[name]] <- loss
@@ -407,7 +411,7 @@ predict_batches <- function(ctx) {
   ctx$call_callbacks("on_predict_begin")
   with_no_grad(for_each_batch(ctx, function() {
     ctx$call_callbacks("on_predict_batch_begin")
-    ctx$pred <- apply_model(.Call(cdr_other_handles, ctx$input))
+    ctx$pred <- apply_model(model_input(ctx))
     predictions[[length(predictions) + 1L]] <<- ctx$pred
     ctx$call_callbacks("on_predict_batch_end")
   }))

@@ -3,10 +3,8 @@
 #include <string.h>
 
 #include "base/parallel.h"
-#include "kernels/activation.h"
 #include "kernels/sizes.h"
 #include "kernels/transpose.h"
-#include "tensor/pending.h"
 
 /* Elements one thread should at least copy: below this, starting threads costs more than it saves. */
 #define COPY_GRAIN 65536
@@ -292,28 +290,6 @@ cd_status cd_tensor_clone(cd_tensor **copy, const cd_tensor *t, cd_layout layout
     CD_TRY(cd_tensor_new(copy, t->dtype, t->ndim, t->shape, layout, err));
     CD_TRY(cd_tensor_copy(*copy, t, err));
     (*copy)->storage->version = 0;
-    return CD_OK;
-}
-
-/* The activation is that of whoever asks. */
-static cd_status copy_recipe(cd_tensor *t, const cd_pending *p, cdk_activation activation, cd_error *err)
-{
-    CD_TRY(cd_tensor_copy(t, p->source[0], err));
-    t->storage->version = 0;
-    if (activation != CDK_ACTIVATION_NONE) {
-        cdk_activation_f32(cd_tensor_data(t), cd_tensor_data(t), cd_tensor_numel(t),
-                           activation == CDK_ACTIVATION_RELU6 ? CDK_RELU6 : CDK_RELU, 0, 0);
-    }
-    return CD_OK;
-}
-
-cd_status cd_tensor_stand_in(cd_tensor *t, cd_tensor *same, cd_error *err)
-{
-    if (t->pending != NULL || t->dtype != CD_FLOAT32) {
-        return CD_OK;
-    }
-    CD_TRY(cd_tensor_postpone(t, copy_recipe, 1, &same, 0, NULL, err));
-    cd_tensor_drop_storage(t);
     return CD_OK;
 }
 

@@ -19,11 +19,6 @@ cd_status cd_tensor_clone(cd_tensor **copy, const cd_tensor *t, cd_layout layout
  * reference. */
 cd_status cd_tensor_as(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_layout layout, cd_error *err);
 
-/* Gives t's memory up for `same`, a tensor of the same values in other memory: t becomes pending, to be
- * copied from there if anybody asks for it again. Only where t alone uses its storage and nothing but a
- * variable holds t. */
-cd_status cd_tensor_stand_in(cd_tensor *t, cd_tensor *same, cd_error *err);
-
 /* Sets every element to value. */
 cd_status cd_tensor_fill(cd_tensor *t, double value, cd_error *err);
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/activation.h"
+#include "tensor/copy.h"
 #include "tensor/widen.h"
 
 static cd_pending *all_pending = NULL;
@@ -73,6 +75,28 @@ cd_status cd_tensor_postpone_activation(cd_tensor *t, const cd_pending *of, cdk_
 void cd_pending_join_activation(cd_tensor *t, cdk_activation activation)
 {
     t->pending->activation = cdk_activation_both(t->pending->activation, activation);
+}
+
+/* The activation is that of whoever asks. */
+static cd_status copy_recipe(cd_tensor *t, const cd_pending *p, cdk_activation activation, cd_error *err)
+{
+    CD_TRY(cd_tensor_copy(t, p->source[0], err));
+    t->storage->version = 0;
+    if (activation != CDK_ACTIVATION_NONE) {
+        cdk_activation_f32(cd_tensor_data(t), cd_tensor_data(t), cd_tensor_numel(t),
+                           activation == CDK_ACTIVATION_RELU6 ? CDK_RELU6 : CDK_RELU, 0, 0);
+    }
+    return CD_OK;
+}
+
+cd_status cd_tensor_stand_in(cd_tensor *t, cd_tensor *same, cd_error *err)
+{
+    if (t->pending != NULL || t->dtype != CD_FLOAT32) {
+        return CD_OK;
+    }
+    CD_TRY(cd_tensor_postpone(t, copy_recipe, 1, &same, 0, NULL, err));
+    cd_tensor_drop_storage(t);
+    return CD_OK;
 }
 
 const cd_pending *cd_pending_result(const cd_tensor *t, cd_recipe recipe)

@@ -46,6 +46,11 @@ cd_status cd_tensor_postpone_activation(cd_tensor *t, const cd_pending *of, cdk_
 /* Makes t, which is pending, wait to be its present result with one more activation behind it. */
 void cd_pending_join_activation(cd_tensor *t, cdk_activation activation);
 
+/* Gives t's memory up for `same`, a tensor of the same values in other memory: t becomes pending, to be
+ * copied from there if anybody asks for it again. Only where t alone uses its storage and nothing but a
+ * variable holds t. */
+cd_status cd_tensor_stand_in(cd_tensor *t, cd_tensor *same, cd_error *err);
+
 /* What t is waiting to be if that is the bare result of `recipe`, else NULL. */
 const cd_pending *cd_pending_result(const cd_tensor *t, cd_recipe recipe);
 

@@ -1,22 +1,11 @@
 #include "tensor/widen.h"
 
-#include <stdlib.h>
-
-#include "base/memory.h"
 #include "tensor/copy.h"
 
 cd_status cd_tensor_widen_later(cd_tensor **t, cd_dtype dtype, cd_tensor *bytes, cd_error *err)
 {
-    CD_TRY(cd_tensor_new_shape(t, dtype, bytes->ndim, bytes->shape, CD_CONTIGUOUS, err));
-    cd_storage *storage = calloc(1, sizeof *storage);
-    if (storage == NULL) {
-        cd_tensor_release(*t);
-        *t = NULL;
-        return cd_fail(err, CD_EALLOC, "cannot allocate a tensor handle.");
-    }
-    storage->refs = 1;
-    storage->bytes = cd_tensor_retain(bytes);
-    (*t)->storage = storage;
+    CD_TRY(cd_tensor_borrow(t, NULL, dtype, bytes->ndim, bytes->shape, bytes->stride, err));
+    (*t)->storage->bytes = cd_tensor_retain(bytes);
     return CD_OK;
 }
 
@@ -32,17 +21,6 @@ const void *cd_tensor_narrow_data(const cd_tensor *t)
     return all ? cd_tensor_data(t->storage->bytes) : NULL;
 }
 
-/* The bytes as elements of the dtype wanted. */
-static cd_status widened(cd_tensor **wide, const cd_tensor *bytes, cd_dtype dtype, cd_error *err)
-{
-    CD_TRY(cd_tensor_new(wide, dtype, bytes->ndim, bytes->shape, CD_CONTIGUOUS, err));
-    const cd_status status = cd_tensor_copy(*wide, bytes, err);
-    if (status != CD_OK) {
-        cd_tensor_release(*wide);
-    }
-    return status;
-}
-
 cd_status cd_tensor_widen(cd_tensor *t, cd_error *err)
 {
     cd_tensor *wide;
@@ -50,9 +28,10 @@ cd_status cd_tensor_widen(cd_tensor *t, cd_error *err)
         return CD_OK;
     }
     cd_storage *storage = t->storage;
-    CD_TRY(widened(&wide, storage->bytes, t->dtype, err));
+    CD_TRY(cd_tensor_as(&wide, storage->bytes, t->dtype, CD_CONTIGUOUS, err));
     storage->data = wide->storage->data;
     storage->nbytes = wide->storage->nbytes;
+    storage->borrowed = false;
     wide->storage->data = NULL;
     cd_tensor_release(wide);
     cd_tensor_release(storage->bytes);

@@ -9,8 +9,8 @@
 
 #include "tensor/tensor.h"
 
-/* *t [shape of bytes] of an integer dtype; bytes: uint8, row-major, retained, which nobody changes. Caller
- * owns it. */
+/* *t [shape of bytes] of an integer dtype other than uint8; bytes: uint8, row-major, retained, which nobody
+ * changes. Caller owns it. */
 cd_status cd_tensor_widen_later(cd_tensor **t, cd_dtype dtype, cd_tensor *bytes, cd_error *err);
 
 /* The bytes of t, row by row, where they have not been widened and t is all of them; else NULL. Borrowed. */
