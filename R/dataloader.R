@@ -39,9 +39,9 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
   check_dataloader_arguments(dataset, batch_size, shuffle, sampler, batch_sampler, drop_last)
   if (num_workers > 0) inform_about_workers()
   if (is_map_dataset(dataset)) {
-    sampler <- sampler %||% (if (shuffle) RandomSampler else SequentialSampler)$new(dataset)
+    sampler <- sampler %||% (if (shuffle) RandomSampler else SequentialSampler)(dataset)
     if (is.null(batch_sampler) && !is.null(batch_size)) {
-      batch_sampler <- BatchSampler$new(sampler, batch_size, drop_last)
+      batch_sampler <- BatchSampler(sampler, batch_size, drop_last)
     }
   }
   DataLoader$new(

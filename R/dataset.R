@@ -119,7 +119,9 @@ length.iterable_dataset <- function(x) x$.length()
 is_map_dataset <- function(x) inherits(x, "dataset")
 is_iterable_dataset <- function(x) inherits(x, "iterable_dataset")
 
-TensorDataset <- derive_class("tensor_dataset", Dataset, list(
+#' @rdname dataset
+#' @export
+tensor_dataset <- dataset("tensor_dataset",
   initialize = function(...) {
     tensors <- list(...)
     sizes <- vapply(tensors, function(x) as.numeric(x$shape[1]), numeric(1))
@@ -137,18 +139,28 @@ TensorDataset <- derive_class("tensor_dataset", Dataset, list(
     lapply(self$tensors, function(x) x$index_select(1, indices))
   },
   .length = function() as.integer(self$tensors[[1]]$shape[1])
-), NULL, NULL, topenv())
-
-#' @rdname dataset
-#' @export
-tensor_dataset <- constructor(TensorDataset, "dataset_generator")
+)
 
 #' @export
 `[.tensor_dataset` <- function(x, i) {
   if (length(i) == 1 || is.null(x$.getbatch)) x$.getitem(as.integer(i)) else x$.getbatch(as.integer(i))
 }
 
-DatasetSubset <- derive_class("dataset_subset", Dataset, list(
+check_subset <- function(indices, n) {
+  bad <- is.na(indices) | indices < 1 | indices > n
+  if (any(bad)) {
+    value_error(sprintf(
+      "`indices` must lie between 1 and the number of items, %d, but one of them is %s.", n, indices[bad][1]
+    ))
+  }
+  indices
+}
+
+#' @rdname dataset
+#' @param dataset A dataset.
+#' @param indices Numbers of the items to keep, from 1.
+#' @export
+dataset_subset <- dataset("dataset_subset",
   initialize = function(dataset, indices) {
     self$dataset <- dataset
     self$indices <- check_subset(as.integer(indices), length(dataset))
@@ -165,23 +177,7 @@ DatasetSubset <- derive_class("dataset_subset", Dataset, list(
   },
   .getitem = function(index) self$dataset$.getitem(self$indices[index]),
   .length = function() length(self$indices)
-), NULL, NULL, topenv())
-
-check_subset <- function(indices, n) {
-  bad <- is.na(indices) | indices < 1 | indices > n
-  if (any(bad)) {
-    value_error(sprintf(
-      "`indices` must lie between 1 and the number of items, %d, but one of them is %s.", n, indices[bad][1]
-    ))
-  }
-  indices
-}
-
-#' @rdname dataset
-#' @param dataset A dataset.
-#' @param indices Numbers of the items to keep, from 1.
-#' @export
-dataset_subset <- function(dataset, indices) DatasetSubset$new(dataset, indices)
+)
 
 #' @export
 `[.dataset_subset` <- function(x, i) x$dataset[x$indices[as.integer(i)]]

@@ -2,7 +2,7 @@
 NULL
 
 # Callbacks that watch a metric, named "<set>_<metric>" or, with several optimizers, "<set>_<metric>_<optimizer>".
-MonitorCallback <- define_callback("monitor_callback",
+MonitorCallback <- luz_callback("monitor_callback",
   initialize = function(monitor, mode, min_delta) {
     self$monitor <- monitor
     self$mode <- check_mode(mode)
@@ -80,10 +80,10 @@ monitored_names <- function(ctx) {
 #' @export
 luz_callback_early_stopping <- function(monitor = "valid_loss", min_delta = 0, patience = 0, mode = "min",
                                         baseline = NULL) {
-  EarlyStoppingCallback$new(monitor, min_delta, patience, mode, baseline)
+  EarlyStoppingCallback(monitor, min_delta, patience, mode, baseline)
 }
 
-EarlyStoppingCallback <- define_callback("early_stopping_callback",
+EarlyStoppingCallback <- luz_callback("early_stopping_callback",
   inherit = MonitorCallback,
   initialize = function(monitor, min_delta, patience, mode, baseline) {
     super$initialize(monitor, mode, min_delta)
@@ -133,10 +133,10 @@ EarlyStoppingCallback <- define_callback("early_stopping_callback",
 #' @export
 luz_callback_model_checkpoint <- function(path, monitor = "valid_loss", save_best_only = FALSE, mode = "min",
                                           min_delta = 0) {
-  CheckpointCallback$new(path, monitor, save_best_only, mode, min_delta)
+  CheckpointCallback(path, monitor, save_best_only, mode, min_delta)
 }
 
-CheckpointCallback <- define_callback("model_checkpoint_callback",
+CheckpointCallback <- luz_callback("model_checkpoint_callback",
   inherit = MonitorCallback,
   initialize = function(path, monitor, save_best_only, mode, min_delta) {
     super$initialize(monitor, mode, min_delta)
@@ -169,10 +169,10 @@ fill_template <- function(template, data) {
 #' @rdname luz_callback_model_checkpoint
 #' @export
 luz_callback_keep_best_model <- function(monitor = "valid_loss", mode = "min", min_delta = 0) {
-  KeepBestCallback$new(monitor, mode, min_delta)
+  KeepBestCallback(monitor, mode, min_delta)
 }
 
-KeepBestCallback <- define_callback("keep_best_model_callback",
+KeepBestCallback <- luz_callback("keep_best_model_callback",
   inherit = MonitorCallback,
   on_fit_begin = function() {
     self$best <- NULL

@@ -15,12 +15,10 @@ NULL
 #' @examples
 #' luz_callback_auto_resume(tempfile(fileext = ".pt"))
 #' @export
-luz_callback_auto_resume <- function(path = "./state.pt") AutoResumeCallback$new(path)
-
-AutoResumeCallback <- define_callback("auto_resume_callback",
+luz_callback_auto_resume <- luz_callback("auto_resume_callback",
   weight = Inf,
   finished_epochs = 0,
-  initialize = function(path) self$path <- path,
+  initialize = function(path = "./state.pt") self$path <- path,
   on_fit_begin = function() {
     self$finished_epochs <- 0
     ctx$epoch_handlers$skip_epoch <- function(condition) NULL
@@ -43,13 +41,13 @@ AutoResumeCallback <- define_callback("auto_resume_callback",
 luz_callback_resume_from_checkpoint <- function(path, ..., restore_model_state = TRUE, restore_records = FALSE,
                                                 restore_optimizer_state = FALSE, restore_callbacks_state = FALSE) {
   rlang::check_dots_empty()
-  ResumeFromCallback$new(path, list(
+  ResumeFromCallback(path, list(
     model = restore_model_state, records = restore_records, optimizers = restore_optimizer_state,
     callbacks = restore_callbacks_state
   ))
 }
 
-ResumeFromCallback <- define_callback("resume_from_checkpoint_callback",
+ResumeFromCallback <- luz_callback("resume_from_checkpoint_callback",
   weight = Inf,
   initialize = function(path, restore) {
     self$path <- path

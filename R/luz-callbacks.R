@@ -47,10 +47,6 @@ print.LuzCallback <- function(x, ...) {
   invisible(x)
 }
 
-define_callback <- function(name, ..., inherit = LuzCallback) {
-  derive_class(name, inherit, list(...), NULL, NULL, topenv())
-}
-
 check_callbacks <- function(callbacks) {
   if (inherits(callbacks, "LuzCallback") || is.function(callbacks)) callbacks <- list(callbacks)
   for (callback in callbacks) {
@@ -71,16 +67,16 @@ order_callbacks <- function(callbacks) {
 
 default_fit_callbacks <- function() {
   list(
-    ProfileCallback$new(), TrainValidCallback$new(), MetricsCallback$new(), ProgressCallback$new(),
-    InterruptCallback$new()
+    luz_callback_profile(), luz_callback_train_valid(), luz_callback_metrics(), luz_callback_progress(),
+    luz_callback_interrupt()
   )
 }
 
 default_evaluate_callbacks <- function() {
-  list(TrainValidCallback$new(), MetricsCallback$new(), ProgressCallback$new())
+  list(luz_callback_train_valid(), luz_callback_metrics(), luz_callback_progress())
 }
 
-default_predict_callbacks <- function() list(TrainValidCallback$new(), ProgressCallback$new())
+default_predict_callbacks <- function() list(luz_callback_train_valid(), luz_callback_progress())
 
 #' Callbacks that are always there
 #'
@@ -98,25 +94,7 @@ NULL
 
 #' @rdname luz_callbacks_default
 #' @export
-luz_callback_profile <- function() ProfileCallback$new()
-
-#' @rdname luz_callbacks_default
-#' @export
-luz_callback_train_valid <- function() TrainValidCallback$new()
-
-#' @rdname luz_callbacks_default
-#' @export
-luz_callback_metrics <- function() MetricsCallback$new()
-
-#' @rdname luz_callbacks_default
-#' @export
-luz_callback_progress <- function() ProgressCallback$new()
-
-#' @rdname luz_callbacks_default
-#' @export
-luz_callback_interrupt <- function() InterruptCallback$new()
-
-ProfileCallback <- define_callback("profile_callback",
+luz_callback_profile <- luz_callback("profile_callback",
   started = list(),
   start = function(what) self$started[[what]] <- proc.time()[["elapsed"]],
   stop = function(what) ctx$log("profile", what, proc.time()[["elapsed"]] - self$started[[what]]),
@@ -130,7 +108,9 @@ ProfileCallback <- define_callback("profile_callback",
   on_valid_end = function() if (!is.null(self$started$fit)) self$stop("valid")
 )
 
-TrainValidCallback <- define_callback("train_valid_callback",
+#' @rdname luz_callbacks_default
+#' @export
+luz_callback_train_valid <- luz_callback("train_valid_callback",
   on_train_begin = function() {
     ctx$model$train()
     ctx$training <- TRUE
@@ -147,10 +127,12 @@ TrainValidCallback <- define_callback("train_valid_callback",
   }
 )
 
-MetricsCallback <- define_callback("metrics_callback",
+#' @rdname luz_callbacks_default
+#' @export
+luz_callback_metrics <- luz_callback("metrics_callback",
   warned = FALSE,
   start = function(set) {
-    metrics <- c(list(LuzMetricLoss$new()), lapply(ctx$metric_generators[[set]], function(x) x$new()))
+    metrics <- c(list(LuzMetricLoss()$new()), lapply(ctx$metric_generators[[set]], function(x) x$new()))
     for (metric in metrics) bind_context(metric, ctx)
     all <- ctx$metrics %||% list()
     all[[set]] <- metrics
@@ -198,7 +180,9 @@ MetricsCallback <- define_callback("metrics_callback",
   on_valid_end = function() self$finish("valid")
 )
 
-ProgressCallback <- define_callback("progress_callback",
+#' @rdname luz_callbacks_default
+#' @export
+luz_callback_progress <- luz_callback("progress_callback",
   weight = 0,
   bar = NULL,
   start = function() {
@@ -237,7 +221,9 @@ ProgressCallback <- define_callback("progress_callback",
   on_predict_end = function() self$finish()
 )
 
-InterruptCallback <- define_callback("interrupt_callback",
+#' @rdname luz_callbacks_default
+#' @export
+luz_callback_interrupt <- luz_callback("interrupt_callback",
   on_fit_begin = function() {
     context <- ctx
     ctx$handlers$interrupt <- function(condition) context$call_callbacks("on_interrupt")
@@ -268,7 +254,7 @@ InterruptCallback <- define_callback("interrupt_callback",
 #' @export
 luz_callback_lr_scheduler <- function(lr_scheduler, ..., call_on = "on_epoch_end", opt_name = NULL) {
   if (!call_on %in% fit_breakpoints) warn_breakpoint(call_on)
-  SchedulerCallback$new(lr_scheduler, rlang::list2(...), call_on, opt_name)
+  SchedulerCallback(lr_scheduler, rlang::list2(...), call_on, opt_name)
 }
 
 fit_breakpoints <- c(
@@ -287,7 +273,7 @@ warn_breakpoint <- function(call_on) {
   ), class = "candela_warning_breakpoint")
 }
 
-SchedulerCallback <- define_callback("lr_scheduler_callback",
+SchedulerCallback <- luz_callback("lr_scheduler_callback",
   initialize = function(lr_scheduler, arguments, call_on, opt_name) {
     self$make_scheduler <- lr_scheduler
     self$arguments <- arguments
@@ -339,7 +325,7 @@ loss_number <- function(loss, name = NULL) {
 luz_callback_gradient_clip <- function(max_norm = 1, norm_type = 2) {
   check_scalar_double(max_norm, "max_norm")
   check_scalar_double(norm_type, "norm_type")
-  GradientClipCallback$new(max_norm, norm_type)
+  GradientClipCallback(max_norm, norm_type)
 }
 
 check_scalar_double <- function(x, name) {
@@ -348,7 +334,7 @@ check_scalar_double <- function(x, name) {
   }
 }
 
-GradientClipCallback <- define_callback("gradient_clip_callback",
+GradientClipCallback <- luz_callback("gradient_clip_callback",
   initialize = function(max_norm, norm_type) {
     self$max_norm <- max_norm
     self$norm_type <- norm_type
@@ -368,9 +354,7 @@ GradientClipCallback <- define_callback("gradient_clip_callback",
 #' @examples
 #' luz_callback_csv_logger(tempfile(fileext = ".csv"))
 #' @export
-luz_callback_csv_logger <- function(path) CsvLoggerCallback$new(path)
-
-CsvLoggerCallback <- define_callback("csv_logger_callback",
+luz_callback_csv_logger <- luz_callback("csv_logger_callback",
   weight = 0,
   initialize = function(path) {
     self$path <- path

@@ -31,7 +31,7 @@ lr_finder <- function(object, data, steps = 100, start_lr = 1e-7, end_lr = 1e-1,
   opt_hparams <- as.list(attr(object, "opt_hparams"))
   opt_hparams$lr <- start_lr
   object <- set_opt_hparams(object, !!!opt_hparams)
-  recorder <- LrFinderCallback$new(steps, start_lr, end_lr, log_spaced_intervals, verbose %||% interactive())
+  recorder <- LrFinderCallback(steps, start_lr, end_lr, log_spaced_intervals, verbose %||% interactive())
   # Losses that explode at high learning rates are what the search is after.
   withCallingHandlers(
     fit(object, data, ..., epochs = 999999L, verbose = FALSE, callbacks = list(recorder)),
@@ -41,7 +41,7 @@ lr_finder <- function(object, data, steps = 100, start_lr = 1e-7, end_lr = 1e-1,
   structure(records, class = c("lr_records", "data.frame"))
 }
 
-LrFinderCallback <- define_callback("lr_finder_callback",
+LrFinderCallback <- luz_callback("lr_finder_callback",
   initialize = function(steps, start_lr, end_lr, log_spaced_intervals, verbose) {
     self$lr <- lr_sequence(steps, start_lr, end_lr, log_spaced_intervals)
     self$loss <- numeric()

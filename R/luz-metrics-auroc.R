@@ -2,20 +2,6 @@
 NULL
 
 # Predictions at or above each threshold, among the positive and among the negative items.
-BinaryAuroc <- define_metric("luz_metric_binary_auroc",
-  abbrev = "AUC",
-  initialize = function(num_thresholds = 200, thresholds = NULL, from_logits = FALSE) {
-    self$thresholds <- auroc_thresholds(num_thresholds, thresholds)
-    self$from_logits <- from_logits
-    self$counts <- empty_counts(length(self$thresholds))
-  },
-  update = function(preds, target) {
-    if (self$from_logits) preds <- torch_sigmoid(preds)
-    self$counts <- self$counts + threshold_counts(flat_numbers(preds), flat_numbers(target) > 0.5, self$thresholds)
-  },
-  compute = function() area_under_curve(self$counts)
-)
-
 auroc_thresholds <- function(num_thresholds, thresholds) {
   if (is.null(thresholds)) {
     inner <- seq_len(max(num_thresholds - 2, 0)) / (num_thresholds - 1)
@@ -46,7 +32,42 @@ area_under_curve <- function(counts) {
   sum(-diff(fpr) * (utils::head(tpr, -1) + tpr[-1]) / 2)
 }
 
-MulticlassAuroc <- define_metric("luz_metric_multiclass_auroc",
+#' Area under the ROC curve
+#'
+#' The area under the curve of true positive rate against false positive rate, from counts at a number of thresholds.
+#'
+#' @details For the binary metric, predictions are probabilities and targets are 0 or 1; for the other, predictions
+#'   have the shape batch x classes and targets are classes from 1. Averages over classes: `"micro"` counts all pairs of
+#'   item and class together, `"macro"` is the plain mean, `"weighted"` weighs classes by their frequency, `"none"`
+#'   gives a value for each class.
+#' @param num_thresholds Number of thresholds, evenly spread over 0 to 1.
+#' @param thresholds The thresholds themselves, in place of `num_thresholds`.
+#' @param from_logits Whether predictions are logits, not probabilities.
+#' @param average How to average over classes.
+#' @return A metric for the argument `metrics` of [setup()].
+#' @source Fawcett (2006) An introduction to ROC analysis, \doi{10.1016/j.patrec.2005.10.010}.
+#' @examples
+#' metric <- luz_metric_binary_auroc()$new()
+#' metric$update(torch_tensor(c(0.1, 0.4, 0.35, 0.8)), torch_tensor(c(0, 0, 1, 1)))
+#' metric$compute()
+#' @export
+luz_metric_binary_auroc <- luz_metric("luz_metric_binary_auroc",
+  abbrev = "AUC",
+  initialize = function(num_thresholds = 200, thresholds = NULL, from_logits = FALSE) {
+    self$thresholds <- auroc_thresholds(num_thresholds, thresholds)
+    self$from_logits <- from_logits
+    self$counts <- empty_counts(length(self$thresholds))
+  },
+  update = function(preds, target) {
+    if (self$from_logits) preds <- torch_sigmoid(preds)
+    self$counts <- self$counts + threshold_counts(flat_numbers(preds), flat_numbers(target) > 0.5, self$thresholds)
+  },
+  compute = function() area_under_curve(self$counts)
+)
+
+#' @rdname luz_metric_binary_auroc
+#' @export
+luz_metric_multiclass_auroc <- luz_metric("luz_metric_multiclass_auroc",
   abbrev = "AUC",
   initialize = function(num_thresholds = 200, thresholds = NULL, from_logits = FALSE,
                         average = c("micro", "macro", "weighted", "none")) {
@@ -79,28 +100,3 @@ MulticlassAuroc <- define_metric("luz_metric_multiclass_auroc",
     )
   }
 )
-
-#' Area under the ROC curve
-#'
-#' The area under the curve of true positive rate against false positive rate, from counts at a number of thresholds.
-#'
-#' @details For the binary metric, predictions are probabilities and targets are 0 or 1; for the other, predictions
-#'   have the shape batch x classes and targets are classes from 1. Averages over classes: `"micro"` counts all pairs of
-#'   item and class together, `"macro"` is the plain mean, `"weighted"` weighs classes by their frequency, `"none"`
-#'   gives a value for each class.
-#' @param num_thresholds Number of thresholds, evenly spread over 0 to 1.
-#' @param thresholds The thresholds themselves, in place of `num_thresholds`.
-#' @param from_logits Whether predictions are logits, not probabilities.
-#' @param average How to average over classes.
-#' @return A metric for the argument `metrics` of [setup()].
-#' @source Fawcett (2006) An introduction to ROC analysis, \doi{10.1016/j.patrec.2005.10.010}.
-#' @examples
-#' metric <- luz_metric_binary_auroc()$new()
-#' metric$update(torch_tensor(c(0.1, 0.4, 0.35, 0.8)), torch_tensor(c(0, 0, 1, 1)))
-#' metric$compute()
-#' @export
-luz_metric_binary_auroc <- metric_constructor(BinaryAuroc, "luz_metric_binary_auroc")
-
-#' @rdname luz_metric_binary_auroc
-#' @export
-luz_metric_multiclass_auroc <- metric_constructor(MulticlassAuroc, "luz_metric_multiclass_auroc")

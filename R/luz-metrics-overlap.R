@@ -2,7 +2,7 @@
 NULL
 
 # Pixels of each class: predicted, true, and both.
-OverlapMetric <- define_metric("luz_metric_overlap",
+OverlapMetric <- luz_metric("luz_metric_overlap",
   initialize = function(num_classes, average = c("macro", "none")) {
     self$num_classes <- num_classes
     self$average <- rlang::arg_match0(average[[1]], c("macro", "none"))
@@ -27,16 +27,6 @@ OverlapMetric <- define_metric("luz_metric_overlap",
 
 count_true <- function(x) as.numeric(x$sum()$item())
 
-MetricIou <- define_metric("luz_metric_iou",
-  inherit = OverlapMetric, abbrev = "IoU",
-  overlap = function() self$both / (self$predicted + self$true - self$both)
-)
-
-MetricDice <- define_metric("luz_metric_dice",
-  inherit = OverlapMetric, abbrev = "Dice",
-  overlap = function() 2 * self$both / (self$predicted + self$true)
-)
-
 #' Overlap metrics for segmentation
 #'
 #' Intersection over union (Jaccard index), `|A and B| / |A or B|`, and Dice coefficient, `2 |A and B| / (|A| + |B|)`,
@@ -55,8 +45,14 @@ MetricDice <- define_metric("luz_metric_dice",
 #' metric$update(torch_randn(1, 2, 4, 4), torch_ones(1, 4, 4, dtype = torch_long()))
 #' metric$compute()
 #' @export
-luz_metric_iou <- metric_constructor(MetricIou, "luz_metric_iou")
+luz_metric_iou <- luz_metric("luz_metric_iou",
+  inherit = OverlapMetric, abbrev = "IoU",
+  overlap = function() self$both / (self$predicted + self$true - self$both)
+)
 
 #' @rdname luz_metric_iou
 #' @export
-luz_metric_dice <- metric_constructor(MetricDice, "luz_metric_dice")
+luz_metric_dice <- luz_metric("luz_metric_dice",
+  inherit = OverlapMetric, abbrev = "Dice",
+  overlap = function() 2 * self$both / (self$predicted + self$true)
+)

@@ -134,12 +134,8 @@ running_metrics <- function(metrics) {
   stats::setNames(values, vapply(metrics, metric_label, character(1)))
 }
 
-define_metric <- function(name, ..., inherit = LuzMetric) {
-  derive_class(name, inherit, list(...), NULL, NULL, topenv())
-}
-
 # The unweighted mean of the losses of the batches; a list of means if there are several optimizers.
-LuzMetricLoss <- define_metric("luz_metric_loss_average",
+LuzMetricLoss <- luz_metric("luz_metric_loss_average",
   abbrev = "Loss",
   initialize = function() {
     self$total <- 0
@@ -161,7 +157,7 @@ LuzMetricLoss <- define_metric("luz_metric_loss_average",
 loss_number_of <- function(x) as.numeric(if (is_tensor(x)) x$item() else x)
 
 # Metrics that are a mean over elements, from sums over batches.
-MeanMetric <- define_metric("luz_metric_mean",
+MeanMetric <- luz_metric("luz_metric_mean",
   initialize = function() {
     self$total <- 0
     self$n <- 0
@@ -173,29 +169,6 @@ MeanMetric <- define_metric("luz_metric_mean",
   compute = function() self$total / self$n
 )
 
-MetricMae <- define_metric("luz_metric_mae",
-  inherit = MeanMetric, abbrev = "MAE",
-  update = function(preds, target) self$add(torch_abs(preds - target))
-)
-
-MetricMse <- define_metric("luz_metric_mse",
-  inherit = MeanMetric, abbrev = "MSE",
-  update = function(preds, target) self$add(torch_square(preds - target))
-)
-
-MetricRmse <- define_metric("luz_metric_rmse",
-  inherit = MetricMse, abbrev = "RMSE",
-  compute = function() sqrt(super$compute())
-)
-
-MetricAccuracy <- define_metric("luz_metric_accuracy",
-  inherit = MeanMetric, abbrev = "Acc",
-  update = function(preds, target) {
-    classes <- torch_argmax(preds, dim = 2)
-    self$add(matches(classes, target))
-  }
-)
-
 # 1 where the class is the target; for the two targets of mixup, their weights.
 matches <- function(classes, target) {
   if (!is.list(target)) {
@@ -204,22 +177,6 @@ matches <- function(classes, target) {
   y <- lapply(target[[1]], function(y) matches(classes, y))
   torch_lerp(y[[2]], y[[1]], broadcast_weight(target[[2]], y[[1]]))
 }
-
-MetricBinaryAccuracy <- define_metric("luz_metric_binary_accuracy",
-  inherit = MeanMetric, abbrev = "BinAcc",
-  initialize = function(threshold = 0.5) {
-    super$initialize()
-    self$threshold <- threshold
-  },
-  update = function(preds, target) {
-    self$add(((preds > self$threshold)$to(dtype = torch_float()) == target)$to(dtype = torch_float()))
-  }
-)
-
-MetricBinaryAccuracyLogits <- define_metric("luz_metric_binary_accuracy_with_logits",
-  inherit = MetricBinaryAccuracy, abbrev = "BinAcc",
-  update = function(preds, target) super$update(torch_sigmoid(preds), target)
-)
 
 #' Metrics
 #'
@@ -236,26 +193,51 @@ MetricBinaryAccuracyLogits <- define_metric("luz_metric_binary_accuracy_with_log
 #' metric$update(torch_tensor(matrix(c(1, 0, 0, 1), 2)), torch_tensor(c(1L, 1L)))
 #' metric$compute()
 #' @export
-luz_metric_accuracy <- metric_constructor(MetricAccuracy, "luz_metric_accuracy")
-
-#' @rdname luz_metric_accuracy
-#' @export
-luz_metric_binary_accuracy <- metric_constructor(MetricBinaryAccuracy, "luz_metric_binary_accuracy")
-
-#' @rdname luz_metric_accuracy
-#' @export
-luz_metric_binary_accuracy_with_logits <- metric_constructor(
-  MetricBinaryAccuracyLogits, "luz_metric_binary_accuracy_with_logits"
+luz_metric_accuracy <- luz_metric("luz_metric_accuracy",
+  inherit = MeanMetric, abbrev = "Acc",
+  update = function(preds, target) {
+    classes <- torch_argmax(preds, dim = 2)
+    self$add(matches(classes, target))
+  }
 )
 
 #' @rdname luz_metric_accuracy
 #' @export
-luz_metric_mae <- metric_constructor(MetricMae, "luz_metric_mae")
+luz_metric_binary_accuracy <- luz_metric("luz_metric_binary_accuracy",
+  inherit = MeanMetric, abbrev = "BinAcc",
+  initialize = function(threshold = 0.5) {
+    super$initialize()
+    self$threshold <- threshold
+  },
+  update = function(preds, target) {
+    self$add(((preds > self$threshold)$to(dtype = torch_float()) == target)$to(dtype = torch_float()))
+  }
+)
 
 #' @rdname luz_metric_accuracy
 #' @export
-luz_metric_mse <- metric_constructor(MetricMse, "luz_metric_mse")
+luz_metric_binary_accuracy_with_logits <- luz_metric("luz_metric_binary_accuracy_with_logits",
+  inherit = luz_metric_binary_accuracy, abbrev = "BinAcc",
+  update = function(preds, target) super$update(torch_sigmoid(preds), target)
+)
 
 #' @rdname luz_metric_accuracy
 #' @export
-luz_metric_rmse <- metric_constructor(MetricRmse, "luz_metric_rmse")
+luz_metric_mae <- luz_metric("luz_metric_mae",
+  inherit = MeanMetric, abbrev = "MAE",
+  update = function(preds, target) self$add(torch_abs(preds - target))
+)
+
+#' @rdname luz_metric_accuracy
+#' @export
+luz_metric_mse <- luz_metric("luz_metric_mse",
+  inherit = MeanMetric, abbrev = "MSE",
+  update = function(preds, target) self$add(torch_square(preds - target))
+)
+
+#' @rdname luz_metric_accuracy
+#' @export
+luz_metric_rmse <- luz_metric("luz_metric_rmse",
+  inherit = luz_metric_mse, abbrev = "RMSE",
+  compute = function() sqrt(super$compute())
+)

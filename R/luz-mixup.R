@@ -28,10 +28,10 @@ NULL
 #' @export
 luz_callback_mixup <- function(alpha = 0.4, ..., run_valid = FALSE, auto_loss = FALSE) {
   rlang::check_dots_empty()
-  MixupCallback$new(alpha, run_valid, auto_loss)
+  MixupCallback(alpha, run_valid, auto_loss)
 }
 
-MixupCallback <- define_callback("mixup_callback",
+MixupCallback <- luz_callback("mixup_callback",
   initialize = function(alpha, run_valid, auto_loss) {
     self$alpha <- alpha
     self$run_valid <- run_valid

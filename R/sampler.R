@@ -49,21 +49,21 @@ print.sampler_generator <- function(x, ...) {
 length.torch_sampler <- function(x) x$.length()
 
 # Samplers that know all indices of an epoch beforehand.
-SequentialSampler <- derive_class("sequential_sampler", Sampler, list(
+SequentialSampler <- sampler("sequential_sampler",
   .indices = function() seq_len(length(self$data_source)),
   .iter = function() as_iterator(self$.indices())
-), NULL, NULL, topenv())
+)
 
 # A new permutation for each epoch, from the generator that torch_manual_seed() seeds.
-RandomSampler <- derive_class("random_sampler", Sampler, list(
+RandomSampler <- sampler("random_sampler",
   .indices = function() {
     permutation <- as.integer(as_array(torch_randperm(length(self$data_source))))
     permutation - min(permutation) + 1L
   },
   .iter = function() as_iterator(self$.indices())
-), NULL, NULL, topenv())
+)
 
-BatchSampler <- derive_class("batch_sampler", Sampler, list(
+BatchSampler <- sampler("batch_sampler",
   initialize = function(sampler, batch_size, drop_last) {
     self$sampler <- sampler
     self$batch_size <- batch_size
@@ -77,7 +77,7 @@ BatchSampler <- derive_class("batch_sampler", Sampler, list(
     }
   },
   .length = function() n_batches(self$sampler$.length(), self$batch_size, self$drop_last)
-), NULL, NULL, topenv())
+)
 
 slices_of <- function(indices, size, n) {
   i <- 0

@@ -8,6 +8,10 @@ fail_at_5 <- luz_callback("fail_at_5", weight = Inf, failed = FALSE, on_epoch_en
 
 test_model <- function() linear_model(optimizer = optim_adam) %>% set_opt_hparams(lr = 0.01)
 
+test_that("the state is kept in the working directory where nothing else is said", {
+  expect_equal(luz_callback_auto_resume()$path, "./state.pt")
+})
+
 test_that("the state is kept after an error, and deleted after success", {
   run <- function(...) fit(test_model(), linear_loader(20), epochs = 8, callbacks = list(...), verbose = FALSE)
   resume <- luz_callback_auto_resume(withr::local_tempfile())

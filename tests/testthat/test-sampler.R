@@ -40,7 +40,7 @@ test_that("the random sampler depends on torch_manual_seed() alone", {
   ds <- tensor_dataset(x = torch_arange(1, 50))
   order_of <- function(seed) {
     torch_manual_seed(seed)
-    unlist(collect_all(RandomSampler$new(ds)$.iter()))
+    unlist(collect_all(RandomSampler(ds)$.iter()))
   }
   expect_identical(order_of(1), order_of(1))
   expect_false(identical(order_of(1), order_of(2)))
