@@ -1,9 +1,11 @@
 # Each layer of the chapter's U-Net alone: forward and backward, speed and error.
 #
-# usage: Rscript bench/layers.R [--batch 32] [--threads 2] [--repeats 5] [--passes 3]
-# All layers are measured `passes` times, one after the other, for the machine's speed may drift. One CSV line per layer:
-# name, seconds of the forward pass and of both passes (smallest of all repeats), multiply-adds of the forward pass, and the largest error of the output and of the gradients of input and weight against float64,
-# relative to the largest value. Errors are those of two images, for which the methods are those of many.
+# usage: Rscript bench/layers.R [--batch 32] [--threads 2] [--repeats 5] [--passes 3] [--turns yes]
+# All layers are measured `passes` times, one after the other, for the machine's speed drifts. With --turns, every single
+# measurement is announced by the line "ready" and waits for a line of input, so that two such programs can take turns.
+# One CSV line per pass and layer: pass, name, seconds of the forward pass and of both passes (least of the repeats),
+# multiply-adds of the forward pass, and the largest error of the output and of the gradients of input and weight against
+# float64, relative to the largest value. Errors are those of two images, for which the methods are those of many.
 suppressPackageStartupMessages(library(candela))
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
 source(file.path(here, "common.R"))
@@ -11,6 +13,7 @@ source(file.path(here, "common.R"))
 batch <- count_option("batch", 32)
 repeats <- count_option("repeats", 5)
 passes <- count_option("passes", 3)
+input <- if (option("turns", "no") == "yes") file("stdin", "r")
 torch_set_num_threads(count_option("threads", 2))
 torch_manual_seed(1)
 layers <- read.csv(file.path(here, "layers.csv"))
@@ -49,18 +52,26 @@ errors <- function(layer, l) {
   )
 }
 
+await_turn <- function() {
+  if (!is.null(input)) {
+    cat("ready\n")
+    readLines(input, 1)
+  }
+}
+
 # The images come channels last, as the layer before would hand them on; the input's gradient is wanted too.
 measure <- function(layer, l) {
   x <- nn_conv2d(1, l$in_channels, 1)(torch_randn(batch, 1, l$size, l$size))$detach()
   x$requires_grad_(TRUE)
   y <- layer(x)
   dy <- (y * 0.5)$detach()
-  forward <- least_seconds(repeats, function() with_no_grad(run(layer, x)), seconds = 1 / passes)
+  await_turn()
+  forward <- least_seconds(repeats, function() with_no_grad(run(layer, x)), seconds = 1 / 4)
   # In a network nothing is added to the gradient of an input.
   both <- least_seconds(repeats, function() {
     x$grad <- NULL
     run(layer, x, dy)
-  }, seconds = 1 / passes)
+  }, seconds = 1 / 4)
   madds <- batch * prod(dim(y)[3:4]) * l$out_channels * l$in_channels / l$groups * l$kernel^2
   if (l$kind == "transpose") madds <- madds / l$stride^2
   c(forward, both, madds)
@@ -68,12 +79,14 @@ measure <- function(layer, l) {
 
 rows <- lapply(seq_len(nrow(layers)), function(i) layers[i, ])
 modules <- lapply(rows, new_layer)
-found_errors <- Map(errors, modules, rows)
-measured <- do.call(Map, c(list(pmin), lapply(seq_len(passes), function(pass) Map(measure, modules, rows))))
+found_errors <- do.call(rbind, Map(errors, modules, rows))
+measured <- lapply(seq_len(passes), function(pass) do.call(rbind, Map(measure, modules, rows)))
 
-cat("name,forward_s,both_s,multiply_adds,error_y,error_dx,error_dw\n")
-cat(sprintf(
-  "%s,%.6f,%.6f,%.0f,%.2e,%.2e,%.2e\n", layers$name, vapply(measured, `[[`, 0, 1), vapply(measured, `[[`, 0, 2),
-  vapply(measured, `[[`, 0, 3), vapply(found_errors, `[[`, 0, 1), vapply(found_errors, `[[`, 0, 2),
-  vapply(found_errors, `[[`, 0, 3)
-), sep = "")
+cat("pass,name,forward_s,both_s,multiply_adds,error_y,error_dx,error_dw\n")
+for (pass in seq_len(passes)) {
+  times <- measured[[pass]]
+  cat(sprintf(
+    "%d,%s,%.6f,%.6f,%.0f,%.2e,%.2e,%.2e\n", pass, layers$name, times[, 1], times[, 2], times[, 3],
+    found_errors[, 1], found_errors[, 2], found_errors[, 3]
+  ), sep = "")
+}

@@ -36,25 +36,44 @@ figures <- function(lines) {
   stats::setNames(as.numeric(vapply(parts, `[[`, "", 2)), vapply(parts, `[[`, "", 1))
 }
 
-layer_times <- function(lines) if (length(lines) > 1) utils::read.csv(text = lines)
-
-# The smaller value of two results of one script, number by number.
-smaller <- function(a, b) {
-  numbers <- if (is.data.frame(a)) vapply(a, is.numeric, NA) else seq_along(a)
-  a[numbers] <- if (is.data.frame(a)) Map(pmin, a[numbers], b[numbers]) else pmin(a, b)
-  a
-}
-
 # Both sides in turn, `rounds` times; the smallest figures of each.
-alternate <- function(script, torch_script, ..., read = figures) {
+alternate <- function(script, torch_script, ...) {
   runs <- lapply(seq_len(rounds), function(round) {
-    list(own = read(ours(script, ...)), other = read(theirs(torch_script, ...)))
+    list(own = figures(ours(script, ...)), other = figures(theirs(torch_script, ...)))
   })
   side <- function(name) {
     found <- Filter(length, lapply(runs, `[[`, name))
-    if (length(found) > 0) Reduce(smaller, found)
+    if (length(found) > 0) Reduce(pmin, found)
   }
   list(own = side("own"), other = side("other"))
+}
+
+# Two programs that wait before every measurement, one measurement of either at a time: what they are compared by lies
+# less than a second apart. Returns their lines of output.
+take_turns <- function(commands) {
+  programs <- lapply(commands, function(command) {
+    command <- c(through, command)
+    processx::process$new(command[[1]], command[-1], stdin = "|", stdout = "|", stderr = "")
+  })
+  output <- lapply(commands, function(command) character())
+  # Reads until the program waits for its turn or ends.
+  listen <- function(side) {
+    lines <- character()
+    while (!"ready" %in% lines && programs[[side]]$is_incomplete_output()) {
+      programs[[side]]$poll_io(-1)
+      lines <- c(lines, programs[[side]]$read_output_lines())
+    }
+    output[[side]] <<- c(output[[side]], setdiff(lines, "ready"))
+    "ready" %in% lines
+  }
+  waiting <- vapply(names(programs), listen, NA)
+  while (any(waiting)) {
+    for (side in names(programs)[waiting]) {
+      programs[[side]]$write_input("go\n")
+      waiting[[side]] <- listen(side)
+    }
+  }
+  output
 }
 
 value <- function(figures, name) if (name %in% names(figures)) figures[[name]] else NA_real_
@@ -112,7 +131,12 @@ predict <- unet("predict")
 
 # ---- layers ----
 
-layers <- alternate("layers.R", "torch_layers.py", "--batch", batch, "--repeats", 3, read = layer_times)
+layer_options <- c("--batch", batch, "--repeats", 3, "--passes", 3 * rounds, "--turns", "yes")
+layers <- take_turns(list(
+  own = c("Rscript", file.path(here, "layers.R"), layer_options),
+  other = if (!is.null(python)) c(python, file.path(here, "torch_layers.py"), layer_options)
+))
+layers <- lapply(layers, function(lines) utils::read.csv(text = lines))
 
 # ---- small work and images ----
 
@@ -125,7 +149,7 @@ for (round in seq_len(rounds)) {
   images$own <- c(images$own, list(figures(ours("images.R", "--keep", tempdir()))))
   images$other <- c(images$other, list(figures(theirs("torch_images.py", jpeg))))
 }
-images <- lapply(images, function(runs) Reduce(smaller, runs))
+images <- lapply(images, function(runs) Reduce(pmin, runs))
 one_by_one <- value(images$other, "decode_resize_ms")
 images$other[c("batch_1_thread_ms_per_image", "batch_2_threads_ms_per_image")] <- one_by_one
 print_ratios("Decode, resize, normalise a 500 x 350 JPEG (milliseconds; PyTorch one by one)", images)
@@ -157,22 +181,26 @@ cat(sprintf("Share of peak: training step %.2f, prediction %.2f\n", train_share,
 
 errors <- c("error_y", "error_dx", "error_dw")
 
-# For both passes GFLOP/s of either side, PyTorch's time / candela's, candela's share of peak.
+# For forward and backward GFLOP/s of either side, PyTorch's time / candela's, candela's share of peak: of every layer
+# the median of all passes.
 compare_layers <- function(layers) {
   own <- layers$own
   other <- if (is.null(layers$other)) replace(own, c("forward_s", "both_s"), NA) else layers$other
-  passes <- function(side) list(forward = side$forward_s, backward = pmax(side$both_s - side$forward_s, 1e-6))
-  own_s <- passes(own)
-  other_s <- passes(other)
+  seconds <- function(side) list(forward = side$forward_s, backward = pmax(side$both_s - side$forward_s, 1e-6))
+  own_s <- seconds(own)
+  other_s <- seconds(other)
   gflop <- list(forward = 2e-9 * own$multiply_adds, backward = 4e-9 * own$multiply_adds)
-  table <- data.frame(name = own$name)
+  of_layers <- function(figures) c(tapply(figures, factor(own$name, unique(own$name)), stats::median))
+  table <- data.frame(name = unique(own$name))
   for (pass in c("forward", "backward")) {
-    table[[paste0(pass, "_rate")]] <- gflop[[pass]] / own_s[[pass]]
-    table[[paste0(pass, "_torch_rate")]] <- gflop[[pass]] / other_s[[pass]]
-    table[[paste0(pass, "_ratio")]] <- other_s[[pass]] / own_s[[pass]]
-    table[[paste0(pass, "_share")]] <- share(gflop[[pass]], own_s[[pass]])
+    table[[paste0(pass, "_rate")]] <- of_layers(gflop[[pass]] / own_s[[pass]])
+    table[[paste0(pass, "_torch_rate")]] <- of_layers(gflop[[pass]] / other_s[[pass]])
+    table[[paste0(pass, "_ratio")]] <- of_layers(other_s[[pass]] / own_s[[pass]])
+    table[[paste0(pass, "_share")]] <- of_layers(share(gflop[[pass]], own_s[[pass]]))
   }
-  table[errors] <- if (is.null(layers$other)) NA_real_ else own[errors] / other[errors]
+  for (error in errors) {
+    table[[error]] <- if (is.null(layers$other)) NA_real_ else of_layers(own[[error]] / other[[error]])
+  }
   table
 }
 layer_table <- compare_layers(layers)

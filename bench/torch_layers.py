@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """PyTorch's side of layers.R: the same layers, the same columns.
 
-usage: torch_layers.py [--batch 32] [--threads 2] [--repeats 5] [--passes 3]
+usage: torch_layers.py [--batch 32] [--threads 2] [--repeats 5] [--passes 3] [--turns yes]
 """
 import argparse
 import csv
 import os
+import sys
 import time
 
 import torch
@@ -16,6 +17,7 @@ parser.add_argument("--batch", type=int, default=32)
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--repeats", type=int, default=5)
 parser.add_argument("--passes", type=int, default=3)
+parser.add_argument("--turns", default="no")
 args = parser.parse_args()
 torch.set_num_threads(args.threads)
 torch.manual_seed(1)
@@ -29,10 +31,16 @@ def new_layer(row):
     return nn.Conv2d(i, o, kernel, stride, padding, groups=int(row["groups"]))
 
 
+def await_turn():
+    if args.turns == "yes":
+        print("ready", flush=True)
+        sys.stdin.readline()
+
+
 def least_seconds(call):
     call()
     times = []
-    while len(times) < args.repeats or (sum(times) < 1 / args.passes and len(times) < 200):
+    while len(times) < args.repeats or (sum(times) < 1 / 4 and len(times) < 200):
         start = time.perf_counter()
         call()
         times.append(time.perf_counter() - start)
@@ -70,6 +78,7 @@ def measure(layer, row):
         x.grad = None
         layer(x).backward(dy)
 
+    await_turn()
     return least_seconds(forward), least_seconds(both)
 
 
@@ -78,7 +87,7 @@ with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "layers.csv")
 layers = [new_layer(row) for row in rows]
 found_errors = [errors(layer, row) for layer, row in zip(layers, rows)]
 passes = [[measure(layer, row) for layer, row in zip(layers, rows)] for _ in range(args.passes)]
-print("name,forward_s,both_s,multiply_adds,error_y,error_dx,error_dw")
-for row, error, *times in zip(rows, found_errors, *passes):
-    forward, both = (min(time) for time in zip(*times))
-    print(f"{row['name']},{forward:.6f},{both:.6f},0,{','.join(f'{e:.2e}' for e in error)}")
+print("pass,name,forward_s,both_s,multiply_adds,error_y,error_dx,error_dw")
+for number, times in enumerate(passes, 1):
+    for row, error, (forward, both) in zip(rows, found_errors, times):
+        print(f"{number},{row['name']},{forward:.6f},{both:.6f},0,{','.join(f'{e:.2e}' for e in error)}")

@@ -11,9 +11,10 @@
 #include "kernels/sizes.h"
 #include "kernels/transpose.h"
 
-/* Steps of K done before moving on, at most: a panel of 32 columns is then 20 KB. K is cut into equal parts,
- * as rounding errors grow with the length of a sum in one register. */
-#define GEMM_KC 160
+/* Steps of K done before moving on, at most: a panel of 32 columns is then 30 KB. Fewer steps cost time, as
+ * every part reads and writes C; more cost accuracy, as rounding errors grow with the length of a sum in one
+ * register. K is cut into equal parts. */
+#define GEMM_KC 240
 /* Rows of A taken together, a multiple of every tile height: so few that threads end together. */
 #define GEMM_MC CDK_GEMM_BLOCK_ROWS
 /* Blocks of a part whose moments are wanted: its sums are joined with those of the others on one thread. */
