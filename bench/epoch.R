@@ -1,6 +1,6 @@
 # An epoch on photographs, as luz runs it, and the same number of steps on one batch that is in memory already.
 #
-# usage: Rscript bench/epoch.R [--pets DIR] [--batch 32] [--batches 6] [--rounds 9] [--threads 2]
+# usage: Rscript bench/epoch.R [--pets DIR] [--batch 32] [--batches 6] [--rounds 13] [--threads 2]
 # DIR holds oxford-pet/; without it ../shared/pets is taken where it exists, else pictures are drawn.
 # Prints: name value. In each round the epoch comes between two runs of the steps alone, and their mean counts, for
 # the machine's speed may drift; epoch_ratio is the median of the rounds.
@@ -12,7 +12,7 @@ source(file.path(here, "pets.R"))
 
 batch <- count_option("batch", 32)
 batches <- count_option("batches", 6)
-rounds <- count_option("rounds", 9)
+rounds <- count_option("rounds", 13)
 torch_set_num_threads(count_option("threads", 2))
 torch_manual_seed(1)
 set.seed(1)
