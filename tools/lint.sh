@@ -1,5 +1,6 @@
 #!/bin/sh
-# Format and structure: clang-format (where installed), which folder may include which, forbidden calls, ASCII, tabs.
+# Format and structure: clang-format (where installed), warnings of the compiler, objects for Windows, which folder may include
+# which, cycles, forbidden calls, ASCII, tabs.
 set -u
 failed=0
 complain() {
@@ -14,6 +15,24 @@ if command -v clang-format >/dev/null 2>&1; then
 else
     echo "clang-format is not installed: formatting not checked"
 fi
+
+# A header that is not included shows here, before a compiler that refuses to guess meets it.
+r_headers=$(R CMD config --cppflags)
+for file in src/*.c src/*/*.c; do
+    # shellcheck disable=SC2086
+    warnings=$(${CC:-cc} -std=c11 -Wall -Wextra -pedantic -fopenmp -fsyntax-only -Isrc $r_headers "$file" 2>&1)
+    [ -z "$warnings" ] || complain "$warnings"
+done
+
+for file in src/*/*.c; do
+    object=$(echo "$file" | sed -e 's|^src/||' -e 's|c$|o|')
+    grep -qw "$object" src/Makevars.win || complain "src/Makevars.win: no $object (Rscript tools/document.R)"
+done
+
+# A file and its header are one part; what a part includes comes below it.
+cycles=$(grep -oE '^#include "[a-z_0-9/]+\.h"' src/*.c src/*/*.[ch] |
+    sed -E 's/^src\/(.*)\.[ch]:#include "(.*)\.h"$/\1 \2/' | awk '$1 != $2' | tsort 2>&1 >/dev/null)
+[ -z "$cycles" ] || complain "$cycles"
 
 # Folder, then the folders it may include.
 layers='base:base

@@ -3,7 +3,7 @@
 #include "autograd/broadcast.h"
 #include "autograd/chain.h"
 #include "autograd/pointwise.h"
-#include "tensor/copy.h"
+#include "tensor/elements.h"
 
 /* add, sub: the factor of b, 1 if absent. */
 static double alpha_of(int n_attr, const double *attr)

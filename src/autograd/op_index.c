@@ -6,6 +6,7 @@
 #include "autograd/op.h"
 #include "autograd/view.h"
 #include "tensor/copy.h"
+#include "tensor/elements.h"
 #include "tensor/index.h"
 
 static cd_status new_zeros(cd_tensor **t, const cd_tensor *like, cd_error *err)

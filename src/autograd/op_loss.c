@@ -2,6 +2,7 @@
 #include "autograd/dense.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "tensor/elements.h"
 
 enum { REDUCTION };
 enum { REDUCE_MEAN = 1, REDUCE_SUM };

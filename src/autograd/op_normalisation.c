@@ -7,6 +7,7 @@
 #include "autograd/normalisation.h"
 #include "base/memory.h"
 #include "kernels/normalisation.h"
+#include "tensor/elements.h"
 #include "tensor/pending.h"
 
 enum { TRAINING, MOMENTUM, EPS, BATCH_ATTRS };

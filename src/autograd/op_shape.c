@@ -9,6 +9,7 @@
 #include "autograd/op.h"
 #include "autograd/view.h"
 #include "tensor/copy.h"
+#include "tensor/elements.h"
 
 #define VIEW(id, backward_text, shape_rule, forward_rule, backward_rule) \
     const cd_op cd_op_##id = {.name = #id,                               \

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/softmax.h"
+#include "tensor/elements.h"
 
 /* The memory of t (dense) seen from dimension dim; channels last only where dim is the channels. */
 static cdk_vectors vectors_of(const cd_tensor *t, int dim)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tensor/copy.h"
+#include "tensor/elements.h"
 
 /* ---- index codes ---- */
 

@@ -1,15 +1,16 @@
-/* Copying between tensors of any dtype and strides. */
+/* Copying between tensors of any dtype and strides. What is written to counts as changed: pending tensors
+ * that read it are computed first (tensor/pending.h), and its version goes up. */
 #ifndef CANDELA_TENSOR_COPY_H
 #define CANDELA_TENSOR_COPY_H
 
 #include "tensor/tensor.h"
 
-/* dst[i...] = (dtype of dst) src[i...]; src is broadcast to the shape of dst. The version of dst goes up.
+/* dst[i...] = (dtype of dst) src[i...]; src is broadcast to the shape of dst.
  * Float to integer truncates, anything to bool is != 0. Errors: CD_ESHAPE when src cannot be broadcast.
  * The two must not overlap unless they are the same elements. */
 cd_status cd_tensor_copy(cd_tensor *dst, const cd_tensor *src, cd_error *err);
 
-/* The same, reading the dimensions d of dst with reversed[d] from their end. */
+/* The same, reading the dimensions d of dst with reversed[d] from their end; NULL reverses none. */
 cd_status cd_tensor_copy_reversed(cd_tensor *dst, const cd_tensor *src, const bool *reversed, cd_error *err);
 
 /* A dense copy of t in the layout; caller owns it. */
@@ -21,12 +22,5 @@ cd_status cd_tensor_as(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_layout l
 
 /* Sets every element to value. */
 cd_status cd_tensor_fill(cd_tensor *t, double value, cd_error *err);
-
-/* Strides (elements) that make src look as if it had dst's shape: zero where it is broadcast. */
-cd_status cd_broadcast_strides(int64_t *stride, const cd_tensor *src, int ndim, const int64_t *shape,
-                               cd_error *err);
-
-/* One element as double / int64, at a flat row-major position. */
-double cd_tensor_get(const cd_tensor *t, int64_t position);
 
 #endif

@@ -1,7 +1,7 @@
 #include "tensor/iterate.h"
 
 #include "base/parallel.h"
-#include "tensor/copy.h"
+#include "tensor/elements.h"
 
 /* Elements one thread should at least work on: below this, starting threads costs more than it saves. */
 #define GRAIN 32768

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "kernels/activation.h"
-#include "tensor/copy.h"
+#include "tensor/elements.h"
 #include "tensor/widen.h"
 
 static cd_pending *all_pending = NULL;
@@ -80,8 +80,7 @@ void cd_pending_join_activation(cd_tensor *t, cdk_activation activation)
 /* The activation is that of whoever asks. */
 static cd_status copy_recipe(cd_tensor *t, const cd_pending *p, cdk_activation activation, cd_error *err)
 {
-    CD_TRY(cd_tensor_copy(t, p->source[0], err));
-    t->storage->version = 0;
+    CD_TRY(cd_elements_copy(t, p->source[0], NULL, err));
     if (activation != CDK_ACTIVATION_NONE) {
         cdk_activation_f32(cd_tensor_data(t), cd_tensor_data(t), cd_tensor_numel(t),
                            activation == CDK_ACTIVATION_RELU6 ? CDK_RELU6 : CDK_RELU, 0, 0);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tensor/copy.h"
+#include "tensor/elements.h"
 
 #define LINE_SIZE 80
 #define TRUNCATED "... [the output was truncated (use n=-1 to disable)]\n"

@@ -1,6 +1,6 @@
 #include "tensor/widen.h"
 
-#include "tensor/copy.h"
+#include "tensor/elements.h"
 
 cd_status cd_tensor_widen_later(cd_tensor **t, cd_dtype dtype, cd_tensor *bytes, cd_error *err)
 {
@@ -28,7 +28,13 @@ cd_status cd_tensor_widen(cd_tensor *t, cd_error *err)
         return CD_OK;
     }
     cd_storage *storage = t->storage;
-    CD_TRY(cd_tensor_as(&wide, storage->bytes, t->dtype, CD_CONTIGUOUS, err));
+    const cd_tensor *bytes = storage->bytes;
+    CD_TRY(cd_tensor_new(&wide, t->dtype, bytes->ndim, bytes->shape, CD_CONTIGUOUS, err));
+    cd_status status = cd_elements_copy(wide, bytes, NULL, err);
+    if (status != CD_OK) {
+        cd_tensor_release(wide);
+        return status;
+    }
     storage->data = wide->storage->data;
     storage->nbytes = wide->storage->nbytes;
     storage->borrowed = false;

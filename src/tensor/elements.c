@@ -1,0 +1,291 @@
+#include "tensor/elements.h"
+
+#include <string.h>
+
+#include "base/parallel.h"
+#include "kernels/sizes.h"
+#include "kernels/transpose.h"
+
+/* Elements one thread should at least copy: below this, starting threads costs more than it saves. */
+#define COPY_GRAIN 65536
+
+typedef void (*copy_run)(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t n);
+
+#define TO_NUMBER(type, value) ((type)(value))
+/* A negative float has no value as an unsigned byte in C; through int64_t it wraps as users expect. */
+#define TO_BYTE(type, value) ((type)(int64_t)(value))
+#define TO_BOOL(type, value) ((type)((value) != 0))
+
+/* A number of elements that compilers turn into vector code. */
+#define BLOCK 16
+
+#define DEFINE_COPY(from_name, from, to_name, to, convert)                                                   \
+    static void copy_##from_name##_##to_name(char *dst, int64_t dst_step, const char *src, int64_t src_step, \
+                                             int64_t n)                                                      \
+    {                                                                                                        \
+        to *d = (to *)dst;                                                                                   \
+        const from *s = (const from *)src;                                                                   \
+        int64_t i = 0;                                                                                       \
+        for (; dst_step == 1 && src_step == 1 && i + BLOCK <= n; i += BLOCK) {                               \
+            to block[BLOCK];                                                                                 \
+            for (int k = 0; k < BLOCK; k++) {                                                                \
+                block[k] = convert(to, s[i + k]);                                                            \
+            }                                                                                                \
+            memcpy(d + i, block, sizeof block);                                                              \
+        }                                                                                                    \
+        for (; i < n; i++) {                                                                                 \
+            d[i * dst_step] = convert(to, s[i * src_step]);                                                  \
+        }                                                                                                    \
+    }
+
+#define DEFINE_COPIES_FROM(name, type)                 \
+    DEFINE_COPY(name, type, bool, uint8_t, TO_BOOL)    \
+    DEFINE_COPY(name, type, uint8, uint8_t, TO_BYTE)   \
+    DEFINE_COPY(name, type, int32, int32_t, TO_NUMBER) \
+    DEFINE_COPY(name, type, int64, int64_t, TO_NUMBER) \
+    DEFINE_COPY(name, type, float32, float, TO_NUMBER) \
+    DEFINE_COPY(name, type, float64, double, TO_NUMBER)
+
+/* A float to an unsigned byte goes through int64_t: the direct conversion of a negative value is undefined.
+ */
+DEFINE_COPIES_FROM(uint8, uint8_t)
+DEFINE_COPIES_FROM(int32, int32_t)
+DEFINE_COPIES_FROM(int64, int64_t)
+DEFINE_COPIES_FROM(float32, float)
+DEFINE_COPIES_FROM(float64, double)
+
+#define COPIES_FROM(name)                                                                  \
+    {                                                                                      \
+        copy_##name##_bool, copy_##name##_uint8, copy_##name##_int32, copy_##name##_int64, \
+            copy_##name##_float32, copy_##name##_float64                                   \
+    }
+
+static const copy_run copies[CD_DTYPES][CD_DTYPES] = {
+    [CD_BOOL] = COPIES_FROM(uint8),  [CD_UINT8] = COPIES_FROM(uint8),     [CD_INT32] = COPIES_FROM(int32),
+    [CD_INT64] = COPIES_FROM(int64), [CD_FLOAT32] = COPIES_FROM(float32), [CD_FLOAT64] = COPIES_FROM(float64),
+};
+
+cd_status cd_broadcast_strides(int64_t *stride, const cd_tensor *src, int ndim, const int64_t *shape,
+                               cd_error *err)
+{
+    char from[CD_SHAPE_TEXT], to[CD_SHAPE_TEXT];
+    int lead = ndim - src->ndim;
+    if (lead < 0) {
+        return cd_fail(err, CD_ESHAPE, "shape %s cannot be broadcast to %s.",
+                       cd_shape_text(from, src->ndim, src->shape), cd_shape_text(to, ndim, shape));
+    }
+    for (int i = 0; i < ndim; i++) {
+        int64_t size = i < lead ? 1 : src->shape[i - lead];
+        if (size != 1 && size != shape[i]) {
+            return cd_fail(err, CD_ESHAPE, "shape %s cannot be broadcast to %s.",
+                           cd_shape_text(from, src->ndim, src->shape), cd_shape_text(to, ndim, shape));
+        }
+        stride[i] = size == 1 ? 0 : src->stride[i - lead];
+    }
+    return CD_OK;
+}
+
+/* A copy seen as nested loops, the fastest dimension of dst innermost, neighbours merged where possible. The
+ * strides of src may be negative. */
+typedef struct {
+    int ndim;
+    int64_t shape[CD_MAX_DIMS], dst_stride[CD_MAX_DIMS], src_stride[CD_MAX_DIMS];
+    char *dst;
+    const char *src;
+    int64_t dst_size, src_size;
+    copy_run run;
+    bool same; /* dtype */
+} copy_plan;
+
+static void insert_by_dst_stride(copy_plan *p, int64_t size, int64_t dst_stride, int64_t src_stride)
+{
+    int at = p->ndim++;
+    while (at > 0 && p->dst_stride[at - 1] < dst_stride) {
+        p->shape[at] = p->shape[at - 1];
+        p->dst_stride[at] = p->dst_stride[at - 1];
+        p->src_stride[at] = p->src_stride[at - 1];
+        at--;
+    }
+    p->shape[at] = size;
+    p->dst_stride[at] = dst_stride;
+    p->src_stride[at] = src_stride;
+}
+
+static void merge_neighbours(copy_plan *p)
+{
+    int kept = 0;
+    for (int i = 1; i < p->ndim; i++) {
+        bool joins = p->dst_stride[kept] == p->dst_stride[i] * p->shape[i] &&
+                     p->src_stride[kept] == p->src_stride[i] * p->shape[i];
+        if (joins) {
+            p->shape[kept] *= p->shape[i];
+        } else {
+            kept++;
+            p->shape[kept] = p->shape[i];
+        }
+        p->dst_stride[kept] = p->dst_stride[i];
+        p->src_stride[kept] = p->src_stride[i];
+    }
+    p->ndim = p->ndim > 0 ? kept + 1 : 0;
+}
+
+/* A transposition reads and writes best in pieces that fit the first cache: squares (16 floats are one cache
+ * line), or long runs where there are only a few columns, such as the three of a picture. */
+#define TILE 16
+#define FEW_COLUMNS 8
+#define LONG_RUN 512
+
+static bool is_transposition(const copy_plan *p)
+{
+    if (p->ndim < 2 || p->src_stride[p->ndim - 1] <= 1 || p->src_stride[p->ndim - 2] != 1) {
+        return false;
+    }
+    const int64_t columns = p->shape[p->ndim - 1];
+    return p->shape[p->ndim - 2] >= (columns < FEW_COLUMNS ? TILE : TILE / 2);
+}
+
+static bool in_whole_rows(const copy_plan *p)
+{
+    return p->same && p->dst_size == (int64_t)sizeof(float) && p->dst_stride[p->ndim - 1] == 1 &&
+           p->shape[p->ndim - 1] >= FEW_COLUMNS;
+}
+
+/* Rows r .. r + n and columns c .. c + width of src, along the rows. */
+static void copy_piece(const copy_plan *p, char *dst, const char *src, int64_t r, int64_t n, int64_t c,
+                       int64_t width)
+{
+    int64_t dst_row = p->dst_stride[p->ndim - 2], dst_column = p->dst_stride[p->ndim - 1];
+    int64_t src_column = p->src_stride[p->ndim - 1];
+    for (int64_t column = c; column < c + width; column++) {
+        p->run(dst + (r * dst_row + column * dst_column) * p->dst_size, dst_row,
+               src + (r + column * src_column) * p->src_size, 1, n);
+    }
+}
+
+static void copy_transposed(const copy_plan *p, char *dst, const char *src)
+{
+    int64_t rows = p->shape[p->ndim - 2], columns = p->shape[p->ndim - 1];
+    if (in_whole_rows(p)) {
+        cdk_transpose((float *)dst, p->dst_stride[p->ndim - 2], (const float *)src,
+                      p->src_stride[p->ndim - 1], columns, rows);
+        return;
+    }
+    int64_t length = columns < FEW_COLUMNS ? LONG_RUN : TILE;
+    for (int64_t r = 0; r < rows; r += length) {
+        for (int64_t c = 0; c < columns; c += TILE) {
+            copy_piece(p, dst, src, r, cdk_min(length, rows - r), c, cdk_min(TILE, columns - c));
+        }
+    }
+}
+
+/* Same bytes in the same order: from this many elements on it pays to say so. */
+#define BYTES_RUN 16
+
+static void copy_run_at(const copy_plan *p, char *dst, const char *src)
+{
+    int inner = p->ndim - 1;
+    int64_t n = p->shape[inner];
+    if (p->same && n >= BYTES_RUN && p->dst_stride[inner] == 1 && p->src_stride[inner] == 1) {
+        memcpy(dst, src, (size_t)(n * p->dst_size));
+    } else {
+        p->run(dst, p->dst_stride[inner], src, p->src_stride[inner], n);
+    }
+}
+
+static void copy_range(void *context, int64_t begin, int64_t end, int thread)
+{
+    const copy_plan *p = context;
+    int inner = is_transposition(p) ? 2 : 1;
+    int outer = p->ndim - inner;
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t rest = i, dst_at = 0, src_at = 0;
+        for (int d = outer - 1; d >= 0; d--) {
+            int64_t index = rest % p->shape[d];
+            rest /= p->shape[d];
+            dst_at += index * p->dst_stride[d];
+            src_at += index * p->src_stride[d];
+        }
+        char *dst = p->dst + dst_at * p->dst_size;
+        const char *src = p->src + src_at * p->src_size;
+        if (inner == 2) {
+            copy_transposed(p, dst, src);
+        } else {
+            copy_run_at(p, dst, src);
+        }
+    }
+}
+
+/* One long run is cut so that threads can share it. */
+static void split_single_run(copy_plan *p)
+{
+    int64_t pieces = p->shape[0] / COPY_GRAIN;
+    if (p->ndim != 1 || pieces < 2 || p->shape[0] % pieces != 0) {
+        return;
+    }
+    int64_t length = p->shape[0] / pieces;
+    p->shape[1] = length;
+    p->dst_stride[1] = p->dst_stride[0];
+    p->src_stride[1] = p->src_stride[0];
+    p->shape[0] = pieces;
+    p->dst_stride[0] *= length;
+    p->src_stride[0] *= length;
+    p->ndim = 2;
+}
+
+static void run_plan(copy_plan *p)
+{
+    if (p->ndim == 0) {
+        p->run(p->dst, 1, p->src, 1, 1);
+        return;
+    }
+    merge_neighbours(p);
+    split_single_run(p);
+    int outer = p->ndim - (is_transposition(p) ? 2 : 1);
+    int64_t items = 1, inner_items = 1;
+    for (int d = 0; d < p->ndim; d++) {
+        *(d < outer ? &items : &inner_items) *= p->shape[d];
+    }
+    int64_t grain = COPY_GRAIN / (inner_items > 0 ? inner_items : 1) + 1;
+    cd_parallel_for(items, grain, copy_range, p);
+}
+
+cd_status cd_elements_copy(cd_tensor *dst, const cd_tensor *src, const bool *reversed, cd_error *err)
+{
+    int64_t src_stride[CD_MAX_DIMS];
+    copy_plan plan = {0};
+    CD_TRY(cd_broadcast_strides(src_stride, src, dst->ndim, dst->shape, err));
+    if (cd_tensor_numel(dst) == 0) {
+        return CD_OK;
+    }
+    plan.dst = cd_tensor_data(dst);
+    plan.src = cd_tensor_data(src);
+    plan.dst_size = (int64_t)cd_dtype_size(dst->dtype);
+    plan.src_size = (int64_t)cd_dtype_size(src->dtype);
+    plan.run = copies[src->dtype][dst->dtype];
+    plan.same = src->dtype == dst->dtype;
+    for (int i = 0; i < dst->ndim; i++) {
+        if (reversed != NULL && reversed[i]) {
+            plan.src += (dst->shape[i] - 1) * src_stride[i] * plan.src_size;
+            src_stride[i] = -src_stride[i];
+        }
+        if (dst->shape[i] != 1) {
+            insert_by_dst_stride(&plan, dst->shape[i], dst->stride[i], src_stride[i]);
+        }
+    }
+    run_plan(&plan);
+    return CD_OK;
+}
+
+double cd_tensor_get(const cd_tensor *t, int64_t position)
+{
+    double value;
+    int64_t at = 0;
+    for (int d = t->ndim - 1; d >= 0; d--) {
+        at += position % t->shape[d] * t->stride[d];
+        position /= t->shape[d];
+    }
+    const char *element = (const char *)cd_tensor_data(t) + at * (int64_t)cd_dtype_size(t->dtype);
+    copies[t->dtype][CD_FLOAT64]((char *)&value, 1, element, 1, 1);
+    return value;
+}
