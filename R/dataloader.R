@@ -55,17 +55,25 @@ check_dataloader_arguments <- function(dataset, batch_size, shuffle, sampler, ba
   if (!is_map_dataset(dataset) && !is_iterable_dataset(dataset)) {
     value_error(sprintf(
       "`dataset` must be a dataset, but got an object of class <%s>.%s", paste(class(dataset), collapse = "/"),
-      if (inherits(dataset, "dataset_generator")) " Call the generator first, to make a dataset." else ""
+      hint_if_generator(dataset, "dataset")
     ))
   }
   if (is_map_dataset(dataset) && length(dataset) == 0) {
     value_error("The dataset has no items: its `.length()` is 0, so there are no batches to make.")
   }
-  one_number <- is.numeric(batch_size) && length(batch_size) == 1
-  if (!is.null(batch_size) && !(one_number && isTRUE(batch_size >= 1 && batch_size == floor(batch_size)))) {
-    value_error(sprintf("`batch_size` must be a whole number of at least 1, but got %s.", rlang::as_label(batch_size)))
-  }
+  if (!is.null(batch_size)) check_whole_number(batch_size, "batch_size", least = 1)
+  if (!is.null(sampler)) check_sampler(sampler, "sampler")
+  if (!is.null(batch_sampler)) check_sampler(batch_sampler, "batch_sampler")
   check_sampling_arguments(is_iterable_dataset(dataset), batch_size, shuffle, sampler, batch_sampler, drop_last)
+}
+
+check_sampler <- function(x, name) {
+  if (!is.recursive(x) || is.function(x) || !is.function(x$.iter) || !is.function(x$.length)) {
+    value_error(sprintf(
+      "`%s` must be a sampler, with the methods `.iter()` and `.length()`, but got %s.%s", name, describe(x),
+      hint_if_generator(x, "sampler")
+    ))
+  }
 }
 
 check_sampling_arguments <- function(iterable, batch_size, shuffle, sampler, batch_sampler, drop_last) {

@@ -114,17 +114,6 @@ as_dtype_code <- function(dtype, default = NULL) {
   ))
 }
 
-# A short description of any object for error messages.
-describe <- function(x) {
-  if (is.character(x) && length(x) == 1) {
-    return(paste0('"', x, '"'))
-  }
-  if (is.numeric(x) && length(x) == 1) {
-    return(format(x))
-  }
-  sprintf("an object of class <%s>", paste(class(x), collapse = "/"))
-}
-
 default_dtype <- new.env(parent = emptyenv())
 default_dtype$code <- 4L
 

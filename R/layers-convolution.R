@@ -11,6 +11,9 @@ per_dimension <- function(x, n, name) {
 }
 
 check_convolution <- function(in_channels, out_channels, groups, stride, padding, padding_mode) {
+  check_whole_number(in_channels, "in_channels", least = 1)
+  check_whole_number(out_channels, "out_channels", least = 1)
+  check_whole_number(groups, "groups", least = 1)
   if (in_channels %% groups != 0) {
     value_error("`in_channels` must be divisible by groups")
   }

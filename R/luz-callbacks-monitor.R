@@ -4,6 +4,8 @@ NULL
 # Callbacks that watch a metric, named "<set>_<metric>" or, with several optimizers, "<set>_<metric>_<optimizer>".
 MonitorCallback <- luz_callback("monitor_callback",
   initialize = function(monitor, mode, min_delta) {
+    check_string(monitor, "monitor")
+    check_number(min_delta, "min_delta")
     self$monitor <- monitor
     self$mode <- check_mode(mode)
     self$min_delta <- min_delta
@@ -28,8 +30,8 @@ MonitorCallback <- luz_callback("monitor_callback",
 )
 
 check_mode <- function(mode) {
-  if (!mode %in% c("min", "max", "zero")) {
-    value_error(sprintf('`mode` must be "min", "max" or "zero", but got "%s".', mode))
+  if (!isTRUE(mode %in% c("min", "max", "zero"))) {
+    value_error(sprintf('`mode` must be "min", "max" or "zero", but got %s.', describe(mode)))
   }
   mode
 }
@@ -80,6 +82,8 @@ monitored_names <- function(ctx) {
 #' @export
 luz_callback_early_stopping <- function(monitor = "valid_loss", min_delta = 0, patience = 0, mode = "min",
                                         baseline = NULL) {
+  check_number(patience, "patience", least = 0)
+  if (!is.null(baseline)) check_number(baseline, "baseline")
   EarlyStoppingCallback(monitor, min_delta, patience, mode, baseline)
 }
 
@@ -133,6 +137,7 @@ EarlyStoppingCallback <- luz_callback("early_stopping_callback",
 #' @export
 luz_callback_model_checkpoint <- function(path, monitor = "valid_loss", save_best_only = FALSE, mode = "min",
                                           min_delta = 0) {
+  check_string(path, "path")
   CheckpointCallback(path, monitor, save_best_only, mode, min_delta)
 }
 

@@ -18,7 +18,10 @@ NULL
 luz_callback_auto_resume <- luz_callback("auto_resume_callback",
   weight = Inf,
   finished_epochs = 0,
-  initialize = function(path = "./state.pt") self$path <- path,
+  initialize = function(path = "./state.pt") {
+    check_string(path, "path")
+    self$path <- path
+  },
   on_fit_begin = function() {
     self$finished_epochs <- 0
     ctx$epoch_handlers$skip_epoch <- function(condition) NULL
@@ -41,6 +44,7 @@ luz_callback_auto_resume <- luz_callback("auto_resume_callback",
 luz_callback_resume_from_checkpoint <- function(path, ..., restore_model_state = TRUE, restore_records = FALSE,
                                                 restore_optimizer_state = FALSE, restore_callbacks_state = FALSE) {
   rlang::check_dots_empty()
+  check_string(path, "path")
   ResumeFromCallback(path, list(
     model = restore_model_state, records = restore_records, optimizers = restore_optimizer_state,
     callbacks = restore_callbacks_state

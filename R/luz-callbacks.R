@@ -253,6 +253,7 @@ luz_callback_interrupt <- luz_callback("interrupt_callback",
 #' luz_callback_lr_scheduler(lr_step, step_size = 5)
 #' @export
 luz_callback_lr_scheduler <- function(lr_scheduler, ..., call_on = "on_epoch_end", opt_name = NULL) {
+  check_function(lr_scheduler, "lr_scheduler", "lr_step")
   if (!call_on %in% fit_breakpoints) warn_breakpoint(call_on)
   SchedulerCallback(lr_scheduler, rlang::list2(...), call_on, opt_name)
 }
@@ -323,15 +324,9 @@ loss_number <- function(loss, name = NULL) {
 #' luz_callback_gradient_clip(max_norm = 1)
 #' @export
 luz_callback_gradient_clip <- function(max_norm = 1, norm_type = 2) {
-  check_scalar_double(max_norm, "max_norm")
-  check_scalar_double(norm_type, "norm_type")
+  check_number(max_norm, "max_norm")
+  check_number(norm_type, "norm_type")
   GradientClipCallback(max_norm, norm_type)
-}
-
-check_scalar_double <- function(x, name) {
-  if (!is.numeric(x) || length(x) != 1 || is.na(x)) {
-    value_error(sprintf("`%s` must be a single number, but got %s.", name, rlang::as_label(x)))
-  }
 }
 
 GradientClipCallback <- luz_callback("gradient_clip_callback",
@@ -347,7 +342,7 @@ GradientClipCallback <- luz_callback("gradient_clip_callback",
 #' Log metrics to a CSV file
 #'
 #' Writes one row for the training set and one for the validation set after each epoch, with the columns `epoch`, `set`
-#' and one for each metric. An existing file is replaced when training begins.
+#' and one for each metric. An existing file is replaced at the end of the first epoch; a missing folder is made.
 #'
 #' @param path Path of the file.
 #' @return A callback.
@@ -357,10 +352,14 @@ GradientClipCallback <- luz_callback("gradient_clip_callback",
 luz_callback_csv_logger <- luz_callback("csv_logger_callback",
   weight = 0,
   initialize = function(path) {
+    check_string(path, "path")
     self$path <- path
     self$append <- FALSE
   },
-  on_fit_begin = function() self$append <- FALSE,
+  on_fit_begin = function() {
+    self$append <- FALSE
+    make_folder_of(self$path)
+  },
   on_epoch_end = function() {
     rows <- rbind(self$row("train"), self$row("valid"))
     utils::write.table(

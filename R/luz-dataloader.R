@@ -15,7 +15,9 @@ as_dataloader <- function(x, ...) UseMethod("as_dataloader")
 #' @rdname as_dataloader
 #' @export
 as_dataloader.default <- function(x, ...) {
-  value_error(sprintf("Unsupported object with class '%s'.", paste(class(x), collapse = "', '")))
+  value_error(sprintf(
+    "Unsupported object with class '%s'.%s", paste(class(x), collapse = "', '"), hint_if_generator(x, "dataset")
+  ))
 }
 
 #' @rdname as_dataloader

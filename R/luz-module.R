@@ -46,6 +46,8 @@ check_setup <- function(class, loss, optimizer, backward) {
       i = "Use the `optimizer` argument of `setup()`, or give the module a `set_optimizers` method."
     ), class = "candela_error", call = NULL)
   }
+  if (!is.null(loss)) check_function(loss, "loss", "nn_mse_loss()")
+  if (!is.null(optimizer)) check_function(optimizer, "optimizer", "optim_adam")
   if (!is.null(backward) && !is.function(backward)) {
     rlang::abort("backward should be a function with a single argument", class = "candela_error", call = NULL)
   }
@@ -172,6 +174,14 @@ fit.luz_module_generator <- function(object, data, epochs = 10, callbacks = NULL
   fitted <- new_fitted(ctx)
   ctx$clean()
   fitted
+}
+
+#' @export
+fit.nn_module <- function(object, ...) {
+  type_error(paste(
+    "A module is trained after setup(), which gives it a loss and an optimizer:",
+    "module %>% setup(loss = ..., optimizer = ...) %>% fit(...), with the module generator that nn_module() returns."
+  ))
 }
 
 fit_context <- function(object, callbacks, accelerator, verbose) {

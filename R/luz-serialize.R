@@ -23,6 +23,7 @@
 luz_save <- function(obj, path, ...) {
   rlang::check_dots_empty()
   check_fitted(obj)
+  check_string(path, "path")
   obj$ctx$.serialized_model <- torch_serialize(obj$model)
   obj$ctx$.serialization_version <- 2L
   obj$model <- NULL
@@ -31,6 +32,9 @@ luz_save <- function(obj, path, ...) {
 
 # An existing file survives if writing fails.
 write_whole_file <- function(path, write) {
+  if (!dir.exists(dirname(path))) {
+    runtime_error(sprintf("The file '%s' cannot be written: there is no folder '%s'.", path, dirname(path)))
+  }
   temporary <- tempfile(".saving-", tmpdir = dirname(path))
   on.exit(unlink(temporary))
   write(temporary)
@@ -43,9 +47,11 @@ write_whole_file <- function(path, write) {
 #' @rdname luz_save
 #' @export
 luz_load <- function(path) {
-  obj <- readRDS(path)
+  check_string(path, "path")
+  if (!file.exists(path)) runtime_error(sprintf("There is no file '%s'.", path))
+  obj <- tryCatch(readRDS(path), error = function(e) NULL)
   if (!inherits(obj, "luz_module_fitted") || is.null(obj$ctx$.serialized_model)) {
-    value_error(sprintf("'%s' was not written by luz_save().", path))
+    value_error(sprintf("'%s' was not written by luz_save(), or is damaged.", path))
   }
   connection <- rawConnection(obj$ctx$.serialized_model)
   on.exit(close(connection))
@@ -78,8 +84,16 @@ luz_load_checkpoint <- function(obj, path, ...) {
   invisible(NULL)
 }
 
+make_folder_of <- function(path) {
+  folder <- dirname(path)
+  dir.create(folder, recursive = TRUE, showWarnings = FALSE)
+  if (!dir.exists(folder)) {
+    runtime_error(sprintf("The file '%s' cannot be written: the folder '%s' cannot be made.", path, folder))
+  }
+}
+
 luz_save_checkpoint <- function(ctx, path) {
-  dir.create(dirname(path), recursive = TRUE, showWarnings = FALSE)
+  make_folder_of(path)
   torch_save(ctx$state_dict(), path)
 }
 

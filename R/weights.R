@@ -134,9 +134,3 @@ check_md5 <- function(path, md5, what, url) {
     ))
   }
 }
-
-check_string <- function(x, what) {
-  if (!is.character(x) || length(x) != 1 || is.na(x)) {
-    value_error(sprintf("`%s` must be a single string.", what))
-  }
-}

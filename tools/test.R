@@ -1,4 +1,5 @@
 # Runs the tests against the installed package; the last line counts them. Exit status 1 if any failed.
+Sys.setenv(NOT_CRAN = "true") # here tests may use four threads
 library(testthat)
 library(candela)
 torch_set_num_threads(2)

@@ -3,7 +3,7 @@
 # usage: Rscript pet_segmentation.R [--pets DIR] [--weights DIR] [--epochs N] [--out DIR]
 #   --pets     folder holding oxford-pet/ (default: pictures drawn by synthetic_pets() in a temporary folder)
 #   --weights  folder holding mobilenet_v2.pth (default: the encoder starts from random numbers and is trained as well)
-#   --epochs   number of epochs (default 20 for photographs, 15 for drawn pictures)
+#   --epochs   number of epochs (default 20 for photographs, 30 for drawn pictures)
 #   --out      where pet_segmentation.png goes (default: here)
 suppressPackageStartupMessages(library(candela))
 
@@ -17,7 +17,7 @@ pets <- option("pets")
 weights <- option("weights")
 drawn <- is.null(pets)
 pretrained <- !is.null(weights)
-epochs <- as.integer(option("epochs", if (drawn) 15 else 20))
+epochs <- as.integer(option("epochs", if (drawn) 30 else 20))
 out <- option("out", ".")
 size <- if (drawn) c(96, 96) else c(224, 224)
 batch_size <- if (drawn) 16 else 32

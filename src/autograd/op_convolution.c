@@ -56,6 +56,10 @@ static cd_status check_inputs(const cd_call *call, int64_t channels, int64_t out
     const char *op = call->op->name;
     cd_shape_text(got, x->ndim, x->shape);
     cd_shape_text(weight, w->ndim, w->shape);
+    if (w->shape[2] < 1 || w->shape[3] < 1) {
+        return cd_fail(err, CD_ESHAPE, "%s: kernel size must be at least 1, got a weight of size %s.", op,
+                       weight);
+    }
     if (x->shape[1] != channels) {
         return cd_fail(
             err, CD_ESHAPE,
@@ -164,7 +168,7 @@ static cd_status conv_extent(int64_t *out, const cd_call *call, int dim, cd_erro
     int64_t size =
         call->in[0]->shape[2 + dim] + cd_int_attr(a, PAD_TOP + dim) + cd_int_attr(a, PAD_BOTTOM + dim);
     int64_t reach = cd_int_attr(a, DILATION_H + dim) * (call->in[1]->shape[2 + dim] - 1) + 1;
-    if (size < reach || call->in[1]->shape[2 + dim] < 1) {
+    if (size < reach) {
         return cd_fail(
             err, CD_ESHAPE,
             "%s: kernel size can't be greater than actual input size: the %s of the padded input is %lld, "

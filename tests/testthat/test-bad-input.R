@@ -27,6 +27,11 @@ test_that("convolutions check their arguments", {
   expect_error(nnf_conv2d(image, torch_randn(4, 3, 3, 3), padding = 1e10), "below 2\\^31")
   expect_error(nnf_conv2d(image, torch_randn(4, 3, 3, 3), stride = NA), "`stride`")
   expect_error(nnf_conv2d(image, torch_randn(4, 3, 3, 3), groups = 2), "groups=2")
+  expect_error(nnf_conv2d(image, torch_randn(4, 3, 0, 3)), "kernel size must be at least 1.*\\[4, 3, 0, 3\\]")
+  expect_error(nnf_conv_transpose2d(image, torch_randn(3, 4, 2, 0)), "kernel size must be at least 1")
+  expect_error(nn_conv2d("3", 4, 3), "`in_channels` must be a whole number of at least 1, but got \"3\"")
+  expect_error(nn_conv2d(3, 0, 3), "`out_channels` must be .* at least 1, but got 0")
+  expect_error(nn_conv2d(3, 4, 3, groups = 1.5), "`groups` must be a whole number")
   expect_error(nn_conv2d(3, 4, 3, stride = 2, padding = "same"), "not supported for strided")
 })
 

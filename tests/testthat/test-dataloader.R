@@ -75,6 +75,8 @@ test_that("bad arguments", {
   expect_error(dataloader(1:3), class = "value_error")
   expect_error(dataloader(tensor_dataset), "generator", class = "value_error")
   expect_error(dataloader(ds, batch_size = 0), "batch_size", class = "value_error")
+  expect_error(dataloader(ds, sampler = "random"), "`sampler` must be a sampler.*\"random\"", class = "value_error")
+  expect_error(dataloader(ds, batch_sampler = sampler("mine")), "Call the generator first, to make a sampler")
   expect_error(dataloader(ds, shuffle = TRUE, sampler = SequentialSampler(ds)), class = "value_error")
   expect_error(dataloader(ds, batch_size = 2, batch_sampler = SequentialSampler(ds)), class = "value_error")
   expect_error(dataloader(items(function(i) i, 0L)), "no items", class = "value_error")

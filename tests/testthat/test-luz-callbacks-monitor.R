@@ -77,6 +77,16 @@ test_that("on_early_stopping is called", {
   expect_equal(recorder$calls$names, "on_early_stopping")
 })
 
+test_that("numbers and texts that are none are refused when the callback is made", {
+  expect_error(luz_callback_early_stopping(patience = "a"), "`patience` must be .* at least 0, but got \"a\"",
+    class = "value_error")
+  expect_error(luz_callback_early_stopping(patience = -1), "`patience`.*-1")
+  expect_error(luz_callback_early_stopping(baseline = "low"), "`baseline`")
+  expect_error(luz_callback_keep_best_model(min_delta = NA), "`min_delta`")
+  expect_error(luz_callback_keep_best_model(mode = 1), '`mode` must be "min", "max" or "zero", but got 1')
+  expect_error(luz_callback_model_checkpoint(1), "`path`")
+})
+
 test_that("a metric that is not there is named", {
   model <- scripted_model()
   expect_error(

@@ -10,6 +10,7 @@ test_model <- function() linear_model(optimizer = optim_adam) %>% set_opt_hparam
 
 test_that("the state is kept in the working directory where nothing else is said", {
   expect_equal(luz_callback_auto_resume()$path, "./state.pt")
+  expect_error(luz_callback_auto_resume(path = 3), "`path` must be a single string, but got 3", class = "value_error")
 })
 
 test_that("the state is kept after an error, and deleted after success", {

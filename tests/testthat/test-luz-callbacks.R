@@ -142,6 +142,25 @@ test_that("metrics in a CSV file", {
     tolerance = 1e-6)
 })
 
+test_that("the folder of the CSV file is made before training", {
+  folder <- withr::local_tempdir()
+  path <- file.path(folder, "logs", "run.csv")
+  fit(linear_model(), linear_loader(20), epochs = 1, verbose = FALSE, callbacks = luz_callback_csv_logger(path))
+  expect_identical(nrow(read.csv(path)), 1L)
+  below_a_file <- file.path(path, "more", "run.csv")
+  expect_error(
+    fit(linear_model(), linear_loader(20), epochs = 1, verbose = FALSE,
+      callbacks = luz_callback_csv_logger(below_a_file)),
+    "on_fit_begin.*cannot be written: the folder"
+  )
+  expect_error(luz_callback_csv_logger(3), "`path` must be a single string, but got 3", class = "value_error")
+})
+
+test_that("a scheduler must be a function", {
+  expect_error(luz_callback_lr_scheduler("one_cycle"), "`lr_scheduler` must be a function .* \"one_cycle\"",
+    class = "value_error")
+})
+
 test_that("what is not available says so", {
   expect_error(luz_callback_mixed_precision(), class = "not_implemented_error")
   expect_error(luz_callback_tfevents(), "csv_logger", class = "not_implemented_error")

@@ -16,6 +16,7 @@ test_that("as_dataloader() of all kinds of data", {
 
 test_that("other objects are refused", {
   expect_error(as_dataloader("a"), "Unsupported object with class 'character'.", class = "value_error")
+  expect_error(as_dataloader(dataset("mine")), "Call the generator first, to make a dataset", class = "value_error")
   expect_error(as_dataloader(NULL), class = "value_error")
   expect_error(as_dataloader(list("a")), class = "value_error")
 })

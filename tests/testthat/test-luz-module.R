@@ -1,4 +1,6 @@
 test_that("setup() checks what it gets", {
+  expect_error(setup(nn_linear, loss = "mse", optimizer = optim_sgd), "`loss` must be a function .* got \"mse\"")
+  expect_error(setup(nn_linear, loss = nn_mse_loss(), optimizer = "adam"), "`optimizer` must be a function .* \"adam\"")
   expect_error(setup(nn_linear, optimizer = optim_sgd), "No loss function has been provided")
   expect_error(setup(nn_linear, loss = nn_mse_loss()), "No optimizer definition has been provided")
   expect_error(setup(nn_linear, nn_mse_loss(), optim_sgd, backward = 1), "single argument")
@@ -267,4 +269,9 @@ test_that("a batch is freed when the next takes its place, unless somebody keeps
   expect_lt(in_use[[10]] - in_use[[6]], 1.5 * bytes)
   expect_equal(as_array(kept[[1]]$x[, 1]), rep(5, 4))
   expect_equal(dim(kept[[2]]), c(4, 2^19))
+})
+
+test_that("a module that was not set up says so", {
+  expect_error(fit(nn_linear, list(matrix(0, 4, 2), matrix(0, 4, 1))), "setup()", fixed = TRUE, class = "type_error")
+  expect_error(fit(nn_linear(2, 1), 1), "setup()", fixed = TRUE, class = "type_error")
 })

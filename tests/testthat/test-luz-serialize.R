@@ -38,3 +38,15 @@ test_that("other files are refused", {
   saveRDS(list(1), path)
   expect_error(luz_load(path), "luz_save", class = "value_error")
 })
+
+test_that("files that cannot be read or written are named, and nothing else is said", {
+  fitted <- fit(linear_model(), linear_loader(20), epochs = 1, verbose = FALSE)
+  missing <- file.path(withr::local_tempdir(), "none", "model.rds")
+  expect_no_warning(
+    expect_error(luz_save(fitted, missing), "none/model.rds' cannot be written", class = "runtime_error")
+  )
+  expect_no_warning(expect_error(luz_load(missing), "no file .*none/model.rds", class = "runtime_error"))
+  expect_error(luz_save(fitted, 3), "`path` must be a single string, but got 3", class = "value_error")
+  damaged <- withr::local_tempfile(lines = "not a model")
+  expect_no_warning(expect_error(luz_load(damaged), "damaged", class = "value_error"))
+})
