@@ -75,7 +75,10 @@ static cd_status use_target(cd_call *call, cd_tensor *target, cd_error *err)
 
 static cd_status force_inputs(const cd_call *call, cd_error *err)
 {
-    int first = (call->op->traits & CD_TAKES_PENDING) != 0 ? 1 : 0;
+    const unsigned traits = call->op->traits;
+    const int first = (traits & CD_TAKES_ALL_PENDING) != 0 ? call->n_in
+                      : (traits & CD_TAKES_PENDING) != 0   ? 1
+                                                           : 0;
     const bool is_view = call->op->forward == NULL;
     for (int i = first; i < call->n_in; i++) {
         CD_TRY((is_view ? cd_tensor_compute : cd_tensor_force)(call->in[i], err));
@@ -90,7 +93,7 @@ static cd_status postpone(cd_call *call, bool *postponed, cd_error *err)
         return CD_OK;
     }
     CD_TRY(call->op->postpone(call, err));
-    *postponed = call->out[0]->pending != NULL;
+    *postponed = call->out[0]->pending != NULL || call->out[0]->storage != NULL;
     return CD_OK;
 }
 

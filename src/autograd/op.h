@@ -30,7 +30,8 @@
 #define CD_POINTWISE \
     (1u << 1) /* out[0][i] depends on in[0][i] only through reading it first: out may be in[0] */
 
-#define CD_TAKES_PENDING (1u << 2) /* forward looks at in[0]->pending itself; other inputs have storage */
+#define CD_TAKES_PENDING (1u << 2)     /* forward looks at in[0]->pending itself; other inputs have storage */
+#define CD_TAKES_ALL_PENDING (1u << 3) /* forward looks at every in[i]->pending itself */
 
 /* Channels begin .. begin + size - 1 (dimension 1) of a join, which are its input `input`. */
 typedef struct cd_part {
@@ -81,9 +82,9 @@ struct cd_op {
     cd_status (*shape)(cd_call *call, cd_error *err);
     cd_status (*forward)(cd_call *call, cd_error *err);
     cd_status (*backward)(cd_gradient *g, cd_error *err);
-    /* Optional: may make out[0] pending (cd_tensor_postpone) instead of having forward called; if it does
-     * not, forward is called as usual. What it does at once, such as statistics, it must not do again in
-     * forward. */
+    /* Optional: may make out[0] pending (cd_tensor_postpone), or give it bytes that stand for its elements
+     * (cd_tensor_stay_narrow), instead of having forward called; if it does not, forward is called as usual.
+     * What it does at once, such as statistics, it must not do again in forward. */
     cd_status (*postpone)(cd_call *call, cd_error *err);
     /* Optional, for joins of channels: true if g->wants says yes for one input only, and *part describes it.
      * What gives dy need not compute the rest, and dy does not have to be cut. */

@@ -84,15 +84,12 @@ static cd_status resizing_make(resizing *r, const cd_tensor *x, bool interleaved
     return cdk_resize_taps_make(&r->columns, r->W, cd_int_attr(attr, OUT_W), mode, align, attr[SCALE_W], err);
 }
 
-/* bytes: x holds bytes, which stand for floats. */
-static cd_status bilinear(cd_tensor *y, const cd_tensor *x, bool bytes, const resizing *r, cd_error *err)
+static cd_status bilinear(cd_tensor *y, const cd_tensor *x, const resizing *r, cd_error *err)
 {
     void *to = cd_tensor_data(y), *from = cd_tensor_data(x), *scratch;
     size_t per_thread = cdk_bilinear_scratch(&r->columns, r->C) * cd_dtype_size(y->dtype);
     CD_TRY(cd_memory_alloc(&scratch, per_thread * (size_t)cd_threads(), err));
-    if (bytes) {
-        cdk_bilinear_bytes(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns, scratch);
-    } else if (y->dtype == CD_FLOAT32) {
+    if (y->dtype == CD_FLOAT32) {
         cdk_bilinear_f32(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns, scratch);
     } else {
         cdk_bilinear_f64(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns, scratch);
@@ -108,42 +105,13 @@ static cd_status resize(cd_tensor *y, const cd_tensor *x, const resizing *r, con
     if (is_nearest(attr)) {
         cdk_nearest(to, from, cd_dtype_size(x->dtype), r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
     } else if ((cdk_interpolation)attr[MODE] == CDK_BILINEAR) {
-        return bilinear(y, x, false, r, err);
+        return bilinear(y, x, r, err);
     } else if (x->dtype == CD_FLOAT32) {
         cdk_interpolate_f32(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
     } else {
         cdk_interpolate_f64(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
     }
     return CD_OK;
-}
-
-static cd_status resize_bytes(cd_call *call, const cd_tensor *bytes, cd_error *err)
-{
-    resizing r;
-    cd_status status = resizing_make(&r, call->in[0], true, call->attr, err);
-    if (status == CD_OK) {
-        status = bilinear(call->out[0], bytes, true, &r, err);
-    }
-    resizing_clear(&r);
-    return status;
-}
-
-/* x: bytes that stand for integers. */
-static cd_status pick_bytes(cd_call *call, const void *x, cd_error *err)
-{
-    resizing r;
-    cd_tensor *bytes = NULL, *y = call->out[0];
-    cd_status status = resizing_make(&r, call->in[0], false, call->attr, err);
-    if (status == CD_OK) {
-        status = cd_tensor_new(&bytes, CD_UINT8, y->ndim, y->shape, CD_CONTIGUOUS, err);
-    }
-    if (status == CD_OK) {
-        cdk_nearest(cd_tensor_data(bytes), x, 1, r.planes, r.H, r.W, r.C, &r.rows, &r.columns);
-        status = cd_tensor_copy(y, bytes, err);
-    }
-    cd_tensor_release(bytes);
-    resizing_clear(&r);
-    return status;
 }
 
 /* x itself where it lies as its output will, else a row-major copy. */
@@ -160,15 +128,6 @@ static cd_status interpolate_forward(cd_call *call, cd_error *err)
 {
     cd_tensor *x = NULL;
     resizing r = {0};
-    const cd_tensor *bytes = cd_picture_bytes(call->in[0]);
-    if (bytes != NULL && cd_tensor_is_interleaved(call->in[0]) &&
-        (cdk_interpolation)call->attr[MODE] == CDK_BILINEAR) {
-        return resize_bytes(call, bytes, err);
-    }
-    const void *labels = cd_tensor_narrow_data(call->in[0]);
-    if (labels != NULL && is_nearest(call->attr)) {
-        return pick_bytes(call, labels, err);
-    }
     CD_TRY(cd_tensor_force(call->in[0], err));
     cd_status status = ordered(&x, call->in[0], err);
     if (status == CD_OK) {
@@ -180,6 +139,40 @@ static cd_status interpolate_forward(cd_call *call, cd_error *err)
     resizing_clear(&r);
     cd_tensor_release(x);
     return status;
+}
+
+/* Integers that are still bytes stay so. */
+static cd_status pick_bytes(cd_call *call, cd_error *err)
+{
+    resizing r;
+    cd_tensor *x = NULL, *y = NULL, *out = call->out[0];
+    cd_status status = resizing_make(&r, call->in[0], false, call->attr, err);
+    if (status == CD_OK) {
+        status = cd_tensor_narrow(&x, call->in[0], err);
+    }
+    if (status == CD_OK) {
+        status = cd_tensor_new(&y, CD_UINT8, out->ndim, out->shape, CD_CONTIGUOUS, err);
+    }
+    if (status == CD_OK) {
+        cdk_nearest(cd_tensor_data(y), cd_tensor_data(x), 1, r.planes, r.H, r.W, r.C, &r.rows, &r.columns);
+        status = cd_tensor_stay_narrow(out, y, err);
+    }
+    cd_tensor_release(y);
+    cd_tensor_release(x);
+    resizing_clear(&r);
+    return status;
+}
+
+/* So does a picture, which is computed later. */
+static cd_status interpolate_postpone(cd_call *call, cd_error *err)
+{
+    if (cd_tensor_is_narrow(call->in[0]) && is_nearest(call->attr)) {
+        return pick_bytes(call, err);
+    }
+    const double *a = call->attr;
+    const cd_picture_resizing how = {a[ALIGN_CORNERS] != 0, a[SCALE_H], a[SCALE_W]};
+    return (cdk_interpolation)a[MODE] == CDK_BILINEAR ? cd_picture_resize(call->out[0], call->in[0], how, err)
+                                                      : CD_OK;
 }
 
 static void spread(cd_tensor *dx, const cd_tensor *dy, const resizing *r)
@@ -221,4 +214,5 @@ const cd_op cd_op_interpolate = {.name = "interpolate",
                                  .traits = CD_TAKES_PENDING,
                                  .shape = interpolate_shape,
                                  .forward = interpolate_forward,
-                                 .backward = interpolate_backward};
+                                 .backward = interpolate_backward,
+                                 .postpone = interpolate_postpone};

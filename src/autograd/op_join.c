@@ -3,11 +3,13 @@
 
 #include "autograd/convolution.h"
 #include "autograd/op.h"
+#include "autograd/pixels.h"
 #include "autograd/view.h"
 #include "base/parallel.h"
 #include "tensor/copy.h"
 #include "tensor/index.h"
 #include "tensor/pending.h"
+#include "tensor/widen.h"
 
 /* ---- cat and stack ---- */
 
@@ -316,6 +318,28 @@ static cd_status slice_at(cd_tensor **slice, const cd_tensor *y, int dim, int64_
     return cd_tensor_view(slice, y, y->ndim - 1, shape, stride, y->offset + i * y->stride[dim], err);
 }
 
+static cd_status write_bytes(cd_tensor *slice, const cd_tensor *x, cd_error *err)
+{
+    cd_tensor *bytes;
+    CD_TRY(cd_tensor_narrow(&bytes, x, err));
+    const cd_status status = cd_tensor_copy(slice, bytes, err);
+    cd_tensor_release(bytes);
+    return status;
+}
+
+/* A picture that is still bytes is computed where it belongs; integers become wide there. */
+static cd_status write_slice(cd_tensor *slice, cd_tensor *x, cd_error *err)
+{
+    if (cd_picture_is_pending(x) && slice->dtype == x->dtype) {
+        return cd_pending_fill(slice, x->pending, CDK_ACTIVATION_NONE, err);
+    }
+    if (cd_tensor_is_narrow(x)) {
+        return write_bytes(slice, x, err);
+    }
+    CD_TRY(cd_tensor_force(x, err));
+    return cd_tensor_copy(slice, x, err);
+}
+
 static cd_status stack_forward(cd_call *call, cd_error *err)
 {
     int dim;
@@ -323,7 +347,7 @@ static cd_status stack_forward(cd_call *call, cd_error *err)
     for (int i = 0; i < call->n_in; i++) {
         cd_tensor *slice;
         CD_TRY(slice_at(&slice, call->out[0], dim, i, err));
-        cd_status status = cd_tensor_copy(slice, call->in[i], err);
+        cd_status status = write_slice(slice, call->in[i], err);
         cd_tensor_release(slice);
         CD_TRY(status);
     }
@@ -353,6 +377,7 @@ const cd_op cd_op_stack = {.name = "stack",
                            .min_in = 1,
                            .max_in = CD_ANY_COUNT,
                            .n_out = 1,
+                           .traits = CD_TAKES_ALL_PENDING,
                            .shape = stack_shape,
                            .forward = stack_forward,
                            .backward = stack_backward};
@@ -394,14 +419,23 @@ static cd_status deliver(cd_tensor *y, cd_tensor *made, cd_status status, cd_err
     return status;
 }
 
-static cd_status copy_flipped(cd_tensor *y, const cd_tensor *x, int n_attr, const double *attr, cd_error *err)
+/* reversed: CD_MAX_DIMS of them. */
+static cd_status flipped_dims(bool *reversed, const cd_tensor *x, int n_attr, const double *attr,
+                              cd_error *err)
 {
-    bool reversed[CD_MAX_DIMS] = {false};
+    memset(reversed, 0, CD_MAX_DIMS * sizeof *reversed);
     for (int i = 0; i < n_attr; i++) {
         int dim;
         CD_TRY(cd_tensor_dim(&dim, x, cd_int_attr(attr, i), err));
         reversed[dim] = x->ndim > 0 && !reversed[dim];
     }
+    return CD_OK;
+}
+
+static cd_status copy_flipped(cd_tensor *y, const cd_tensor *x, int n_attr, const double *attr, cd_error *err)
+{
+    bool reversed[CD_MAX_DIMS];
+    CD_TRY(flipped_dims(reversed, x, n_attr, attr, err));
     return cd_tensor_copy_reversed(y, x, reversed, err);
 }
 
@@ -410,8 +444,39 @@ static cd_status flip_shape(cd_call *call, cd_error *err)
     return cd_out_ordered_like(call, 0, call->in[0], err);
 }
 
+/* y, which has no storage: x, integers that are still bytes, flipped. */
+static cd_status flip_bytes(cd_tensor *y, const cd_tensor *x, const bool *reversed, cd_error *err)
+{
+    cd_tensor *from = NULL, *to = NULL;
+    cd_status status = cd_tensor_narrow(&from, x, err);
+    if (status == CD_OK) {
+        status = cd_tensor_new(&to, CD_UINT8, x->ndim, x->shape, CD_CONTIGUOUS, err);
+    }
+    if (status == CD_OK) {
+        status = cd_tensor_copy_reversed(to, from, reversed, err);
+    }
+    if (status == CD_OK) {
+        status = cd_tensor_stay_narrow(y, to, err);
+    }
+    cd_tensor_release(to);
+    cd_tensor_release(from);
+    return status;
+}
+
+/* A picture that is still bytes goes on waiting, integers that are stay bytes. */
+static cd_status flip_postpone(cd_call *call, cd_error *err)
+{
+    bool reversed[CD_MAX_DIMS];
+    CD_TRY(flipped_dims(reversed, call->in[0], call->n_attr, call->attr, err));
+    if (cd_tensor_is_narrow(call->in[0])) {
+        return flip_bytes(call->out[0], call->in[0], reversed, err);
+    }
+    return cd_picture_flip(call->out[0], call->in[0], reversed, err);
+}
+
 static cd_status flip_forward(cd_call *call, cd_error *err)
 {
+    CD_TRY(cd_tensor_force(call->in[0], err));
     CD_TRY(copy_flipped(call->out[0], call->in[0], call->n_attr, call->attr, err));
     call->out[0]->storage->version = 0;
     return CD_OK;
@@ -430,9 +495,11 @@ const cd_op cd_op_flip = {.name = "flip",
                           .min_in = 1,
                           .max_in = 1,
                           .n_out = 1,
+                          .traits = CD_TAKES_PENDING,
                           .shape = flip_shape,
                           .forward = flip_forward,
-                          .backward = flip_backward};
+                          .backward = flip_backward,
+                          .postpone = flip_postpone};
 
 /* attr: pairs of dimension and shift. */
 static cd_status rolled(cd_tensor **y, cd_tensor *x, int n_attr, const double *attr, int sign, cd_error *err)

@@ -95,6 +95,13 @@ void cdk_activation_f32(float *y, const float *x, int64_t n, cdk_activation_func
     cd_parallel_for(n, GRAIN, forward_range_f32, &w);
 }
 
+void cdk_rectify_f32(float *y, int64_t n, cdk_activation a)
+{
+    if (a != CDK_ACTIVATION_NONE) {
+        cdk_activation_f32(y, y, n, a == CDK_ACTIVATION_RELU6 ? CDK_RELU6 : CDK_RELU, 0, 0);
+    }
+}
+
 void cdk_activation_gradient_f32(float *dx, const float *dy, const float *x, int64_t n,
                                  cdk_activation_function f, double a, double b)
 {

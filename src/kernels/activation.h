@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "kernels/epilogue.h"
+
 typedef enum {
     CDK_RELU,
     CDK_RELU6,
@@ -31,6 +33,9 @@ typedef enum {
 /* y[i] = f(x[i]); y may be x. */
 void cdk_activation_f32(float *y, const float *x, int64_t n, cdk_activation_function f, double a, double b);
 void cdk_activation_f64(double *y, const double *x, int64_t n, cdk_activation_function f, double a, double b);
+
+/* y[i] = a(y[i]). */
+void cdk_rectify_f32(float *y, int64_t n, cdk_activation a);
 
 /* dx[i] = dy[i] f'(x[i]). dx may be dy. Not for relu and relu6, which have masks (kernels/mask.h). */
 void cdk_activation_gradient_f32(float *dx, const float *dy, const float *x, int64_t n,

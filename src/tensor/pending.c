@@ -81,10 +81,7 @@ void cd_pending_join_activation(cd_tensor *t, cdk_activation activation)
 static cd_status copy_recipe(cd_tensor *t, const cd_pending *p, cdk_activation activation, cd_error *err)
 {
     CD_TRY(cd_elements_copy(t, p->source[0], NULL, err));
-    if (activation != CDK_ACTIVATION_NONE) {
-        cdk_activation_f32(cd_tensor_data(t), cd_tensor_data(t), cd_tensor_numel(t),
-                           activation == CDK_ACTIVATION_RELU6 ? CDK_RELU6 : CDK_RELU, 0, 0);
-    }
+    cdk_rectify_f32(cd_tensor_data(t), cd_tensor_numel(t), activation);
     return CD_OK;
 }
 

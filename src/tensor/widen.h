@@ -13,8 +13,14 @@
  * changes. Caller owns it. */
 cd_status cd_tensor_widen_later(cd_tensor **t, cd_dtype dtype, cd_tensor *bytes, cd_error *err);
 
-/* The bytes of t, row by row, where they have not been widened and t is all of them; else NULL. Borrowed. */
-const void *cd_tensor_narrow_data(const cd_tensor *t);
+/* The same for a tensor that is there already, row-major and without storage. */
+cd_status cd_tensor_stay_narrow(cd_tensor *t, cd_tensor *bytes, cd_error *err);
+
+/* Have the elements of t, which is all of its storage, not been widened? */
+bool cd_tensor_is_narrow(const cd_tensor *t);
+
+/* The bytes of such a tensor as uint8, in its shape, to be read only. Caller owns *bytes. */
+cd_status cd_tensor_narrow(cd_tensor **bytes, const cd_tensor *t, cd_error *err);
 
 /* Afterwards the storage of t holds its elements. Errors: CD_EALLOC, and t is as before. */
 cd_status cd_tensor_widen(cd_tensor *t, cd_error *err);

@@ -293,3 +293,88 @@ test_that("rectifiers one behind the other, and two of one result", {
   norm$eval()
   expect_same_both_ways(with_no_grad(as_array(norm(nnf_relu(conv(x))))), tolerance = 1e-6)
 })
+
+# Pictures read from files are bytes until their values are wanted.
+a_picture <- function(height, width, channels = 3) {
+  file <- tempfile(fileext = ".png")
+  on.exit(unlink(file))
+  image_write(array((seq_len(height * width * channels) * 37L) %% 256L, c(height, width, channels)), file)
+  transform_to_tensor((if (channels == 3) base_loader else image_read)(file))
+}
+
+normal <- function(x) transform_normalize(x, c(0.485, 0.456, 0.406), c(0.229, 0.224, 0.225))
+
+test_that("pictures are resized, standardised, flipped and stacked together as one by one", {
+  steps <- list(
+    function(x) transform_resize(x, c(5, 8)),
+    function(x) normal(transform_resize(x, c(13, 4))),
+    function(x) transform_vflip(normal(transform_resize(x, c(5, 8)))),
+    function(x) normal(transform_hflip(transform_resize(x, c(5, 8)))),
+    function(x) transform_hflip(transform_vflip(transform_hflip(normal(transform_resize(x, c(5, 8)))))),
+    function(x) transform_resize(transform_resize(x, c(5, 8)), c(3, 3)),
+    function(x) transform_resize(transform_vflip(x), c(5, 8)),
+    function(x) transform_resize(normal(x), c(5, 8)),
+    function(x) normal(normal(transform_resize(x, c(5, 8)))),
+    function(x) nnf_relu(normal(transform_resize(x, c(5, 8)))),
+    function(x) nnf_relu6(3 * normal(x)),
+    function(x) torch_flip(transform_resize(x, c(5, 8)), 1),
+    normal, transform_vflip
+  )
+  for (step in steps) {
+    expect_same_both_ways(as_array(step(a_picture(9, 7))))
+    expect_same_both_ways(as_array(torch_stack(list(step(a_picture(9, 7)), step(a_picture(9, 7))))))
+  }
+})
+
+test_that("a picture that was stacked keeps its values, and the batch does not follow it", {
+  x <- normal(transform_resize(a_picture(9, 7), c(5, 8)))
+  batch <- torch_stack(list(x, transform_hflip(x)))
+  values <- as_array(batch)
+  expect_equal(as_array(x), values[1, , , ])
+  expect_equal(as_array(x)[, , 8:1], values[2, , , ])
+  x$mul_(2)
+  expect_equal(as_array(batch), values)
+  expect_equal(as_array(x), 2 * values[1, , , ])
+  before <- candela_info()$memory[["in_use"]]
+  waiting <- normal(transform_resize(a_picture(9, 7), c(500, 800)))
+  expect_lt(candela_info()$memory[["in_use"]] - before, 4 * 3 * 500 * 800)
+  expect_equal(waiting$shape, c(3, 500, 800))
+  turned <- torch_stack(list(x, x), dim = 3)
+  expect_equal(dim(turned), c(3, 5, 2, 8))
+  expect_equal(torch_stack(list(x, x))$stride(), c(120, 1, 24, 3))
+})
+
+test_that("pictures of other than three channels, and gradients", {
+  two <- function(x) transform_normalize(x, c(0.1, 0.2, 0.3, 0.4), 1:4)
+  expect_same_both_ways(as_array(torch_stack(list(two(transform_resize(a_picture(6, 5, 4), c(3, 7)))))))
+  one <- function() {
+    x <- a_picture(6, 5)$requires_grad_(TRUE)
+    y <- transform_vflip(normal(transform_resize(x, c(3, 7))))
+    (y * torch_arange(1, 7))$sum()$backward()
+    as_array(x$grad)
+  }
+  expect_same_both_ways(one())
+})
+
+test_that("labels are resized, flipped, looked at in parts and stacked as bytes as they would be as integers", {
+  labels <- function() {
+    file <- tempfile(fileext = ".png")
+    on.exit(unlink(file))
+    image_write(matrix(rep(1:3, length.out = 63), 9), file)
+    torch_tensor(image_labels(file), dtype = torch_long())
+  }
+  small <- function() transform_resize(labels()[newaxis, ..], c(4, 6), interpolation = 0)[1, ..]
+  expect_same_both_ways(as_array(small()))
+  expect_same_both_ways(as_array(transform_vflip(small())))
+  expect_same_both_ways(as_array(torch_stack(list(small(), transform_hflip(small()), labels()[1:4, 1:6]))))
+  expect_same_both_ways(as_array(torch_stack(list(small(), small()), dim = 2)))
+  expect_same_both_ways(as_array(transform_hflip(small()[2:3, ])))
+  changed <- function() {
+    x <- small()
+    y <- transform_vflip(x)
+    batch <- torch_stack(list(x, y))
+    x$add_(5L)
+    list(as_array(x), as_array(y), as_array(batch), batch$dtype == torch_long(), as_array(y * 2))
+  }
+  expect_same_both_ways(changed())
+})
