@@ -17,8 +17,12 @@ check_string <- function(x, name) {
   }
 }
 
+is_one_number <- function(x, least = -Inf) {
+  is.numeric(x) && length(x) == 1 && !is.na(x) && x >= least
+}
+
 check_number <- function(x, name, least = -Inf) {
-  if (!is.numeric(x) || length(x) != 1 || is.na(x) || x < least) {
+  if (!is_one_number(x, least)) {
     value_error(sprintf(
       "`%s` must be a single number%s, but got %s.", name, if (least > -Inf) paste(" of at least", least) else "",
       describe(x)
@@ -27,7 +31,7 @@ check_number <- function(x, name, least = -Inf) {
 }
 
 check_whole_number <- function(x, name, least) {
-  if (!is.numeric(x) || length(x) != 1 || is.na(x) || x < least || x != floor(x)) {
+  if (!is_one_number(x, least) || x != floor(x)) {
     value_error(sprintf("`%s` must be a whole number of at least %g, but got %s.", name, least, describe(x)))
   }
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Format and structure: clang-format (where installed), warnings of the compiler, objects for Windows, which folder may include
-# which, cycles, forbidden calls, ASCII, tabs.
+# Format and structure: clang-format (where installed), warnings of the compiler, objects for Windows, which folder may
+# include which, cycles, forbidden calls, ASCII, tabs.
 set -u
 failed=0
 complain() {

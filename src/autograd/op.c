@@ -73,13 +73,19 @@ static cd_status use_target(cd_call *call, cd_tensor *target, cd_error *err)
     return CD_OK;
 }
 
+/* How many inputs, from the first on, the operator takes as they are. */
+static int inputs_taken_pending(const cd_call *call)
+{
+    if ((call->op->traits & CD_TAKES_ALL_PENDING) != 0) {
+        return call->n_in;
+    }
+    return (call->op->traits & CD_TAKES_PENDING) != 0 ? 1 : 0;
+}
+
 static cd_status force_inputs(const cd_call *call, cd_error *err)
 {
-    const unsigned traits = call->op->traits;
-    const int first = (traits & CD_TAKES_ALL_PENDING) != 0 ? call->n_in
-                      : (traits & CD_TAKES_PENDING) != 0   ? 1
-                                                           : 0;
     const bool is_view = call->op->forward == NULL;
+    const int first = inputs_taken_pending(call);
     for (int i = first; i < call->n_in; i++) {
         CD_TRY((is_view ? cd_tensor_compute : cd_tensor_force)(call->in[i], err));
     }
@@ -146,6 +152,19 @@ cd_status cd_run(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *i
         out[i] = status == CD_OK ? cd_tensor_retain(call.out[i]) : NULL;
     }
     cd_call_clear(&call);
+    return status;
+}
+
+cd_status cd_call_narrow(cd_call *call, cd_error *err)
+{
+    cd_tensor *in, *out;
+    CD_TRY(cd_tensor_narrow(&in, call->in[0], err));
+    cd_status status = cd_run(&out, call->op, 1, &in, call->n_attr, call->attr, err);
+    if (status == CD_OK) {
+        status = cd_tensor_stay_narrow(call->out[0], out, err);
+    }
+    cd_tensor_release(out);
+    cd_tensor_release(in);
     return status;
 }
 

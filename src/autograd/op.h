@@ -131,6 +131,10 @@ cd_status cd_run1(cd_tensor **out, const char *name, int n_in, cd_tensor *const 
 cd_status cd_call_run(cd_call *call, cd_tensor *target, cd_error *err);
 void cd_call_clear(cd_call *call);
 
+/* For postpone functions of operators that only move elements: in[0], the only input, is narrow
+ * (tensor/widen.h); out[0] becomes the operator's result on its bytes, and is narrow too. */
+cd_status cd_call_narrow(cd_call *call, cd_error *err);
+
 /* CD_ESHAPE unless an in-place operation's result has the shape of its target. */
 cd_status cd_check_fits(const cd_op *op, const cd_tensor *result, const cd_tensor *target, cd_error *err);
 

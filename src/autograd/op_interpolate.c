@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "autograd/dense.h"
-#include "autograd/pixels.h"
+#include "autograd/picture.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/interpolate.h"
@@ -141,33 +141,11 @@ static cd_status interpolate_forward(cd_call *call, cd_error *err)
     return status;
 }
 
-/* Integers that are still bytes stay so. */
-static cd_status pick_bytes(cd_call *call, cd_error *err)
-{
-    resizing r;
-    cd_tensor *x = NULL, *y = NULL, *out = call->out[0];
-    cd_status status = resizing_make(&r, call->in[0], false, call->attr, err);
-    if (status == CD_OK) {
-        status = cd_tensor_narrow(&x, call->in[0], err);
-    }
-    if (status == CD_OK) {
-        status = cd_tensor_new(&y, CD_UINT8, out->ndim, out->shape, CD_CONTIGUOUS, err);
-    }
-    if (status == CD_OK) {
-        cdk_nearest(cd_tensor_data(y), cd_tensor_data(x), 1, r.planes, r.H, r.W, r.C, &r.rows, &r.columns);
-        status = cd_tensor_stay_narrow(out, y, err);
-    }
-    cd_tensor_release(y);
-    cd_tensor_release(x);
-    resizing_clear(&r);
-    return status;
-}
-
-/* So does a picture, which is computed later. */
+/* Integers that are still bytes stay so; a picture that is goes on waiting. */
 static cd_status interpolate_postpone(cd_call *call, cd_error *err)
 {
     if (cd_tensor_is_narrow(call->in[0]) && is_nearest(call->attr)) {
-        return pick_bytes(call, err);
+        return cd_call_narrow(call, err);
     }
     const double *a = call->attr;
     const cd_picture_resizing how = {a[ALIGN_CORNERS] != 0, a[SCALE_H], a[SCALE_W]};

@@ -3,7 +3,7 @@
 
 #include "autograd/convolution.h"
 #include "autograd/op.h"
-#include "autograd/pixels.h"
+#include "autograd/picture.h"
 #include "autograd/view.h"
 #include "base/parallel.h"
 #include "tensor/copy.h"
@@ -444,33 +444,14 @@ static cd_status flip_shape(cd_call *call, cd_error *err)
     return cd_out_ordered_like(call, 0, call->in[0], err);
 }
 
-/* y, which has no storage: x, integers that are still bytes, flipped. */
-static cd_status flip_bytes(cd_tensor *y, const cd_tensor *x, const bool *reversed, cd_error *err)
-{
-    cd_tensor *from = NULL, *to = NULL;
-    cd_status status = cd_tensor_narrow(&from, x, err);
-    if (status == CD_OK) {
-        status = cd_tensor_new(&to, CD_UINT8, x->ndim, x->shape, CD_CONTIGUOUS, err);
-    }
-    if (status == CD_OK) {
-        status = cd_tensor_copy_reversed(to, from, reversed, err);
-    }
-    if (status == CD_OK) {
-        status = cd_tensor_stay_narrow(y, to, err);
-    }
-    cd_tensor_release(to);
-    cd_tensor_release(from);
-    return status;
-}
-
 /* A picture that is still bytes goes on waiting, integers that are stay bytes. */
 static cd_status flip_postpone(cd_call *call, cd_error *err)
 {
     bool reversed[CD_MAX_DIMS];
-    CD_TRY(flipped_dims(reversed, call->in[0], call->n_attr, call->attr, err));
     if (cd_tensor_is_narrow(call->in[0])) {
-        return flip_bytes(call->out[0], call->in[0], reversed, err);
+        return cd_call_narrow(call, err);
     }
+    CD_TRY(flipped_dims(reversed, call->in[0], call->n_attr, call->attr, err));
     return cd_picture_flip(call->out[0], call->in[0], reversed, err);
 }
 

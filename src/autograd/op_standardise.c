@@ -1,6 +1,6 @@
 /* Standardising the channels of images: y = (x - mean) / std; dx = dy / std. */
 #include "autograd/dense.h"
-#include "autograd/pixels.h"
+#include "autograd/picture.h"
 #include "base/memory.h"
 #include "kernels/standardise.h"
 #include "tensor/pending.h"

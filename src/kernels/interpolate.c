@@ -160,6 +160,20 @@ cd_status cdk_resize_taps_make(cdk_resize_taps *t, int64_t size, int64_t count, 
     return CD_OK;
 }
 
+void cdk_resize_taps_reverse(cdk_resize_taps *t)
+{
+    for (int64_t a = 0, b = t->count - 1; a < b; a++, b--) {
+        for (int64_t i = 0; i < t->taps; i++) {
+            const int64_t index = t->index[a * t->taps + i];
+            const double weight = t->weight[a * t->taps + i];
+            t->index[a * t->taps + i] = t->index[b * t->taps + i];
+            t->weight[a * t->taps + i] = t->weight[b * t->taps + i];
+            t->index[b * t->taps + i] = index;
+            t->weight[b * t->taps + i] = weight;
+        }
+    }
+}
+
 void cdk_resize_taps_free(cdk_resize_taps *t)
 {
     free(t->index);

@@ -27,6 +27,8 @@ typedef struct cdk_resize_taps {
  * The caller frees with cdk_resize_taps_free, also after an error. Any thread may call. */
 cd_status cdk_resize_taps_make(cdk_resize_taps *t, int64_t size, int64_t count, cdk_interpolation mode,
                                bool align_corners, double scale, cd_error *err);
+/* The outputs in the opposite order: what they are resized to is flipped. */
+void cdk_resize_taps_reverse(cdk_resize_taps *t);
 void cdk_resize_taps_free(cdk_resize_taps *t);
 
 /* y [planes][rows.count][columns.count][C] from x [planes][H][W][C]. */

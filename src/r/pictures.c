@@ -1,7 +1,7 @@
 /* Images for R: reading, writing, and arrays whose pixels stay bytes until somebody looks at them. */
 #include <string.h>
 
-#include "autograd/pixels.h"
+#include "autograd/picture.h"
 #include "image/batch.h"
 #include "image/decode.h"
 #include "image/encode.h"

@@ -19,9 +19,7 @@ cd_status cd_tensor_copy_reversed(cd_tensor *dst, const cd_tensor *src, const bo
 cd_status cd_tensor_clone(cd_tensor **copy, const cd_tensor *t, cd_layout layout, cd_error *err)
 {
     CD_TRY(cd_tensor_new(copy, t->dtype, t->ndim, t->shape, layout, err));
-    CD_TRY(cd_tensor_copy(*copy, t, err));
-    (*copy)->storage->version = 0;
-    return CD_OK;
+    return cd_elements_copy(*copy, t, NULL, err);
 }
 
 static bool has_layout(const cd_tensor *t, cd_layout layout)
@@ -37,7 +35,7 @@ cd_status cd_tensor_as(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_layout l
         return CD_OK;
     }
     CD_TRY(cd_tensor_new(as, dtype, t->ndim, t->shape, layout, err));
-    return cd_tensor_copy(*as, t, err);
+    return cd_elements_copy(*as, t, NULL, err);
 }
 
 cd_status cd_tensor_fill(cd_tensor *t, double value, cd_error *err)

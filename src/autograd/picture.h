@@ -5,8 +5,8 @@
  * computed in one go: by torch_stack() where they belong in the batch, or when somebody asks for their
  * values.
  */
-#ifndef CANDELA_AUTOGRAD_PIXELS_H
-#define CANDELA_AUTOGRAD_PIXELS_H
+#ifndef CANDELA_AUTOGRAD_PICTURE_H
+#define CANDELA_AUTOGRAD_PICTURE_H
 
 #include "tensor/tensor.h"
 

@@ -1,4 +1,4 @@
-#include "autograd/pixels.h"
+#include "autograd/picture.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "kernels/interpolate.h"
 #include "kernels/pixels.h"
 #include "kernels/standardise.h"
-#include "tensor/copy.h"
+#include "tensor/elements.h"
 #include "tensor/pending.h"
 
 /* More channels than that are not standardised along with the rest. */
@@ -43,27 +43,12 @@ static cd_status shape_of(cd_tensor **picture, const cd_tensor *bytes, const dou
 
 /* ---- computing ---- */
 
-/* Outputs in the opposite order. */
-static void reverse(cdk_resize_taps *t)
-{
-    for (int64_t a = 0, b = t->count - 1; a < b; a++, b--) {
-        for (int64_t i = 0; i < t->taps; i++) {
-            const int64_t index = t->index[a * t->taps + i];
-            const double weight = t->weight[a * t->taps + i];
-            t->index[a * t->taps + i] = t->index[b * t->taps + i];
-            t->weight[a * t->taps + i] = t->weight[b * t->taps + i];
-            t->index[b * t->taps + i] = index;
-            t->weight[b * t->taps + i] = weight;
-        }
-    }
-}
-
 static cd_status taps_make(cdk_resize_taps *t, int64_t size, int64_t count, bool align_corners, double scale,
                            bool flip, cd_error *err)
 {
     CD_TRY(cdk_resize_taps_make(t, size, count, CDK_BILINEAR, align_corners, scale, err));
     if (flip) {
-        reverse(t);
+        cdk_resize_taps_reverse(t);
     }
     return CD_OK;
 }
@@ -131,7 +116,7 @@ static cd_status picture_recipe(cd_tensor *t, const cd_pending *pending, cdk_act
         status = fill(picture, bytes, pending->attr, activation, err);
     }
     if (status == CD_OK) {
-        status = cd_tensor_copy(t, picture, err);
+        status = cd_elements_copy(t, picture, NULL, err);
     }
     cd_tensor_release(picture);
     return status;
