@@ -371,6 +371,9 @@ static void check_convs(void)
     check_conv(square(5, 4, 112, 80, 1, 1, 0, 1));
     check_conv(square(5, 3, 112, 80, 3, 1, 1, 1));
     check_conv(square(3, 200, 90, 200, 3, 1, 1, 200));
+    check_conv(square(17, 212, 9, 212, 3, 1, 1, 212));
+    check_conv(square(16, 450, 8, 450, 3, 2, 1, 450));
+    check_conv(square(24, 960, 7, 960, 3, 1, 1, 960));
     check_conv(odd);
     cdk_conv asymmetric = {1, 6, 10, 9, 4, 3, 3, 6, 5, 2, 2, 0, 1, 1, 1, 2};
     check_conv(asymmetric);

@@ -12,6 +12,7 @@
 #include "kernels/moments.h"
 #include "kernels/normalisation.h"
 #include "kernels/sizes.h"
+#include "kernels/transpose.h"
 
 /* Multiply-adds a thread should have at least. */
 #define GRAIN_WORK 32768
@@ -26,6 +27,9 @@
  * on what is not fetched ahead. */
 #define STRIP_FLOATS 32768
 #define STRIP_ROWS 4
+/* Channels of a slab, at most: neighbouring lines are read and written one after the other, which memory
+ * needs (half as fast where lines are all 2 kB apart), and three rows of a strip stay in the first cache. */
+#define SLAB_CHANNELS 192
 /* Inputs whose affine image is made at once. */
 #define IMAGE_FLOATS 98304
 
@@ -54,7 +58,8 @@ static int64_t even_share(int64_t all, int64_t most)
 
 int64_t cdk_depthwise_rows_at_once(const cdk_taps *taps)
 {
-    const int64_t row_floats = taps->w.outputs * taps->groups, all = taps->h.outputs;
+    const int64_t channels = cdk_suits_strips(taps) ? cdk_slab_channels(taps->groups) : taps->groups;
+    const int64_t row_floats = taps->w.outputs * channels, all = taps->h.outputs;
     /* Rows two apart share little: what a strip reads again at its ends is more than what it has in the
      * cache. */
     const int64_t apart = taps->h.in_step * taps->w.in_step;
@@ -81,22 +86,29 @@ static int strip_pixels(int64_t left, int most)
     return left >= most ? most : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
-cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros, int64_t n, int64_t h,
-                       int64_t end, int64_t k, int most)
+int64_t cdk_slab_channels(int64_t C)
 {
-    const int64_t H = taps->h.inputs, W = taps->w.inputs, left = taps->w.outputs - k;
+    return cdk_round_up(even_share(C, SLAB_CHANNELS), CDK_LINE_FLOATS);
+}
+
+cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros, const cdk_slab *slab,
+                       int64_t k, int most)
+{
+    const int64_t C = taps->groups, H = taps->h.inputs, W = taps->w.inputs;
     const int64_t column = k * taps->w.in_step + taps->w.low;
     cdk_strip strip = {
-        .x = x + (n * H * W + column + 1) * taps->groups,
+        .x = x + (slab->n * H * W + column + 1) * C + slab->c,
         .zeros = zeros,
-        .x_row = W * taps->groups,
-        .first = h * taps->h.in_step + taps->h.low,
+        .pixel = C,
+        .x_row = W * C,
+        .first = slab->h * taps->h.in_step + taps->h.low,
         .x_rows = H,
-        .rows = end - h,
-        .channels = taps->groups,
-        .pixels = strip_pixels(left, most),
+        .rows = slab->end - slab->h,
+        .channels = slab->channels,
+        .pixels = strip_pixels(taps->w.outputs - k, most),
         .stride = (int)taps->w.in_step,
         .left = column >= 0,
+        .fetch = slab->channels == C,
     };
     strip.right = column + (strip.pixels - 1) * strip.stride + 2 < W;
     return strip;
@@ -104,13 +116,11 @@ cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros,
 
 static void pack_weights(const cdk_depthwise_rows *job, const float *w)
 {
-    const cdk_taps *taps = job->taps;
-    const int64_t C = taps->groups, size = taps->kernel_size;
-    for (int64_t tap = 0; tap < size; tap++) {
-        const int64_t from = job->three ? taps->h.tap[tap / 3] * taps->kernel_w + taps->w.tap[tap % 3] : tap;
-        for (int64_t c = 0; c < C; c++) {
-            job->weights[tap * C + c] = w[c * size + from];
-        }
+    const int64_t C = job->taps->groups, size = job->taps->kernel_size;
+    const int64_t most = job->three ? cdk_slab_channels(C) : C;
+    for (int64_t c = 0; c < C; c += most) {
+        const int64_t channels = cdk_min(most, C - c);
+        cdk_transpose(job->weights + c * size, channels, w + c * size, size, channels, size);
     }
 }
 
@@ -208,30 +218,65 @@ static source_rows rows_to_read(const cdk_depthwise_rows *job, int thread, int64
     return (source_rows){inputs, first, last};
 }
 
-/* `piece` or NULL takes their moments. */
-static void convolve_strips(const cdk_depthwise_rows *job, int thread, float *y, int64_t n, int64_t h,
-                            int64_t end, const cdk_piece *piece)
+static const float *from_channel(const float *p, int64_t c)
 {
-    const int64_t C = job->taps->groups, W = job->taps->w.outputs;
-    const source_rows source = rows_to_read(job, thread, n, h, end);
+    return p != NULL ? p + c : NULL;
+}
+
+static cdk_piece piece_from(const cdk_piece *piece, int64_t c)
+{
+    if (piece == NULL) {
+        return (cdk_piece){NULL, NULL, NULL, 0};
+    }
+    return (cdk_piece){piece->sum + c, piece->squares + c, piece->minus_shift + c, piece->starts_part};
+}
+
+/* The slab of what `source` has, an image of its own; y holds the slab's rows, all their channels. `piece` or
+ * NULL takes its moments. */
+static void convolve_slab(const cdk_depthwise_rows *job, const source_rows *source, float *y,
+                          const cdk_slab *slab, const cdk_piece *piece)
+{
+    const int64_t C = job->taps->groups, W = job->taps->w.outputs, size = job->taps->kernel_size;
+    const cdk_slab place = {0, slab->h, slab->end, slab->c, slab->channels};
+    /* Taps go in the order of what they read: in a backward pass that is backwards. */
+    const int backwards = job->taps->h.tap[0] > 0;
     cdk_depthwise3 task = {
-        .w = job->weights,
-        .bias = job->bias,
+        .w = job->weights + slab->c * size + (backwards ? (size - 1) * slab->channels : 0),
+        .w_tap = backwards ? -slab->channels : slab->channels,
+        .bias = from_channel(job->bias, slab->c),
         .y_row = W * C,
         .bounded = job->activation != CDK_ACTIVATION_NONE,
         .low = cdk_activation_low(job->activation),
         .high = cdk_activation_high(job->activation),
         .stream = job->stream,
-        .piece = piece ? *piece : (cdk_piece){NULL, NULL, NULL, 0},
+        .piece = piece_from(piece, slab->c),
     };
     for (int64_t k = 0; k < W; k += task.strip.pixels) {
-        task.strip = cdk_strip_of(job->taps, source.x, job->zeros, 0, h, end, k, job->isa->depthwise3_pixels);
-        task.strip.first -= source.first;
-        task.strip.x_rows = source.last - source.first;
-        task.y = y + k * C;
+        task.strip = cdk_strip_of(job->taps, source->x, job->zeros, &place, k, job->isa->depthwise3_pixels);
+        task.strip.first -= source->first;
+        task.strip.x_rows = source->last - source->first;
+        task.y = y + k * C + slab->c;
         job->isa->depthwise3(&task);
         task.piece.starts_part = 0;
     }
+}
+
+static void convolve_slabs(const cdk_depthwise_rows *job, int thread, float *y, int64_t n, int64_t h,
+                           int64_t end, const cdk_piece *piece)
+{
+    const int64_t C = job->taps->groups;
+    const source_rows source = rows_to_read(job, thread, n, h, end);
+    cdk_slab slab = {.n = n, .h = h, .end = end, .channels = cdk_slab_channels(C)};
+    for (; slab.c < C; slab.c += slab.channels) {
+        slab.channels = cdk_min(slab.channels, C - slab.c);
+        convolve_slab(job, &source, y, &slab, piece);
+    }
+}
+
+void cdk_depthwise_compute_slab(const cdk_depthwise_rows *job, int thread, const cdk_slab *slab)
+{
+    const source_rows source = rows_to_read(job, thread, slab->n, slab->h, slab->end);
+    convolve_slab(job, &source, cdk_depthwise_place(job, slab->n, slab->h), slab, NULL);
 }
 
 static ptrdiff_t *list_of(const cdk_depthwise_rows *job, int thread)
@@ -243,7 +288,7 @@ void cdk_depthwise_compute(const cdk_depthwise_rows *job, int thread, float *y, 
                            int64_t end)
 {
     if (job->three) {
-        convolve_strips(job, thread, y, n, h, end, NULL);
+        convolve_slabs(job, thread, y, n, h, end, NULL);
         return;
     }
     for (int64_t row = h; row < end; row++) {
@@ -335,7 +380,7 @@ static void convolve_piece(const depthwise_job *job, int64_t part, int64_t n, in
     float *y = cdk_depthwise_place(&job->rows, n, h);
     if (job->rows.three) {
         const cdk_piece piece = cdk_moments_piece(moments, part, starts_part, thread);
-        convolve_strips(&job->rows, thread, y, n, h, end, &piece);
+        convolve_slabs(&job->rows, thread, y, n, h, end, &piece);
         cdk_moments_add_piece(moments, part, &piece);
     } else {
         float *block = cdk_moments_block(moments, thread, y);

@@ -13,7 +13,7 @@
 typedef struct cdk_depthwise_rows {
     float *y;
     const float *x, *bias;
-    float *weights;      /* [R][S][C], in the order of the offsets where `three` */
+    float *weights;      /* [R][S][C], or that of every slab where `three` */
     float *zeros;        /* [C], where `three` */
     ptrdiff_t *lists;    /* [threads][2][R S], unless `three` */
     float *coefficients; /* scale [C] and shift [C] of the input, or NULL */
@@ -46,9 +46,20 @@ int cdk_suits_strips(const cdk_taps *taps);
 /* Rows it is best to compute at once. */
 int64_t cdk_depthwise_rows_at_once(const cdk_taps *taps);
 
-/* The strip for rows h to `end` of image n of the outputs, and the columns from k on: at most `most`. */
-cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros, int64_t n, int64_t h,
-                       int64_t end, int64_t k, int most);
+/* Rows h to `end` (exclusive) of image n of the outputs, `channels` of their channels from c on. */
+typedef struct cdk_slab {
+    int64_t n, h, end, c, channels;
+} cdk_slab;
+
+/* How many of C channels a slab should have, the last one of an image perhaps fewer. */
+int64_t cdk_slab_channels(int64_t C);
+
+/* The slab's strip of the columns from k on: at most `most`. */
+cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros, const cdk_slab *slab,
+                       int64_t k, int most);
+
+/* A slab, where it belongs; for taps that suit strips. */
+void cdk_depthwise_compute_slab(const cdk_depthwise_rows *rows, int thread, const cdk_slab *slab);
 
 /* Where row h of image n belongs. */
 float *cdk_depthwise_place(const cdk_depthwise_rows *rows, int64_t n, int64_t h);

@@ -9,10 +9,11 @@
 #include "base/parallel.h"
 #include "kernels/isa.h"
 #include "kernels/sizes.h"
+#include "kernels/transpose.h"
 
 #define CHANNELS_MAX_CHUNKS 32
 /* The same where every chunk has whole images: their partial sums take a while to add. */
-#define CHANNELS_MAX_IMAGE_CHUNKS 16
+#define CHANNELS_MAX_IMAGE_CHUNKS 8
 /* Additions of partial sums a thread should have at least. */
 #define CHANNELS_SUM_WORK 65536
 /* With fewer images threads would not share them well: the gradient of the input is then computed by itself.
@@ -27,8 +28,8 @@ typedef struct channels_job {
     const cdk_conv *conv;
     cdk_taps taps;
     const cdk_isa *isa;
-    float *partial; /* [chunks][taps + 1][C]: the products of every tap, then the sums of dy */
-    int64_t chunks, partial_size;
+    float *partial; /* [chunks][partial_size]: the sums of all slabs */
+    int64_t chunks, partial_size, slab_channels;
     int64_t rows_at_once;
     float *zeros;                    /* [C], where isa->dots3 serves, else NULL */
     const cdk_depthwise_rows *input; /* the gradient of the input, or NULL */
@@ -107,34 +108,48 @@ static void multiply_row(const channels_job *job, float *partial, int64_t n, int
     }
 }
 
-/* The same for all columns of rows p to `end`, strip by strip. */
-static void multiply_strips(const channels_job *job, float *partial, int64_t n, int64_t p, int64_t end)
+/* [taps + 1][slab->channels]: the products of every tap, then the sums of dy. */
+static float *slab_sums(const channels_job *job, float *partial, const cdk_slab *slab)
+{
+    return partial + (job->taps.kernel_size + 1) * slab->c;
+}
+
+/* The sums of dy, or NULL. */
+static float *slab_y_sums(const channels_job *job, float *partial, const cdk_slab *slab)
+{
+    return job->y_sums ? slab_sums(job, partial, slab) + job->taps.kernel_size * slab->channels : NULL;
+}
+
+/* The products of a slab for all columns, strip by strip, and the sums of dy. */
+static void multiply_strips(const channels_job *job, float *partial, const cdk_slab *slab)
 {
     const cdk_conv *conv = job->conv;
     const int64_t C = conv->C, OW = conv->OW;
-    cdk_dots3 task = {.sum = partial, .dy_row = OW * C};
+    const float *dy = job->dy + (slab->n * conv->OH + slab->h) * OW * C + slab->c;
+    cdk_dots3 task = {
+        .sum = slab_sums(job, partial, slab),
+        .dy_sum = slab_y_sums(job, partial, slab),
+        .sum_tap = slab->channels,
+        .dy_row = OW * C,
+    };
     for (int64_t q = 0; q < OW; q += task.strip.pixels) {
-        task.strip = cdk_strip_of(&job->taps, job->x, job->zeros, n, p, end, q, job->isa->depthwise3_pixels);
-        task.dy = job->dy + ((n * conv->OH + p) * OW + q) * C;
+        task.strip = cdk_strip_of(&job->taps, job->x, job->zeros, slab, q, job->isa->depthwise3_pixels);
+        task.dy = dy + q * C;
         job->isa->dots3(&task);
     }
 }
 
-static void multiply_rows(const channels_job *job, float *partial, int64_t n, int64_t p, int64_t end)
+/* The same row by row, of all channels. */
+static void multiply_all_channels(const channels_job *job, float *partial, const cdk_slab *slab)
 {
     const cdk_conv *conv = job->conv;
-    const int64_t row_size = conv->OW * conv->C;
-    if (job->zeros) {
-        multiply_strips(job, partial, n, p, end);
-    } else {
-        for (int64_t row = p; row < end; row++) {
-            multiply_row(job, partial, n, row);
-        }
+    float *y_sums = slab_y_sums(job, partial, slab);
+    for (int64_t row = slab->h; row < slab->end; row++) {
+        multiply_row(job, partial, slab->n, row);
     }
-    if (job->y_sums) {
-        job->isa->channel_sum(partial + job->taps.kernel_size * conv->C,
-                              job->dy + (n * conv->OH + p) * row_size, conv->C, (end - p) * conv->OW,
-                              conv->C);
+    if (y_sums) {
+        job->isa->channel_sum(y_sums, job->dy + (slab->n * conv->OH + slab->h) * conv->OW * conv->C, conv->C,
+                              (slab->end - slab->h) * conv->OW, conv->C);
     }
 }
 
@@ -145,16 +160,34 @@ static int64_t last_row_read(const cdk_axis *axis, int64_t h)
     return end > axis->start[phase] ? h / axis->out_step * axis->in_step + axis->offset[end - 1] : -1;
 }
 
-/* Rows of dx from `h` on for which row p of dy was the last one missing; gives the first that is left. */
-static int64_t input_rows(const channels_job *job, int64_t n, int64_t h, int64_t p, int thread)
+/* Of the rows of dx from `h` on, the first for which there is more of dy to come than its first p rows. */
+static int64_t rows_complete(const channels_job *job, int64_t h, int64_t p)
 {
     const cdk_axis *axis = &job->input->taps->h;
-    int64_t end = h;
-    while (end < axis->outputs && (p == axis->inputs - 1 || last_row_read(axis, end) <= p)) {
-        end++;
+    while (h < axis->outputs && (p == axis->inputs || last_row_read(axis, h) < p)) {
+        h++;
     }
-    cdk_depthwise_compute(job->input, thread, cdk_depthwise_place(job->input, n, h), n, h, end);
-    return end;
+    return h;
+}
+
+/* Rows p to `end` of image n, and rows h to `h_end` of dx. */
+static void multiply_rows(const channels_job *job, float *partial, int64_t n, int64_t p, int64_t end,
+                          int64_t h, int64_t h_end, int thread)
+{
+    const int64_t C = job->conv->C;
+    const cdk_depthwise_rows *input = job->input;
+    cdk_slab slab = {.n = n, .h = p, .end = end, .channels = job->slab_channels};
+    for (; slab.c < C; slab.c += slab.channels) {
+        slab.channels = cdk_min(slab.channels, C - slab.c);
+        (job->zeros ? multiply_strips : multiply_all_channels)(job, partial, &slab);
+        if (input && input->three) {
+            const cdk_slab read = {n, h, h_end, slab.c, slab.channels};
+            cdk_depthwise_compute_slab(input, thread, &read);
+        }
+    }
+    if (input && !input->three) {
+        cdk_depthwise_compute(input, thread, cdk_depthwise_place(input, n, h), n, h, h_end);
+    }
 }
 
 /* Chunks end with an image where its other gradient is computed too. */
@@ -173,10 +206,9 @@ static void multiply_chunk(const channels_job *job, int64_t chunk, int thread)
     for (int64_t i = first_row(job, chunk); i < end; i += rows) {
         const int64_t n = i / OH, p = i % OH;
         rows = cdk_min(job->rows_at_once, cdk_min(OH - p, end - i));
-        multiply_rows(job, partial, n, p, p + rows);
-        if (job->input) {
-            h = input_rows(job, n, p == 0 ? 0 : h, p + rows - 1, thread);
-        }
+        const int64_t start = p == 0 ? 0 : h;
+        h = job->input ? rows_complete(job, start, p + rows) : start;
+        multiply_rows(job, partial, n, p, p + rows, start, h, thread);
     }
 }
 
@@ -196,12 +228,17 @@ static void add_chunks(void *context, int64_t begin, int64_t end, int thread)
                           job->chunks - 1, end - begin);
 }
 
-static void order_weights(const channels_job *job)
+/* From the first chunk, which has the sums of all. */
+static void take_sums(const channels_job *job)
 {
     const int64_t taps = job->taps.kernel_size, C = job->conv->C;
-    for (int64_t c = 0; c < C; c++) {
-        for (int64_t tap = 0; tap < taps; tap++) {
-            job->dw[c * taps + tap] = job->partial[tap * C + c];
+    cdk_slab slab = {.channels = job->slab_channels};
+    for (; slab.c < C; slab.c += slab.channels) {
+        slab.channels = cdk_min(slab.channels, C - slab.c);
+        const float *sums = slab_sums(job, job->partial, &slab);
+        cdk_transpose(job->dw + slab.c * taps, taps, sums, slab.channels, taps, slab.channels);
+        if (job->y_sums) {
+            memcpy(job->y_sums + slab.c, sums + taps * slab.channels, (size_t)slab.channels * sizeof(float));
         }
     }
 }
@@ -210,11 +247,7 @@ static void run(channels_job *job)
 {
     cd_parallel_chunks(job->chunks, 1, multiply_chunks, job);
     cd_parallel_for(job->partial_size, 1 + CHANNELS_SUM_WORK / job->chunks, add_chunks, job);
-    order_weights(job);
-    if (job->y_sums) {
-        memcpy(job->y_sums, job->partial + job->taps.kernel_size * job->conv->C,
-               (size_t)job->conv->C * sizeof(float));
-    }
+    take_sums(job);
 }
 
 static void plan(channels_job *job)
@@ -223,6 +256,7 @@ static void plan(channels_job *job)
     const int64_t rows = conv->N * conv->OH, work = rows * conv->OW * conv->C * job->taps.kernel_size;
     const int64_t useful = 1 + work / CHANNELS_CHUNK_WORK;
     job->partial_size = (job->taps.kernel_size + 1) * conv->C;
+    job->slab_channels = conv->C;
     job->rows_at_once = cdk_depthwise_rows_at_once(&job->taps);
     job->chunks = job->input ? cdk_min(CHANNELS_MAX_IMAGE_CHUNKS, conv->N)
                              : cdk_min(cdk_min(useful, CHANNELS_MAX_CHUNKS), rows);
@@ -234,6 +268,7 @@ static cd_status allocate(channels_job *job, cd_error *err)
     if (cdk_suits_strips(&job->taps)) {
         CD_TRY(cd_memory_floats(&job->zeros, job->conv->C, 1, 1, err));
         memset(job->zeros, 0, (size_t)job->conv->C * sizeof(float));
+        job->slab_channels = cdk_slab_channels(job->conv->C);
     }
     return CD_OK;
 }

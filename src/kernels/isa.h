@@ -58,15 +58,16 @@ typedef struct cdk_depthwise {
     int stream; /* as in cdk_tile */
 } cdk_depthwise;
 
-/* A strip: `pixels` neighbouring outputs in each of `rows` rows of one image, and what a kernel of 3 x 3
- * reads for them. Output (h, i) reads rows first + h stride + r, r < 3, of x_rows and columns i stride + s, s
- * < 3; x points to column 1 of row 0. Rows outside the image do not exist, nor does the first column unless
- * `left` and the last unless `right`: they are taken for 0. */
+/* A strip: some channels of `pixels` neighbouring outputs in each of `rows` rows of one image, and what a
+ * kernel of 3 x 3 reads for them. Output (h, i) reads rows first + h stride + r, r < 3, of x_rows and columns
+ * i stride + s, s < 3; x points to column 1 of row 0. Rows outside the image do not exist, nor does the first
+ * column unless `left` and the last unless `right`: they are taken for 0. */
 typedef struct cdk_strip {
     const float *x, *zeros; /* zeros [channels] */
-    ptrdiff_t x_row;        /* elements from row to row of x; pixels are `channels` apart */
+    ptrdiff_t pixel, x_row; /* elements from pixel to pixel, of any image, and from row to row of x */
     int64_t first, x_rows, rows, channels;
     int pixels, stride, left, right; /* pixels 1, 2, 4 or isa->depthwise3_pixels, stride 1 or 2 */
+    int fetch;                       /* what the strip to the right of it reads into the cache, meanwhile */
 } cdk_strip;
 
 /* Where results leave their moments: sums of d = y + minus_shift and of d d are added, [channels] each,
@@ -77,26 +78,26 @@ typedef struct cdk_piece {
     int starts_part;
 } cdk_piece;
 
-/* y[h y_row + i channels + c] = min(high, max(low, bias[c] + sum_{r, s < 3} w[(3 r + s) channels + c]
- * x[..][c]))
+/* y[h y_row + i pixel + c] = min(high, max(low, bias[c] + sum_{r, s < 3} w[(3 r + s) w_tap + c] x[..][c]))
  */
 typedef struct cdk_depthwise3 {
     cdk_strip strip;
     float *y;
     const float *w, *bias; /* bias [channels] or NULL */
-    ptrdiff_t y_row;
+    ptrdiff_t w_tap, y_row;
     int bounded; /* low and high count */
     float low, high;
     int stream; /* as in cdk_tile */
     cdk_piece piece;
 } cdk_depthwise3;
 
-/* sum[(3 r + s) channels + c] += sum_{h, i} dy[h dy_row + i channels + c] x[..][c] */
+/* sum[(3 r + s) sum_tap + c] += sum_{h, i} dy[h dy_row + i pixel + c] x[..][c], and
+ * dy_sum[c] += sum_{h, i} dy[h dy_row + i pixel + c] unless it is NULL */
 typedef struct cdk_dots3 {
     cdk_strip strip;
-    float *sum;
+    float *sum, *dy_sum;
     const float *dy;
-    ptrdiff_t dy_row;
+    ptrdiff_t sum_tap, dy_row;
 } cdk_dots3;
 
 /* The 2 x 2 outputs of a tile, y[i][c] = act(bias[c] + (A^T M A)_i) for M_p = m[p m_point + c], p < 16; see

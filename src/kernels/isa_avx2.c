@@ -28,6 +28,7 @@ static inline TILE_TARGET void sum_lanes4(float *sums, __m256 a, __m256 b, __m25
 #define VEC_LOAD _mm256_loadu_ps
 #define VEC_STORE _mm256_storeu_ps
 #define VEC_STREAM _mm256_stream_ps
+#define VEC_KEEP(v) __asm__("" : "+x"(v))
 #define VEC_SET1 _mm256_set1_ps
 #define VEC_ADD _mm256_add_ps
 #define VEC_SUB _mm256_sub_ps

@@ -89,6 +89,7 @@ static inline TILE_TARGET void sum_lanes4(float *sums, __m256 a, __m256 b, __m25
 #include "kernels/tile_template.h"
 
 #define DEPTHWISE3_PIXELS 7
+#define VEC_KEEP(v) __asm__("" : "+v"(v))
 #include "kernels/channels_template.h"
 #include "kernels/depthwise3_template.h"
 
