@@ -29,7 +29,9 @@
 #define STRIP_ROWS 4
 /* Channels of a slab, at most: neighbouring lines are read and written one after the other, which memory
  * needs (half as fast where lines are all 2 kB apart), and three rows of a strip stay in the first cache. */
-#define SLAB_CHANNELS 192
+#define SLAB_CHANNELS 96
+/* Channels that are one slab: a strip is then all of some pixels, and the next strip follows it in memory. */
+#define WHOLE_CHANNELS 192
 /* Inputs whose affine image is made at once. */
 #define IMAGE_FLOATS 98304
 
@@ -88,7 +90,7 @@ static int strip_pixels(int64_t left, int most)
 
 int64_t cdk_slab_channels(int64_t C)
 {
-    return cdk_round_up(even_share(C, SLAB_CHANNELS), CDK_LINE_FLOATS);
+    return C <= WHOLE_CHANNELS ? C : cdk_round_up(even_share(C, SLAB_CHANNELS), CDK_LINE_FLOATS);
 }
 
 cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros, const cdk_slab *slab,
@@ -218,9 +220,9 @@ static source_rows rows_to_read(const cdk_depthwise_rows *job, int thread, int64
     return (source_rows){inputs, first, last};
 }
 
-static const float *from_channel(const float *p, int64_t c)
+static const float *from_element(const float *p, int64_t i)
 {
-    return p != NULL ? p + c : NULL;
+    return p != NULL ? p + i : NULL;
 }
 
 static cdk_piece piece_from(const cdk_piece *piece, int64_t c)
@@ -237,13 +239,13 @@ static void convolve_slab(const cdk_depthwise_rows *job, const source_rows *sour
                           const cdk_slab *slab, const cdk_piece *piece)
 {
     const int64_t C = job->taps->groups, W = job->taps->w.outputs, size = job->taps->kernel_size;
-    const cdk_slab place = {0, slab->h, slab->end, slab->c, slab->channels};
+    cdk_slab place = *slab;
     /* Taps go in the order of what they read: in a backward pass that is backwards. */
     const int backwards = job->taps->h.tap[0] > 0;
     cdk_depthwise3 task = {
         .w = job->weights + slab->c * size + (backwards ? (size - 1) * slab->channels : 0),
         .w_tap = backwards ? -slab->channels : slab->channels,
-        .bias = from_channel(job->bias, slab->c),
+        .bias = from_element(job->bias, slab->c),
         .y_row = W * C,
         .bounded = job->activation != CDK_ACTIVATION_NONE,
         .low = cdk_activation_low(job->activation),
@@ -251,11 +253,14 @@ static void convolve_slab(const cdk_depthwise_rows *job, const source_rows *sour
         .stream = job->stream,
         .piece = piece_from(piece, slab->c),
     };
+    place.n = 0;
     for (int64_t k = 0; k < W; k += task.strip.pixels) {
         task.strip = cdk_strip_of(job->taps, source->x, job->zeros, &place, k, job->isa->depthwise3_pixels);
         task.strip.first -= source->first;
         task.strip.x_rows = source->last - source->first;
         task.y = y + k * C + slab->c;
+        task.ahead[0] = from_element(slab->ahead[0], k * C);
+        task.ahead[1] = from_element(slab->ahead[1], k * C);
         job->isa->depthwise3(&task);
         task.piece.starts_part = 0;
     }

@@ -46,9 +46,11 @@ int cdk_suits_strips(const cdk_taps *taps);
 /* Rows it is best to compute at once. */
 int64_t cdk_depthwise_rows_at_once(const cdk_taps *taps);
 
-/* Rows h to `end` (exclusive) of image n of the outputs, `channels` of their channels from c on. */
+/* Rows h to `end` (exclusive) of image n of the outputs, `channels` of their channels from c on. What `ahead`
+ * has for the slab, if not NULL, is fetched into the cache meanwhile: parts of images of the same shape. */
 typedef struct cdk_slab {
     int64_t n, h, end, c, channels;
+    const float *ahead[2];
 } cdk_slab;
 
 /* How many of C channels a slab should have, the last one of an image perhaps fewer. */

@@ -170,6 +170,20 @@ static int64_t rows_complete(const channels_job *job, int64_t h, int64_t p)
     return h;
 }
 
+/* The gradient of the input reads nothing new: meanwhile, the next channels of x and dy, or the next rows. */
+static void look_ahead(const channels_job *job, cdk_slab *slab)
+{
+    const cdk_conv *conv = job->conv;
+    const int64_t C = conv->C, next = slab->c + slab->channels;
+    const int64_t row = slab->n * conv->H + (next < C ? slab->h : slab->end);
+    if (conv->OH == conv->H && conv->OW == conv->W && C > job->slab_channels &&
+        row + slab->end - slab->h <= conv->N * conv->H) {
+        const int64_t at = row * conv->W * C + (next < C ? next : 0);
+        slab->ahead[0] = job->x + at;
+        slab->ahead[1] = job->dy + at;
+    }
+}
+
 /* Rows p to `end` of image n, and rows h to `h_end` of dx. */
 static void multiply_rows(const channels_job *job, float *partial, int64_t n, int64_t p, int64_t end,
                           int64_t h, int64_t h_end, int thread)
@@ -181,7 +195,8 @@ static void multiply_rows(const channels_job *job, float *partial, int64_t n, in
         slab.channels = cdk_min(slab.channels, C - slab.c);
         (job->zeros ? multiply_strips : multiply_all_channels)(job, partial, &slab);
         if (input && input->three) {
-            const cdk_slab read = {n, h, h_end, slab.c, slab.channels};
+            cdk_slab read = {.n = n, .h = h, .end = h_end, .c = slab.c, .channels = slab.channels};
+            look_ahead(job, &read);
             cdk_depthwise_compute_slab(input, thread, &read);
         }
     }

@@ -161,17 +161,22 @@ static inline ptrdiff_t strip_ahead(const cdk_strip *strip, int64_t c, ptrdiff_t
 #define DEPTHWISE3_WEIGHT(t) w[t] = channels_load(task->w + (t)*task->w_tap + c, part, mask);
 #define DEPTHWISE3_BIAS(output, row, i) a[output] = bias;
 #define DEPTHWISE3_BOUND(output, row, i) a[output] = VEC_MIN(high, VEC_MAX(low, a[output]));
-#define DEPTHWISE3_PLACE(row, i) (y + (row)*task->y_row + (i)*pixel)
-#define DEPTHWISE3_STORE(output, row, i)                                                         \
-    if (STRIP_HAS(row, i)) {                                                                     \
-        channels_store(DEPTHWISE3_PLACE(row, i), a[output], part, mask, CDK_ACTIVATION_NONE, 0); \
-        if (y_ahead) {                                                                           \
-            CDK_PREFETCH(DEPTHWISE3_PLACE(row, i) + y_ahead);                                    \
-        }                                                                                        \
+#define DEPTHWISE3_PLACE(row, i) ((row)*task->y_row + (i)*pixel)
+#define DEPTHWISE3_AHEAD(output, row, i)                                     \
+    if (STRIP_HAS(row, i)) {                                                 \
+        CDK_PREFETCH_FAR(task->ahead[0] + place + DEPTHWISE3_PLACE(row, i)); \
+        CDK_PREFETCH_FAR(task->ahead[1] + place + DEPTHWISE3_PLACE(row, i)); \
     }
-#define DEPTHWISE3_STREAM(output, row, i)                \
-    if (STRIP_HAS(row, i)) {                             \
-        VEC_STREAM(DEPTHWISE3_PLACE(row, i), a[output]); \
+#define DEPTHWISE3_STORE(output, row, i)                                                             \
+    if (STRIP_HAS(row, i)) {                                                                         \
+        channels_store(y + DEPTHWISE3_PLACE(row, i), a[output], part, mask, CDK_ACTIVATION_NONE, 0); \
+        if (y_ahead) {                                                                               \
+            CDK_PREFETCH(y + DEPTHWISE3_PLACE(row, i) + y_ahead);                                    \
+        }                                                                                            \
+    }
+#define DEPTHWISE3_STREAM(output, row, i)                    \
+    if (STRIP_HAS(row, i)) {                                 \
+        VEC_STREAM(y + DEPTHWISE3_PLACE(row, i), a[output]); \
     }
 #define DEPTHWISE3_MOMENTS(output, row, i)             \
     if (STRIP_HAS(row, i)) {                           \
@@ -202,8 +207,12 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise3_vector(const cdk_dep
     STRIP_EACH_TAP(DEPTHWISE3_WEIGHT)
     do {
         const int64_t row = strip->first + h * stride;
-        float *y = task->y + h * task->y_row + c;
+        const ptrdiff_t place = h * task->y_row + c;
+        float *y = task->y + place;
         VEC a[STRIP_OUTPUTS];
+        if (task->ahead[0]) {
+            STRIP_EACH_OUTPUT(DEPTHWISE3_AHEAD)
+        }
         STRIP_EACH_OUTPUT(DEPTHWISE3_BIAS)
         STRIP_EACH_ROW(STRIP_ROW)
         if (task->bounded) {
@@ -253,6 +262,7 @@ static TILE_TARGET void depthwise3(const cdk_depthwise3 *caller_task)
 #undef DEPTHWISE3_BIAS
 #undef DEPTHWISE3_BOUND
 #undef DEPTHWISE3_PLACE
+#undef DEPTHWISE3_AHEAD
 #undef DEPTHWISE3_STORE
 #undef DEPTHWISE3_STREAM
 #undef DEPTHWISE3_MOMENTS

@@ -87,7 +87,8 @@ typedef struct cdk_depthwise3 {
     ptrdiff_t w_tap, y_row;
     int bounded; /* low and high count */
     float low, high;
-    int stream; /* as in cdk_tile */
+    int stream;            /* as in cdk_tile */
+    const float *ahead[2]; /* laid out as y, fetched into the second cache meanwhile, or NULL */
     cdk_piece piece;
 } cdk_depthwise3;
 
