@@ -372,6 +372,8 @@ static void check_convs(void)
     check_conv(square(5, 3, 112, 80, 3, 1, 1, 1));
     check_conv(square(3, 200, 90, 200, 3, 1, 1, 200));
     check_conv(square(17, 212, 9, 212, 3, 1, 1, 212));
+    check_conv(square(17, 212, 9, 212, 3, 1, 2, 212));
+    check_conv(square(17, 212, 9, 212, 3, 1, 0, 212));
     check_conv(square(16, 450, 8, 450, 3, 2, 1, 450));
     check_conv(square(24, 960, 7, 960, 3, 1, 1, 960));
     check_conv(odd);

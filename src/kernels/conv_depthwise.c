@@ -60,7 +60,7 @@ static int64_t even_share(int64_t all, int64_t most)
 
 int64_t cdk_depthwise_rows_at_once(const cdk_taps *taps)
 {
-    const int64_t channels = cdk_suits_strips(taps) ? cdk_slab_channels(taps->groups) : taps->groups;
+    const int64_t channels = cdk_suits_strips(taps) ? cdk_slab_channels(taps->groups, 0) : taps->groups;
     const int64_t row_floats = taps->w.outputs * channels, all = taps->h.outputs;
     /* Rows two apart share little: what a strip reads again at its ends is more than what it has in the
      * cache. */
@@ -88,23 +88,24 @@ static int strip_pixels(int64_t left, int most)
     return left >= most ? most : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
-int64_t cdk_slab_channels(int64_t C)
+int64_t cdk_slab_channels(int64_t C, int64_t c)
 {
-    return C <= WHOLE_CHANNELS ? C : cdk_round_up(even_share(C, SLAB_CHANNELS), CDK_LINE_FLOATS);
+    return C <= WHOLE_CHANNELS ? C
+                               : cdk_min(C - c, cdk_round_up(even_share(C, SLAB_CHANNELS), CDK_LINE_FLOATS));
 }
 
 cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros, const cdk_slab *slab,
                        int64_t k, int most)
 {
-    const int64_t C = taps->groups, H = taps->h.inputs, W = taps->w.inputs;
+    const int64_t C = taps->groups, W = taps->w.inputs;
     const int64_t column = k * taps->w.in_step + taps->w.low;
     cdk_strip strip = {
-        .x = x + (slab->n * H * W + column + 1) * C + slab->c,
+        .x = x + (column + 1) * C + slab->c,
         .zeros = zeros,
         .pixel = C,
         .x_row = W * C,
         .first = slab->h * taps->h.in_step + taps->h.low,
-        .x_rows = H,
+        .x_rows = taps->h.inputs,
         .rows = slab->end - slab->h,
         .channels = slab->channels,
         .pixels = strip_pixels(taps->w.outputs - k, most),
@@ -119,9 +120,9 @@ cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros,
 static void pack_weights(const cdk_depthwise_rows *job, const float *w)
 {
     const int64_t C = job->taps->groups, size = job->taps->kernel_size;
-    const int64_t most = job->three ? cdk_slab_channels(C) : C;
-    for (int64_t c = 0; c < C; c += most) {
-        const int64_t channels = cdk_min(most, C - c);
+    int64_t channels;
+    for (int64_t c = 0; c < C; c += channels) {
+        channels = job->three ? cdk_slab_channels(C, c) : C;
         cdk_transpose(job->weights + c * size, channels, w + c * size, size, channels, size);
     }
 }
@@ -233,13 +234,11 @@ static cdk_piece piece_from(const cdk_piece *piece, int64_t c)
     return (cdk_piece){piece->sum + c, piece->squares + c, piece->minus_shift + c, piece->starts_part};
 }
 
-/* The slab of what `source` has, an image of its own; y holds the slab's rows, all their channels. `piece` or
- * NULL takes its moments. */
+/* y holds the slab's rows, all their channels. `piece` or NULL takes the slab's moments. */
 static void convolve_slab(const cdk_depthwise_rows *job, const source_rows *source, float *y,
                           const cdk_slab *slab, const cdk_piece *piece)
 {
     const int64_t C = job->taps->groups, W = job->taps->w.outputs, size = job->taps->kernel_size;
-    cdk_slab place = *slab;
     /* Taps go in the order of what they read: in a backward pass that is backwards. */
     const int backwards = job->taps->h.tap[0] > 0;
     cdk_depthwise3 task = {
@@ -253,9 +252,8 @@ static void convolve_slab(const cdk_depthwise_rows *job, const source_rows *sour
         .stream = job->stream,
         .piece = piece_from(piece, slab->c),
     };
-    place.n = 0;
     for (int64_t k = 0; k < W; k += task.strip.pixels) {
-        task.strip = cdk_strip_of(job->taps, source->x, job->zeros, &place, k, job->isa->depthwise3_pixels);
+        task.strip = cdk_strip_of(job->taps, source->x, job->zeros, slab, k, job->isa->depthwise3_pixels);
         task.strip.first -= source->first;
         task.strip.x_rows = source->last - source->first;
         task.y = y + k * C + slab->c;
@@ -271,9 +269,9 @@ static void convolve_slabs(const cdk_depthwise_rows *job, int thread, float *y, 
 {
     const int64_t C = job->taps->groups;
     const source_rows source = rows_to_read(job, thread, n, h, end);
-    cdk_slab slab = {.n = n, .h = h, .end = end, .channels = cdk_slab_channels(C)};
+    cdk_slab slab = {.n = n, .h = h, .end = end};
     for (; slab.c < C; slab.c += slab.channels) {
-        slab.channels = cdk_min(slab.channels, C - slab.c);
+        slab.channels = cdk_slab_channels(C, slab.c);
         convolve_slab(job, &source, y, &slab, piece);
     }
 }

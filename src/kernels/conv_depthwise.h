@@ -53,14 +53,14 @@ typedef struct cdk_slab {
     const float *ahead[2];
 } cdk_slab;
 
-/* How many of C channels a slab should have, the last one of an image perhaps fewer. */
-int64_t cdk_slab_channels(int64_t C);
+/* How many of C channels the slab has that starts with channel c: 0, or where the one before ends. */
+int64_t cdk_slab_channels(int64_t C, int64_t c);
 
-/* The slab's strip of the columns from k on: at most `most`. */
+/* The slab's strip of the columns from k on: at most `most`. x is the slab's image. */
 cdk_strip cdk_strip_of(const cdk_taps *taps, const float *x, const float *zeros, const cdk_slab *slab,
                        int64_t k, int most);
 
-/* A slab, where it belongs; for taps that suit strips. */
+/* A slab as cdk_slab_channels() cuts them, where it belongs; for taps that suit strips. */
 void cdk_depthwise_compute_slab(const cdk_depthwise_rows *rows, int thread, const cdk_slab *slab);
 
 /* Where row h of image n belongs. */

@@ -29,7 +29,7 @@ typedef struct channels_job {
     cdk_taps taps;
     const cdk_isa *isa;
     float *partial; /* [chunks][partial_size]: the sums of all slabs */
-    int64_t chunks, partial_size, slab_channels;
+    int64_t chunks, partial_size;
     int64_t rows_at_once;
     float *zeros;                    /* [C], where isa->dots3 serves, else NULL */
     const cdk_depthwise_rows *input; /* the gradient of the input, or NULL */
@@ -125,6 +125,7 @@ static void multiply_strips(const channels_job *job, float *partial, const cdk_s
 {
     const cdk_conv *conv = job->conv;
     const int64_t C = conv->C, OW = conv->OW;
+    const float *x = job->x + slab->n * conv->H * conv->W * C;
     const float *dy = job->dy + (slab->n * conv->OH + slab->h) * OW * C + slab->c;
     cdk_dots3 task = {
         .sum = slab_sums(job, partial, slab),
@@ -133,7 +134,7 @@ static void multiply_strips(const channels_job *job, float *partial, const cdk_s
         .dy_row = OW * C,
     };
     for (int64_t q = 0; q < OW; q += task.strip.pixels) {
-        task.strip = cdk_strip_of(&job->taps, job->x, job->zeros, slab, q, job->isa->depthwise3_pixels);
+        task.strip = cdk_strip_of(&job->taps, x, job->zeros, slab, q, job->isa->depthwise3_pixels);
         task.dy = dy + q * C;
         job->isa->dots3(&task);
     }
@@ -176,12 +177,17 @@ static void look_ahead(const channels_job *job, cdk_slab *slab)
     const cdk_conv *conv = job->conv;
     const int64_t C = conv->C, next = slab->c + slab->channels;
     const int64_t row = slab->n * conv->H + (next < C ? slab->h : slab->end);
-    if (conv->OH == conv->H && conv->OW == conv->W && C > job->slab_channels &&
+    if (conv->OH == conv->H && conv->OW == conv->W && slab->channels < C &&
         row + slab->end - slab->h <= conv->N * conv->H) {
         const int64_t at = row * conv->W * C + (next < C ? next : 0);
         slab->ahead[0] = job->x + at;
         slab->ahead[1] = job->dy + at;
     }
+}
+
+static int64_t channels_from(const channels_job *job, int64_t c)
+{
+    return job->zeros ? cdk_slab_channels(job->conv->C, c) : job->conv->C;
 }
 
 /* Rows p to `end` of image n, and rows h to `h_end` of dx. */
@@ -190,17 +196,18 @@ static void multiply_rows(const channels_job *job, float *partial, int64_t n, in
 {
     const int64_t C = job->conv->C;
     const cdk_depthwise_rows *input = job->input;
-    cdk_slab slab = {.n = n, .h = p, .end = end, .channels = job->slab_channels};
+    const int same_slabs = job->zeros && input && input->three;
+    cdk_slab slab = {.n = n, .h = p, .end = end};
     for (; slab.c < C; slab.c += slab.channels) {
-        slab.channels = cdk_min(slab.channels, C - slab.c);
+        slab.channels = channels_from(job, slab.c);
         (job->zeros ? multiply_strips : multiply_all_channels)(job, partial, &slab);
-        if (input && input->three) {
+        if (same_slabs) {
             cdk_slab read = {.n = n, .h = h, .end = h_end, .c = slab.c, .channels = slab.channels};
             look_ahead(job, &read);
             cdk_depthwise_compute_slab(input, thread, &read);
         }
     }
-    if (input && !input->three) {
+    if (input && !same_slabs) {
         cdk_depthwise_compute(input, thread, cdk_depthwise_place(input, n, h), n, h, h_end);
     }
 }
@@ -247,9 +254,9 @@ static void add_chunks(void *context, int64_t begin, int64_t end, int thread)
 static void take_sums(const channels_job *job)
 {
     const int64_t taps = job->taps.kernel_size, C = job->conv->C;
-    cdk_slab slab = {.channels = job->slab_channels};
+    cdk_slab slab = {.c = 0};
     for (; slab.c < C; slab.c += slab.channels) {
-        slab.channels = cdk_min(slab.channels, C - slab.c);
+        slab.channels = channels_from(job, slab.c);
         const float *sums = slab_sums(job, job->partial, &slab);
         cdk_transpose(job->dw + slab.c * taps, taps, sums, slab.channels, taps, slab.channels);
         if (job->y_sums) {
@@ -271,7 +278,6 @@ static void plan(channels_job *job)
     const int64_t rows = conv->N * conv->OH, work = rows * conv->OW * conv->C * job->taps.kernel_size;
     const int64_t useful = 1 + work / CHANNELS_CHUNK_WORK;
     job->partial_size = (job->taps.kernel_size + 1) * conv->C;
-    job->slab_channels = conv->C;
     job->rows_at_once = cdk_depthwise_rows_at_once(&job->taps);
     job->chunks = job->input ? cdk_min(CHANNELS_MAX_IMAGE_CHUNKS, conv->N)
                              : cdk_min(cdk_min(useful, CHANNELS_MAX_CHUNKS), rows);
@@ -283,7 +289,6 @@ static cd_status allocate(channels_job *job, cd_error *err)
     if (cdk_suits_strips(&job->taps)) {
         CD_TRY(cd_memory_floats(&job->zeros, job->conv->C, 1, 1, err));
         memset(job->zeros, 0, (size_t)job->conv->C * sizeof(float));
-        job->slab_channels = cdk_slab_channels(job->conv->C);
     }
     return CD_OK;
 }

@@ -136,6 +136,13 @@ test_that("pointwise and depthwise convolutions", {
   conv_case(1, 48, 48, 2, 2, 3, padding = 1, groups = 48)
 })
 
+test_that("depthwise kernels of 3 x 3 on several slabs of channels, both gradients at once or one by one", {
+  set.seed(7)
+  for (padding in 0:2) conv_case(17, 200, 200, 5, 6, 3, padding = padding, groups = 200)
+  conv_case(16, 212, 212, 6, 5, 3, stride = 2, padding = 1, groups = 212)
+  conv_case(2, 193, 193, 8, 7, 3, padding = 1, groups = 193)
+})
+
 test_that("depthwise kernels of 3 x 3 on rows around their pieces, gradients of few and of many images", {
   set.seed(6)
   for (width in c(1, 2, 3, 4, 5, 7, 8, 15)) {
