@@ -2,10 +2,11 @@
  *
  *     kernel-bench check
  *         every kernel at awkward shapes against its naive twin, on every instruction set this machine has,
- * and that 1, 2 and 4 threads give the same bits kernel-bench time [batch] [threads] [repeats] [all | decoder
- * | encoder | kinds | moments] the layers of a U-Net on a MobileNet v2, in GFLOP/s, as a share of the
- * multiply-add peak measured in the same run, and in GB/s of the images read and written; moments: a
- * convolution and the moments of its output in two passes and in one
+ *         and that 1, 2 and 4 threads give the same bits
+ *     kernel-bench time [batch] [threads] [repeats] [all | decoder | encoder | kinds | moments]
+ *         the layers of a U-Net on a MobileNet v2, in GFLOP/s, as a share of the multiply-add peak measured
+ *         in the same run, and in GB/s of the images read and written; moments: a convolution and the
+ *         moments of its output, in two passes and in one
  *
  * CANDELA_SIMD chooses the instruction set that is timed. Exit status 1 when a check fails. */
 #define _POSIX_C_SOURCE 200809L

@@ -3,9 +3,8 @@
  * Images are dense with channels last: x is [N][H][W][C], y is [N][OH][OW][K]. Weights are in the order of
  * PyTorch, w is [K][C / groups][R][S], and are packed inside. With g the group of output channel k:
  *
- *     y[n][p][q][k] = act(bias[k] + sum_{c, r, s} w[k][c][r][s]
- *                         x[n][p stride_h - pad_top + r dilation_h][q stride_w - pad_left + s dilation_w][g
- * C/groups + c])
+ *     y[n][p][q][k] = act(bias[k] + sum_{c, r, s} w[k][c][r][s] x[n][h][v][g C / groups + c])
+ *     h = p stride_h - pad_top + r dilation_h,  v = q stride_w - pad_left + s dilation_w
  *
  * where x is zero outside of the image. The padding at the bottom and on the right follows from OH and OW, so
  * it may differ from that at the top and on the left. No output is required to touch the image.

@@ -1,13 +1,15 @@
 /* The taps of a convolution along its two axes, the same for forward and for the gradient of the input.
  *
- * Both write outputs that are sums over taps of inputs at a fixed offset. Forward: output j reads input
- * j stride + r dilation - pad. Gradient of the input: outputs j stride + a, with the phase a = 0 .. stride -
- * 1, read input j + (a + pad - r dilation) / stride for those taps r that divide. So
+ * Both write outputs that are sums over taps of inputs at a fixed offset.
+ *
+ *   forward                 output j reads input j stride + r dilation - pad
+ *   gradient of the input   outputs j stride + a, with the phase a = 0 .. stride - 1, read
+ *                           input j + (a + pad - r dilation) / stride, for those taps r that divide
+ *
+ * So, with one phase (first = 0, out_step = 1, in_step = stride) or with `stride` phases (in_step = 1,
+ * out_step = stride),
  *
  *     output  first + j out_step,  j < count    reads    input  j in_step + offset[tap]
- *
- * with one phase (first = 0, out_step = 1, in_step = stride) or `stride` phases (in_step = 1, out_step =
- * stride).
  */
 #ifndef CANDELA_KERNELS_CONV_TAPS_H
 #define CANDELA_KERNELS_CONV_TAPS_H

@@ -4,14 +4,20 @@
  * are given in the order of its enum; `step` counts a parameter's updates from 1. State arrays start at zero
  * unless said otherwise.
  *
- *   sgd       g += decay p; b = momentum b + (1 - dampening) g (b = g at step 1); p -= lr (nesterov ? g +
- * momentum b : b) adam      g += decay p (or, decoupled, p *= 1 - lr decay); m = b1 m + (1 - b1) g; v = b2 v
- * + (1 - b2) g^2; p -= lr / (1 - b1^step) m / (sqrt(v) / sqrt(1 - b2^step) + eps); amsgrad: v's largest value
- * so far rmsprop   v = alpha v + (1 - alpha) g^2; p -= lr g / (sqrt(v - mean^2 if centred) + eps), with
- * momentum adagrad   s += g^2; p -= lr / (1 + (step - 1) lr_decay) g / (sqrt(s) + eps) adadelta  v = rho v +
- * (1 - rho) g^2; d = sqrt(u + eps) / sqrt(v + eps) g; u = rho u + (1 - rho) d^2; p -= lr d rprop     step
- * sizes grow by etas[2] while the sign of g stays, shrink by etas[1] when it turns (no step then) asgd      p
- * -= eta g after shrinking by 1 - lambda eta; the average a follows p from step t0 on
+ *   sgd       g += decay p; b = momentum b + (1 - dampening) g (b = g at step 1);
+ *             p -= lr (nesterov ? g + momentum b : b)
+ *   adam      g += decay p (or, decoupled, p *= 1 - lr decay);
+ *             m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
+ *             p -= lr / (1 - b1^step) m / (sqrt(v) / sqrt(1 - b2^step) + eps);
+ *             amsgrad: with the largest value that v has had
+ *   rmsprop   v = alpha v + (1 - alpha) g^2;
+ *             p -= lr g / (sqrt(v - mean^2 if centred) + eps), with momentum
+ *   adagrad   s += g^2; p -= lr / (1 + (step - 1) lr_decay) g / (sqrt(s) + eps)
+ *   adadelta  v = rho v + (1 - rho) g^2; d = sqrt(u + eps) / sqrt(v + eps) g;
+ *             u = rho u + (1 - rho) d^2; p -= lr d
+ *   rprop     step sizes grow by etas[2] while the sign of g stays and shrink by etas[1] when it turns
+ *             (there is no step then)
+ *   asgd      p -= eta g after shrinking p by 1 - lambda eta; the average a follows p from step t0 on
  */
 #ifndef CANDELA_OPTIM_RULE_H
 #define CANDELA_OPTIM_RULE_H
