@@ -127,18 +127,22 @@ static void pack_weights(const cdk_depthwise_rows *job, const float *w)
     }
 }
 
-/* The taps output row j and columns k0 .. k1 of a phase can read, relative to the input's first pixel of row
- * j in_step and column 0. */
+/* Columns k0 .. k1 of output row j of image n, in one phase of either axis. */
+typedef struct phase_pixels {
+    int64_t n, phase_h, j, phase_w, k0, k1;
+} phase_pixels;
+
+/* The taps these pixels can read, relative to the input's first pixel of row j in_step and column 0. */
 static void list_taps(const cdk_depthwise_rows *job, cdk_depthwise *row, ptrdiff_t *x_tap, ptrdiff_t *w_tap,
-                      int64_t phase_h, int64_t j, int64_t phase_w, int64_t k0, int64_t k1)
+                      const phase_pixels *p)
 {
     const cdk_taps *taps = job->taps;
     int64_t count = 0;
-    for (int64_t i = taps->h.start[phase_h]; i < taps->h.start[phase_h + 1]; i++) {
-        const int64_t h = j * taps->h.in_step + taps->h.offset[i];
-        for (int64_t l = taps->w.start[phase_w]; l < taps->w.start[phase_w + 1]; l++) {
-            const int64_t first = k0 * taps->w.in_step + taps->w.offset[l];
-            const int64_t last = (k1 - 1) * taps->w.in_step + taps->w.offset[l];
+    for (int64_t i = taps->h.start[p->phase_h]; i < taps->h.start[p->phase_h + 1]; i++) {
+        const int64_t h = p->j * taps->h.in_step + taps->h.offset[i];
+        for (int64_t l = taps->w.start[p->phase_w]; l < taps->w.start[p->phase_w + 1]; l++) {
+            const int64_t first = p->k0 * taps->w.in_step + taps->w.offset[l];
+            const int64_t last = (p->k1 - 1) * taps->w.in_step + taps->w.offset[l];
             if (h >= 0 && h < taps->h.inputs && first >= 0 && last < taps->w.inputs) {
                 x_tap[count] = (h * taps->w.inputs + taps->w.offset[l]) * taps->groups;
                 w_tap[count++] = (taps->h.tap[i] * taps->kernel_w + taps->w.tap[l]) * taps->groups;
@@ -150,24 +154,23 @@ static void list_taps(const cdk_depthwise_rows *job, cdk_depthwise *row, ptrdiff
     row->taps = count;
 }
 
-static void convolve_pixels(const cdk_depthwise_rows *job, ptrdiff_t *list, float *y, int64_t n,
-                            int64_t phase_h, int64_t j, int64_t phase_w, int64_t k0, int64_t k1)
+static void convolve_pixels(const cdk_depthwise_rows *job, ptrdiff_t *list, float *y, const phase_pixels *p)
 {
     const cdk_taps *taps = job->taps;
     const int64_t C = taps->groups;
     cdk_depthwise row = {
-        .y = y + (phase_w + k0 * taps->w.out_step) * C,
-        .x = job->x + (n * taps->h.inputs * taps->w.inputs + k0 * taps->w.in_step) * C,
+        .y = y + (p->phase_w + p->k0 * taps->w.out_step) * C,
+        .x = job->x + (p->n * taps->h.inputs * taps->w.inputs + p->k0 * taps->w.in_step) * C,
         .w = job->weights,
         .bias = job->bias,
-        .pixels = k1 - k0,
+        .pixels = p->k1 - p->k0,
         .channels = C,
         .y_pixel = taps->w.out_step * C,
         .x_pixel = taps->w.in_step * C,
         .activation = job->activation,
         .stream = job->stream,
     };
-    list_taps(job, &row, list, list + taps->kernel_size, phase_h, j, phase_w, k0, k1);
+    list_taps(job, &row, list, list + taps->kernel_size, p);
     job->isa->depthwise(&row);
 }
 
@@ -175,7 +178,7 @@ static void convolve_pixels(const cdk_depthwise_rows *job, ptrdiff_t *list, floa
 static void convolve_any_row(const cdk_depthwise_rows *job, ptrdiff_t *list, float *y, int64_t n, int64_t y_h)
 {
     const cdk_taps *taps = job->taps;
-    const int64_t phase_h = y_h % taps->h.out_step, j = y_h / taps->h.out_step;
+    phase_pixels pixels = {.n = n, .phase_h = y_h % taps->h.out_step, .j = y_h / taps->h.out_step};
     for (int64_t phase = 0; phase < taps->w.phases; phase++) {
         const int64_t count = cdk_axis_count(&taps->w, phase);
         int64_t inner = 0, outer = count;
@@ -187,14 +190,10 @@ static void convolve_any_row(const cdk_depthwise_rows *job, ptrdiff_t *list, flo
         }
         inner = inner < outer ? inner : count;
         outer = inner < outer ? outer : count;
-        for (int64_t k = 0; k < inner; k++) {
-            convolve_pixels(job, list, y, n, phase_h, j, phase, k, k + 1);
-        }
-        if (inner < outer) {
-            convolve_pixels(job, list, y, n, phase_h, j, phase, inner, outer);
-        }
-        for (int64_t k = outer; k < count; k++) {
-            convolve_pixels(job, list, y, n, phase_h, j, phase, k, k + 1);
+        pixels.phase_w = phase;
+        for (pixels.k0 = 0; pixels.k0 < count; pixels.k0 = pixels.k1) {
+            pixels.k1 = pixels.k0 == inner && inner < outer ? outer : pixels.k0 + 1;
+            convolve_pixels(job, list, y, &pixels);
         }
     }
 }

@@ -168,11 +168,9 @@ static void multiply_range(const weight_job *job, float *partial, band *b, const
     }
 }
 
-static void multiply_columns_of_tap(const weight_job *job, float *partial, band *b, int64_t h, int64_t w,
-                                    int64_t q0, int64_t q1, int64_t group, const cdk_column_block *block)
+static tap_range range_of_tap(const weight_job *job, int64_t h, int64_t w, int64_t q0, int64_t q1)
 {
-    const tap_range range = {h, w, q0, q1, slot_of(job, h, w), job->rows};
-    multiply_range(job, partial, b, &range, group, block);
+    return (tap_range){h, w, q0, q1, slot_of(job, h, w), job->rows};
 }
 
 /* All taps of row h of the kernel at once where all exist, then each by itself at the borders. For LANES_IN
@@ -195,8 +193,10 @@ static void multiply_joined(const weight_job *job, float *partial, band *b, int6
         const int64_t shift = in ? S - 1 - w : 0;
         cdk_axis_valid(&job->taps.w, w, OW, &first, &last);
         const int64_t left = cdk_min(all.q0 + shift, last), right = cdk_max(all.q1 + shift, left);
-        multiply_columns_of_tap(job, partial, b, h, w, first, left, group, block);
-        multiply_columns_of_tap(job, partial, b, h, w, cdk_max(right, first), last, group, block);
+        const tap_range before = range_of_tap(job, h, w, first, left);
+        const tap_range behind = range_of_tap(job, h, w, cdk_max(right, first), last);
+        multiply_range(job, partial, b, &before, group, block);
+        multiply_range(job, partial, b, &behind, group, block);
     }
 }
 
@@ -211,7 +211,8 @@ static void multiply_band(const weight_job *job, float *partial, band *b, int64_
         for (int64_t w = 0; w < job->conv.S; w++) {
             int64_t q0 = 0, q1 = 0;
             cdk_axis_valid(&job->taps.w, w, job->conv.OW, &q0, &q1);
-            multiply_columns_of_tap(job, partial, b, h, w, q0, q1, group, block);
+            const tap_range range = range_of_tap(job, h, w, q0, q1);
+            multiply_range(job, partial, b, &range, group, block);
         }
     }
 }

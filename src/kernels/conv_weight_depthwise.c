@@ -316,18 +316,14 @@ cd_status cdk_conv_weight_depthwise(float *dw, float *y_sums, const float *dy, c
     return weight_gradient(dw, y_sums, dy, x, conv, NULL, err);
 }
 
-static cd_status both_gradients(float *dx, float *dw, float *y_sums, const float *dy, const float *x,
-                                const float *w, const cdk_conv *conv, const cdk_taps *taps, cd_error *err)
+static cd_status input_gradient(float *dx, const float *dy, const float *w, const cdk_conv *conv,
+                                cd_error *err)
 {
     static const cdk_conv_finish as_it_is = {.activation = CDK_ACTIVATION_NONE};
-    cdk_depthwise_rows input;
-    if (conv->N < CHANNELS_MIN_IMAGES) {
-        CD_TRY(weight_gradient(dw, y_sums, dy, x, conv, NULL, err));
-        return cdk_conv_depthwise(dx, dy, w, NULL, taps, &as_it_is, err);
-    }
-    CD_TRY(cdk_depthwise_begin(&input, dx, dy, w, NULL, taps, CDK_ACTIVATION_NONE, err));
-    const cd_status status = weight_gradient(dw, y_sums, dy, x, conv, &input, err);
-    cdk_depthwise_end(&input);
+    cdk_taps taps;
+    CD_TRY(cdk_taps_make(&taps, conv, 1, err));
+    const cd_status status = cdk_conv_depthwise(dx, dy, w, NULL, &taps, &as_it_is, err);
+    cdk_taps_free(&taps);
     return status;
 }
 
@@ -335,8 +331,17 @@ cd_status cdk_conv_backward_depthwise(float *dx, float *dw, float *y_sums, const
                                       const float *w, const cdk_conv *conv, cd_error *err)
 {
     cdk_taps taps;
+    cdk_depthwise_rows input;
+    if (conv->N < CHANNELS_MIN_IMAGES) {
+        CD_TRY(weight_gradient(dw, y_sums, dy, x, conv, NULL, err));
+        return input_gradient(dx, dy, w, conv, err);
+    }
     CD_TRY(cdk_taps_make(&taps, conv, 1, err));
-    const cd_status status = both_gradients(dx, dw, y_sums, dy, x, w, conv, &taps, err);
+    cd_status status = cdk_depthwise_begin(&input, dx, dy, w, NULL, &taps, CDK_ACTIVATION_NONE, err);
+    if (status == CD_OK) {
+        status = weight_gradient(dw, y_sums, dy, x, conv, &input, err);
+        cdk_depthwise_end(&input);
+    }
     cdk_taps_free(&taps);
     return status;
 }

@@ -50,41 +50,45 @@ static float *products_of(const weight_job *job, float *partial, const cdk_colum
     return partial + (POINTS * block->panel + point * block->kind->width) * job->C;
 }
 
-static void transform(const weight_job *job, float *x_points, float *y_points, int64_t first_tile,
-                      int64_t count, int64_t first, int64_t channels)
+/* The 16 points of `count` tiles: of all channels of x and of `channels` of dy, from `first` on. */
+typedef struct tile_points {
+    float *x, *y;
+    int64_t count, first, channels;
+} tile_points;
+
+static void transform(const weight_job *job, const tile_points *points, int64_t first_tile)
 {
     const float *d[16];
     ptrdiff_t at[4];
-    for (int64_t tile = 0; tile < count; tile++) {
+    for (int64_t tile = 0; tile < points->count; tile++) {
         cdk_winograd_inputs(d, &job->grid, first_tile + tile, job->x, job->C, job->zeros);
-        job->isa->winograd_input(x_points + tile * job->C, job->x_point, d, 0, job->C);
+        job->isa->winograd_input(points->x + tile * job->C, job->x_point, d, 0, job->C);
         cdk_winograd_outputs(at, &job->grid, first_tile + tile, job->K);
         for (int i = 0; i < 4; i++) {
             d[i] = at[i] < 0 ? job->zeros : job->dy + at[i];
         }
-        job->isa->winograd_gradient(y_points + tile * channels, job->y_point, d, first, channels);
+        job->isa->winograd_gradient(points->y + tile * points->channels, job->y_point, d, points->first,
+                                    points->channels);
     }
 }
 
-/* The products of `count` tiles; channels are the columns from `first` on that y_points holds. */
-static void multiply(const weight_job *job, float *partial, const float *x_points, const float *y_points,
-                     int64_t count, const cdk_column_block *block, int64_t first, int64_t channels,
-                     int accumulate)
+static void multiply(const weight_job *job, float *partial, const tile_points *points,
+                     const cdk_column_block *block, int accumulate)
 {
     const ptrdiff_t start = 0;
     for (int64_t point = 0; point < POINTS; point++) {
         cdk_tile tile = {
             .y = products_of(job, partial, block, point),
-            .x = x_points + point * job->x_point,
-            .w = y_points + point * job->y_point + block->first - first,
+            .x = points->x + point * job->x_point,
+            .w = points->y + point * job->y_point + block->first - points->first,
             .x_run = &start,
             .w_run = &start,
             .runs = 1,
-            .length = count,
+            .length = points->count,
             .y_row = block->kind->width,
             .x_row = 1,
             .x_step = job->C,
-            .w_step = channels,
+            .w_step = points->channels,
             .lanes = block->lanes,
             .accumulate = accumulate,
             .w_bounded = 1,
@@ -99,18 +103,18 @@ static void multiply_tiles(const weight_job *job, float *partial, float *scratch
     const int64_t first_block = group * job->columns.count / job->column_groups;
     const int64_t last_block = (group + 1) * job->columns.count / job->column_groups;
     const int64_t first = first_channel(job, first_block), channels = first_channel(job, last_block) - first;
-    float *x_points = scratch, *y_points = scratch + POINTS * job->x_point;
+    tile_points points = {scratch, scratch + POINTS * job->x_point, 0, first, channels};
     memset(partial + job->bias_at + first, 0, (size_t)channels * sizeof(float));
     for (int64_t tile = first_tile; tile < last_tile; tile += WEIGHT_TILES) {
-        const int64_t count = cdk_min(WEIGHT_TILES, last_tile - tile);
-        transform(job, x_points, y_points, tile, count, first, channels);
+        points.count = cdk_min(WEIGHT_TILES, last_tile - tile);
+        transform(job, &points, tile);
         for (int64_t b = first_block; b < last_block; b++) {
             const cdk_column_block block = cdk_columns_get(&job->columns, b);
-            multiply(job, partial, x_points, y_points, count, &block, first, channels, tile > first_tile);
+            multiply(job, partial, &points, &block, tile > first_tile);
         }
         if (job->dbias) {
-            job->isa->channel_sum(partial + job->bias_at + first, y_points + SUM_POINT * job->y_point,
-                                  channels, count, channels);
+            job->isa->channel_sum(partial + job->bias_at + first, points.y + SUM_POINT * job->y_point,
+                                  channels, points.count, channels);
         }
     }
 }
