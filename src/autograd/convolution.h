@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "base/status.h"
-#include "tensor/pending.h"
+#include "tensor/lazy.h"
 #include "tensor/tensor.h"
 
 /* If x is a pending convolution, makes y, which has no storage, the pending convolution whose weights give
@@ -21,6 +21,6 @@ cd_status cd_convolution_moments(bool *computed, cd_tensor *x, double *mean, dou
 /* Computes what p is waiting to be, if that is a transposed convolution that can be written apart, into
  * `part`, channels of a larger channels-last image, and makes *written true. Otherwise leaves the part alone.
  */
-cd_status cd_convolution_write_part(bool *written, cd_tensor *part, const cd_pending *p, cd_error *err);
+cd_status cd_convolution_write_part(bool *written, cd_tensor *part, const cd_lazy *p, cd_error *err);
 
 #endif

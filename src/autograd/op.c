@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "tensor/pending.h"
-#include "tensor/widen.h"
+#include "tensor/lazy.h"
+#include "tensor/lazy_bytes.h"
 
 cd_status cd_out(cd_call *call, int i, cd_dtype dtype, int ndim, const int64_t *shape, cd_layout layout,
                  cd_error *err)
@@ -67,7 +67,7 @@ cd_status cd_check_fits(const cd_op *op, const cd_tensor *result, const cd_tenso
 static cd_status use_target(cd_call *call, cd_tensor *target, cd_error *err)
 {
     CD_TRY(cd_check_fits(call->op, call->out[0], target, err));
-    CD_TRY(cd_tensor_widen(target, err));
+    CD_TRY(cd_lazy_bytes_convert(target, err));
     cd_tensor_release(call->out[0]);
     call->out[0] = cd_tensor_retain(target);
     return CD_OK;
@@ -87,7 +87,7 @@ static cd_status force_inputs(const cd_call *call, cd_error *err)
     const bool is_view = call->op->forward == NULL;
     const int first = inputs_taken_pending(call);
     for (int i = first; i < call->n_in; i++) {
-        CD_TRY((is_view ? cd_tensor_compute : cd_tensor_force)(call->in[i], err));
+        CD_TRY((is_view ? cd_tensor_compute : cd_tensor_materialise)(call->in[i], err));
     }
     return CD_OK;
 }
@@ -95,11 +95,11 @@ static cd_status force_inputs(const cd_call *call, cd_error *err)
 static cd_status postpone(cd_call *call, bool *postponed, cd_error *err)
 {
     *postponed = false;
-    if (call->op->postpone == NULL || !call->may_postpone || !cd_postponing()) {
+    if (call->op->postpone == NULL || !call->may_postpone || !cd_deferring()) {
         return CD_OK;
     }
     CD_TRY(call->op->postpone(call, err));
-    *postponed = call->out[0]->pending != NULL || call->out[0]->storage != NULL;
+    *postponed = call->out[0]->lazy != NULL || call->out[0]->storage != NULL;
     return CD_OK;
 }
 
@@ -126,7 +126,7 @@ cd_status cd_call_run(cd_call *call, cd_tensor *target, cd_error *err)
     }
     if (!postponed) {
         CD_TRY(compute(call, err));
-        cd_tensor_settle(call->out[0]);
+        cd_lazy_discard(call->out[0]);
     }
     return CD_OK;
 }
@@ -158,10 +158,10 @@ cd_status cd_run(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *i
 cd_status cd_call_narrow(cd_call *call, cd_error *err)
 {
     cd_tensor *in, *out;
-    CD_TRY(cd_tensor_narrow(&in, call->in[0], err));
+    CD_TRY(cd_lazy_bytes_view(&in, call->in[0], err));
     cd_status status = cd_run(&out, call->op, 1, &in, call->n_attr, call->attr, err);
     if (status == CD_OK) {
-        status = cd_tensor_stay_narrow(call->out[0], out, err);
+        status = cd_tensor_defer_bytes(call->out[0], out, err);
     }
     cd_tensor_release(out);
     cd_tensor_release(in);

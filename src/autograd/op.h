@@ -30,8 +30,8 @@
 #define CD_POINTWISE \
     (1u << 1) /* out[0][i] depends on in[0][i] only through reading it first: out may be in[0] */
 
-#define CD_TAKES_PENDING (1u << 2)     /* forward looks at in[0]->pending itself; other inputs have storage */
-#define CD_TAKES_ALL_PENDING (1u << 3) /* forward looks at every in[i]->pending itself */
+#define CD_TAKES_PENDING (1u << 2)     /* forward looks at in[0]->lazy itself; other inputs have storage */
+#define CD_TAKES_ALL_PENDING (1u << 3) /* forward looks at every in[i]->lazy itself */
 
 /* Channels begin .. begin + size - 1 (dimension 1) of a join, which are its input `input`. */
 typedef struct cd_part {
@@ -82,8 +82,8 @@ struct cd_op {
     cd_status (*shape)(cd_call *call, cd_error *err);
     cd_status (*forward)(cd_call *call, cd_error *err);
     cd_status (*backward)(cd_gradient *g, cd_error *err);
-    /* Optional: may make out[0] pending (cd_tensor_postpone), or give it bytes that stand for its elements
-     * (cd_tensor_stay_narrow), instead of having forward called; if it does not, forward is called as usual.
+    /* Optional: may make out[0] pending (cd_tensor_defer), or give it bytes that stand for its elements
+     * (cd_tensor_defer_bytes), instead of having forward called; if it does not, forward is called as usual.
      * What it does at once, such as statistics, it must not do again in forward. */
     cd_status (*postpone)(cd_call *call, cd_error *err);
     /* Optional, for joins of channels: true if g->wants says yes for one input only, and *part describes it.
@@ -132,7 +132,7 @@ cd_status cd_call_run(cd_call *call, cd_tensor *target, cd_error *err);
 void cd_call_clear(cd_call *call);
 
 /* For postpone functions of operators that only move elements: in[0], the only input, is narrow
- * (tensor/widen.h); out[0] becomes the operator's result on its bytes, and is narrow too. */
+ * (tensor/lazy_bytes.h); out[0] becomes the operator's result on its bytes, and is narrow too. */
 cd_status cd_call_narrow(cd_call *call, cd_error *err);
 
 /* CD_ESHAPE unless an in-place operation's result has the shape of its target. */

@@ -4,7 +4,7 @@
 #include "autograd/dense.h"
 #include "kernels/activation.h"
 #include "kernels/mask.h"
-#include "tensor/pending.h"
+#include "tensor/lazy.h"
 
 /* Parameters of a function: 0 where it has fewer. */
 enum { FIRST, SECOND };
@@ -96,16 +96,16 @@ static cd_status activation_backward(cd_gradient *g, cdk_activation_function f, 
 /* An input that is still to be computed is computed together with the activation, in one pass. */
 static cd_status activate_pending(cd_call *call, cd_error *err)
 {
-    return cd_pending_fill(call->out[0], call->in[0]->pending, call->op->rectifier, err);
+    return cd_lazy_fill(call->out[0], call->in[0]->lazy, call->op->rectifier, err);
 }
 
 /* Without a gradient that would need the mask, the activation waits too. */
 static cd_status rectifier_postpone(cd_call *call, cd_error *err)
 {
-    const cd_pending *pending = call->in[0]->pending;
+    const cd_lazy *pending = call->in[0]->lazy;
     return pending == NULL || call->differentiable
                ? CD_OK
-               : cd_tensor_postpone_activation(call->out[0], pending, call->op->rectifier, err);
+               : cd_tensor_defer_activation(call->out[0], pending, call->op->rectifier, err);
 }
 
 enum { SAVED_MASK };
@@ -126,7 +126,7 @@ static cd_status save_mask(cd_call *call, double high, cd_error *err)
 
 static cd_status rectifier_forward(cd_call *call, cdk_activation_function f, double high, cd_error *err)
 {
-    CD_TRY(call->in[0]->pending != NULL ? activate_pending(call, err) : activation_forward(call, f, err));
+    CD_TRY(call->in[0]->lazy != NULL ? activate_pending(call, err) : activation_forward(call, f, err));
     return call->differentiable ? save_mask(call, high, err) : CD_OK;
 }
 

@@ -6,7 +6,7 @@
 #include "autograd/normalisation.h"
 #include "kernels/conv.h"
 #include "kernels/conv_double.h"
-#include "tensor/pending.h"
+#include "tensor/lazy.h"
 
 enum {
     STRIDE_H,
@@ -225,7 +225,7 @@ static cd_status run_dense(const cd_call *call,
 
 static cd_status conv_forward(cd_call *call, cd_error *err)
 {
-    CD_TRY(cd_tensor_force(call->in[0], err));
+    CD_TRY(cd_tensor_materialise(call->in[0], err));
     return run_dense(call, conv_run, err);
 }
 
@@ -242,7 +242,7 @@ static bool can_postpone(const cd_call *call)
 }
 
 /* `before` or NULL is what is done to the input, x. */
-static cd_status postpone_for(cd_call *call, cd_recipe recipe, const dense_set *d,
+static cd_status postpone_for(cd_call *call, cd_lazy_compute recipe, const dense_set *d,
                               const cd_normalised *before, cd_error *err)
 {
     double attr[PENDING_CONV_ATTRS];
@@ -254,10 +254,10 @@ static cd_status postpone_for(cd_call *call, cd_recipe recipe, const dense_set *
         source[PENDING_SHIFT] = before->shift;
         attr[INPUT_ACTIVATION] = before->activation;
     }
-    return cd_tensor_postpone(call->out[0], recipe, PENDING_COUNT, source, PENDING_CONV_ATTRS, attr, err);
+    return cd_tensor_defer(call->out[0], recipe, PENDING_COUNT, source, PENDING_CONV_ATTRS, attr, err);
 }
 
-static cd_status postpone(cd_call *call, cd_recipe recipe, cd_error *err)
+static cd_status postpone(cd_call *call, cd_lazy_compute recipe, cd_error *err)
 {
     dense_set d = {0};
     if (!can_postpone(call)) {
@@ -272,7 +272,7 @@ static cd_status postpone(cd_call *call, cd_recipe recipe, cd_error *err)
 }
 
 /* What is done to the input of a pending convolution, or NULL. */
-static const cdk_affine *input_of(cdk_affine *affine, const cd_pending *p)
+static const cdk_affine *input_of(cdk_affine *affine, const cd_lazy *p)
 {
     const cd_tensor *scale = p->source[PENDING_SCALE];
     if (scale == NULL) {
@@ -288,7 +288,7 @@ static const float *floats(const cd_tensor *t)
     return t != NULL ? cd_tensor_data(t) : NULL;
 }
 
-static cd_status conv_recipe(cd_tensor *y, const cd_pending *p, cdk_activation activation, cd_error *err)
+static cd_status conv_recipe(cd_tensor *y, const cd_lazy *p, cdk_activation activation, cd_error *err)
 {
     const cd_tensor *x = p->source[PENDING_X], *w = p->source[PENDING_W];
     cdk_conv conv = describe(x, y, w, p->attr);
@@ -304,7 +304,7 @@ static void take_normalised(bool *taken, cd_normalised *n, const cd_call *call)
     cd_tensor *x = call->in[0];
     const cdk_conv conv = describe(x, call->out[0], call->in[1], call->attr);
     *taken = false;
-    if (!call->differentiable && x->pending != NULL && can_postpone(call) && cdk_conv_takes_affine(&conv)) {
+    if (!call->differentiable && x->lazy != NULL && can_postpone(call) && cdk_conv_takes_affine(&conv)) {
         cd_take_normalised(taken, n, x);
     }
 }
@@ -331,12 +331,12 @@ static cd_status conv_postpone(cd_call *call, cd_error *err)
     if (taken) {
         return postpone_normalised(call, &n, err);
     }
-    CD_TRY(cd_tensor_force(call->in[0], err));
+    CD_TRY(cd_tensor_materialise(call->in[0], err));
     return postpone(call, conv_recipe, err);
 }
 
 /* w' = scale w and b' = scale b + shift, per output channel. */
-static cd_status scaled_weights(cd_tensor **scaled_w, cd_tensor **scaled_b, const cd_pending *p,
+static cd_status scaled_weights(cd_tensor **scaled_w, cd_tensor **scaled_b, const cd_lazy *p,
                                 const double *scale, const double *shift, cd_error *err)
 {
     const cd_tensor *w = p->source[PENDING_W], *b = p->source[PENDING_B];
@@ -357,17 +357,17 @@ cd_status cd_convolution_fold(bool *folded, cd_tensor *y, const cd_tensor *x, co
                               const double *shift, cd_error *err)
 {
     cd_tensor *source[PENDING_COUNT] = {NULL};
-    *folded = cd_pending_result(x, conv_recipe) != NULL;
+    *folded = cd_lazy_result(x, conv_recipe) != NULL;
     if (!*folded) {
         return CD_OK;
     }
-    cd_status status = scaled_weights(&source[PENDING_W], &source[PENDING_B], x->pending, scale, shift, err);
-    source[PENDING_X] = x->pending->source[PENDING_X];
-    source[PENDING_SCALE] = x->pending->source[PENDING_SCALE];
-    source[PENDING_SHIFT] = x->pending->source[PENDING_SHIFT];
+    cd_status status = scaled_weights(&source[PENDING_W], &source[PENDING_B], x->lazy, scale, shift, err);
+    source[PENDING_X] = x->lazy->source[PENDING_X];
+    source[PENDING_SCALE] = x->lazy->source[PENDING_SCALE];
+    source[PENDING_SHIFT] = x->lazy->source[PENDING_SHIFT];
     if (status == CD_OK) {
-        status = cd_tensor_postpone(y, conv_recipe, PENDING_COUNT, source, PENDING_CONV_ATTRS,
-                                    x->pending->attr, err);
+        status =
+            cd_tensor_defer(y, conv_recipe, PENDING_COUNT, source, PENDING_CONV_ATTRS, x->lazy->attr, err);
     }
     cd_tensor_release(source[PENDING_W]);
     cd_tensor_release(source[PENDING_B]);
@@ -377,7 +377,7 @@ cd_status cd_convolution_fold(bool *folded, cd_tensor *y, const cd_tensor *x, co
 cd_status cd_convolution_moments(bool *computed, cd_tensor *x, double *mean, double *sum_squares,
                                  cd_error *err)
 {
-    const cd_pending *p = cd_pending_result(x, conv_recipe);
+    const cd_lazy *p = cd_lazy_result(x, conv_recipe);
     *computed = p != NULL;
     if (!*computed) {
         return CD_OK;
@@ -393,7 +393,7 @@ cd_status cd_convolution_moments(bool *computed, cd_tensor *x, double *mean, dou
         cd_tensor_drop_storage(x);
         return status;
     }
-    cd_tensor_settle(x);
+    cd_lazy_discard(x);
     return CD_OK;
 }
 
@@ -632,7 +632,7 @@ static cd_status transpose_forward(cd_call *call, cd_error *err)
     return run_dense(call, transpose_run, err);
 }
 
-static cd_status transpose_recipe(cd_tensor *y, const cd_pending *p, cdk_activation activation, cd_error *err)
+static cd_status transpose_recipe(cd_tensor *y, const cd_lazy *p, cdk_activation activation, cd_error *err)
 {
     const cd_tensor *x = p->source[PENDING_X], *w = p->source[PENDING_W];
     cdk_conv conv = describe(y, x, w, p->attr);
@@ -652,10 +652,10 @@ static cd_status transpose_backward(cd_gradient *g, cd_error *err)
     return gradients(g, &k, err);
 }
 
-cd_status cd_convolution_write_part(bool *written, cd_tensor *part, const cd_pending *p, cd_error *err)
+cd_status cd_convolution_write_part(bool *written, cd_tensor *part, const cd_lazy *p, cd_error *err)
 {
     *written = false;
-    if (p->recipe != transpose_recipe) {
+    if (p->compute != transpose_recipe) {
         return CD_OK;
     }
     const cd_tensor *x = p->source[PENDING_X], *w = p->source[PENDING_W];

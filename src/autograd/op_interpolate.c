@@ -2,13 +2,13 @@
 #include <string.h>
 
 #include "autograd/dense.h"
-#include "autograd/picture.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/interpolate.h"
 #include "tensor/copy.h"
-#include "tensor/pending.h"
-#include "tensor/widen.h"
+#include "tensor/lazy.h"
+#include "tensor/lazy_bytes.h"
+#include "tensor/lazy_image.h"
 
 /* SCALE: distance of outputs in inputs, 0 for size / count. */
 enum { OUT_H, OUT_W, MODE, ALIGN_CORNERS, SCALE_H, SCALE_W };
@@ -128,7 +128,7 @@ static cd_status interpolate_forward(cd_call *call, cd_error *err)
 {
     cd_tensor *x = NULL;
     resizing r = {0};
-    CD_TRY(cd_tensor_force(call->in[0], err));
+    CD_TRY(cd_tensor_materialise(call->in[0], err));
     cd_status status = ordered(&x, call->in[0], err);
     if (status == CD_OK) {
         status = resizing_make(&r, x, cd_tensor_is_interleaved(x), call->attr, err);
@@ -144,13 +144,14 @@ static cd_status interpolate_forward(cd_call *call, cd_error *err)
 /* Integers that are still bytes stay so; a picture that is goes on waiting. */
 static cd_status interpolate_postpone(cd_call *call, cd_error *err)
 {
-    if (cd_tensor_is_narrow(call->in[0]) && is_nearest(call->attr)) {
+    if (cd_is_lazy_bytes(call->in[0]) && is_nearest(call->attr)) {
         return cd_call_narrow(call, err);
     }
     const double *a = call->attr;
-    const cd_picture_resizing how = {a[ALIGN_CORNERS] != 0, a[SCALE_H], a[SCALE_W]};
-    return (cdk_interpolation)a[MODE] == CDK_BILINEAR ? cd_picture_resize(call->out[0], call->in[0], how, err)
-                                                      : CD_OK;
+    const cd_lazy_resizing how = {a[ALIGN_CORNERS] != 0, a[SCALE_H], a[SCALE_W]};
+    return (cdk_interpolation)a[MODE] == CDK_BILINEAR
+               ? cd_lazy_image_resize(call->out[0], call->in[0], how, err)
+               : CD_OK;
 }
 
 static void spread(cd_tensor *dx, const cd_tensor *dy, const resizing *r)

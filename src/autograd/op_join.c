@@ -3,13 +3,13 @@
 
 #include "autograd/convolution.h"
 #include "autograd/op.h"
-#include "autograd/picture.h"
 #include "autograd/view.h"
 #include "base/parallel.h"
 #include "tensor/copy.h"
 #include "tensor/index.h"
-#include "tensor/pending.h"
-#include "tensor/widen.h"
+#include "tensor/lazy.h"
+#include "tensor/lazy_bytes.h"
+#include "tensor/lazy_image.h"
 
 /* ---- cat and stack ---- */
 
@@ -144,18 +144,18 @@ static cd_status copy_part(cd_tensor *y, const cd_tensor *x, int dim, int64_t st
 static cd_status compute_part(cd_tensor *y, cd_tensor *x, int dim, int64_t start, cd_error *err)
 {
     bool written = false;
-    if (x->pending != NULL && !x->pending->taken && joins_channels(y, x, dim)) {
+    if (x->lazy != NULL && !x->lazy->used && joins_channels(y, x, dim)) {
         cd_tensor *part;
         CD_TRY(part_of(&part, y, dim, start, x->shape[dim], err));
-        cd_status status = cd_convolution_write_part(&written, part, x->pending, err);
+        cd_status status = cd_convolution_write_part(&written, part, x->lazy, err);
         cd_tensor_release(part);
         CD_TRY(status);
-        x->pending->taken = written;
+        x->lazy->used = written;
     }
     if (written) {
         return CD_OK;
     }
-    CD_TRY(cd_tensor_force(x, err));
+    CD_TRY(cd_tensor_materialise(x, err));
     return copy_part(y, x, dim, start, err);
 }
 
@@ -167,7 +167,7 @@ static cd_status compute_part(cd_tensor *y, cd_tensor *x, int dim, int64_t start
  */
 static bool may_share(const cd_call *call, const cd_tensor *y, const cd_tensor *x, int dim)
 {
-    return call->differentiable && cd_postponing() && joins_channels(y, x, dim) && x->refs == 1 &&
+    return call->differentiable && cd_deferring() && joins_channels(y, x, dim) && x->refs == 1 &&
            x->storage->refs == 1 && !x->storage->borrowed && x->storage->nbytes >= LARGE_IMAGE &&
            2 * x->shape[1] >= y->shape[1];
 }
@@ -176,7 +176,7 @@ static cd_status share(cd_tensor *y, cd_tensor *x, int dim, int64_t start, cd_er
 {
     cd_tensor *part;
     CD_TRY(part_of(&part, y, dim, start, x->shape[dim], err));
-    cd_status status = cd_tensor_stand_in(x, part, err);
+    cd_status status = cd_tensor_defer_copy(x, part, err);
     cd_tensor_release(part);
     return status;
 }
@@ -321,7 +321,7 @@ static cd_status slice_at(cd_tensor **slice, const cd_tensor *y, int dim, int64_
 static cd_status write_bytes(cd_tensor *slice, const cd_tensor *x, cd_error *err)
 {
     cd_tensor *bytes;
-    CD_TRY(cd_tensor_narrow(&bytes, x, err));
+    CD_TRY(cd_lazy_bytes_view(&bytes, x, err));
     const cd_status status = cd_tensor_copy(slice, bytes, err);
     cd_tensor_release(bytes);
     return status;
@@ -330,13 +330,13 @@ static cd_status write_bytes(cd_tensor *slice, const cd_tensor *x, cd_error *err
 /* A picture that is still bytes is computed where it belongs; integers become wide there. */
 static cd_status write_slice(cd_tensor *slice, cd_tensor *x, cd_error *err)
 {
-    if (cd_picture_is_pending(x) && slice->dtype == x->dtype) {
-        return cd_pending_fill(slice, x->pending, CDK_ACTIVATION_NONE, err);
+    if (cd_is_lazy_image(x) && slice->dtype == x->dtype) {
+        return cd_lazy_fill(slice, x->lazy, CDK_ACTIVATION_NONE, err);
     }
-    if (cd_tensor_is_narrow(x)) {
+    if (cd_is_lazy_bytes(x)) {
         return write_bytes(slice, x, err);
     }
-    CD_TRY(cd_tensor_force(x, err));
+    CD_TRY(cd_tensor_materialise(x, err));
     return cd_tensor_copy(slice, x, err);
 }
 
@@ -448,16 +448,16 @@ static cd_status flip_shape(cd_call *call, cd_error *err)
 static cd_status flip_postpone(cd_call *call, cd_error *err)
 {
     bool reversed[CD_MAX_DIMS];
-    if (cd_tensor_is_narrow(call->in[0])) {
+    if (cd_is_lazy_bytes(call->in[0])) {
         return cd_call_narrow(call, err);
     }
     CD_TRY(flipped_dims(reversed, call->in[0], call->n_attr, call->attr, err));
-    return cd_picture_flip(call->out[0], call->in[0], reversed, err);
+    return cd_lazy_image_flip(call->out[0], call->in[0], reversed, err);
 }
 
 static cd_status flip_forward(cd_call *call, cd_error *err)
 {
-    CD_TRY(cd_tensor_force(call->in[0], err));
+    CD_TRY(cd_tensor_materialise(call->in[0], err));
     CD_TRY(copy_flipped(call->out[0], call->in[0], call->n_attr, call->attr, err));
     call->out[0]->storage->version = 0;
     return CD_OK;

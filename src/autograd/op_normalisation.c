@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "kernels/normalisation.h"
 #include "tensor/elements.h"
-#include "tensor/pending.h"
+#include "tensor/lazy.h"
 
 enum { TRAINING, MOMENTUM, EPS, BATCH_ATTRS };
 enum { X, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, BATCH_INPUTS };
@@ -89,7 +89,7 @@ static cd_status moments(double *mean, double *squares, cd_tensor *x, cd_error *
     if (computed) {
         return CD_OK;
     }
-    CD_TRY(cd_tensor_force(x, err));
+    CD_TRY(cd_tensor_materialise(x, err));
     if (x->dtype == CD_FLOAT32) {
         return cdk_channel_moments_f32(mean, squares, cd_tensor_data(x), channels_of(x), err);
     }
@@ -176,7 +176,7 @@ static void coefficients(double *scale, double *shift, const cd_call *call)
 
 enum { PENDING_X, PENDING_SCALE, PENDING_SHIFT, PENDING_COUNT };
 
-static cd_status normalise_recipe(cd_tensor *y, const cd_pending *p, cdk_activation activation, cd_error *err)
+static cd_status normalise_recipe(cd_tensor *y, const cd_lazy *p, cdk_activation activation, cd_error *err)
 {
     return affine(y, p->source[PENDING_X], cd_tensor_data(p->source[PENDING_SCALE]),
                   cd_tensor_data(p->source[PENDING_SHIFT]), activation, err);
@@ -184,10 +184,10 @@ static cd_status normalise_recipe(cd_tensor *y, const cd_pending *p, cdk_activat
 
 void cd_take_normalised(bool *taken, cd_normalised *n, cd_tensor *t)
 {
-    cd_pending *p = t->pending;
-    *taken = p != NULL && p->recipe == normalise_recipe && !p->taken;
+    cd_lazy *p = t->lazy;
+    *taken = p != NULL && p->compute == normalise_recipe && !p->used;
     if (*taken) {
-        p->taken = true;
+        p->used = true;
         *n = (cd_normalised){p->source[PENDING_X], p->source[PENDING_SCALE], p->source[PENDING_SHIFT],
                              p->activation};
     }
@@ -204,7 +204,7 @@ static cd_status normalise_later(cd_call *call, cd_tensor *x, cd_error *err)
     }
     if (status == CD_OK) {
         coefficients(cd_tensor_data(source[PENDING_SCALE]), cd_tensor_data(source[PENDING_SHIFT]), call);
-        status = cd_tensor_postpone(call->out[0], normalise_recipe, PENDING_COUNT, source, 0, NULL, err);
+        status = cd_tensor_defer(call->out[0], normalise_recipe, PENDING_COUNT, source, 0, NULL, err);
     }
     cd_tensor_release(source[PENDING_SCALE]);
     cd_tensor_release(source[PENDING_SHIFT]);
@@ -217,7 +217,7 @@ static cd_status fold(bool *folded, cd_call *call, cd_error *err)
     void *block;
     int64_t C = call->in[X]->shape[1];
     *folded = false;
-    if (call->attr[TRAINING] != 0 || call->differentiable || call->in[X]->pending == NULL) {
+    if (call->attr[TRAINING] != 0 || call->differentiable || call->in[X]->lazy == NULL) {
         return CD_OK;
     }
     CD_TRY(cd_memory_alloc(&block, 2 * (size_t)C * sizeof(double), err));
@@ -235,10 +235,10 @@ static cd_status fold(bool *folded, cd_call *call, cd_error *err)
 static cd_status take_input(cd_tensor **x, cd_call *call, cd_error *err)
 {
     cd_tensor *in = call->in[X];
-    if (in->pending != NULL && call->attr[TRAINING] != 0) {
+    if (in->lazy != NULL && call->attr[TRAINING] != 0) {
         CD_TRY(statistics(call, in, err));
     }
-    CD_TRY(cd_tensor_force(in, err));
+    CD_TRY(cd_tensor_materialise(in, err));
     return cd_dense_like(x, in, call->out[0], err);
 }
 
@@ -269,9 +269,9 @@ static cd_status batch_norm_forward(cd_call *call, cd_error *err)
     cd_tensor *y = call->out[0];
     cd_status status = normalise_later(call, x, err);
     if (status == CD_OK) {
-        status = normalise_recipe(y, y->pending, CDK_ACTIVATION_NONE, err);
+        status = normalise_recipe(y, y->lazy, CDK_ACTIVATION_NONE, err);
     }
-    cd_tensor_settle(y);
+    cd_lazy_discard(y);
     cd_tensor_release(x);
     return status;
 }

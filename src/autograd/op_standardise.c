@@ -1,9 +1,9 @@
 /* Standardising the channels of images: y = (x - mean) / std; dx = dy / std. */
 #include "autograd/dense.h"
-#include "autograd/picture.h"
 #include "base/memory.h"
 #include "kernels/standardise.h"
-#include "tensor/pending.h"
+#include "tensor/lazy.h"
+#include "tensor/lazy_image.h"
 
 /* attr: the mean of each channel, then the std of each. */
 
@@ -64,7 +64,7 @@ static cd_status standardise_forward(cd_call *call, cd_error *err)
 {
     cd_tensor *x = call->in[0], *dense = NULL;
     const double *std = call->attr + call->n_attr / 2;
-    CD_TRY(cd_tensor_force(x, err));
+    CD_TRY(cd_tensor_materialise(x, err));
     if (is_interleaved(x)) {
         standardise(call->out[0], x, true, call->attr, std);
         return CD_OK;
@@ -78,7 +78,7 @@ static cd_status standardise_forward(cd_call *call, cd_error *err)
 /* A picture that is still bytes goes on waiting. */
 static cd_status standardise_postpone(cd_call *call, cd_error *err)
 {
-    return cd_picture_standardise(call->out[0], call->in[0], call->attr, call->attr + call->n_attr / 2, err);
+    return cd_lazy_image_normalise(call->out[0], call->in[0], call->attr, call->attr + call->n_attr / 2, err);
 }
 
 static cd_status standardise_backward(cd_gradient *g, cd_error *err)

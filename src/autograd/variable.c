@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tensor/copy.h"
-#include "tensor/pending.h"
+#include "tensor/lazy.h"
 
 static bool recording = true;
 static int64_t next_sequence = 1;
@@ -122,7 +122,7 @@ static cd_status keep(cd_tensor **kept, int64_t *version, cd_tensor *t, bool who
     if (!whole) {
         return cd_tensor_new_shape(kept, t->dtype, t->ndim, t->shape, cd_tensor_preferred_layout(t), err);
     }
-    CD_TRY(cd_tensor_force(t, err));
+    CD_TRY(cd_tensor_materialise(t, err));
     *version = t->storage->version;
     return cd_tensor_alias(kept, t, err);
 }
@@ -237,7 +237,7 @@ cd_status cd_variable_retain_grad(cd_variable *v, cd_error *err)
 cd_status cd_variable_detach(cd_variable **detached, const cd_variable *v, cd_error *err)
 {
     cd_tensor *alias;
-    CD_TRY(cd_tensor_force(v->value, err));
+    CD_TRY(cd_tensor_materialise(v->value, err));
     CD_TRY(cd_tensor_alias(&alias, v->value, err));
     return cd_variable_new(detached, alias, false, err);
 }
@@ -354,13 +354,13 @@ static bool can_overwrite(const cd_call *call, const cd_tensor *target)
 static bool joins_pending(const cd_call *call, const cd_tensor *target)
 {
     return call->op->rectifier != CDK_ACTIVATION_NONE && !call->differentiable && call->in[0] == target &&
-           target->pending != NULL && cd_postponing();
+           target->lazy != NULL && cd_deferring();
 }
 
 static cd_status run_in_place(cd_call *call, cd_tensor *target, cd_error *err)
 {
     if (joins_pending(call, target)) {
-        cd_pending_join_activation(target, call->op->rectifier);
+        cd_lazy_add_activation(target, call->op->rectifier);
         return CD_OK;
     }
     CD_TRY(cd_tensor_will_change(target, err));
@@ -376,7 +376,7 @@ static cd_status run_in_place(cd_call *call, cd_tensor *target, cd_error *err)
         }
     }
     CD_TRY(cd_call_run(call, NULL, err));
-    CD_TRY(cd_tensor_force(target, err));
+    CD_TRY(cd_tensor_materialise(target, err));
     if (cd_dtype_is_float(call->out[0]->dtype) && !cd_dtype_is_float(target->dtype)) {
         return cd_fail(err, CD_EDTYPE, "%s_: result type %s can't be cast to the desired output type %s.",
                        call->op->name, cd_dtype_name(call->out[0]->dtype), cd_dtype_name(target->dtype));

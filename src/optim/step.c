@@ -6,7 +6,7 @@
 
 #include "base/parallel.h"
 #include "tensor/copy.h"
-#include "tensor/pending.h"
+#include "tensor/lazy.h"
 
 #define OPERANDS (2 + CD_MAX_RULE_STATES)
 #define GRAIN 16384

@@ -5,8 +5,8 @@
 #include "r/pixels.h"
 #include "r/registry.h"
 #include "tensor/copy.h"
-#include "tensor/pending.h"
-#include "tensor/widen.h"
+#include "tensor/lazy.h"
+#include "tensor/lazy_bytes.h"
 
 static int is_integer64(SEXP x)
 {
@@ -114,7 +114,7 @@ static cd_status check_missing(SEXP x, int dtype, cd_error *err)
 static cd_status tensor_from_labels(cd_tensor **t, cd_tensor *bytes, int dtype, cd_error *err)
 {
     if (dtype < 0 || dtype == CD_INT64) {
-        return cd_tensor_widen_later(t, CD_INT64, bytes, err);
+        return cd_lazy_bytes_new(t, CD_INT64, bytes, err);
     }
     CD_TRY(cd_tensor_new(t, (cd_dtype)dtype, 2, bytes->shape, CD_CONTIGUOUS, err));
     return cd_tensor_copy(*t, bytes, err);
@@ -188,7 +188,7 @@ cd_status cdr_as_operand(cd_variable **v, SEXP x, cd_error *err)
 cd_status cdr_as_variable(cd_variable **v, SEXP x, cd_error *err)
 {
     CD_TRY(cdr_as_operand(v, x, err));
-    cd_status status = *v != NULL ? cd_tensor_force((*v)->value, err) : CD_OK;
+    cd_status status = *v != NULL ? cd_tensor_materialise((*v)->value, err) : CD_OK;
     if (status != CD_OK) {
         cd_variable_release(*v);
         *v = NULL;

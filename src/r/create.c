@@ -3,7 +3,7 @@
 #include "r/glue.h"
 #include "r/registry.h"
 #include "tensor/copy.h"
-#include "tensor/pending.h"
+#include "tensor/lazy.h"
 
 static int shape_from_r(int64_t *shape, SEXP size)
 {

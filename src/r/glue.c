@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 #include "r/registry.h"
-#include "tensor/pending.h"
+#include "tensor/lazy.h"
 
 static SEXP tensor_class = NULL; /* c("torch_tensor", "R7"), preserved */
 static SEXP namespace_env = NULL;
@@ -34,7 +34,7 @@ static void collect_young(void);
 SEXP cdr_init(SEXP env)
 {
     namespace_env = env;
-    cd_pending_register_collector(collect_young);
+    cd_lazy_register_collector(collect_young);
     tensor_class = Rf_allocVector(STRSXP, 2);
     R_PreserveObject(tensor_class);
     SET_STRING_ELT(tensor_class, 0, Rf_mkChar("torch_tensor"));
@@ -216,7 +216,7 @@ cd_variable *cdr_defined(SEXP x, const char *what)
 {
     cd_error err;
     cd_variable *v = cdr_described(x, what);
-    if (cd_tensor_force(v->value, &err) != CD_OK) {
+    if (cd_tensor_materialise(v->value, &err) != CD_OK) {
         cdr_raise(&err);
     }
     return v;

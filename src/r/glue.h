@@ -36,7 +36,7 @@ int cdr_is_handle(SEXP x);
  * what names the argument. The variable may be undefined (value == NULL). */
 cd_variable *cdr_variable(SEXP x, const char *what);
 
-/* As cdr_variable, and raises when undefined. Its data may still be pending: for dtype and shape only. */
+/* As cdr_variable, and raises when undefined. It may be lazy: for dtype and shape only. */
 cd_variable *cdr_described(SEXP x, const char *what);
 
 /* As cdr_described, with the data there. Phase 1 only. */
@@ -47,7 +47,7 @@ cd_variable *cdr_defined(SEXP x, const char *what);
  * NULL. The caller releases it. Allocates no R object and does not jump. */
 cd_status cdr_as_variable(cd_variable **v, SEXP x, cd_error *err);
 
-/* The same for the inputs of operators: the data may be pending (cd_call_run deals with that). */
+/* The same for the inputs of operators: they may be lazy (cd_call_run deals with that). */
 cd_status cdr_as_operand(cd_variable **v, SEXP x, cd_error *err);
 
 /* A tensor from an R vector or array: index order kept, dtype by R type (double -> float32, integer -> int64,

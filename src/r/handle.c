@@ -8,7 +8,7 @@
 #include "r/glue.h"
 #include "r/registry.h"
 #include "tensor/copy.h"
-#include "tensor/pending.h"
+#include "tensor/lazy.h"
 
 SEXP cdr_is_undefined(SEXP x)
 {
@@ -105,7 +105,7 @@ SEXP cdr_set_grad(SEXP x, SEXP value)
         cdr_stop(CD_ESHAPE, "`grad` must have the shape of the tensor.");
     }
     cd_error err;
-    if (cd_tensor_force(grad, &err) != CD_OK) {
+    if (cd_tensor_materialise(grad, &err) != CD_OK) {
         cdr_raise(&err);
     }
     cd_tensor_retain(grad);
@@ -291,12 +291,12 @@ SEXP cdr_cpu(void)
     return names;
 }
 
-/* NULL asks, TRUE or FALSE sets whether operators may postpone work to fuse it; gives the state before. */
+/* NULL asks, TRUE or FALSE sets whether operators may defer work to fuse it; gives the state before. */
 SEXP cdr_fusing(SEXP on)
 {
-    bool before = cd_postponing();
+    bool before = cd_deferring();
     if (on != R_NilValue) {
-        cd_set_postponing(cdr_flag(on, "on"));
+        cd_set_deferring(cdr_flag(on, "on"));
     }
     return Rf_ScalarLogical(before);
 }

@@ -7,7 +7,7 @@
 #include "r/glue.h"
 #include "r/registry.h"
 #include "tensor/copy.h"
-#include "tensor/pending.h"
+#include "tensor/lazy.h"
 
 /* Which of the parameters have a gradient. */
 SEXP cdr_has_grad(SEXP params)
@@ -24,7 +24,7 @@ SEXP cdr_has_grad(SEXP params)
 static cd_status clear(cd_tensor *t, cd_error *err)
 {
     CD_TRY(cd_tensor_will_change(t, err));
-    CD_TRY(cd_tensor_force(t, err));
+    CD_TRY(cd_tensor_materialise(t, err));
     t->storage->version++;
     if (!cd_tensor_is_dense(t)) {
         return cd_tensor_fill(t, 0, err);

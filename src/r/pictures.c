@@ -1,7 +1,6 @@
 /* Images for R: reading, writing, and arrays whose pixels stay bytes until somebody looks at them. */
 #include <string.h>
 
-#include "autograd/picture.h"
 #include "image/batch.h"
 #include "image/decode.h"
 #include "image/encode.h"
@@ -9,6 +8,7 @@
 #include "r/glue.h"
 #include "r/pixels.h"
 #include "r/registry.h"
+#include "tensor/lazy_image.h"
 
 /* Files being read belong to R. */
 static void stop_reading(SEXP holder)
@@ -178,7 +178,7 @@ SEXP cdr_image_tensor(SEXP x)
     }
     cdr_collect_if_needed();
     SEXP handle = PROTECT(cdr_handle());
-    cd_status status = cd_picture_from_bytes(&t, bytes, &err);
+    cd_status status = cd_lazy_image_new(&t, bytes, &err);
     give_tensor(handle, t, status, &err);
     UNPROTECT(1);
     return handle;

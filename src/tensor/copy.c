@@ -1,7 +1,7 @@
 #include "tensor/copy.h"
 
 #include "tensor/elements.h"
-#include "tensor/pending.h"
+#include "tensor/lazy.h"
 
 cd_status cd_tensor_copy(cd_tensor *dst, const cd_tensor *src, cd_error *err)
 {

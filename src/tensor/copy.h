@@ -1,5 +1,5 @@
-/* Copying between tensors of any dtype and strides. What is written to counts as changed: pending tensors
- * that read it are computed first (tensor/pending.h), and its version goes up. */
+/* Copying between tensors of any dtype and strides. What is written to counts as changed: lazy tensors
+ * that read it are materialised first (tensor/lazy.h), and its version goes up. */
 #ifndef CANDELA_TENSOR_COPY_H
 #define CANDELA_TENSOR_COPY_H
 

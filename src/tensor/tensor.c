@@ -202,7 +202,9 @@ void cd_tensor_release(cd_tensor *t)
     if (t == NULL || --t->refs > 0) {
         return;
     }
-    cd_tensor_settle(t);
+    if (t->lazy != NULL) {
+        t->discard_lazy(t);
+    }
     storage_release(t->storage);
     free(t);
 }

@@ -25,17 +25,19 @@ typedef struct cd_storage {
     int64_t nbytes;
     int64_t refs;
     int64_t version; /* goes up each time the data are changed in place */
-    int64_t readers; /* pending tensors that are to be computed from it */
+    int64_t readers; /* lazy tensors that are to be computed from it (tensor/lazy.h) */
     bool borrowed;   /* data belong to somebody else and outlive the storage */
-    /* The elements as bytes (uint8, in the same order) where they have not been widened yet: data is NULL
-     * until somebody wants them (tensor/widen.h). */
+    /* The elements as bytes (uint8, in the same order) where they have not been converted yet: data is NULL
+     * until somebody wants them (tensor/lazy_bytes.h). */
     struct cd_tensor *bytes;
 } cd_storage;
 
 typedef struct cd_tensor {
-    cd_storage *storage;        /* one reference; NULL: shape only, or pending */
-    struct cd_pending *pending; /* how to compute it (tensor/pending.h), or NULL */
-    int64_t offset;             /* elements */
+    cd_storage *storage;  /* one reference; NULL: shape only, or lazy */
+    struct cd_lazy *lazy; /* the deferred computation that will fill it (tensor/lazy.h), or NULL */
+    /* Discards `lazy`, which belongs to the tensor; set with it. */
+    void (*discard_lazy)(struct cd_tensor *t);
+    int64_t offset; /* elements */
     cd_dtype dtype;
     int ndim;
     int64_t shape[CD_MAX_DIMS];
@@ -60,10 +62,6 @@ cd_status cd_tensor_new_shape(cd_tensor **t, cd_dtype dtype, int ndim, const int
 
 /* Gives a shape-only tensor its storage (by its strides, which must be dense). */
 cd_status cd_tensor_allocate(cd_tensor *t, cd_error *err);
-
-/* Drops the recipe of a pending tensor that has got its data another way, or will not need them (pending.c).
- */
-void cd_tensor_settle(cd_tensor *t);
 
 /* Takes the storage away again. */
 void cd_tensor_drop_storage(cd_tensor *t);

@@ -1,4 +1,4 @@
-#include "autograd/picture.h"
+#include "tensor/lazy_image.h"
 
 #include <string.h>
 
@@ -9,12 +9,12 @@
 #include "kernels/pixels.h"
 #include "kernels/standardise.h"
 #include "tensor/elements.h"
-#include "tensor/pending.h"
+#include "tensor/lazy.h"
 
-/* More channels than that are not standardised along with the rest. */
+/* More channels than that are not normalised along with the rest. */
 #define CHANNELS 4
 
-/* What is done to the bytes, as the numbers of a pending tensor. OUT_H is 0 where the size stays. */
+/* What is done to the bytes, as the attributes of a lazy tensor. OUT_H is 0 where the size stays. */
 enum {
     OUT_H,
     OUT_W,
@@ -23,21 +23,21 @@ enum {
     SCALE_W,
     FLIP_H,
     FLIP_W,
-    STANDARDISED,
+    NORMALISED,
     MEAN,
     STD = MEAN + CHANNELS,
     STEPS = STD + CHANNELS
 };
 
-static cd_status shape_of(cd_tensor **picture, const cd_tensor *bytes, const double *steps, cd_error *err)
+static cd_status shape_of(cd_tensor **image, const cd_tensor *bytes, const double *steps, cd_error *err)
 {
     const bool resized = steps[OUT_H] != 0;
     int64_t shape[] = {bytes->shape[2], resized ? (int64_t)steps[OUT_H] : bytes->shape[0],
                        resized ? (int64_t)steps[OUT_W] : bytes->shape[1]};
-    CD_TRY(cd_tensor_new_shape(picture, CD_FLOAT32, 3, shape, CD_CONTIGUOUS, err));
-    (*picture)->stride[0] = 1;
-    (*picture)->stride[1] = shape[2] * shape[0];
-    (*picture)->stride[2] = shape[0];
+    CD_TRY(cd_tensor_new_shape(image, CD_FLOAT32, 3, shape, CD_CONTIGUOUS, err));
+    (*image)->stride[0] = 1;
+    (*image)->stride[1] = shape[2] * shape[0];
+    (*image)->stride[2] = shape[0];
     return CD_OK;
 }
 
@@ -82,7 +82,7 @@ static cd_status resize_and_flip(float *y, const cd_tensor *bytes, const double 
     return status;
 }
 
-/* y: the picture with its channels side by side. */
+/* y: the image with its channels side by side. */
 static cd_status fill(cd_tensor *y, const cd_tensor *bytes, const double *steps, cdk_activation activation,
                       cd_error *err)
 {
@@ -93,7 +93,7 @@ static cd_status fill(cd_tensor *y, const cd_tensor *bytes, const double *steps,
     } else {
         cdk_byte_shares(to, cd_tensor_data(bytes), C * pixels);
     }
-    if (steps[STANDARDISED] != 0) {
+    if (steps[NORMALISED] != 0) {
         cdk_standardise_pixels_f32(to, to, 1, pixels, C, steps + MEAN, steps + STD);
     }
     cdk_rectify_f32(to, C * pixels, activation);
@@ -101,68 +101,67 @@ static cd_status fill(cd_tensor *y, const cd_tensor *bytes, const double *steps,
 }
 
 /* The tensor to fill may lie otherwise in memory than the bytes. */
-static cd_status picture_recipe(cd_tensor *t, const cd_pending *pending, cdk_activation activation,
-                                cd_error *err)
+static cd_status compute_image(cd_tensor *t, const cd_lazy *lazy, cdk_activation activation, cd_error *err)
 {
-    const cd_tensor *bytes = pending->source[0];
-    cd_tensor *picture;
-    CD_TRY(shape_of(&picture, bytes, pending->attr, err));
-    if (cd_tensor_same_strides(picture, t)) {
-        cd_tensor_release(picture);
-        return fill(t, bytes, pending->attr, activation, err);
+    const cd_tensor *bytes = lazy->source[0];
+    cd_tensor *image;
+    CD_TRY(shape_of(&image, bytes, lazy->attr, err));
+    if (cd_tensor_same_strides(image, t)) {
+        cd_tensor_release(image);
+        return fill(t, bytes, lazy->attr, activation, err);
     }
-    cd_status status = cd_tensor_allocate(picture, err);
+    cd_status status = cd_tensor_allocate(image, err);
     if (status == CD_OK) {
-        status = fill(picture, bytes, pending->attr, activation, err);
+        status = fill(image, bytes, lazy->attr, activation, err);
     }
     if (status == CD_OK) {
-        status = cd_elements_copy(t, picture, NULL, err);
+        status = cd_elements_copy(t, image, NULL, err);
     }
-    cd_tensor_release(picture);
+    cd_tensor_release(image);
     return status;
 }
 
-/* ---- postponing ---- */
+/* ---- deferring ---- */
 
-cd_status cd_picture_from_bytes(cd_tensor **picture, cd_tensor *bytes, cd_error *err)
+cd_status cd_lazy_image_new(cd_tensor **image, cd_tensor *bytes, cd_error *err)
 {
     const double steps[STEPS] = {0};
-    CD_TRY(shape_of(picture, bytes, steps, err));
-    cd_status status = cd_tensor_postpone(*picture, picture_recipe, 1, &bytes, STEPS, steps, err);
-    if (status == CD_OK && !cd_postponing()) {
-        status = cd_tensor_force(*picture, err);
+    CD_TRY(shape_of(image, bytes, steps, err));
+    cd_status status = cd_tensor_defer(*image, compute_image, 1, &bytes, STEPS, steps, err);
+    if (status == CD_OK && !cd_deferring()) {
+        status = cd_tensor_materialise(*image, err);
     }
     if (status != CD_OK) {
-        cd_tensor_release(*picture);
-        *picture = NULL;
+        cd_tensor_release(*image);
+        *image = NULL;
     }
     return status;
 }
 
-bool cd_picture_is_pending(const cd_tensor *t)
+bool cd_is_lazy_image(const cd_tensor *t)
 {
-    return cd_pending_result(t, picture_recipe) != NULL;
+    return cd_lazy_result(t, compute_image) != NULL;
 }
 
-/* What is done to x so far, to be added to; false where x is no pending picture. */
+/* What is done to x so far, to be added to; false where x is no lazy image. */
 static bool steps_of(double *steps, const cd_tensor *x)
 {
-    const cd_pending *picture = cd_pending_result(x, picture_recipe);
-    if (picture != NULL) {
-        memcpy(steps, picture->attr, STEPS * sizeof *steps);
+    const cd_lazy *image = cd_lazy_result(x, compute_image);
+    if (image != NULL) {
+        memcpy(steps, image->attr, STEPS * sizeof *steps);
     }
-    return picture != NULL;
+    return image != NULL;
 }
 
-static cd_status postpone(cd_tensor *y, const cd_tensor *x, const double *steps, cd_error *err)
+static cd_status defer(cd_tensor *y, const cd_tensor *x, const double *steps, cd_error *err)
 {
-    return cd_tensor_postpone(y, picture_recipe, 1, &x->pending->source[0], STEPS, steps, err);
+    return cd_tensor_defer(y, compute_image, 1, &x->lazy->source[0], STEPS, steps, err);
 }
 
-cd_status cd_picture_resize(cd_tensor *y, const cd_tensor *x, cd_picture_resizing how, cd_error *err)
+cd_status cd_lazy_image_resize(cd_tensor *y, const cd_tensor *x, cd_lazy_resizing how, cd_error *err)
 {
     double steps[STEPS];
-    if (!steps_of(steps, x) || steps[OUT_H] != 0 || steps[STANDARDISED] != 0) {
+    if (!steps_of(steps, x) || steps[OUT_H] != 0 || steps[NORMALISED] != 0) {
         return CD_OK;
     }
     steps[OUT_H] = (double)y->shape[1];
@@ -170,23 +169,23 @@ cd_status cd_picture_resize(cd_tensor *y, const cd_tensor *x, cd_picture_resizin
     steps[ALIGN_CORNERS] = how.align_corners;
     steps[SCALE_H] = how.scale_h;
     steps[SCALE_W] = how.scale_w;
-    return postpone(y, x, steps, err);
+    return defer(y, x, steps, err);
 }
 
-cd_status cd_picture_standardise(cd_tensor *y, const cd_tensor *x, const double *mean, const double *std,
-                                 cd_error *err)
+cd_status cd_lazy_image_normalise(cd_tensor *y, const cd_tensor *x, const double *mean, const double *std,
+                                  cd_error *err)
 {
     double steps[STEPS];
-    if (!steps_of(steps, x) || steps[STANDARDISED] != 0 || x->shape[0] > CHANNELS) {
+    if (!steps_of(steps, x) || steps[NORMALISED] != 0 || x->shape[0] > CHANNELS) {
         return CD_OK;
     }
-    steps[STANDARDISED] = 1;
+    steps[NORMALISED] = 1;
     memcpy(steps + MEAN, mean, (size_t)x->shape[0] * sizeof *mean);
     memcpy(steps + STD, std, (size_t)x->shape[0] * sizeof *std);
-    return postpone(y, x, steps, err);
+    return defer(y, x, steps, err);
 }
 
-cd_status cd_picture_flip(cd_tensor *y, const cd_tensor *x, const bool *reversed, cd_error *err)
+cd_status cd_lazy_image_flip(cd_tensor *y, const cd_tensor *x, const bool *reversed, cd_error *err)
 {
     double steps[STEPS];
     if (!steps_of(steps, x) || steps[OUT_H] == 0 || reversed[0]) {
@@ -194,5 +193,5 @@ cd_status cd_picture_flip(cd_tensor *y, const cd_tensor *x, const bool *reversed
     }
     steps[FLIP_H] = (steps[FLIP_H] != 0) != reversed[1];
     steps[FLIP_W] = (steps[FLIP_W] != 0) != reversed[2];
-    return postpone(y, x, steps, err);
+    return defer(y, x, steps, err);
 }
