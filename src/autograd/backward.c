@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "autograd/fuse.h"
 #include "autograd/pointwise.h"
 #include "autograd/variable.h"
 #include "base/interrupt.h"
@@ -227,18 +228,17 @@ static bool gradient_is_looked_at(const backward_pass *pass, const cd_node *n)
 /* Inputs of a join are few; one of many is not worth looking at. */
 #define FEW_PARTS 8
 
-/* The part of n's first input that is wanted, where that input is a join of which one part wants a gradient
- * and the gradient of the whole is of interest to nobody. */
-static bool lone_part(cd_part *part, const backward_pass *pass, const cd_node *n)
+/* Where n's first input is a join of which one part alone wants a gradient, and the gradient of the whole is
+ * of interest to nobody: that part. */
+static bool finds_part(cd_part *part, const backward_pass *pass, const cd_node *n, const cd_gradient *g)
 {
     const cd_node *join = n->n_in > 0 ? n->edges[0].node : NULL;
     bool wants[FEW_PARTS];
-    if (join == NULL || join->op->lone_part == NULL || join->n_in > FEW_PARTS ||
-        gradient_is_looked_at(pass, join)) {
+    if (join == NULL || join->n_in > FEW_PARTS || gradient_is_looked_at(pass, join)) {
         return false;
     }
-    const cd_gradient g = gradient_of(join, wants, NULL);
-    return join->op->lone_part(part, &g);
+    const cd_gradient of_join = gradient_of(join, wants, NULL);
+    return cd_fuse_finds_part(part, g, &of_join);
 }
 
 static cd_status run_backward(const backward_pass *pass, cd_node *n, bool *wants, cd_tensor **dx,
@@ -246,12 +246,12 @@ static cd_status run_backward(const backward_pass *pass, cd_node *n, bool *wants
 {
     cd_part part;
     cd_gradient g = gradient_of(n, wants, dx);
-    g.is_last = !pass->retain_graph;
-    g.part = lone_part(&part, pass, n) ? &part : NULL;
-    CD_TRY(n->op->backward(&g, err));
+    g.frees_kept = !pass->retain_graph;
+    const bool is_part = finds_part(&part, pass, n, &g);
+    CD_TRY(is_part ? cd_fuse_backward_part(&g, &part, err) : n->op->backward(&g, err));
     for (int i = 0; i < n->n_in; i++) {
         if (dx[i] != NULL && wants[i]) {
-            const bool to_part = i == 0 && g.is_part;
+            const bool to_part = i == 0 && is_part;
             CD_TRY(deliver(pass, to_part ? &n->edges[0].node->edges[part.input] : &n->edges[i], dx[i], err));
         }
         cd_tensor_release(dx[i]);

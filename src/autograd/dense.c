@@ -1,5 +1,7 @@
 #include "autograd/dense.h"
 
+#include "kernels/mask.h"
+
 cd_layout cd_dense_layout(const cd_tensor *t)
 {
     return !cd_tensor_is_contiguous(t) && cd_tensor_is_channels_last(t) ? CD_CHANNELS_LAST : CD_CONTIGUOUS;
@@ -13,6 +15,16 @@ cd_status cd_dense_like(cd_tensor **as, cd_tensor *t, const cd_tensor *like, cd_
 cd_status cd_new_like(cd_tensor **t, const cd_tensor *like, cd_error *err)
 {
     return cd_tensor_new(t, like->dtype, like->ndim, like->shape, cd_dense_layout(like), err);
+}
+
+void cd_dense_mask(uint8_t *mask, const cd_tensor *y, double high)
+{
+    const int64_t n = cd_tensor_numel(y);
+    if (y->dtype == CD_FLOAT32) {
+        cdk_mask_f32(mask, cd_tensor_data(y), n, (float)high);
+    } else {
+        cdk_mask_f64(mask, cd_tensor_data(y), n, high);
+    }
 }
 
 cd_status cd_check_float(const cd_tensor *t, const char *op, cd_error *err)

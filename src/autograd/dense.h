@@ -14,6 +14,9 @@ cd_status cd_dense_like(cd_tensor **as, cd_tensor *t, const cd_tensor *like, cd_
 /* A new tensor of like's dtype, shape and memory order. */
 cd_status cd_new_like(cd_tensor **t, const cd_tensor *like, cd_error *err);
 
+/* The mask of kernels/mask.h for y, float32 or float64 and dense, in its order in memory. */
+void cd_dense_mask(uint8_t *mask, const cd_tensor *y, double high);
+
 /* CD_EDTYPE unless t is float32 or float64. */
 cd_status cd_check_float(const cd_tensor *t, const char *op, cd_error *err);
 

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "tensor/lazy.h"
-#include "tensor/lazy_bytes.h"
 
 cd_status cd_out(cd_call *call, int i, cd_dtype dtype, int ndim, const int64_t *shape, cd_layout layout,
                  cd_error *err)
@@ -32,12 +31,12 @@ int64_t cd_int_attr(const double *attr, int i)
 
 void cd_gradient_done_with(const cd_gradient *g, int i)
 {
-    if (g->is_last && g->in[i] != NULL && g->in[i]->refs == 1) {
+    if (g->frees_kept && g->in[i] != NULL && g->in[i]->refs == 1) {
         cd_tensor_drop_storage(g->in[i]);
     }
 }
 
-static cd_status check_inputs(const cd_call *call, cd_error *err)
+cd_status cd_call_check(const cd_call *call, cd_error *err)
 {
     const cd_op *op = call->op;
     if (call->n_in < op->min_in || call->n_in > op->max_in) {
@@ -67,43 +66,22 @@ cd_status cd_check_fits(const cd_op *op, const cd_tensor *result, const cd_tenso
 static cd_status use_target(cd_call *call, cd_tensor *target, cd_error *err)
 {
     CD_TRY(cd_check_fits(call->op, call->out[0], target, err));
-    CD_TRY(cd_lazy_bytes_convert(target, err));
+    CD_TRY(cd_tensor_materialise(target, err));
     cd_tensor_release(call->out[0]);
     call->out[0] = cd_tensor_retain(target);
     return CD_OK;
 }
 
-/* How many inputs, from the first on, the operator takes as they are. */
-static int inputs_taken_pending(const cd_call *call)
-{
-    if ((call->op->traits & CD_TAKES_ALL_PENDING) != 0) {
-        return call->n_in;
-    }
-    return (call->op->traits & CD_TAKES_PENDING) != 0 ? 1 : 0;
-}
-
-static cd_status force_inputs(const cd_call *call, cd_error *err)
+cd_status cd_call_materialise(const cd_call *call, int first, cd_error *err)
 {
     const bool is_view = call->op->forward == NULL;
-    const int first = inputs_taken_pending(call);
     for (int i = first; i < call->n_in; i++) {
         CD_TRY((is_view ? cd_tensor_compute : cd_tensor_materialise)(call->in[i], err));
     }
     return CD_OK;
 }
 
-static cd_status postpone(cd_call *call, bool *postponed, cd_error *err)
-{
-    *postponed = false;
-    if (call->op->postpone == NULL || !call->may_postpone || !cd_deferring()) {
-        return CD_OK;
-    }
-    CD_TRY(call->op->postpone(call, err));
-    *postponed = call->out[0]->lazy != NULL || call->out[0]->storage != NULL;
-    return CD_OK;
-}
-
-static cd_status compute(cd_call *call, cd_error *err)
+cd_status cd_call_compute(cd_call *call, cd_error *err)
 {
     for (int i = 0; i < call->op->n_out; i++) {
         if (call->out[i]->storage == NULL) {
@@ -115,20 +93,13 @@ static cd_status compute(cd_call *call, cd_error *err)
 
 cd_status cd_call_run(cd_call *call, cd_tensor *target, cd_error *err)
 {
-    bool postponed = false;
-    CD_TRY(check_inputs(call, err));
-    CD_TRY(force_inputs(call, err));
+    CD_TRY(cd_call_check(call, err));
+    CD_TRY(cd_call_materialise(call, 0, err));
     CD_TRY(call->op->shape(call, err));
     if (target != NULL) {
         CD_TRY(use_target(call, target, err));
-    } else {
-        CD_TRY(postpone(call, &postponed, err));
     }
-    if (!postponed) {
-        CD_TRY(compute(call, err));
-        cd_lazy_discard(call->out[0]);
-    }
-    return CD_OK;
+    return cd_call_compute(call, err);
 }
 
 void cd_call_clear(cd_call *call)
@@ -152,19 +123,6 @@ cd_status cd_run(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *i
         out[i] = status == CD_OK ? cd_tensor_retain(call.out[i]) : NULL;
     }
     cd_call_clear(&call);
-    return status;
-}
-
-cd_status cd_call_narrow(cd_call *call, cd_error *err)
-{
-    cd_tensor *in, *out;
-    CD_TRY(cd_lazy_bytes_view(&in, call->in[0], err));
-    cd_status status = cd_run(&out, call->op, 1, &in, call->n_attr, call->attr, err);
-    if (status == CD_OK) {
-        status = cd_tensor_defer_bytes(call->out[0], out, err);
-    }
-    cd_tensor_release(out);
-    cd_tensor_release(in);
     return status;
 }
 

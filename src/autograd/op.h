@@ -1,11 +1,15 @@
 /* Operators: what one is, and the table of all of them.
  *
  * An operator is three small functions side by side in one file of its family (op_*.c):
- *   shape    checks the inputs and announces the outputs with cd_out() (dtype, shape, layout), or, for a
- * view, makes them with cd_tensor_view(); nothing is computed; forward  fills the outputs, whose memory is
- * there by then; absent for views; backward turns the gradients of the outputs (dy) into those of the inputs
- * (dx); absent where there is none. Inputs are tensors, attributes are numbers in an order the file gives
- * names to with an enum. To add one: write it, add its line to table.def, give it a name in R.
+ *
+ *   shape     checks the inputs and announces the outputs with cd_out() (dtype, shape, layout), or, for a view,
+ *             makes them with cd_tensor_view(); nothing is computed;
+ *   forward   fills the outputs, whose memory is there by then; absent for views;
+ *   backward  turns the gradients of the outputs (dy) into those of the inputs (dx); absent where there is none.
+ *
+ * Inputs are tensors, attributes are numbers in an order the file gives names to with an enum. To add one: write
+ * it, add its line to table.def, give it a name in R. An operator knows no other one: what is computed together
+ * with its neighbours is for autograd/fuse.c to see, which asks `fused`.
  */
 #ifndef CANDELA_AUTOGRAD_OP_H
 #define CANDELA_AUTOGRAD_OP_H
@@ -30,15 +34,6 @@
 #define CD_POINTWISE \
     (1u << 1) /* out[0][i] depends on in[0][i] only through reading it first: out may be in[0] */
 
-#define CD_TAKES_PENDING (1u << 2)     /* forward looks at in[0]->lazy itself; other inputs have storage */
-#define CD_TAKES_ALL_PENDING (1u << 3) /* forward looks at every in[i]->lazy itself */
-
-/* Channels begin .. begin + size - 1 (dimension 1) of a join, which are its input `input`. */
-typedef struct cd_part {
-    int input;
-    int64_t begin, size;
-} cd_part;
-
 typedef struct cd_op cd_op;
 
 /* One call of an operator, going forward. */
@@ -49,7 +44,6 @@ typedef struct cd_call {
     int n_attr;
     const double *attr;
     bool differentiable;            /* backward may come: put what it needs into saved */
-    bool may_postpone;              /* the caller can deal with a pending out[0] */
     cd_tensor *out[CD_MAX_OUTPUTS]; /* owned by the call */
     cd_tensor *saved[CD_MAX_SAVED]; /* owned by the call: results forward keeps for backward */
 } cd_call;
@@ -65,12 +59,22 @@ typedef struct cd_gradient {
     cd_tensor *const *saved;
     cd_tensor *dy[CD_MAX_OUTPUTS]; /* gradient of each output, any strides; NULL means zero */
     const bool *wants;             /* per input: is its gradient asked for? */
-    cd_tensor **dx; /* per input: set to a new or retained tensor where wanted; NULL means zero */
-    bool is_last;   /* nobody goes backward through this call again */
-    const cd_part
-        *part;    /* unless NULL, all that is wanted of dx[0]: an operator may compute these channels only */
-    bool is_part; /* set by backward: it did */
+    cd_tensor **dx;  /* per input: set to a new or retained tensor where wanted; NULL means zero */
+    bool frees_kept; /* nobody goes backward through this call again: kept inputs may be released early */
 } cd_gradient;
+
+/* What an operator may be asked to do in the same pass over memory as its own work (autograd/fuse.h asks).
+ * Vectors have one element for each channel; NULL means not asked for. */
+typedef struct cd_fused {
+    bool only_asks;           /* compute nothing, answer whether it can be done */
+    const cdk_affine *before; /* convolutions: in[0] is replaced by its affine image on the way */
+    cdk_epilogue after;       /* convolutions: activation and mask of the result */
+    /* Mean and sum of squared distances from it: a convolution writes those of its result; a batch norm reads
+     * those of in[0], which then needs no storage. */
+    double *mean, *M2;
+    /* A batch norm writes what it does to each channel, y = scale x + shift, here and leaves out[0] alone. */
+    double *scale, *shift;
+} cd_fused;
 
 struct cd_op {
     const char *name;          /* "conv2d" */
@@ -82,16 +86,10 @@ struct cd_op {
     cd_status (*shape)(cd_call *call, cd_error *err);
     cd_status (*forward)(cd_call *call, cd_error *err);
     cd_status (*backward)(cd_gradient *g, cd_error *err);
-    /* Optional: may make out[0] pending (cd_tensor_defer), or give it bytes that stand for its elements
-     * (cd_tensor_defer_bytes), instead of having forward called; if it does not, forward is called as usual.
-     * What it does at once, such as statistics, it must not do again in forward. */
-    cd_status (*postpone)(cd_call *call, cd_error *err);
-    /* Optional, for joins of channels: true if g->wants says yes for one input only, and *part describes it.
-     * What gives dy need not compute the rest, and dy does not have to be cut. */
-    bool (*lone_part)(cd_part *part, const cd_gradient *g);
-    /* The activation this operator is, where a tensor that is pending can end in it: in place, without a
-     * gradient, the tensor then goes on waiting. */
-    cdk_activation rectifier;
+    /* Optional: forward and what `with` asks for, in one pass; *done is false, and nothing has happened, where
+     * the operator cannot do that. Inputs have storage, but not where with->only_asks. out[0] may be a slice
+     * of the channels of a larger channels-last tensor. */
+    cd_status (*fused)(bool *done, cd_call *call, const cd_fused *with, cd_error *err);
 };
 
 /* Announces output i: dtype, shape, layout. */
@@ -107,7 +105,8 @@ cd_status cd_out_ordered_like(cd_call *call, int i, const cd_tensor *t, cd_error
 /* Attribute i as an integer. */
 int64_t cd_int_attr(const double *attr, int i);
 
-/* Backward will not read in[i] again: its memory is free for dx unless somebody else holds it. */
+/* Backward will not read in[i] again: its memory is released where g->frees_kept, unless somebody else holds
+ * it. */
 void cd_gradient_done_with(const cd_gradient *g, int i);
 
 /* The table. */
@@ -120,20 +119,21 @@ const cd_op *cd_op_find(const char *name); /* NULL when unknown */
 cd_status cd_run(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *in, int n_attr,
                  const double *attr, cd_error *err);
 
-/* cd_run by name with one output; attributes as further arguments are not needed often, so they are an array.
- */
+/* cd_run by name with one output. */
 cd_status cd_run1(cd_tensor **out, const char *name, int n_in, cd_tensor *const *in, int n_attr,
                   const double *attr, cd_error *err);
 
-/* The steps of cd_run, for the recorder: checks counts, runs shape, allocates (unless target is given, which
- * then becomes out[0]), runs forward. The caller owns call->out and call->saved afterwards, also on failure.
- */
+/* The steps of cd_run, for the recorder: checks counts, materialises the inputs, runs shape, allocates (unless
+ * target is given, which then becomes out[0]), runs forward. The caller owns call->out and call->saved
+ * afterwards, also on failure. */
 cd_status cd_call_run(cd_call *call, cd_tensor *target, cd_error *err);
 void cd_call_clear(cd_call *call);
 
-/* For postpone functions of operators that only move elements: in[0], the only input, is narrow
- * (tensor/lazy_bytes.h); out[0] becomes the operator's result on its bytes, and is narrow too. */
-cd_status cd_call_narrow(cd_call *call, cd_error *err);
+/* Parts of cd_call_run, for fusion: the check of the counts; the inputs from the first'th on; what follows
+ * shape. */
+cd_status cd_call_check(const cd_call *call, cd_error *err);
+cd_status cd_call_materialise(const cd_call *call, int first, cd_error *err);
+cd_status cd_call_compute(cd_call *call, cd_error *err);
 
 /* CD_ESHAPE unless an in-place operation's result has the shape of its target. */
 cd_status cd_check_fits(const cd_op *op, const cd_tensor *result, const cd_tensor *target, cd_error *err);

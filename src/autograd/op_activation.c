@@ -2,9 +2,9 @@
 #include <math.h>
 
 #include "autograd/dense.h"
+#include "autograd/positions.h"
 #include "kernels/activation.h"
 #include "kernels/mask.h"
-#include "tensor/lazy.h"
 
 /* Parameters of a function: 0 where it has fewer. */
 enum { FIRST, SECOND };
@@ -93,47 +93,25 @@ static cd_status activation_backward(cd_gradient *g, cdk_activation_function f, 
 
 /* Rectifiers keep one bit per element: whether the gradient passes. */
 
-/* An input that is still to be computed is computed together with the activation, in one pass. */
-static cd_status activate_pending(cd_call *call, cd_error *err)
-{
-    return cd_lazy_fill(call->out[0], call->in[0]->lazy, call->op->rectifier, err);
-}
-
-/* Without a gradient that would need the mask, the activation waits too. */
-static cd_status rectifier_postpone(cd_call *call, cd_error *err)
-{
-    const cd_lazy *pending = call->in[0]->lazy;
-    return pending == NULL || call->differentiable
-               ? CD_OK
-               : cd_tensor_defer_activation(call->out[0], pending, call->op->rectifier, err);
-}
-
-enum { SAVED_MASK };
-
 static cd_status save_mask(cd_call *call, double high, cd_error *err)
 {
-    const cd_tensor *y = call->out[0];
-    int64_t n = cd_tensor_numel(y), bytes = cdk_mask_bytes(n);
-    CD_TRY(cd_tensor_new(&call->saved[SAVED_MASK], CD_UINT8, 1, &bytes, CD_CONTIGUOUS, err));
-    uint8_t *mask = cd_tensor_data(call->saved[SAVED_MASK]);
-    if (y->dtype == CD_FLOAT32) {
-        cdk_mask_f32(mask, cd_tensor_data(y), n, (float)high);
-    } else {
-        cdk_mask_f64(mask, cd_tensor_data(y), n, high);
-    }
+    int64_t bytes = cdk_mask_bytes(cd_tensor_numel(call->out[0]));
+    cd_tensor **mask = &call->saved[CD_RECTIFIER_MASK];
+    CD_TRY(cd_tensor_new(mask, CD_UINT8, 1, &bytes, CD_CONTIGUOUS, err));
+    cd_dense_mask(cd_tensor_data(*mask), call->out[0], high);
     return CD_OK;
 }
 
 static cd_status rectifier_forward(cd_call *call, cdk_activation_function f, double high, cd_error *err)
 {
-    CD_TRY(call->in[0]->lazy != NULL ? activate_pending(call, err) : activation_forward(call, f, err));
+    CD_TRY(activation_forward(call, f, err));
     return call->differentiable ? save_mask(call, high, err) : CD_OK;
 }
 
 static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
 {
     cd_tensor *dy;
-    const uint8_t *mask = cd_tensor_data(g->saved[SAVED_MASK]);
+    const uint8_t *mask = cd_tensor_data(g->saved[CD_RECTIFIER_MASK]);
     CD_TRY(cd_dense_like(&dy, g->dy[0], g->out[0], err));
     cd_status status = gradient_target(g, dy, g->out[0], err);
     if (status == CD_OK && dy->dtype == CD_FLOAT32) {
@@ -145,25 +123,23 @@ static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
     return status;
 }
 
-#define RECTIFIER(id, function, activation, high, backward_text)         \
-    static cd_status id##_forward(cd_call *call, cd_error *err)          \
-    {                                                                    \
-        return rectifier_forward(call, function, high, err);             \
-    }                                                                    \
-    const cd_op cd_op_##id = {.name = #id,                               \
-                              .backward_name = backward_text,            \
-                              .min_in = 1,                               \
-                              .max_in = 1,                               \
-                              .n_out = 1,                                \
-                              .traits = CD_POINTWISE | CD_TAKES_PENDING, \
-                              .shape = activation_shape,                 \
-                              .forward = id##_forward,                   \
-                              .backward = rectifier_backward,            \
-                              .postpone = rectifier_postpone,            \
-                              .rectifier = activation};
+#define RECTIFIER(id, function, high, backward_text)            \
+    static cd_status id##_forward(cd_call *call, cd_error *err) \
+    {                                                           \
+        return rectifier_forward(call, function, high, err);    \
+    }                                                           \
+    const cd_op cd_op_##id = {.name = #id,                      \
+                              .backward_name = backward_text,   \
+                              .min_in = 1,                      \
+                              .max_in = 1,                      \
+                              .n_out = 1,                       \
+                              .traits = CD_POINTWISE,           \
+                              .shape = activation_shape,        \
+                              .forward = id##_forward,          \
+                              .backward = rectifier_backward};
 
-RECTIFIER(relu, CDK_RELU, CDK_ACTIVATION_RELU, INFINITY, "ReluBackward0")
-RECTIFIER(relu6, CDK_RELU6, CDK_ACTIVATION_RELU6, 6, "HardtanhBackward0")
+RECTIFIER(relu, CDK_RELU, INFINITY, "ReluBackward0")
+RECTIFIER(relu6, CDK_RELU6, 6, "HardtanhBackward0")
 
 #define ACTIVATION(id, function, backward_text)                   \
     static cd_status id##_forward(cd_call *call, cd_error *err)   \

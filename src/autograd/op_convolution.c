@@ -1,12 +1,8 @@
 /* Convolution and transposed convolution of images, N x C x H x W. Results are channels last. */
-#include <string.h>
-
-#include "autograd/convolution.h"
 #include "autograd/dense.h"
-#include "autograd/normalisation.h"
 #include "kernels/conv.h"
 #include "kernels/conv_double.h"
-#include "tensor/lazy.h"
+#include "kernels/mask.h"
 
 enum {
     STRIDE_H,
@@ -94,19 +90,19 @@ static cd_status check_ranks(const cd_call *call, cd_error *err)
     return check_numbers(call->attr, call->op->name, err);
 }
 
-/* The description of a convolution from `wide` (the side of C, H, W) to `narrow` (K, OH, OW). */
-static cdk_conv describe(const cd_tensor *wide, const cd_tensor *narrow, const cd_tensor *w,
+/* The description of a convolution from `image` (the side of C, H, W) to `output` (K, OH, OW). */
+static cdk_conv describe(const cd_tensor *image, const cd_tensor *output, const cd_tensor *w,
                          const double *attr)
 {
-    return (cdk_conv){.N = wide->shape[0],
-                      .C = wide->shape[1],
-                      .H = wide->shape[2],
-                      .W = wide->shape[3],
-                      .K = narrow->shape[1],
+    return (cdk_conv){.N = image->shape[0],
+                      .C = image->shape[1],
+                      .H = image->shape[2],
+                      .W = image->shape[3],
+                      .K = output->shape[1],
                       .R = w->shape[2],
                       .S = w->shape[3],
-                      .OH = narrow->shape[2],
-                      .OW = narrow->shape[3],
+                      .OH = output->shape[2],
+                      .OW = output->shape[3],
                       .stride_h = cd_int_attr(attr, STRIDE_H),
                       .stride_w = cd_int_attr(attr, STRIDE_W),
                       .pad_top = cd_int_attr(attr, PAD_TOP),
@@ -134,20 +130,15 @@ static cd_status as_image(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_error
     return cd_tensor_as(as, t, dtype, CD_CHANNELS_LAST, err);
 }
 
-static cd_status dense_weights(dense_set *d, const cd_call *call, cd_error *err)
+static cd_status dense_inputs(dense_set *d, const cd_call *call, cd_error *err)
 {
     cd_dtype dtype = call->in[0]->dtype;
+    CD_TRY(as_image(&d->x, call->in[0], dtype, err));
     CD_TRY(cd_tensor_as(&d->w, call->in[1], dtype, CD_CONTIGUOUS, err));
     if (call->n_in > 2 && call->in[2] != NULL) {
         CD_TRY(cd_tensor_as(&d->b, call->in[2], dtype, CD_CONTIGUOUS, err));
     }
     return CD_OK;
-}
-
-static cd_status dense_inputs(dense_set *d, const cd_call *call, cd_error *err)
-{
-    CD_TRY(as_image(&d->x, call->in[0], call->in[0]->dtype, err));
-    return dense_weights(d, call, err);
 }
 
 static const void *bias_of(const dense_set *d)
@@ -195,206 +186,67 @@ static cd_status conv_shape(cd_call *call, cd_error *err)
     return cd_out(call, 0, x->dtype, 4, shape, CD_CHANNELS_LAST, err);
 }
 
-static cd_status conv_run(const cd_call *call, const dense_set *d, cd_error *err)
+static cd_status conv_run_float(float *y, const dense_set *d, const cdk_conv *conv, const cd_fused *with,
+                                cd_error *err)
+{
+    const float *x = cd_tensor_data(d->x), *w = cd_tensor_data(d->w), *b = bias_of(d);
+    if (with->mean != NULL) {
+        return cdk_conv_forward_moments(y, x, with->before, w, b, conv, with->mean, with->M2, err);
+    }
+    return cdk_conv_forward(y, x, with->before, w, b, conv, with->after.activation, err);
+}
+
+static cd_status conv_run(const cd_call *call, const dense_set *d, const cd_fused *with, cd_error *err)
 {
     cdk_conv conv = describe(call->in[0], call->out[0], call->in[1], call->attr);
     void *y = cd_tensor_data(call->out[0]);
-    if (cd_tensor_numel(call->out[0]) == 0) {
-        return CD_OK;
-    }
     if (d->x->dtype == CD_FLOAT32) {
-        return cdk_conv_forward(y, cd_tensor_data(d->x), NULL, cd_tensor_data(d->w), bias_of(d), &conv,
-                                CDK_ACTIVATION_NONE, err);
+        return conv_run_float(y, d, &conv, with, err);
     }
     cdk_fill_rows_double(y, bias_of(d), pixels_of(call->out[0]), conv.K);
     cdk_conv_add_double(y, cd_tensor_data(d->x), cd_tensor_data(d->w), &conv);
     return CD_OK;
 }
 
-static cd_status run_dense(const cd_call *call,
-                           cd_status (*run)(const cd_call *, const dense_set *, cd_error *), cd_error *err)
+typedef cd_status (*run_function)(const cd_call *, const dense_set *, const cd_fused *, cd_error *);
+
+static cd_status run_dense(const cd_call *call, run_function run, const cd_fused *with, cd_error *err)
 {
     dense_set d = {0};
+    if (cd_tensor_numel(call->out[0]) == 0) {
+        return CD_OK;
+    }
     cd_status status = dense_inputs(&d, call, err);
     if (status == CD_OK) {
-        status = run(call, &d, err);
+        status = run(call, &d, with, err);
+    }
+    if (status == CD_OK && with->after.mask != NULL) {
+        cdk_mask_f32(with->after.mask, cd_tensor_data(call->out[0]), cd_tensor_numel(call->out[0]),
+                     with->after.high);
     }
     dense_clear(&d);
     return status;
 }
+
+static const cd_fused alone = {.after = {.activation = CDK_ACTIVATION_NONE}};
 
 static cd_status conv_forward(cd_call *call, cd_error *err)
 {
-    CD_TRY(cd_tensor_materialise(call->in[0], err));
-    return run_dense(call, conv_run, err);
+    return run_dense(call, conv_run, &alone, err);
 }
 
-/* Float32 convolutions are postponed: an activation behind them is then applied while the result is in
- * registers, and the result before the activation never stands in memory. */
-enum { PENDING_X, PENDING_W, PENDING_B, PENDING_SCALE, PENDING_SHIFT, PENDING_COUNT };
-
-/* Behind the numbers of the call: the activation of the input, where there is a scale. */
-enum { INPUT_ACTIVATION = CONV_ATTRS, PENDING_CONV_ATTRS };
-
-static bool can_postpone(const cd_call *call)
+/* Only the kernels for float32 do anything besides. */
+static bool can_fuse(const cd_call *call, const cd_fused *with)
 {
-    return call->in[0]->dtype == CD_FLOAT32 && cd_tensor_numel(call->out[0]) > 0;
+    return call->in[0]->dtype == CD_FLOAT32 && cd_tensor_numel(call->out[0]) > 0 && with->scale == NULL;
 }
 
-/* `before` or NULL is what is done to the input, x. */
-static cd_status postpone_for(cd_call *call, cd_lazy_compute recipe, const dense_set *d,
-                              const cd_normalised *before, cd_error *err)
+static cd_status conv_fused(bool *done, cd_call *call, const cd_fused *with, cd_error *err)
 {
-    double attr[PENDING_CONV_ATTRS];
-    cd_tensor *source[PENDING_COUNT] = {[PENDING_X] = d->x, [PENDING_W] = d->w, [PENDING_B] = d->b};
-    memcpy(attr, call->attr, CONV_ATTRS * sizeof *attr);
-    attr[INPUT_ACTIVATION] = CDK_ACTIVATION_NONE;
-    if (before != NULL) {
-        source[PENDING_SCALE] = before->scale;
-        source[PENDING_SHIFT] = before->shift;
-        attr[INPUT_ACTIVATION] = before->activation;
-    }
-    return cd_tensor_defer(call->out[0], recipe, PENDING_COUNT, source, PENDING_CONV_ATTRS, attr, err);
-}
-
-static cd_status postpone(cd_call *call, cd_lazy_compute recipe, cd_error *err)
-{
-    dense_set d = {0};
-    if (!can_postpone(call)) {
-        return CD_OK;
-    }
-    cd_status status = dense_inputs(&d, call, err);
-    if (status == CD_OK) {
-        status = postpone_for(call, recipe, &d, NULL, err);
-    }
-    dense_clear(&d);
-    return status;
-}
-
-/* What is done to the input of a pending convolution, or NULL. */
-static const cdk_affine *input_of(cdk_affine *affine, const cd_lazy *p)
-{
-    const cd_tensor *scale = p->source[PENDING_SCALE];
-    if (scale == NULL) {
-        return NULL;
-    }
-    *affine = (cdk_affine){cd_tensor_data(scale), cd_tensor_data(p->source[PENDING_SHIFT]),
-                           (cdk_activation)p->attr[INPUT_ACTIVATION]};
-    return affine;
-}
-
-static const float *floats(const cd_tensor *t)
-{
-    return t != NULL ? cd_tensor_data(t) : NULL;
-}
-
-static cd_status conv_recipe(cd_tensor *y, const cd_lazy *p, cdk_activation activation, cd_error *err)
-{
-    const cd_tensor *x = p->source[PENDING_X], *w = p->source[PENDING_W];
-    cdk_conv conv = describe(x, y, w, p->attr);
-    cdk_affine affine;
-    return cdk_conv_forward(cd_tensor_data(y), floats(x), input_of(&affine, p), floats(w),
-                            floats(p->source[PENDING_B]), &conv, activation, err);
-}
-
-/* In training a batch norm in front of a depthwise or pointwise convolution can be left to it: its result
- * then never stands in memory. Not where gradients will ask for that result. */
-static void take_normalised(bool *taken, cd_normalised *n, const cd_call *call)
-{
-    cd_tensor *x = call->in[0];
-    const cdk_conv conv = describe(x, call->out[0], call->in[1], call->attr);
-    *taken = false;
-    if (!call->differentiable && x->lazy != NULL && can_postpone(call) && cdk_conv_takes_affine(&conv)) {
-        cd_take_normalised(taken, n, x);
-    }
-}
-
-static cd_status postpone_normalised(cd_call *call, const cd_normalised *n, cd_error *err)
-{
-    dense_set d = {0};
-    cd_status status = as_image(&d.x, n->x, CD_FLOAT32, err);
-    if (status == CD_OK) {
-        status = dense_weights(&d, call, err);
-    }
-    if (status == CD_OK) {
-        status = postpone_for(call, conv_recipe, &d, n, err);
-    }
-    dense_clear(&d);
-    return status;
-}
-
-static cd_status conv_postpone(cd_call *call, cd_error *err)
-{
-    bool taken;
-    cd_normalised n;
-    take_normalised(&taken, &n, call);
-    if (taken) {
-        return postpone_normalised(call, &n, err);
-    }
-    CD_TRY(cd_tensor_materialise(call->in[0], err));
-    return postpone(call, conv_recipe, err);
-}
-
-/* w' = scale w and b' = scale b + shift, per output channel. */
-static cd_status scaled_weights(cd_tensor **scaled_w, cd_tensor **scaled_b, const cd_lazy *p,
-                                const double *scale, const double *shift, cd_error *err)
-{
-    const cd_tensor *w = p->source[PENDING_W], *b = p->source[PENDING_B];
-    int64_t K = w->shape[0], length = K > 0 ? cd_tensor_numel(w) / K : 0;
-    CD_TRY(cd_tensor_clone(scaled_w, w, CD_CONTIGUOUS, err));
-    CD_TRY(cd_tensor_new(scaled_b, CD_FLOAT32, 1, &K, CD_CONTIGUOUS, err));
-    float *new_w = cd_tensor_data(*scaled_w), *new_b = cd_tensor_data(*scaled_b);
-    for (int64_t k = 0; k < K; k++) {
-        for (int64_t i = k * length; i < (k + 1) * length; i++) {
-            new_w[i] = (float)(new_w[i] * scale[k]);
-        }
-        new_b[k] = (float)((b != NULL ? floats(b)[k] : 0) * scale[k] + shift[k]);
-    }
-    return CD_OK;
-}
-
-cd_status cd_convolution_fold(bool *folded, cd_tensor *y, const cd_tensor *x, const double *scale,
-                              const double *shift, cd_error *err)
-{
-    cd_tensor *source[PENDING_COUNT] = {NULL};
-    *folded = cd_lazy_result(x, conv_recipe) != NULL;
-    if (!*folded) {
-        return CD_OK;
-    }
-    cd_status status = scaled_weights(&source[PENDING_W], &source[PENDING_B], x->lazy, scale, shift, err);
-    source[PENDING_X] = x->lazy->source[PENDING_X];
-    source[PENDING_SCALE] = x->lazy->source[PENDING_SCALE];
-    source[PENDING_SHIFT] = x->lazy->source[PENDING_SHIFT];
-    if (status == CD_OK) {
-        status =
-            cd_tensor_defer(y, conv_recipe, PENDING_COUNT, source, PENDING_CONV_ATTRS, x->lazy->attr, err);
-    }
-    cd_tensor_release(source[PENDING_W]);
-    cd_tensor_release(source[PENDING_B]);
-    return status;
-}
-
-cd_status cd_convolution_moments(bool *computed, cd_tensor *x, double *mean, double *sum_squares,
-                                 cd_error *err)
-{
-    const cd_lazy *p = cd_lazy_result(x, conv_recipe);
-    *computed = p != NULL;
-    if (!*computed) {
-        return CD_OK;
-    }
-    const cd_tensor *image = p->source[PENDING_X], *w = p->source[PENDING_W];
-    const cdk_conv conv = describe(image, x, w, p->attr);
-    CD_TRY(cd_tensor_allocate(x, err));
-    cdk_affine affine;
-    cd_status status =
-        cdk_conv_forward_moments(cd_tensor_data(x), floats(image), input_of(&affine, p), floats(w),
-                                 floats(p->source[PENDING_B]), &conv, mean, sum_squares, err);
-    if (status != CD_OK) {
-        cd_tensor_drop_storage(x);
-        return status;
-    }
-    cd_lazy_discard(x);
-    return CD_OK;
+    const cdk_conv conv = describe(call->in[0], call->out[0], call->in[1], call->attr);
+    *done = can_fuse(call, with) && cd_tensor_is_channels_last(call->out[0]) &&
+            (with->before == NULL || cdk_conv_takes_affine(&conv));
+    return *done && !with->only_asks ? run_dense(call, conv_run, with, err) : CD_OK;
 }
 
 /* Backward of both: the same three gradients, with the kernels of either. */
@@ -467,45 +319,24 @@ static cd_status weight_gradient(cd_gradient *g, dense_set *d, const gradient_ke
     return CD_OK;
 }
 
-/* Weights and shape of the convolution that reads the wanted channels only. */
-static cd_status narrow_to_part(dense_set *d, cdk_conv *conv, const cd_gradient *g, cd_error *err)
-{
-    cd_tensor *w = g->in[1], *view;
-    int64_t shape[4] = {w->shape[0], g->part->size, w->shape[2], w->shape[3]};
-    CD_TRY(cd_tensor_view(&view, w, 4, shape, w->stride, w->offset + g->part->begin * w->stride[1], err));
-    cd_status status = cd_tensor_as(&d->w, view, w->dtype, CD_CONTIGUOUS, err);
-    cd_tensor_release(view);
-    conv->C = g->part->size;
-    return status;
-}
-
-static cd_status input_gradient_operands(cd_gradient *g, dense_set *d, const gradient_kernels *k,
-                                         cdk_conv *conv, cd_error *err)
+static cd_status input_gradient_operands(cd_gradient *g, dense_set *d, cd_error *err)
 {
     const cd_tensor *x = g->in[0];
-    int64_t shape[4] = {x->shape[0], x->shape[1], x->shape[2], x->shape[3]};
-    g->is_part = g->part != NULL && !k->transposed && conv->groups == 1;
-    if (g->is_part) {
-        CD_TRY(narrow_to_part(d, conv, g, err));
-        shape[1] = g->part->size;
-    } else {
-        CD_TRY(cd_tensor_as(&d->w, g->in[1], x->dtype, CD_CONTIGUOUS, err));
-    }
-    return cd_tensor_new(&g->dx[0], x->dtype, 4, shape, CD_CHANNELS_LAST, err);
+    CD_TRY(cd_tensor_as(&d->w, g->in[1], x->dtype, CD_CONTIGUOUS, err));
+    return new_gradient(&g->dx[0], x, CD_CHANNELS_LAST, err);
 }
 
-static cd_status input_gradient(cd_gradient *g, dense_set *d, const gradient_kernels *k,
-                                const cdk_conv *whole, cd_error *err)
+static cd_status input_gradient(cd_gradient *g, dense_set *d, const gradient_kernels *k, const cdk_conv *conv,
+                                cd_error *err)
 {
-    cdk_conv conv = *whole;
-    CD_TRY(input_gradient_operands(g, d, k, &conv, err));
+    CD_TRY(input_gradient_operands(g, d, err));
     void *dx = cd_tensor_data(g->dx[0]);
     const void *dy = cd_tensor_data(d->dy), *w = cd_tensor_data(d->w);
     if (d->dy->dtype == CD_FLOAT32) {
-        return k->input(dx, dy, w, &conv, err);
+        return k->input(dx, dy, w, conv, err);
     }
     cdk_fill_rows_double(dx, NULL, 1, cd_tensor_numel(g->dx[0]));
-    (k->transposed ? cdk_conv_add_double : cdk_conv_add_input_double)(dx, dy, w, &conv);
+    (k->transposed ? cdk_conv_add_double : cdk_conv_add_input_double)(dx, dy, w, conv);
     return CD_OK;
 }
 
@@ -518,12 +349,12 @@ static bool wants_both(const cd_gradient *g, const gradient_kernels *k, const cd
 static cd_status both_gradients(cd_gradient *g, dense_set *d, const gradient_kernels *k, const cdk_conv *conv,
                                 cd_error *err)
 {
-    cdk_conv same = *conv;
+    (void)k;
     CD_TRY(weight_gradient_operands(g, d, err));
-    CD_TRY(input_gradient_operands(g, d, k, &same, err));
+    CD_TRY(input_gradient_operands(g, d, err));
     return cdk_conv_backward(cd_tensor_data(g->dx[0]), cd_tensor_data(g->dx[1]),
                              wants_bias(g) ? cd_tensor_data(g->dx[2]) : NULL, cd_tensor_data(d->dy),
-                             cd_tensor_data(d->x), cd_tensor_data(d->w), &same, err);
+                             cd_tensor_data(d->x), cd_tensor_data(d->w), conv, err);
 }
 
 /* The gradient of the weights comes first: with it done the memory of x is free for the gradient of x. */
@@ -533,11 +364,8 @@ static cd_status one_by_one(cd_gradient *g, dense_set *d, const gradient_kernels
     CD_TRY(weight_gradient(g, d, k, conv, err));
     cd_tensor_release(d->x);
     d->x = NULL;
-    if (!g->wants[0]) {
-        return CD_OK;
-    }
     cd_gradient_done_with(g, 0);
-    return input_gradient(g, d, k, conv, err);
+    return g->wants[0] ? input_gradient(g, d, k, conv, err) : CD_OK;
 }
 
 static cd_status gradients(cd_gradient *g, const gradient_kernels *k, cd_error *err)
@@ -566,11 +394,10 @@ const cd_op cd_op_conv2d = {.name = "conv2d",
                             .max_in = 3,
                             .n_out = 1,
                             .keeps = CD_KEEP_IN(0) | CD_KEEP_IN(1),
-                            .traits = CD_TAKES_PENDING,
                             .shape = conv_shape,
                             .forward = conv_forward,
                             .backward = conv_backward,
-                            .postpone = conv_postpone};
+                            .fused = conv_fused};
 
 /* conv_transpose2d */
 
@@ -611,38 +438,46 @@ static cd_status transpose_shape(cd_call *call, cd_error *err)
     return cd_out(call, 0, x->dtype, 4, shape, CD_CHANNELS_LAST, err);
 }
 
-static cd_status transpose_run(const cd_call *call, const dense_set *d, cd_error *err)
+/* Elements between two pixels of y, which lie at equal distances, with their channels side by side; 0 where
+ * they do not. */
+static int64_t pixel_step(const cd_tensor *y)
+{
+    const int64_t *stride = y->stride, *size = y->shape;
+    const bool regular = (size[1] == 1 || stride[1] == 1) && stride[2] == size[3] * stride[3] &&
+                         stride[0] == size[2] * stride[2];
+    return cd_tensor_is_channels_last(y) ? size[1] : regular && stride[3] >= size[1] ? stride[3] : 0;
+}
+
+static cd_status transpose_run(const cd_call *call, const dense_set *d, const cd_fused *with, cd_error *err)
 {
     cdk_conv conv = describe(call->out[0], call->in[0], call->in[1], call->attr);
+    const int64_t step = pixel_step(call->out[0]);
+    const cdk_activation activation = with->after.activation;
     void *y = cd_tensor_data(call->out[0]);
-    if (cd_tensor_numel(call->out[0]) == 0) {
-        return CD_OK;
-    }
+    const void *x = cd_tensor_data(d->x), *w = cd_tensor_data(d->w);
     if (d->x->dtype == CD_FLOAT32) {
-        return cdk_conv_transpose_forward(y, cd_tensor_data(d->x), cd_tensor_data(d->w), bias_of(d), &conv,
-                                          CDK_ACTIVATION_NONE, err);
+        return step == conv.C
+                   ? cdk_conv_transpose_forward(y, x, w, bias_of(d), &conv, activation, err)
+                   : cdk_conv_transpose_forward_apart(y, step, x, w, bias_of(d), &conv, activation, err);
     }
     cdk_fill_rows_double(y, bias_of(d), pixels_of(call->out[0]), conv.C);
-    cdk_conv_add_input_double(y, cd_tensor_data(d->x), cd_tensor_data(d->w), &conv);
+    cdk_conv_add_input_double(y, x, w, &conv);
     return CD_OK;
 }
 
 static cd_status transpose_forward(cd_call *call, cd_error *err)
 {
-    return run_dense(call, transpose_run, err);
+    return run_dense(call, transpose_run, &alone, err);
 }
 
-static cd_status transpose_recipe(cd_tensor *y, const cd_lazy *p, cdk_activation activation, cd_error *err)
+static cd_status transpose_fused(bool *done, cd_call *call, const cd_fused *with, cd_error *err)
 {
-    const cd_tensor *x = p->source[PENDING_X], *w = p->source[PENDING_W];
-    cdk_conv conv = describe(y, x, w, p->attr);
-    return cdk_conv_transpose_forward(cd_tensor_data(y), floats(x), floats(w), floats(p->source[PENDING_B]),
-                                      &conv, activation, err);
-}
-
-static cd_status transpose_postpone(cd_call *call, cd_error *err)
-{
-    return postpone(call, transpose_recipe, err);
+    const cdk_conv conv = describe(call->out[0], call->in[0], call->in[1], call->attr);
+    const int64_t step = pixel_step(call->out[0]);
+    *done =
+        can_fuse(call, with) && with->before == NULL && with->mean == NULL &&
+        (step == conv.C || (step > 0 && with->after.mask == NULL && cdk_conv_transpose_writes_apart(&conv)));
+    return *done && !with->only_asks ? run_dense(call, transpose_run, with, err) : CD_OK;
 }
 
 static cd_status transpose_backward(cd_gradient *g, cd_error *err)
@@ -650,22 +485,6 @@ static cd_status transpose_backward(cd_gradient *g, cd_error *err)
     static const gradient_kernels k = {cdk_conv_transpose_backward_input, cdk_conv_transpose_backward_weight,
                                        true};
     return gradients(g, &k, err);
-}
-
-cd_status cd_convolution_write_part(bool *written, cd_tensor *part, const cd_lazy *p, cd_error *err)
-{
-    *written = false;
-    if (p->compute != transpose_recipe) {
-        return CD_OK;
-    }
-    const cd_tensor *x = p->source[PENDING_X], *w = p->source[PENDING_W];
-    const cdk_conv conv = describe(part, x, w, p->attr);
-    if (!cdk_conv_transpose_writes_apart(&conv)) {
-        return CD_OK;
-    }
-    *written = true;
-    return cdk_conv_transpose_forward_apart(cd_tensor_data(part), part->stride[3], floats(x), floats(w),
-                                            floats(p->source[PENDING_B]), &conv, p->activation, err);
 }
 
 const cd_op cd_op_conv_transpose2d = {.name = "conv_transpose2d",
@@ -677,4 +496,4 @@ const cd_op cd_op_conv_transpose2d = {.name = "conv_transpose2d",
                                       .shape = transpose_shape,
                                       .forward = transpose_forward,
                                       .backward = transpose_backward,
-                                      .postpone = transpose_postpone};
+                                      .fused = transpose_fused};

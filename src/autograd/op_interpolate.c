@@ -2,20 +2,15 @@
 #include <string.h>
 
 #include "autograd/dense.h"
+#include "autograd/positions.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/interpolate.h"
 #include "tensor/copy.h"
-#include "tensor/lazy.h"
-#include "tensor/lazy_bytes.h"
-#include "tensor/lazy_image.h"
-
-/* SCALE: distance of outputs in inputs, 0 for size / count. */
-enum { OUT_H, OUT_W, MODE, ALIGN_CORNERS, SCALE_H, SCALE_W };
 
 static bool is_nearest(const double *attr)
 {
-    return (cdk_interpolation)attr[MODE] == CDK_NEAREST;
+    return (cdk_interpolation)attr[CD_RESIZE_MODE] == CDK_NEAREST;
 }
 
 static cd_status check_input(const cd_call *call, cd_error *err)
@@ -37,7 +32,8 @@ static cd_status interpolate_shape(cd_call *call, cd_error *err)
 {
     const cd_tensor *x = call->in[0];
     CD_TRY(check_input(call, err));
-    int64_t shape[4], n = x->ndim, H = cd_int_attr(call->attr, OUT_H), W = cd_int_attr(call->attr, OUT_W);
+    int64_t shape[4], n = x->ndim, H = cd_int_attr(call->attr, CD_RESIZE_H),
+                      W = cd_int_attr(call->attr, CD_RESIZE_W);
     memcpy(shape, x->shape, (size_t)n * sizeof *shape);
     shape[n - 2] = H;
     shape[n - 1] = W;
@@ -73,15 +69,17 @@ static cd_status resizing_make(resizing *r, const cd_tensor *x, bool interleaved
 {
     const int64_t *size = x->shape + x->ndim - 3;
     int64_t N = x->ndim == 4 ? x->shape[0] : 1;
-    cdk_interpolation mode = (cdk_interpolation)attr[MODE];
-    bool align = attr[ALIGN_CORNERS] != 0;
+    cdk_interpolation mode = (cdk_interpolation)attr[CD_RESIZE_MODE];
+    bool align = attr[CD_RESIZE_ALIGN] != 0;
     memset(r, 0, sizeof *r);
     r->planes = interleaved ? N : N * size[0];
     r->C = interleaved ? size[0] : 1;
     r->H = size[1];
     r->W = size[2];
-    CD_TRY(cdk_resize_taps_make(&r->rows, r->H, cd_int_attr(attr, OUT_H), mode, align, attr[SCALE_H], err));
-    return cdk_resize_taps_make(&r->columns, r->W, cd_int_attr(attr, OUT_W), mode, align, attr[SCALE_W], err);
+    CD_TRY(cdk_resize_taps_make(&r->rows, r->H, cd_int_attr(attr, CD_RESIZE_H), mode, align,
+                                attr[CD_RESIZE_SCALE_H], err));
+    return cdk_resize_taps_make(&r->columns, r->W, cd_int_attr(attr, CD_RESIZE_W), mode, align,
+                                attr[CD_RESIZE_SCALE_W], err);
 }
 
 static cd_status bilinear(cd_tensor *y, const cd_tensor *x, const resizing *r, cd_error *err)
@@ -104,7 +102,7 @@ static cd_status resize(cd_tensor *y, const cd_tensor *x, const resizing *r, con
     void *to = cd_tensor_data(y), *from = cd_tensor_data(x);
     if (is_nearest(attr)) {
         cdk_nearest(to, from, cd_dtype_size(x->dtype), r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
-    } else if ((cdk_interpolation)attr[MODE] == CDK_BILINEAR) {
+    } else if ((cdk_interpolation)attr[CD_RESIZE_MODE] == CDK_BILINEAR) {
         return bilinear(y, x, r, err);
     } else if (x->dtype == CD_FLOAT32) {
         cdk_interpolate_f32(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
@@ -128,7 +126,6 @@ static cd_status interpolate_forward(cd_call *call, cd_error *err)
 {
     cd_tensor *x = NULL;
     resizing r = {0};
-    CD_TRY(cd_tensor_materialise(call->in[0], err));
     cd_status status = ordered(&x, call->in[0], err);
     if (status == CD_OK) {
         status = resizing_make(&r, x, cd_tensor_is_interleaved(x), call->attr, err);
@@ -139,19 +136,6 @@ static cd_status interpolate_forward(cd_call *call, cd_error *err)
     resizing_clear(&r);
     cd_tensor_release(x);
     return status;
-}
-
-/* Integers that are still bytes stay so; a picture that is goes on waiting. */
-static cd_status interpolate_postpone(cd_call *call, cd_error *err)
-{
-    if (cd_is_lazy_bytes(call->in[0]) && is_nearest(call->attr)) {
-        return cd_call_narrow(call, err);
-    }
-    const double *a = call->attr;
-    const cd_lazy_resizing how = {a[ALIGN_CORNERS] != 0, a[SCALE_H], a[SCALE_W]};
-    return (cdk_interpolation)a[MODE] == CDK_BILINEAR
-               ? cd_lazy_image_resize(call->out[0], call->in[0], how, err)
-               : CD_OK;
 }
 
 static void spread(cd_tensor *dx, const cd_tensor *dy, const resizing *r)
@@ -190,8 +174,6 @@ const cd_op cd_op_interpolate = {.name = "interpolate",
                                  .min_in = 1,
                                  .max_in = 1,
                                  .n_out = 1,
-                                 .traits = CD_TAKES_PENDING,
                                  .shape = interpolate_shape,
                                  .forward = interpolate_forward,
-                                 .backward = interpolate_backward,
-                                 .postpone = interpolate_postpone};
+                                 .backward = interpolate_backward};

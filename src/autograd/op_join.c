@@ -1,15 +1,13 @@
 /* Joining and rearranging: cat, stack, flip, roll, tril, triu, diag_embed. */
 #include <string.h>
 
-#include "autograd/convolution.h"
+#include "autograd/join.h"
 #include "autograd/op.h"
+#include "autograd/positions.h"
 #include "autograd/view.h"
 #include "base/parallel.h"
 #include "tensor/copy.h"
 #include "tensor/index.h"
-#include "tensor/lazy.h"
-#include "tensor/lazy_bytes.h"
-#include "tensor/lazy_image.h"
 
 /* ---- cat and stack ---- */
 
@@ -122,78 +120,36 @@ static bool joins_channels(const cd_tensor *y, const cd_tensor *x, int dim)
            cd_tensor_is_channels_last(x) && cd_tensor_numel(x) > 0;
 }
 
+/* Whoever computed x may have done so in its place (cd_join_slice). */
+static bool is_in_place(const cd_tensor *slice, const cd_tensor *x)
+{
+    return slice->storage == x->storage && slice->offset == x->offset && slice->dtype == x->dtype &&
+           cd_tensor_same_strides(slice, x);
+}
+
+static void copy_channels(cd_tensor *y, const cd_tensor *x, int64_t start)
+{
+    size_t size = cd_dtype_size(y->dtype);
+    pixel_rows rows = {(char *)cd_tensor_data(y) + (size_t)start * size, cd_tensor_data(x),
+                       (size_t)y->shape[1] * size, (size_t)x->shape[1] * size};
+    int64_t pixels = x->shape[0] * x->shape[2] * x->shape[3];
+    cd_parallel_for(pixels, PIXEL_BYTES / (int64_t)rows.src_row + 1, copy_pixels, &rows);
+}
+
 static cd_status copy_part(cd_tensor *y, const cd_tensor *x, int dim, int64_t start, cd_error *err)
 {
     cd_tensor *part;
-    size_t size = cd_dtype_size(y->dtype);
-    if (joins_channels(y, x, dim)) {
-        pixel_rows rows = {(char *)cd_tensor_data(y) + (size_t)start * size, cd_tensor_data(x),
-                           (size_t)y->shape[1] * size, (size_t)x->shape[1] * size};
-        int64_t pixels = x->shape[0] * x->shape[2] * x->shape[3];
-        cd_parallel_for(pixels, PIXEL_BYTES / (int64_t)rows.src_row + 1, copy_pixels, &rows);
+    cd_status status = CD_OK;
+    if (x->storage != y->storage && joins_channels(y, x, dim)) {
+        copy_channels(y, x, start);
         return CD_OK;
     }
     CD_TRY(part_of(&part, y, dim, start, x->shape[dim], err));
-    cd_status status = cd_tensor_copy(part, x, err);
+    if (!is_in_place(part, x)) {
+        status = cd_tensor_copy(part, x, err);
+    }
     cd_tensor_release(part);
     return status;
-}
-
-/* An image still to be computed is computed where it belongs, once: asked for again, it gets memory of its
- * own. */
-static cd_status compute_part(cd_tensor *y, cd_tensor *x, int dim, int64_t start, cd_error *err)
-{
-    bool written = false;
-    if (x->lazy != NULL && !x->lazy->used && joins_channels(y, x, dim)) {
-        cd_tensor *part;
-        CD_TRY(part_of(&part, y, dim, start, x->shape[dim], err));
-        cd_status status = cd_convolution_write_part(&written, part, x->lazy, err);
-        cd_tensor_release(part);
-        CD_TRY(status);
-        x->lazy->used = written;
-    }
-    if (written) {
-        return CD_OK;
-    }
-    CD_TRY(cd_tensor_materialise(x, err));
-    return copy_part(y, x, dim, start, err);
-}
-
-/* Smaller images are not worth the trouble (bytes). */
-#define LARGE_IMAGE (INT64_C(1) << 20)
-
-/* In a recorded join the larger part is seldom looked at again, but R keeps it until the next collection.
- * Where only a variable holds it, it shares the memory of the join. A smaller part would keep too much alive.
- */
-static bool may_share(const cd_call *call, const cd_tensor *y, const cd_tensor *x, int dim)
-{
-    return call->differentiable && cd_deferring() && joins_channels(y, x, dim) && x->refs == 1 &&
-           x->storage->refs == 1 && !x->storage->borrowed && x->storage->nbytes >= LARGE_IMAGE &&
-           2 * x->shape[1] >= y->shape[1];
-}
-
-static cd_status share(cd_tensor *y, cd_tensor *x, int dim, int64_t start, cd_error *err)
-{
-    cd_tensor *part;
-    CD_TRY(part_of(&part, y, dim, start, x->shape[dim], err));
-    cd_status status = cd_tensor_defer_copy(x, part, err);
-    cd_tensor_release(part);
-    return status;
-}
-
-static cd_status share_parts(cd_call *call, int dim, cd_error *err)
-{
-    int64_t start = 0;
-    for (int i = 0; i < call->n_in; i++) {
-        cd_tensor *x = call->in[i];
-        if (!is_legacy_empty(x)) {
-            if (x->storage != NULL && may_share(call, call->out[0], x, dim)) {
-                CD_TRY(share(call->out[0], x, dim, start, err));
-            }
-            start += x->shape[dim];
-        }
-    }
-    return CD_OK;
 }
 
 static cd_status cat_forward(cd_call *call, cd_error *err)
@@ -204,12 +160,12 @@ static cd_status cat_forward(cd_call *call, cd_error *err)
     CD_TRY(cd_tensor_dim(&dim, y, cd_int_attr(call->attr, 0), err));
     for (int i = 0; i < call->n_in; i++) {
         if (!is_legacy_empty(call->in[i])) {
-            CD_TRY(compute_part(y, call->in[i], dim, start, err));
+            CD_TRY(copy_part(y, call->in[i], dim, start, err));
             start += call->in[i]->shape[dim];
         }
     }
     y->storage->version = 0;
-    return share_parts(call, dim, err);
+    return CD_OK;
 }
 
 static cd_status cat_backward(cd_gradient *g, cd_error *err)
@@ -234,40 +190,14 @@ static cd_status cat_backward(cd_gradient *g, cd_error *err)
     return CD_OK;
 }
 
-/* Only images: the channels of other tensors are nothing special. */
-static bool cat_lone_part(cd_part *part, const cd_gradient *g)
-{
-    int dim, wanted = 0;
-    cd_error err;
-    int64_t begin = 0;
-    const cd_tensor *y = g->out[0];
-    if (y->ndim != 4 || cd_tensor_dim(&dim, y, cd_int_attr(g->attr, 0), &err) != CD_OK || dim != 1) {
-        return false;
-    }
-    for (int i = 0; i < g->n_in; i++) {
-        const cd_tensor *x = g->in[i];
-        if (is_legacy_empty(x) || x->dtype != y->dtype) {
-            return false;
-        }
-        if (g->wants[i]) {
-            *part = (cd_part){i, begin, x->shape[1]};
-            wanted++;
-        }
-        begin += x->shape[1];
-    }
-    return wanted == 1 && part->size > 0;
-}
-
 const cd_op cd_op_cat = {.name = "cat",
                          .backward_name = "CatBackward0",
                          .min_in = 1,
                          .max_in = CD_ANY_COUNT,
                          .n_out = 1,
-                         .traits = CD_TAKES_PENDING,
                          .shape = cat_shape,
                          .forward = cat_forward,
-                         .backward = cat_backward,
-                         .lone_part = cat_lone_part};
+                         .backward = cat_backward};
 
 static cd_status stack_dim(int *dim, const cd_tensor *x, double asked, cd_error *err)
 {
@@ -318,26 +248,26 @@ static cd_status slice_at(cd_tensor **slice, const cd_tensor *y, int dim, int64_
     return cd_tensor_view(slice, y, y->ndim - 1, shape, stride, y->offset + i * y->stride[dim], err);
 }
 
-static cd_status write_bytes(cd_tensor *slice, const cd_tensor *x, cd_error *err)
+static cd_status cat_slice(cd_tensor **slice, const cd_call *call, int i, cd_error *err)
 {
-    cd_tensor *bytes;
-    CD_TRY(cd_lazy_bytes_view(&bytes, x, err));
-    const cd_status status = cd_tensor_copy(slice, bytes, err);
-    cd_tensor_release(bytes);
-    return status;
+    int64_t start = 0;
+    int dim;
+    CD_TRY(cd_tensor_dim(&dim, call->out[0], cd_int_attr(call->attr, CD_JOIN_DIM), err));
+    for (int k = 0; k < i; k++) {
+        start += is_legacy_empty(call->in[k]) ? 0 : call->in[k]->shape[dim];
+    }
+    return part_of(slice, call->out[0], dim, start, call->in[i]->shape[dim], err);
 }
 
-/* A picture that is still bytes is computed where it belongs; integers become wide there. */
-static cd_status write_slice(cd_tensor *slice, cd_tensor *x, cd_error *err)
+cd_status cd_join_slice(cd_tensor **slice, const cd_call *call, int i, cd_error *err)
 {
-    if (cd_is_lazy_image(x) && slice->dtype == x->dtype) {
-        return cd_lazy_fill(slice, x->lazy, CDK_ACTIVATION_NONE, err);
+    const cd_tensor *y = call->out[0], *x = call->in[i];
+    int dim;
+    if (y->ndim == x->ndim) {
+        return cat_slice(slice, call, i, err);
     }
-    if (cd_is_lazy_bytes(x)) {
-        return write_bytes(slice, x, err);
-    }
-    CD_TRY(cd_tensor_materialise(x, err));
-    return cd_tensor_copy(slice, x, err);
+    CD_TRY(stack_dim(&dim, x, call->attr[CD_JOIN_DIM], err));
+    return slice_at(slice, y, dim, i, err);
 }
 
 static cd_status stack_forward(cd_call *call, cd_error *err)
@@ -347,7 +277,7 @@ static cd_status stack_forward(cd_call *call, cd_error *err)
     for (int i = 0; i < call->n_in; i++) {
         cd_tensor *slice;
         CD_TRY(slice_at(&slice, call->out[0], dim, i, err));
-        cd_status status = write_slice(slice, call->in[i], err);
+        cd_status status = is_in_place(slice, call->in[i]) ? CD_OK : cd_tensor_copy(slice, call->in[i], err);
         cd_tensor_release(slice);
         CD_TRY(status);
     }
@@ -377,7 +307,6 @@ const cd_op cd_op_stack = {.name = "stack",
                            .min_in = 1,
                            .max_in = CD_ANY_COUNT,
                            .n_out = 1,
-                           .traits = CD_TAKES_ALL_PENDING,
                            .shape = stack_shape,
                            .forward = stack_forward,
                            .backward = stack_backward};
@@ -419,9 +348,7 @@ static cd_status deliver(cd_tensor *y, cd_tensor *made, cd_status status, cd_err
     return status;
 }
 
-/* reversed: CD_MAX_DIMS of them. */
-static cd_status flipped_dims(bool *reversed, const cd_tensor *x, int n_attr, const double *attr,
-                              cd_error *err)
+cd_status cd_flipped_dims(bool *reversed, const cd_tensor *x, int n_attr, const double *attr, cd_error *err)
 {
     memset(reversed, 0, CD_MAX_DIMS * sizeof *reversed);
     for (int i = 0; i < n_attr; i++) {
@@ -435,7 +362,7 @@ static cd_status flipped_dims(bool *reversed, const cd_tensor *x, int n_attr, co
 static cd_status copy_flipped(cd_tensor *y, const cd_tensor *x, int n_attr, const double *attr, cd_error *err)
 {
     bool reversed[CD_MAX_DIMS];
-    CD_TRY(flipped_dims(reversed, x, n_attr, attr, err));
+    CD_TRY(cd_flipped_dims(reversed, x, n_attr, attr, err));
     return cd_tensor_copy_reversed(y, x, reversed, err);
 }
 
@@ -444,20 +371,8 @@ static cd_status flip_shape(cd_call *call, cd_error *err)
     return cd_out_ordered_like(call, 0, call->in[0], err);
 }
 
-/* A picture that is still bytes goes on waiting, integers that are stay bytes. */
-static cd_status flip_postpone(cd_call *call, cd_error *err)
-{
-    bool reversed[CD_MAX_DIMS];
-    if (cd_is_lazy_bytes(call->in[0])) {
-        return cd_call_narrow(call, err);
-    }
-    CD_TRY(flipped_dims(reversed, call->in[0], call->n_attr, call->attr, err));
-    return cd_lazy_image_flip(call->out[0], call->in[0], reversed, err);
-}
-
 static cd_status flip_forward(cd_call *call, cd_error *err)
 {
-    CD_TRY(cd_tensor_materialise(call->in[0], err));
     CD_TRY(copy_flipped(call->out[0], call->in[0], call->n_attr, call->attr, err));
     call->out[0]->storage->version = 0;
     return CD_OK;
@@ -476,11 +391,9 @@ const cd_op cd_op_flip = {.name = "flip",
                           .min_in = 1,
                           .max_in = 1,
                           .n_out = 1,
-                          .traits = CD_TAKES_PENDING,
                           .shape = flip_shape,
                           .forward = flip_forward,
-                          .backward = flip_backward,
-                          .postpone = flip_postpone};
+                          .backward = flip_backward};
 
 /* attr: pairs of dimension and shift. */
 static cd_status rolled(cd_tensor **y, cd_tensor *x, int n_attr, const double *attr, int sign, cd_error *err)

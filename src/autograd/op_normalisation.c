@@ -1,14 +1,13 @@
 /* Batch normalisation (Ioffe and Szegedy 2015) and normalisation of rows, on which layer, group and instance
  * normalisation stand. */
 #include <math.h>
+#include <string.h>
 
-#include "autograd/convolution.h"
+#include "autograd/channels.h"
 #include "autograd/dense.h"
-#include "autograd/normalisation.h"
 #include "base/memory.h"
 #include "kernels/normalisation.h"
 #include "tensor/elements.h"
-#include "tensor/lazy.h"
 
 enum { TRAINING, MOMENTUM, EPS, BATCH_ATTRS };
 enum { X, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, BATCH_INPUTS };
@@ -64,46 +63,18 @@ static cd_status batch_norm_shape(cd_call *call, cd_error *err)
     return cd_out_like(call, 0, x, err);
 }
 
-static cdk_channels channels_of(const cd_tensor *x)
-{
-    int64_t C = x->shape[1], plane = 1;
-    for (int i = 2; i < x->ndim; i++) {
-        plane *= x->shape[i];
-    }
-    if (cd_dense_layout(x) == CD_CHANNELS_LAST) {
-        return (cdk_channels){x->shape[0] * plane, C, 1};
-    }
-    return (cdk_channels){x->shape[0], C, plane};
-}
-
 static cd_status new_vector(cd_tensor **t, int64_t C, cd_error *err)
 {
     return cd_tensor_new(t, CD_FLOAT64, 1, &C, CD_CONTIGUOUS, err);
 }
 
-/* x is dense. A convolution that is still to be computed gives its moments on the way. */
-static cd_status moments(double *mean, double *squares, cd_tensor *x, cd_error *err)
+/* Of x, which is dense: the mean of each channel and the sum of squared distances from it. */
+static cd_status mean_and_M2(double *mean, double *M2, const cd_tensor *x, cd_error *err)
 {
-    bool computed;
-    CD_TRY(cd_convolution_moments(&computed, x, mean, squares, err));
-    if (computed) {
-        return CD_OK;
-    }
-    CD_TRY(cd_tensor_materialise(x, err));
     if (x->dtype == CD_FLOAT32) {
-        return cdk_channel_moments_f32(mean, squares, cd_tensor_data(x), channels_of(x), err);
+        return cdk_channel_moments_f32(mean, M2, cd_tensor_data(x), cd_channels_of(x), err);
     }
-    return cdk_channel_moments_f64(mean, squares, cd_tensor_data(x), channels_of(x), err);
-}
-
-static cd_status affine(cd_tensor *y, const cd_tensor *x, const double *scale, const double *shift,
-                        cdk_activation activation, cd_error *err)
-{
-    void *out = cd_tensor_data(y), *in = cd_tensor_data(x);
-    if (x->dtype == CD_FLOAT32) {
-        return cdk_channel_affine_f32(out, in, scale, shift, activation, channels_of(x), err);
-    }
-    return cdk_channel_affine_f64(out, in, scale, shift, activation, channels_of(x), err);
+    return cdk_channel_moments_f64(mean, M2, cd_tensor_data(x), cd_channels_of(x), err);
 }
 
 /* running = (1 - momentum) running + momentum (factor value) */
@@ -124,31 +95,43 @@ static cd_status move_running(cd_tensor *running, const cd_tensor *value, double
     return status;
 }
 
+/* Mean and sums of squares of the batch: those that are known already, or of x. */
+static cd_status take_statistics(cd_call *call, const cd_tensor *x, const cd_fused *with, cd_error *err)
+{
+    double *mean = cd_tensor_data(call->saved[SAVED_MEAN]), *M2 = cd_tensor_data(call->saved[SAVED_RSTD]);
+    if (with->mean == NULL) {
+        return mean_and_M2(mean, M2, x, err);
+    }
+    memcpy(mean, with->mean, (size_t)call->in[X]->shape[1] * sizeof *mean);
+    memcpy(M2, with->M2, (size_t)call->in[X]->shape[1] * sizeof *M2);
+    return CD_OK;
+}
+
 /* Mean and variance of the batch into saved, and the running statistics moved towards them. */
-static cd_status batch_statistics(cd_call *call, cd_tensor *x, cd_error *err)
+static cd_status batch_statistics(cd_call *call, const cd_tensor *x, const cd_fused *with, cd_error *err)
 {
     cd_tensor *mean = call->saved[SAVED_MEAN], *var = call->saved[SAVED_RSTD];
-    double count = (double)(cd_tensor_numel(x) / x->shape[1]), *v = cd_tensor_data(var);
+    const int64_t C = call->in[X]->shape[1];
+    double count = (double)(cd_tensor_numel(call->in[X]) / C), *v = cd_tensor_data(var);
     double momentum = call->attr[MOMENTUM];
-    CD_TRY(moments(cd_tensor_data(mean), v, x, err));
-    for (int64_t c = 0; c < x->shape[1]; c++) {
+    CD_TRY(take_statistics(call, x, with, err));
+    for (int64_t c = 0; c < C; c++) {
         v[c] /= count;
     }
     CD_TRY(move_running(optional(call->n_in, call->in, RUNNING_MEAN), mean, 1, momentum, err));
     return move_running(optional(call->n_in, call->in, RUNNING_VAR), var, count / (count - 1), momentum, err);
 }
 
-static cd_status statistics(cd_call *call, cd_tensor *x, cd_error *err)
+/* Into saved: mean and 1 / sqrt(variance + eps), of the batch or the running ones. x: the input, dense; it is
+ * not read where the statistics are known. */
+static cd_status statistics(cd_call *call, const cd_tensor *x, const cd_fused *with, cd_error *err)
 {
-    int64_t C = x->shape[1];
-    if (call->saved[SAVED_MEAN] != NULL) {
-        return CD_OK;
-    }
+    int64_t C = call->in[X]->shape[1];
     CD_TRY(new_vector(&call->saved[SAVED_MEAN], C, err));
     CD_TRY(new_vector(&call->saved[SAVED_RSTD], C, err));
     double *mean = cd_tensor_data(call->saved[SAVED_MEAN]), *rstd = cd_tensor_data(call->saved[SAVED_RSTD]);
     if (call->attr[TRAINING] != 0) {
-        CD_TRY(batch_statistics(call, x, err));
+        CD_TRY(batch_statistics(call, x, with, err));
     } else {
         for (int64_t c = 0; c < C; c++) {
             mean[c] = cd_tensor_get(call->in[RUNNING_MEAN], c);
@@ -174,88 +157,19 @@ static void coefficients(double *scale, double *shift, const cd_call *call)
     }
 }
 
-enum { PENDING_X, PENDING_SCALE, PENDING_SHIFT, PENDING_COUNT };
-
-static cd_status normalise_recipe(cd_tensor *y, const cd_lazy *p, cdk_activation activation, cd_error *err)
+static cd_status normalise(cd_call *call, const cd_tensor *x, cd_error *err)
 {
-    return affine(y, p->source[PENDING_X], cd_tensor_data(p->source[PENDING_SCALE]),
-                  cd_tensor_data(p->source[PENDING_SHIFT]), activation, err);
-}
-
-void cd_take_normalised(bool *taken, cd_normalised *n, cd_tensor *t)
-{
-    cd_lazy *p = t->lazy;
-    *taken = p != NULL && p->compute == normalise_recipe && !p->used;
-    if (*taken) {
-        p->used = true;
-        *n = (cd_normalised){p->source[PENDING_X], p->source[PENDING_SCALE], p->source[PENDING_SHIFT],
-                             p->activation};
-    }
-}
-
-/* The statistics are taken now (the running ones change now); normalising waits for an activation to join. */
-static cd_status normalise_later(cd_call *call, cd_tensor *x, cd_error *err)
-{
-    cd_tensor *source[PENDING_COUNT] = {[PENDING_X] = x};
-    CD_TRY(statistics(call, x, err));
-    cd_status status = new_vector(&source[PENDING_SCALE], x->shape[1], err);
-    if (status == CD_OK) {
-        status = new_vector(&source[PENDING_SHIFT], x->shape[1], err);
-    }
-    if (status == CD_OK) {
-        coefficients(cd_tensor_data(source[PENDING_SCALE]), cd_tensor_data(source[PENDING_SHIFT]), call);
-        status = cd_tensor_defer(call->out[0], normalise_recipe, PENDING_COUNT, source, 0, NULL, err);
-    }
-    cd_tensor_release(source[PENDING_SCALE]);
-    cd_tensor_release(source[PENDING_SHIFT]);
-    return status;
-}
-
-/* In evaluation, behind a convolution, normalisation goes into the convolution's weights. */
-static cd_status fold(bool *folded, cd_call *call, cd_error *err)
-{
+    static const cd_fused alone = {.after = {.activation = CDK_ACTIVATION_NONE}};
+    const size_t C = (size_t)x->shape[1];
     void *block;
-    int64_t C = call->in[X]->shape[1];
-    *folded = false;
-    if (call->attr[TRAINING] != 0 || call->differentiable || call->in[X]->lazy == NULL) {
-        return CD_OK;
-    }
-    CD_TRY(cd_memory_alloc(&block, 2 * (size_t)C * sizeof(double), err));
+    CD_TRY(cd_memory_alloc(&block, 2 * C * sizeof(double), err));
     double *scale = block, *shift = scale + C;
-    cd_status status = statistics(call, call->in[X], err);
+    cd_status status = statistics(call, x, &alone, err);
     if (status == CD_OK) {
         coefficients(scale, shift, call);
-        status = cd_convolution_fold(folded, call->out[0], call->in[X], scale, shift, err);
+        status = cd_channel_affine(call->out[0], x, scale, shift, &alone.after, err);
     }
     cd_memory_free(block);
-    return status;
-}
-
-/* The input with its data, dense like the output. */
-static cd_status take_input(cd_tensor **x, cd_call *call, cd_error *err)
-{
-    cd_tensor *in = call->in[X];
-    if (in->lazy != NULL && call->attr[TRAINING] != 0) {
-        CD_TRY(statistics(call, in, err));
-    }
-    CD_TRY(cd_tensor_materialise(in, err));
-    return cd_dense_like(x, in, call->out[0], err);
-}
-
-static cd_status batch_norm_postpone(cd_call *call, cd_error *err)
-{
-    bool folded;
-    cd_tensor *x;
-    if (cd_tensor_numel(call->in[X]) == 0) {
-        return CD_OK;
-    }
-    CD_TRY(fold(&folded, call, err));
-    if (folded) {
-        return CD_OK;
-    }
-    CD_TRY(take_input(&x, call, err));
-    cd_status status = normalise_later(call, x, err);
-    cd_tensor_release(x);
     return status;
 }
 
@@ -265,15 +179,24 @@ static cd_status batch_norm_forward(cd_call *call, cd_error *err)
     if (cd_tensor_numel(call->in[X]) == 0) {
         return CD_OK;
     }
-    CD_TRY(take_input(&x, call, err));
-    cd_tensor *y = call->out[0];
-    cd_status status = normalise_later(call, x, err);
-    if (status == CD_OK) {
-        status = normalise_recipe(y, y->lazy, CDK_ACTIVATION_NONE, err);
-    }
-    cd_lazy_discard(y);
+    CD_TRY(cd_dense_like(&x, call->in[X], call->out[0], err));
+    cd_status status = normalise(call, x, err);
     cd_tensor_release(x);
     return status;
+}
+
+/* in[X] is dense where it is read: statistics of the batch that nobody has taken yet. */
+static cd_status batch_norm_fused(bool *done, cd_call *call, const cd_fused *with, cd_error *err)
+{
+    const cd_tensor *x = call->in[X];
+    const bool known = call->attr[TRAINING] == 0 || with->mean != NULL;
+    *done = with->scale != NULL && (known || x->storage != NULL) && cd_tensor_numel(x) > 0;
+    if (!*done || with->only_asks) {
+        return CD_OK;
+    }
+    CD_TRY(statistics(call, x, with, err));
+    coefficients(with->scale, with->shift, call);
+    return CD_OK;
 }
 
 /* Vectors of C doubles of one backward pass. */
@@ -286,10 +209,11 @@ static cd_status gradient_sums(gradient_vectors *v, const double *mean, const cd
 {
     const void *gradient = cd_tensor_data(dy), *input = cd_tensor_data(x);
     if (x->dtype == CD_FLOAT32) {
-        return cdk_channel_gradient_sums_f32(v->sum_dy, v->sum_dyx, gradient, input, mean, channels_of(x),
+        return cdk_channel_gradient_sums_f32(v->sum_dy, v->sum_dyx, gradient, input, mean, cd_channels_of(x),
                                              err);
     }
-    return cdk_channel_gradient_sums_f64(v->sum_dy, v->sum_dyx, gradient, input, mean, channels_of(x), err);
+    return cdk_channel_gradient_sums_f64(v->sum_dy, v->sum_dyx, gradient, input, mean, cd_channels_of(x),
+                                         err);
 }
 
 /* dx = weight rstd (dy - mean(dy) - xhat mean(dy xhat)) when training, weight rstd dy otherwise. */
@@ -329,10 +253,10 @@ static cd_status input_gradient(cd_gradient *g, const gradient_vectors *v, const
     void *dx = cd_tensor_data(g->dx[X]);
     if (x->dtype == CD_FLOAT32) {
         return cdk_channel_gradient_f32(dx, cd_tensor_data(dy), cd_tensor_data(x), mean, v->a, v->b, v->d,
-                                        channels_of(x), err);
+                                        cd_channels_of(x), err);
     }
     return cdk_channel_gradient_f64(dx, cd_tensor_data(dy), cd_tensor_data(x), mean, v->a, v->b, v->d,
-                                    channels_of(x), err);
+                                    cd_channels_of(x), err);
 }
 
 static bool wanted(const cd_gradient *g, int i)
@@ -387,11 +311,10 @@ const cd_op cd_op_batch_norm = {.name = "batch_norm",
                                 .max_in = BATCH_INPUTS,
                                 .n_out = 1,
                                 .keeps = CD_KEEP_IN(X) | CD_KEEP_IN(WEIGHT),
-                                .traits = CD_TAKES_PENDING,
                                 .shape = batch_norm_shape,
                                 .forward = batch_norm_forward,
                                 .backward = batch_norm_backward,
-                                .postpone = batch_norm_postpone};
+                                .fused = batch_norm_fused};
 
 /* row_norm: the elements of x in row-major order, LENGTH at a time, are brought to mean 0 and variance 1. */
 

@@ -2,8 +2,6 @@
 #include "autograd/dense.h"
 #include "base/memory.h"
 #include "kernels/standardise.h"
-#include "tensor/lazy.h"
-#include "tensor/lazy_image.h"
 
 /* attr: the mean of each channel, then the std of each. */
 
@@ -64,7 +62,6 @@ static cd_status standardise_forward(cd_call *call, cd_error *err)
 {
     cd_tensor *x = call->in[0], *dense = NULL;
     const double *std = call->attr + call->n_attr / 2;
-    CD_TRY(cd_tensor_materialise(x, err));
     if (is_interleaved(x)) {
         standardise(call->out[0], x, true, call->attr, std);
         return CD_OK;
@@ -73,12 +70,6 @@ static cd_status standardise_forward(cd_call *call, cd_error *err)
     standardise(call->out[0], dense, false, call->attr, std);
     cd_tensor_release(dense);
     return CD_OK;
-}
-
-/* A picture that is still bytes goes on waiting. */
-static cd_status standardise_postpone(cd_call *call, cd_error *err)
-{
-    return cd_lazy_image_normalise(call->out[0], call->in[0], call->attr, call->attr + call->n_attr / 2, err);
 }
 
 static cd_status standardise_backward(cd_gradient *g, cd_error *err)
@@ -107,8 +98,6 @@ const cd_op cd_op_standardise = {.name = "standardise",
                                  .min_in = 1,
                                  .max_in = 1,
                                  .n_out = 1,
-                                 .traits = CD_TAKES_PENDING,
                                  .shape = standardise_shape,
                                  .forward = standardise_forward,
-                                 .backward = standardise_backward,
-                                 .postpone = standardise_postpone};
+                                 .backward = standardise_backward};

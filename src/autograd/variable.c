@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "autograd/fuse.h"
 #include "tensor/copy.h"
 #include "tensor/lazy.h"
 
@@ -292,7 +293,7 @@ static cd_status wrap_outputs(cd_variable **out, const cd_call *call, cd_node *n
 static cd_status apply_recorded(cd_variable **out, cd_call *call, cd_variable *const *in, cd_error *err)
 {
     cd_node *node = NULL;
-    cd_status status = cd_call_run(call, NULL, err);
+    cd_status status = cd_fuse_run(call, err);
     if (status == CD_OK && call->differentiable) {
         status = node_record(&node, call, in, err);
     }
@@ -314,7 +315,6 @@ cd_status cd_apply(cd_variable **out, const cd_op *op, int n_in, cd_variable *co
     }
     cd_call call = {.op = op, .n_in = n_in, .in = values, .n_attr = n_attr, .attr = attr};
     call.differentiable = recording && op->backward != NULL && any_requires_grad(n_in, in);
-    call.may_postpone = true;
     cd_status status = apply_recorded(out, &call, in, err);
     for (int i = 0; status != CD_OK && i < op->n_out; i++) {
         cd_variable_release(out[i]);
@@ -350,17 +350,11 @@ static bool can_overwrite(const cd_call *call, const cd_tensor *target)
     return (call->op->traits & CD_POINTWISE) != 0 && !keeps_input && cd_tensor_is_dense(target);
 }
 
-/* A rectifier of what is still to be computed waits with it. */
-static bool joins_pending(const cd_call *call, const cd_tensor *target)
-{
-    return call->op->rectifier != CDK_ACTIVATION_NONE && !call->differentiable && call->in[0] == target &&
-           target->lazy != NULL && cd_deferring();
-}
-
 static cd_status run_in_place(cd_call *call, cd_tensor *target, cd_error *err)
 {
-    if (joins_pending(call, target)) {
-        cd_lazy_add_activation(target, call->op->rectifier);
+    bool done;
+    CD_TRY(cd_fuse_in_place(&done, call, target, err));
+    if (done) {
         return CD_OK;
     }
     CD_TRY(cd_tensor_will_change(target, err));

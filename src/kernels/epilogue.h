@@ -3,12 +3,21 @@
 #define CANDELA_KERNELS_EPILOGUE_H
 
 #include <math.h>
+#include <stdint.h>
 
 typedef enum {
     CDK_ACTIVATION_NONE = 0,
     CDK_ACTIVATION_RELU, /* max(0, y); NaN stays NaN */
     CDK_ACTIVATION_RELU6 /* min(6, max(0, y)); NaN stays NaN */
 } cdk_activation;
+
+/* What happens to results on their way to memory: the activation and, unless mask is NULL, bit i % 8 of
+ * mask[i / 8] becomes 0 < y[i] < high (kernels/mask.h), where y[i] is the activated result number i in memory. */
+typedef struct cdk_epilogue {
+    cdk_activation activation;
+    uint8_t *mask;
+    float high;
+} cdk_epilogue;
 
 /* act(scale[c] v + shift[c]) for each channel c: what is done to an input before it is used. */
 typedef struct cdk_affine {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernels/activation.h"
+#include "kernels/mask.h"
 #include "tensor/elements.h"
 #include "tensor/lazy_bytes.h"
 
@@ -65,6 +66,7 @@ cd_status cd_tensor_defer(cd_tensor *t, cd_lazy_compute compute, int n_source, c
     }
     p->compute = compute;
     p->tensor = t;
+    p->n_attr = n_attr;
     for (int i = 0; i < n_source; i++) {
         p->source[i] = cd_tensor_retain(source[i]);
         count_reader(p->source[i], 1);
@@ -85,7 +87,7 @@ cd_status cd_tensor_defer(cd_tensor *t, cd_lazy_compute compute, int n_source, c
 cd_status cd_tensor_defer_activation(cd_tensor *t, const cd_lazy *of, cdk_activation activation,
                                      cd_error *err)
 {
-    CD_TRY(cd_tensor_defer(t, of->compute, CD_LAZY_SOURCES, of->source, CD_LAZY_ATTRS, of->attr, err));
+    CD_TRY(cd_tensor_defer(t, of->compute, CD_LAZY_SOURCES, of->source, of->n_attr, of->attr, err));
     t->lazy->activation = cdk_activation_both(of->activation, activation);
     return CD_OK;
 }
@@ -95,11 +97,18 @@ void cd_lazy_add_activation(cd_tensor *t, cdk_activation activation)
     t->lazy->activation = cdk_activation_both(t->lazy->activation, activation);
 }
 
-/* The activation is that of whoever asks. */
-static cd_status compute_copy(cd_tensor *t, const cd_lazy *p, cdk_activation activation, cd_error *err)
+void cd_lazy_finish(cd_tensor *t, const cdk_epilogue *end)
 {
-    CD_TRY(cd_elements_copy(t, p->source[0], NULL, err));
-    cdk_rectify_f32(cd_tensor_data(t), cd_tensor_numel(t), activation);
+    cdk_rectify_f32(cd_tensor_data(t), cd_tensor_numel(t), end->activation);
+    if (end->mask != NULL) {
+        cdk_mask_f32(end->mask, cd_tensor_data(t), cd_tensor_numel(t), end->high);
+    }
+}
+
+static cd_status compute_copy(cd_tensor *t, const cd_lazy *lazy, const cdk_epilogue *end, cd_error *err)
+{
+    CD_TRY(cd_elements_copy(t, lazy->source[0], NULL, err));
+    cd_lazy_finish(t, end);
     return CD_OK;
 }
 
@@ -119,18 +128,21 @@ const cd_lazy *cd_lazy_result(const cd_tensor *t, cd_lazy_compute compute)
     return p != NULL && p->compute == compute && p->activation == CDK_ACTIVATION_NONE ? p : NULL;
 }
 
-cd_status cd_lazy_fill(cd_tensor *y, const cd_lazy *lazy, cdk_activation activation, cd_error *err)
+cd_status cd_lazy_fill(cd_tensor *y, const cd_lazy *lazy, const cdk_epilogue *end, cd_error *err)
 {
-    return lazy->compute(y, lazy, cdk_activation_both(lazy->activation, activation), err);
+    cdk_epilogue both = *end;
+    both.activation = cdk_activation_both(lazy->activation, end->activation);
+    return lazy->compute(y, lazy, &both, err);
 }
 
 cd_status cd_tensor_compute(cd_tensor *t, cd_error *err)
 {
+    static const cdk_epilogue as_it_is = {.activation = CDK_ACTIVATION_NONE};
     if (t == NULL || t->lazy == NULL) {
         return CD_OK;
     }
     CD_TRY(cd_tensor_allocate(t, err));
-    cd_status status = cd_lazy_fill(t, t->lazy, CDK_ACTIVATION_NONE, err);
+    cd_status status = cd_lazy_fill(t, t->lazy, &as_it_is, err);
     if (status != CD_OK) {
         cd_tensor_drop_storage(t);
         return status;

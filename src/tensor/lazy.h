@@ -22,13 +22,15 @@
 
 typedef struct cd_lazy cd_lazy;
 
-/* Fills t, which has storage, with activation(result): every deferred computation can end in one. */
-typedef cd_status (*cd_lazy_compute)(cd_tensor *t, const cd_lazy *lazy, cdk_activation activation,
+/* Fills t, which has storage, with end->activation(result) and writes the mask `end` asks for: every deferred
+ * computation can end so. */
+typedef cd_status (*cd_lazy_compute)(cd_tensor *t, const cd_lazy *lazy, const cdk_epilogue *end,
                                      cd_error *err);
 
 struct cd_lazy {
     cd_lazy_compute compute;            /* also tells what kind of result this is */
     cd_tensor *source[CD_LAZY_SOURCES]; /* owned, with storage; NULL where unused */
+    int n_attr;
     double attr[CD_LAZY_ATTRS];
     cd_lazy *previous, *next; /* all deferred computations, so that a writer finds its readers */
     cd_tensor *tensor;
@@ -57,8 +59,11 @@ cd_status cd_tensor_defer_copy(cd_tensor *t, cd_tensor *same, cd_error *err);
 /* The deferred computation of t if that is `compute` without an activation behind it, else NULL. */
 const cd_lazy *cd_lazy_result(const cd_tensor *t, cd_lazy_compute compute);
 
-/* Fills y, which has storage and the shape of the lazy tensor, with activation(tensor). */
-cd_status cd_lazy_fill(cd_tensor *y, const cd_lazy *lazy, cdk_activation activation, cd_error *err);
+/* Fills y, which has storage and the shape of the lazy tensor, with end->activation(tensor), and the mask. */
+cd_status cd_lazy_fill(cd_tensor *y, const cd_lazy *lazy, const cdk_epilogue *end, cd_error *err);
+
+/* For computations that cannot end in an activation and a mask on the way: does so to t, float32 and dense. */
+void cd_lazy_finish(cd_tensor *t, const cdk_epilogue *end);
 
 /* Drops the deferred computation of t, which has got its data another way; none is allowed. */
 void cd_lazy_discard(cd_tensor *t);

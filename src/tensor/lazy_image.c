@@ -83,7 +83,7 @@ static cd_status resize_and_flip(float *y, const cd_tensor *bytes, const double 
 }
 
 /* y: the image with its channels side by side. */
-static cd_status fill(cd_tensor *y, const cd_tensor *bytes, const double *steps, cdk_activation activation,
+static cd_status fill(cd_tensor *y, const cd_tensor *bytes, const double *steps, const cdk_epilogue *end,
                       cd_error *err)
 {
     float *to = cd_tensor_data(y);
@@ -96,27 +96,30 @@ static cd_status fill(cd_tensor *y, const cd_tensor *bytes, const double *steps,
     if (steps[NORMALISED] != 0) {
         cdk_standardise_pixels_f32(to, to, 1, pixels, C, steps + MEAN, steps + STD);
     }
-    cdk_rectify_f32(to, C * pixels, activation);
+    cd_lazy_finish(y, end);
     return CD_OK;
 }
 
-/* The tensor to fill may lie otherwise in memory than the bytes. */
-static cd_status compute_image(cd_tensor *t, const cd_lazy *lazy, cdk_activation activation, cd_error *err)
+/* For a tensor that lies otherwise in memory than the bytes. The mask is in the order of t. */
+static cd_status fill_other_order(cd_tensor *t, cd_tensor *image, const cd_lazy *lazy,
+                                  const cdk_epilogue *end, cd_error *err)
 {
-    const cd_tensor *bytes = lazy->source[0];
+    const cdk_epilogue activate = {.activation = end->activation};
+    cdk_epilogue rest = *end;
+    rest.activation = CDK_ACTIVATION_NONE;
+    CD_TRY(cd_tensor_allocate(image, err));
+    CD_TRY(fill(image, lazy->source[0], lazy->attr, &activate, err));
+    CD_TRY(cd_elements_copy(t, image, NULL, err));
+    cd_lazy_finish(t, &rest);
+    return CD_OK;
+}
+
+static cd_status compute_image(cd_tensor *t, const cd_lazy *lazy, const cdk_epilogue *end, cd_error *err)
+{
     cd_tensor *image;
-    CD_TRY(shape_of(&image, bytes, lazy->attr, err));
-    if (cd_tensor_same_strides(image, t)) {
-        cd_tensor_release(image);
-        return fill(t, bytes, lazy->attr, activation, err);
-    }
-    cd_status status = cd_tensor_allocate(image, err);
-    if (status == CD_OK) {
-        status = fill(image, bytes, lazy->attr, activation, err);
-    }
-    if (status == CD_OK) {
-        status = cd_elements_copy(t, image, NULL, err);
-    }
+    CD_TRY(shape_of(&image, lazy->source[0], lazy->attr, err));
+    const cd_status status = cd_tensor_same_strides(image, t) ? fill(t, lazy->source[0], lazy->attr, end, err)
+                                                              : fill_other_order(t, image, lazy, end, err);
     cd_tensor_release(image);
     return status;
 }
