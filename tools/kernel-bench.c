@@ -23,6 +23,7 @@
 #include "kernels/conv.h"
 #include "kernels/gemm.h"
 #include "kernels/isa.h"
+#include "kernels/mask.h"
 #include "kernels/normalisation.h"
 #include "kernels/reference.h"
 #include "kernels/transpose.h"
@@ -81,6 +82,7 @@ static void report(const char *what, const char *shape, int threads, double erro
 
 typedef enum {
     FORWARD,
+    MASKED, /* and that the mask is that of the result */
     MOMENTS,
     NORMALISED,         /* of an affine image of x */
     NORMALISED_MOMENTS, /* both */
@@ -89,12 +91,13 @@ typedef enum {
     BOTH_INPUT, /* the one or the other of both gradients computed together */
     BOTH_WEIGHT,
     TRANSPOSE,
+    TRANSPOSE_MASKED,
     TRANSPOSE_WEIGHT,
     PASSES
 } pass;
 static const char *pass_name[PASSES] = {
-    "forward",         "moments",    "normalised",  "normalised moments", "backward input",
-    "backward weight", "both input", "both weight", "transpose",          "transpose weight"};
+    "forward",         "masked",     "moments",     "normalised", "normalised moments", "backward input",
+    "backward weight", "both input", "both weight", "transpose",  "transpose masked",   "transpose weight"};
 
 typedef struct images {
     float *x, *y, *w, *bias;
@@ -123,8 +126,9 @@ static void free_images(images *im)
 static int64_t output_size(const images *im, const cdk_conv *c, pass p)
 {
     const int64_t y = im->y_size, with_moments = y + 2 * c->K, w = im->w_size;
-    const int64_t sizes[PASSES] = {y,        with_moments, y,        with_moments, im->x_size,
-                                   w + c->K, im->x_size,   w + c->K, im->x_size,   w + c->C};
+    const int64_t x = im->x_size;
+    const int64_t sizes[PASSES] = {y,        y + 1, with_moments, y, with_moments, x,
+                                   w + c->K, x,     w + c->K,     x, x + 1,        w + c->C};
     return sizes[p];
 }
 
@@ -166,7 +170,8 @@ static cd_status run_moments(float *out, const images *im, const cdk_conv *c, co
             squares[i % K] += ((double)out[i] - mean[i % K]) * ((double)out[i] - mean[i % K]);
         }
     } else {
-        status = cdk_conv_forward_moments(out, im->x, input, im->w, im->bias, c, mean, squares, &error);
+        const cdk_conv_finish finish = {.input = input, .mean = mean, .M2 = squares};
+        status = cdk_conv_forward(out, im->x, im->w, im->bias, c, &finish, &error);
     }
     for (int64_t k = 0; k < K; k++) {
         out[pixels * K + k] = (float)mean[k];
@@ -201,15 +206,39 @@ static cd_status run_normalised(float *out, const images *im, const cdk_conv *c,
     } else if (naive) {
         cdk_conv_forward_naive(out, image.x, im->w, im->bias, c, CDK_ACTIVATION_RELU);
     } else {
-        status = cdk_conv_forward(out, im->x, &affine, im->w, im->bias, c, CDK_ACTIVATION_RELU, &error);
+        const cdk_conv_finish finish = {.input = &affine, .end = {.activation = CDK_ACTIVATION_RELU}};
+        status = cdk_conv_forward(out, im->x, im->w, im->bias, c, &finish, &error);
     }
     free(image.x);
     free((void *)affine.scale);
     return status;
 }
 
+/* The n elements of the result, then 1 where the mask is the one they have. */
+static cd_status run_masked(float *out, const images *im, const cdk_conv *c, pass p, int64_t n)
+{
+    const size_t bytes = (size_t)cdk_mask_bytes(n);
+    uint8_t *mask = malloc(2 * bytes), *expected = mask + bytes;
+    cdk_conv_finish finish = {.end = {CDK_ACTIVATION_RELU, mask, INFINITY}};
+    cd_status status;
+    memset(mask, 0xAA, bytes);
+    if (p == MASKED) {
+        status = cdk_conv_forward(out, im->x, im->w, im->bias, c, &finish, &error);
+    } else {
+        finish.end.activation = CDK_ACTIVATION_RELU6;
+        finish.end.high = 6;
+        status = cdk_conv_transpose_forward(out, im->y, im->w, im->bias, c, &finish, &error);
+    }
+    cdk_mask_f32(expected, out, n, finish.end.high);
+    out[n] = memcmp(mask, expected, bytes) == 0;
+    free(mask);
+    return status;
+}
+
 static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, int naive)
 {
+    static const cdk_conv_finish relu = {.end = {.activation = CDK_ACTIVATION_RELU}},
+                                 relu6 = {.end = {.activation = CDK_ACTIVATION_RELU6}};
     float *bias_out = out + im->w_size;
     if (is_normalised(p)) {
         return run_normalised(out, im, c, p, naive);
@@ -218,6 +247,14 @@ static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, in
         switch (p) {
         case FORWARD:
             cdk_conv_forward_naive(out, im->x, im->w, im->bias, c, CDK_ACTIVATION_RELU);
+            break;
+        case MASKED:
+            cdk_conv_forward_naive(out, im->x, im->w, im->bias, c, CDK_ACTIVATION_RELU);
+            out[im->y_size] = 1;
+            break;
+        case TRANSPOSE_MASKED:
+            cdk_conv_transpose_forward_naive(out, im->y, im->w, im->bias, c, CDK_ACTIVATION_RELU6);
+            out[im->x_size] = 1;
             break;
         case MOMENTS:
             run_moments(out, im, c, NULL, 1);
@@ -241,7 +278,11 @@ static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, in
     }
     switch (p) {
     case FORWARD:
-        return cdk_conv_forward(out, im->x, NULL, im->w, im->bias, c, CDK_ACTIVATION_RELU, &error);
+        return cdk_conv_forward(out, im->x, im->w, im->bias, c, &relu, &error);
+    case MASKED:
+        return run_masked(out, im, c, p, im->y_size);
+    case TRANSPOSE_MASKED:
+        return run_masked(out, im, c, p, im->x_size);
     case MOMENTS:
         return run_moments(out, im, c, NULL, 0);
     case BACKWARD_INPUT:
@@ -252,7 +293,7 @@ static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, in
     case BOTH_WEIGHT:
         return run_both(out, im, c, p);
     case TRANSPOSE:
-        return cdk_conv_transpose_forward(out, im->y, im->w, im->bias, c, CDK_ACTIVATION_RELU6, &error);
+        return cdk_conv_transpose_forward(out, im->y, im->w, im->bias, c, &relu6, &error);
     default:
         return cdk_conv_transpose_backward_weight(out, bias_out, im->x, im->y, c, &error);
     }
@@ -626,13 +667,14 @@ static void time_moments(const char *name, cdk_conv c, int repeats)
     float *out = random_floats(im.y_size + 2 * c.K);
     double *mean = calloc((size_t)c.K, 2 * sizeof *mean), *squares = mean + c.K;
     double best[3] = {1e30, 1e30, 1e30};
+    const cdk_conv_finish alone = {.mean = NULL}, with_moments = {.mean = mean, .M2 = squares};
     for (int i = 0; i < repeats; i++) {
         const double start = now();
-        cdk_conv_forward(out, im.x, NULL, im.w, NULL, &c, CDK_ACTIVATION_NONE, &error);
+        cdk_conv_forward(out, im.x, im.w, NULL, &c, &alone, &error);
         const double first = now();
         cdk_channel_moments_f32(mean, squares, out, (cdk_channels){c.N * c.OH * c.OW, c.K, 1}, &error);
         const double second = now();
-        cdk_conv_forward_moments(out, im.x, NULL, im.w, NULL, &c, mean, squares, &error);
+        cdk_conv_forward(out, im.x, im.w, NULL, &c, &with_moments, &error);
         const double times[3] = {first - start, second - first, now() - second};
         for (int j = 0; j < 3; j++) {
             best[j] = times[j] < best[j] ? times[j] : best[j];

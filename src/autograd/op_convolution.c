@@ -2,7 +2,6 @@
 #include "autograd/dense.h"
 #include "kernels/conv.h"
 #include "kernels/conv_double.h"
-#include "kernels/mask.h"
 
 enum {
     STRIDE_H,
@@ -186,22 +185,15 @@ static cd_status conv_shape(cd_call *call, cd_error *err)
     return cd_out(call, 0, x->dtype, 4, shape, CD_CHANNELS_LAST, err);
 }
 
-static cd_status conv_run_float(float *y, const dense_set *d, const cdk_conv *conv, const cd_fused *with,
-                                cd_error *err)
-{
-    const float *x = cd_tensor_data(d->x), *w = cd_tensor_data(d->w), *b = bias_of(d);
-    if (with->mean != NULL) {
-        return cdk_conv_forward_moments(y, x, with->before, w, b, conv, with->mean, with->M2, err);
-    }
-    return cdk_conv_forward(y, x, with->before, w, b, conv, with->after.activation, err);
-}
-
 static cd_status conv_run(const cd_call *call, const dense_set *d, const cd_fused *with, cd_error *err)
 {
     cdk_conv conv = describe(call->in[0], call->out[0], call->in[1], call->attr);
     void *y = cd_tensor_data(call->out[0]);
     if (d->x->dtype == CD_FLOAT32) {
-        return conv_run_float(y, d, &conv, with, err);
+        const cdk_conv_finish finish = {
+            .input = with->before, .end = with->after, .mean = with->mean, .M2 = with->M2};
+        return cdk_conv_forward(y, cd_tensor_data(d->x), cd_tensor_data(d->w), bias_of(d), &conv, &finish,
+                                err);
     }
     cdk_fill_rows_double(y, bias_of(d), pixels_of(call->out[0]), conv.K);
     cdk_conv_add_double(y, cd_tensor_data(d->x), cd_tensor_data(d->w), &conv);
@@ -219,10 +211,6 @@ static cd_status run_dense(const cd_call *call, run_function run, const cd_fused
     cd_status status = dense_inputs(&d, call, err);
     if (status == CD_OK) {
         status = run(call, &d, with, err);
-    }
-    if (status == CD_OK && with->after.mask != NULL) {
-        cdk_mask_f32(with->after.mask, cd_tensor_data(call->out[0]), cd_tensor_numel(call->out[0]),
-                     with->after.high);
     }
     dense_clear(&d);
     return status;
@@ -451,14 +439,12 @@ static int64_t pixel_step(const cd_tensor *y)
 static cd_status transpose_run(const cd_call *call, const dense_set *d, const cd_fused *with, cd_error *err)
 {
     cdk_conv conv = describe(call->out[0], call->in[0], call->in[1], call->attr);
-    const int64_t step = pixel_step(call->out[0]);
-    const cdk_activation activation = with->after.activation;
     void *y = cd_tensor_data(call->out[0]);
     const void *x = cd_tensor_data(d->x), *w = cd_tensor_data(d->w);
     if (d->x->dtype == CD_FLOAT32) {
-        return step == conv.C
-                   ? cdk_conv_transpose_forward(y, x, w, bias_of(d), &conv, activation, err)
-                   : cdk_conv_transpose_forward_apart(y, step, x, w, bias_of(d), &conv, activation, err);
+        const int64_t step = pixel_step(call->out[0]);
+        const cdk_conv_finish finish = {.end = with->after, .y_pixel = step == conv.C ? 0 : step};
+        return cdk_conv_transpose_forward(y, x, w, bias_of(d), &conv, &finish, err);
     }
     cdk_fill_rows_double(y, bias_of(d), pixels_of(call->out[0]), conv.C);
     cdk_conv_add_input_double(y, x, w, &conv);

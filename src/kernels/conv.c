@@ -9,6 +9,8 @@
 #include "kernels/conv_winograd.h"
 #include "kernels/gemm.h"
 #include "kernels/isa.h"
+#include "kernels/mask.h"
+#include "kernels/masking.h"
 #include "kernels/moments.h"
 #include "kernels/normalisation.h"
 #include "kernels/winograd_grid.h"
@@ -16,7 +18,7 @@
 /* The gradient for a bias is summed over so many pixels, then these sums are added in order. */
 #define SUM_CHUNK_PIXELS 4096
 
-static const cdk_conv_finish as_it_is = {.activation = CDK_ACTIVATION_NONE};
+static const cdk_conv_finish as_it_is = {.end = {.activation = CDK_ACTIVATION_NONE}};
 
 static int is_positive(int64_t a, int64_t b, int64_t c, int64_t d)
 {
@@ -59,27 +61,61 @@ static int is_product(const cdk_conv *conv)
     return conv->groups == 1 && cdk_conv_is_pointwise(conv);
 }
 
+/* A product of the pixels of x and the weights. */
+typedef struct product {
+    float *y;
+    const float *x, *w;
+    int64_t pixels, in, out, ldb;
+} product;
+
+static cd_status multiply(const product *p, const cdk_gemm_options *options, cd_error *err)
+{
+    return cdk_gemm_full(p->y, p->x, p->w, p->pixels, p->out, p->in, p->in, p->ldb, p->out, options, err);
+}
+
+static cd_status multiply_with_moments(const product *p, cdk_gemm_options *options,
+                                       const cdk_conv_finish *finish, cd_error *err)
+{
+    cdk_moments moments;
+    CD_TRY(cdk_moments_begin(&moments, 1, p->pixels, cdk_gemm_part_rows(p->pixels), CDK_GEMM_BLOCK_ROWS,
+                             p->out, err));
+    options->moments = &moments;
+    const cd_status status = multiply(p, options, err);
+    if (status == CD_OK) {
+        cdk_moments_join(finish->mean, finish->M2, &moments);
+    }
+    cdk_moments_free(&moments);
+    return status;
+}
+
+static cd_status multiply_with_mask(const product *p, cdk_gemm_options *options,
+                                    const cdk_conv_finish *finish, cd_error *err)
+{
+    cdk_masking masking;
+    CD_TRY(cdk_masking_begin(&masking, &finish->end, p->y, p->pixels * p->out, CDK_GEMM_BLOCK_ROWS * p->out,
+                             err));
+    options->masking = &masking;
+    const cd_status status = multiply(p, options, err);
+    cdk_masking_free(&masking);
+    return status;
+}
+
 static cd_status multiply_pixels(float *y, const float *x, const float *w, const float *bias,
                                  const cdk_conv *conv, int backward, const cdk_conv_finish *finish,
                                  cd_error *err)
 {
-    const int64_t in = backward ? conv->K : conv->C, out = backward ? conv->C : conv->K;
-    const int64_t pixels = conv->N * conv->H * conv->W, part = cdk_gemm_part_rows(pixels);
-    cdk_moments moments;
+    const product p = {.y = y,
+                       .x = x,
+                       .w = w,
+                       .pixels = conv->N * conv->H * conv->W,
+                       .in = backward ? conv->K : conv->C,
+                       .out = backward ? conv->C : conv->K,
+                       .ldb = conv->C};
     cdk_gemm_options options = {
-        .input = finish->input, .bias = bias, .activation = finish->activation, .trans_b = !backward};
-    if (finish->mean) {
-        CD_TRY(cdk_moments_begin(&moments, 1, pixels, part, CDK_GEMM_BLOCK_ROWS, out, err));
-        options.moments = &moments;
-    }
-    const cd_status status = cdk_gemm_full(y, x, w, pixels, out, in, in, conv->C, out, &options, err);
-    if (finish->mean) {
-        if (status == CD_OK) {
-            cdk_moments_join(finish->mean, finish->sum_squares, &moments);
-        }
-        cdk_moments_free(&moments);
-    }
-    return status;
+        .input = finish->input, .bias = bias, .activation = finish->end.activation, .trans_b = !backward};
+    return finish->mean       ? multiply_with_moments(&p, &options, finish, err)
+           : finish->end.mask ? multiply_with_mask(&p, &options, finish, err)
+                              : multiply(&p, &options, err);
 }
 
 static cd_status convolve_taps(float *y, const float *x, const float *w, const float *bias,
@@ -89,19 +125,16 @@ static cd_status convolve_taps(float *y, const float *x, const float *w, const f
         const int depthwise = taps->in_group == 1 && taps->out_group == 1;
         return (depthwise ? cdk_conv_depthwise : cdk_conv_dense)(y, x, w, bias, taps, finish, err);
     }
-    CD_TRY(cdk_conv_winograd(y, x, w, bias, taps, finish->activation, err));
+    CD_TRY(cdk_conv_winograd(y, x, w, bias, taps, &finish->end, err));
     const cdk_channels shape = {taps->N * taps->h.outputs * taps->w.outputs, taps->out_channels, 1};
-    return finish->mean ? cdk_channel_moments_f32(finish->mean, finish->sum_squares, y, shape, err) : CD_OK;
+    return finish->mean ? cdk_channel_moments_f32(finish->mean, finish->M2, y, shape, err) : CD_OK;
 }
 
-static cd_status convolve(float *y, const float *x, const float *w, const float *bias, const cdk_conv *conv,
-                          int backward, const cdk_conv_finish *finish, cd_error *err)
+static cd_status convolve_images(float *y, const float *x, const float *w, const float *bias,
+                                 const cdk_conv *conv, int backward, const cdk_conv_finish *finish,
+                                 cd_error *err)
 {
     cdk_taps taps;
-    CD_TRY(check(conv, err));
-    if (conv->N == 0) {
-        return CD_OK;
-    }
     if (is_product(conv)) {
         return multiply_pixels(y, x, w, bias, conv, backward, finish, err);
     }
@@ -111,11 +144,36 @@ static cd_status convolve(float *y, const float *x, const float *w, const float 
     return status;
 }
 
-cd_status cdk_conv_forward(float *y, const float *x, const cdk_affine *input, const float *w,
-                           const float *bias, const cdk_conv *conv, cdk_activation activation, cd_error *err)
+/* Where the bits of a pixel's channels are not whole bytes the mask takes a pass of its own: two threads must
+ * not write to one byte. */
+static cd_status convolve(float *y, const float *x, const float *w, const float *bias, const cdk_conv *conv,
+                          int backward, const cdk_conv_finish *finish, cd_error *err)
 {
-    const cdk_conv_finish finish = {.input = input, .activation = activation};
-    return convolve(y, x, w, bias, conv, 0, &finish, err);
+    const int64_t channels = backward ? conv->C : conv->K;
+    const int64_t pixels = backward ? conv->H * conv->W : conv->OH * conv->OW;
+    cdk_conv_finish own = *finish;
+    CD_TRY(check(conv, err));
+    if (conv->N == 0) {
+        return CD_OK;
+    }
+    if (channels % CDK_MASKING_CHANNELS != 0) {
+        own.end.mask = NULL;
+    }
+    CD_TRY(convolve_images(y, x, w, bias, conv, backward, &own, err));
+    if (own.end.mask != finish->end.mask) {
+        cdk_mask_f32(finish->end.mask, y, conv->N * pixels * channels, finish->end.high);
+    }
+    return CD_OK;
+}
+
+cd_status cdk_conv_forward(float *y, const float *x, const float *w, const float *bias, const cdk_conv *conv,
+                           const cdk_conv_finish *finish, cd_error *err)
+{
+    if (finish->mean && conv->N == 0 && conv->K > 0) {
+        memset(finish->mean, 0, (size_t)conv->K * sizeof(double));
+        memset(finish->M2, 0, (size_t)conv->K * sizeof(double));
+    }
+    return convolve(y, x, w, bias, conv, 0, finish, err);
 }
 
 int cdk_conv_takes_affine(const cdk_conv *conv)
@@ -134,18 +192,6 @@ int cdk_conv_takes_affine(const cdk_conv *conv)
     const int takes = cdk_suits_strips(&taps);
     cdk_taps_free(&taps);
     return takes;
-}
-
-cd_status cdk_conv_forward_moments(float *y, const float *x, const cdk_affine *input, const float *w,
-                                   const float *bias, const cdk_conv *conv, double *mean, double *sum_squares,
-                                   cd_error *err)
-{
-    const cdk_conv_finish finish = {.input = input, .mean = mean, .sum_squares = sum_squares};
-    if (conv->N == 0 && conv->K > 0) {
-        memset(mean, 0, (size_t)conv->K * sizeof(double));
-        memset(sum_squares, 0, (size_t)conv->K * sizeof(double));
-    }
-    return convolve(y, x, w, bias, conv, 0, &finish, err);
 }
 
 cd_status cdk_conv_backward_input(float *dx, const float *dy, const float *w, const cdk_conv *conv,
@@ -206,32 +252,30 @@ cd_status cdk_conv_backward(float *dx, float *dw, float *dbias, const float *dy,
     return cdk_conv_backward_input(dx, dy, w, conv, err);
 }
 
-cd_status cdk_conv_transpose_forward(float *y, const float *x, const float *w, const float *bias,
-                                     const cdk_conv *conv, cdk_activation activation, cd_error *err)
-{
-    const cdk_conv_finish finish = {.activation = activation};
-    return convolve(y, x, w, bias, conv, 1, &finish, err);
-}
-
 int cdk_conv_transpose_writes_apart(const cdk_conv *conv)
 {
     return conv->stride_h > 1 && conv->stride_w > 1 && !is_depthwise(conv);
 }
 
-cd_status cdk_conv_transpose_forward_apart(float *y, int64_t y_pixel, const float *x, const float *w,
-                                           const float *bias, const cdk_conv *conv, cdk_activation activation,
-                                           cd_error *err)
+static cd_status transpose_apart(float *y, const float *x, const float *w, const float *bias,
+                                 const cdk_conv *conv, const cdk_conv_finish *finish, cd_error *err)
 {
-    const cdk_conv_finish finish = {.activation = activation, .y_pixel = y_pixel};
     cdk_taps taps;
     CD_TRY(check(conv, err));
     if (conv->N == 0) {
         return CD_OK;
     }
     CD_TRY(cdk_taps_make(&taps, conv, 1, err));
-    const cd_status status = cdk_conv_dense(y, x, w, bias, &taps, &finish, err);
+    const cd_status status = cdk_conv_dense(y, x, w, bias, &taps, finish, err);
     cdk_taps_free(&taps);
     return status;
+}
+
+cd_status cdk_conv_transpose_forward(float *y, const float *x, const float *w, const float *bias,
+                                     const cdk_conv *conv, const cdk_conv_finish *finish, cd_error *err)
+{
+    return finish->y_pixel > 0 ? transpose_apart(y, x, w, bias, conv, finish, err)
+                               : convolve(y, x, w, bias, conv, 1, finish, err);
 }
 
 cd_status cdk_conv_transpose_backward_input(float *dx, const float *dy, const float *w, const cdk_conv *conv,

@@ -23,20 +23,11 @@
 
 #include "base/status.h"
 #include "kernels/conv_shape.h"
-#include "kernels/epilogue.h"
 
-/* y from x. bias is [K] or NULL. With `input` (not NULL only where cdk_conv_takes_affine says so) what is
- * convolved is not x but its affine image, which never stands in memory. */
-cd_status cdk_conv_forward(float *y, const float *x, const cdk_affine *input, const float *w,
-                           const float *bias, const cdk_conv *conv, cdk_activation activation, cd_error *err);
+/* y from x. bias is [K] or NULL. */
+cd_status cdk_conv_forward(float *y, const float *x, const float *w, const float *bias, const cdk_conv *conv,
+                           const cdk_conv_finish *finish, cd_error *err);
 int cdk_conv_takes_affine(const cdk_conv *conv);
-
-/* y from x, and of each output channel its mean and the sum of squared distances from it, [K] each: the
- * statistics of a batch, for less than reading y again. y is as from cdk_conv_forward. With no images they
- * are 0. */
-cd_status cdk_conv_forward_moments(float *y, const float *x, const cdk_affine *input, const float *w,
-                                   const float *bias, const cdk_conv *conv, double *mean, double *sum_squares,
-                                   cd_error *err);
 
 /* dx, the gradient for x, from dy, that for y. Pixels of x no output looks at get 0. */
 cd_status cdk_conv_backward_input(float *dx, const float *dy, const float *w, const cdk_conv *conv,
@@ -53,13 +44,7 @@ int cdk_conv_prefers_both(const cdk_conv *conv);
 
 /* y [N][H][W][C] from x [N][OH][OW][K]. bias is [C] or NULL. */
 cd_status cdk_conv_transpose_forward(float *y, const float *x, const float *w, const float *bias,
-                                     const cdk_conv *conv, cdk_activation activation, cd_error *err);
-
-/* The same with the pixels of y y_pixel >= C elements apart, for convolutions that
- * cdk_conv_transpose_writes_apart says yes to. */
-cd_status cdk_conv_transpose_forward_apart(float *y, int64_t y_pixel, const float *x, const float *w,
-                                           const float *bias, const cdk_conv *conv, cdk_activation activation,
-                                           cd_error *err);
+                                     const cdk_conv *conv, const cdk_conv_finish *finish, cd_error *err);
 int cdk_conv_transpose_writes_apart(const cdk_conv *conv);
 
 /* dx [N][OH][OW][K] from dy [N][H][W][C]. */

@@ -10,12 +10,14 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/columns.h"
+#include "kernels/masking.h"
 #include "kernels/moments.h"
 #include "kernels/sizes.h"
 
 /* Bytes of input a band should read: half of a common second-level cache. */
 #define DENSE_BAND_BYTES (256 * 1024)
-/* Bytes of output of a band whose moments are wanted: it must still be in the cache when it is summed. */
+/* Bytes of output of a band whose mean and M2 or mask are wanted: it must still be in the cache when it is
+ * looked at. */
 #define DENSE_BLOCK_BYTES (256 * 1024)
 /* Bands wanted at least where their number must not depend on the threads. */
 #define DENSE_ITEMS 16
@@ -34,6 +36,7 @@ typedef struct dense {
     int64_t y_pixel; /* elements between pixels of y */
     cdk_activation activation;
     const cdk_moments *moments; /* or NULL */
+    const cdk_masking *masking; /* or NULL */
     cdk_columns columns;
     float *panels;
     float *scratch; /* [threads][scratch_rows][scratch_w][in_channels], or NULL: read x */
@@ -359,6 +362,11 @@ static void convolve_band(const dense *d, int64_t item, const float *next, int t
         float *block = cdk_moments_block(d->moments, thread, y);
         convolve_phases(d, block, x, &rows);
         cdk_moments_finish(d->moments, item, 1, thread, y, block, (rows.last - j0) * taps->w.outputs);
+    } else if (d->masking) {
+        const int64_t end = cdk_min(rows.last * taps->h.out_step, taps->h.outputs) - j0 * taps->h.out_step;
+        float *block = cdk_masking_block(d->masking, thread, y);
+        convolve_phases(d, block, x, &rows);
+        cdk_masking_finish(d->masking, y, block, end * taps->w.outputs * taps->out_channels);
     } else {
         convolve_phases(d, y, x, &rows);
     }
@@ -377,17 +385,25 @@ static int leaves_image(const cdk_axis *axis, int64_t count)
     return axis->low < 0 || (count - 1) * axis->in_step + axis->high >= axis->inputs;
 }
 
-static int64_t rows_of_band(const dense *d, int64_t row_bytes, int with_moments)
+static int64_t row_floats(const dense *d)
+{
+    return d->taps->w.outputs * d->taps->out_channels;
+}
+
+/* Results that are looked at when a band is done must fit the cache; where they are moments, the number of bands
+ * must not depend on the threads. */
+static int64_t rows_of_band(const dense *d, int64_t row_bytes, const cdk_conv_finish *finish)
 {
     const cdk_taps *taps = d->taps;
     const int64_t fitting = cdk_max(1, DENSE_BAND_BYTES / cdk_max(row_bytes, 1));
-    const int64_t out_bytes = taps->w.outputs * taps->out_channels * (int64_t)sizeof(float);
-    const int64_t fitting_out = with_moments ? cdk_max(1, DENSE_BLOCK_BYTES / out_bytes) : fitting;
-    const int64_t share = d->rows * taps->N / (with_moments ? DENSE_ITEMS : 4 * cd_threads());
+    const int64_t out_bytes = row_floats(d) * taps->h.out_step * (int64_t)sizeof(float);
+    const int looked_at = finish->mean || finish->end.mask;
+    const int64_t fitting_out = looked_at ? cdk_max(1, DENSE_BLOCK_BYTES / out_bytes) : fitting;
+    const int64_t share = d->rows * taps->N / (finish->mean ? DENSE_ITEMS : 4 * cd_threads());
     return cdk_min(cdk_min(d->rows, fitting_out), cdk_max(1, cdk_min(fitting, share)));
 }
 
-static void plan_bands(dense *d, int with_moments)
+static void plan_bands(dense *d, const cdk_conv_finish *finish)
 {
     const cdk_taps *taps = d->taps;
     const int padded = leaves_image(&taps->h, d->rows) || leaves_image(&taps->w, d->cols);
@@ -396,7 +412,7 @@ static void plan_bands(dense *d, int with_moments)
     d->shift_h = padded ? taps->h.low : 0;
     d->shift_w = padded ? taps->w.low : 0;
     const int64_t row_bytes = d->row_length * taps->h.in_step * (int64_t)sizeof(float);
-    d->band_rows = rows_of_band(d, row_bytes, with_moments);
+    d->band_rows = rows_of_band(d, row_bytes, finish);
     d->bands = (d->rows + d->band_rows - 1) / d->band_rows;
     d->scratch_rows = padded ? (d->band_rows - 1) * taps->h.in_step + taps->h.high - taps->h.low + 1 : 0;
 }
@@ -436,29 +452,50 @@ static cd_status run_with_moments(dense *d, const cdk_conv_finish *finish, cd_er
     CD_TRY(cdk_moments_begin(&moments, taps->N, d->rows * cols, part, part, taps->out_channels, err));
     d->moments = &moments;
     run(d);
-    cdk_moments_join(finish->mean, finish->sum_squares, &moments);
+    cdk_moments_join(finish->mean, finish->M2, &moments);
     cdk_moments_free(&moments);
+    return CD_OK;
+}
+
+static cd_status run_with_mask(dense *d, const cdk_conv_finish *finish, cd_error *err)
+{
+    const cdk_taps *taps = d->taps;
+    cdk_masking masking;
+    CD_TRY(cdk_masking_begin(&masking, &finish->end, d->y, taps->N * taps->h.outputs * row_floats(d),
+                             d->band_rows * taps->h.out_step * row_floats(d), err));
+    d->masking = &masking;
+    run(d);
+    cdk_masking_free(&masking);
+    return CD_OK;
+}
+
+static cd_status run_and_finish(dense *d, const cdk_conv_finish *finish, cd_error *err)
+{
+    if (finish->mean) {
+        return run_with_moments(d, finish, err);
+    }
+    if (finish->end.mask) {
+        return run_with_mask(d, finish, err);
+    }
+    run(d);
     return CD_OK;
 }
 
 cd_status cdk_conv_dense(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
                          const cdk_conv_finish *finish, cd_error *err)
 {
-    dense d = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .activation = finish->activation};
+    dense d = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .activation = finish->end.activation};
     d.y_pixel = finish->y_pixel > 0 ? finish->y_pixel : taps->out_channels;
     d.isa = cdk_isa_current();
     d.columns = cdk_columns_make(d.isa, taps->out_group);
     d.rows = cdk_axis_count(&taps->h, 0);
     d.cols = cdk_axis_count(&taps->w, 0);
-    d.stream = !finish->mean &&
-               taps->N * taps->h.outputs * taps->w.outputs * taps->out_channels * (int64_t)sizeof(float) >
-                   CDK_STREAM_BYTES;
-    plan_bands(&d, finish->mean != NULL);
+    d.stream = !finish->mean && !finish->end.mask &&
+               taps->N * taps->h.outputs * row_floats(&d) * (int64_t)sizeof(float) > CDK_STREAM_BYTES;
+    plan_bands(&d, finish);
     cd_status status = alloc_scratch(&d, err);
-    if (status == CD_OK && finish->mean) {
-        status = run_with_moments(&d, finish, err);
-    } else if (status == CD_OK) {
-        run(&d);
+    if (status == CD_OK) {
+        status = run_and_finish(&d, finish, err);
     }
     cd_memory_free(d.scratch);
     cd_memory_free(d.panels);

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "kernels/masking.h"
 #include "kernels/moments.h"
 #include "kernels/normalisation.h"
 #include "kernels/sizes.h"
@@ -38,6 +39,7 @@
 typedef struct depthwise_job {
     cdk_depthwise_rows rows;
     const cdk_moments *moments; /* or NULL */
+    const cdk_masking *masking; /* or NULL */
     int64_t part_rows, rows_at_once;
 } depthwise_job;
 
@@ -363,14 +365,24 @@ void cdk_depthwise_end(cdk_depthwise_rows *job)
     *job = (cdk_depthwise_rows){0};
 }
 
+static int64_t row_floats(const depthwise_job *job)
+{
+    return job->rows.taps->w.outputs * job->rows.taps->groups;
+}
+
 static void convolve_strips_of_rows(void *context, int64_t begin, int64_t end, int thread)
 {
     const depthwise_job *job = context;
     const int64_t H = job->rows.taps->h.outputs, pieces = cdk_ceil_div(H, job->rows_at_once);
     for (int64_t i = begin; i < end; i++) {
         const int64_t n = i / pieces, h = i % pieces * job->rows_at_once;
-        cdk_depthwise_compute(&job->rows, thread, cdk_depthwise_place(&job->rows, n, h), n, h,
-                              cdk_min(H, h + job->rows_at_once));
+        const int64_t last = cdk_min(H, h + job->rows_at_once);
+        float *y = cdk_depthwise_place(&job->rows, n, h);
+        float *block = job->masking ? cdk_masking_block(job->masking, thread, y) : y;
+        cdk_depthwise_compute(&job->rows, thread, block, n, h, last);
+        if (job->masking) {
+            cdk_masking_finish(job->masking, y, block, (last - h) * row_floats(job));
+        }
     }
 }
 
@@ -418,7 +430,7 @@ static cd_status run_with_moments(depthwise_job *job, const cdk_conv_finish *fin
     job->rows.stream = job->rows.stream && job->rows.three;
     cd_parallel_for(taps->N * moments.image_parts, 1 + GRAIN_WORK / (row_work * job->part_rows + 1),
                     convolve_parts, job);
-    cdk_moments_join(finish->mean, finish->sum_squares, &moments);
+    cdk_moments_join(finish->mean, finish->M2, &moments);
     cdk_moments_free(&moments);
     return CD_OK;
 }
@@ -438,6 +450,27 @@ static void plan(depthwise_job *job, const cdk_conv_finish *finish)
     }
 }
 
+static void run_strips(depthwise_job *job, int64_t row_work)
+{
+    const cdk_taps *taps = job->rows.taps;
+    cd_parallel_for(taps->N * cdk_ceil_div(taps->h.outputs, job->rows_at_once),
+                    1 + GRAIN_WORK / (row_work * job->rows_at_once + 1), convolve_strips_of_rows, job);
+}
+
+static cd_status run_with_mask(depthwise_job *job, const cdk_conv_finish *finish, int64_t row_work,
+                               cd_error *err)
+{
+    const cdk_taps *taps = job->rows.taps;
+    cdk_masking masking;
+    CD_TRY(cdk_masking_begin(&masking, &finish->end, job->rows.y, taps->N * taps->h.outputs * row_floats(job),
+                             job->rows_at_once * row_floats(job), err));
+    job->masking = &masking;
+    job->rows.stream = 0;
+    run_strips(job, row_work);
+    cdk_masking_free(&masking);
+    return CD_OK;
+}
+
 static cd_status run(depthwise_job *job, const cdk_conv_finish *finish, cd_error *err)
 {
     const cdk_taps *taps = job->rows.taps;
@@ -449,8 +482,10 @@ static cd_status run(depthwise_job *job, const cdk_conv_finish *finish, cd_error
     if (finish->mean) {
         return run_with_moments(job, finish, row_work, err);
     }
-    cd_parallel_for(taps->N * cdk_ceil_div(taps->h.outputs, job->rows_at_once),
-                    1 + GRAIN_WORK / (row_work * job->rows_at_once + 1), convolve_strips_of_rows, job);
+    if (finish->end.mask) {
+        return run_with_mask(job, finish, row_work, err);
+    }
+    run_strips(job, row_work);
     return CD_OK;
 }
 
@@ -458,7 +493,7 @@ cd_status cdk_conv_depthwise(float *y, const float *x, const float *w, const flo
                              const cdk_taps *taps, const cdk_conv_finish *finish, cd_error *err)
 {
     depthwise_job job = {.moments = NULL};
-    CD_TRY(cdk_depthwise_begin(&job.rows, y, x, w, bias, taps, finish->activation, err));
+    CD_TRY(cdk_depthwise_begin(&job.rows, y, x, w, bias, taps, finish->end.activation, err));
     const cd_status status = run(&job, finish, err);
     cdk_depthwise_end(&job.rows);
     return status;

@@ -18,7 +18,6 @@
 
 #include "base/status.h"
 #include "kernels/conv_shape.h"
-#include "kernels/epilogue.h"
 
 typedef struct cdk_axis {
     int64_t phases, in_step, out_step;
@@ -52,17 +51,9 @@ int64_t cdk_axis_count(const cdk_axis *axis, int64_t phase);
 /* The j < count for which tap number i reads an input that exists: first <= j < last (first = last: none). */
 void cdk_axis_valid(const cdk_axis *axis, int64_t i, int64_t count, int64_t *first, int64_t *last);
 
-/* What to do with inputs and results on their way. mean and sum_squares are [out_channels], or both NULL;
- * they need one phase. */
-typedef struct cdk_conv_finish {
-    const cdk_affine *input; /* of x, or NULL; where cdk_conv_takes_affine says so only */
-    cdk_activation activation;
-    int64_t y_pixel; /* elements between pixels of y, or 0: out_channels; conv_dense.c without moments only */
-    double *mean, *sum_squares;
-} cdk_conv_finish;
-
-/* Convolves: y (+ bias, activation) from x by the taps; conv_dense.c for any groups, conv_depthwise.c for
- * groups of one channel in and out. */
+/* Convolves: y (+ bias) from x by the taps, with one phase where statistics are wanted, and with channels a
+ * multiple of CDK_MASKING_CHANNELS where a mask is; conv_dense.c for any groups, conv_depthwise.c for groups of
+ * one channel in and out. */
 cd_status cdk_conv_dense(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
                          const cdk_conv_finish *finish, cd_error *err);
 cd_status cdk_conv_depthwise(float *y, const float *x, const float *w, const float *bias,

@@ -319,7 +319,7 @@ cd_status cdk_conv_weight_depthwise(float *dw, float *y_sums, const float *dy, c
 static cd_status input_gradient(float *dx, const float *dy, const float *w, const cdk_conv *conv,
                                 cd_error *err)
 {
-    static const cdk_conv_finish as_it_is = {.activation = CDK_ACTIVATION_NONE};
+    static const cdk_conv_finish as_it_is = {.end = {.activation = CDK_ACTIVATION_NONE}};
     cdk_taps taps;
     CD_TRY(cdk_taps_make(&taps, conv, 1, err));
     const cd_status status = cdk_conv_depthwise(dx, dy, w, NULL, &taps, &as_it_is, err);

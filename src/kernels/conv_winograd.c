@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/columns.h"
+#include "kernels/masking.h"
 #include "kernels/sizes.h"
 #include "kernels/winograd_grid.h"
 
@@ -23,7 +24,8 @@ typedef struct winograd {
     const float *x, *w, *bias;
     const cdk_taps *taps;
     const cdk_isa *isa;
-    cdk_activation activation;
+    const cdk_epilogue *end;
+    cdk_masking masking; /* where end->mask is not NULL */
     int stream;
     cdk_columns columns;
     cdk_winograd_grid grid;
@@ -125,7 +127,7 @@ static void transform_outputs(const winograd *f, float *m, int64_t first_tile, i
     cdk_winograd_output out = {.bias = f->bias ? f->bias + block->first : NULL,
                                .m_point = f->m_point,
                                .lanes = block->lanes,
-                               .activation = f->activation,
+                               .activation = f->end->activation,
                                .stream = f->stream};
     for (int64_t tile = 0; tile < count; tile++) {
         ptrdiff_t at[4];
@@ -138,19 +140,46 @@ static void transform_outputs(const winograd *f, float *m, int64_t first_tile, i
     }
 }
 
+/* The channels of some blocks, of the pixels of some tiles, which are still in the cache. They are whole bytes:
+ * no tile is narrower than 8 but where it is the last. */
+static void mask_outputs(const winograd *f, int64_t first_tile, int64_t count, int64_t first_channel,
+                         int64_t channels)
+{
+    for (int64_t tile = first_tile; tile < first_tile + count; tile++) {
+        ptrdiff_t at[4];
+        cdk_winograd_outputs(at, &f->grid, tile, f->taps->out_channels);
+        for (int i = 0; i < 4; i++) {
+            float *y = f->y + at[i] + first_channel;
+            if (at[i] >= 0) {
+                cdk_masking_finish(&f->masking, y, y, channels);
+            }
+        }
+    }
+}
+
+static int64_t first_channel(const winograd *f, int64_t block)
+{
+    return block < f->columns.count ? cdk_columns_get(&f->columns, block).first : f->taps->out_channels;
+}
+
 static void convolve_block(const winograd *f, float *scratch, int64_t item)
 {
     const int64_t first_tile = item / f->column_groups * f->block_tiles, group = item % f->column_groups;
     const int64_t count = cdk_min(f->block_tiles, f->grid.tiles - first_tile);
     float *v = scratch, *m = scratch + CDK_WINOGRAD_POINTS * f->v_point;
+    const int64_t first = group * f->columns.count / f->column_groups,
+                  last = (group + 1) * f->columns.count / f->column_groups;
     transform_inputs(f, v, first_tile, count);
-    for (int64_t b = group * f->columns.count / f->column_groups;
-         b < (group + 1) * f->columns.count / f->column_groups; b++) {
+    for (int64_t b = first; b < last; b++) {
         const cdk_column_block block = cdk_columns_get(&f->columns, b);
         for (int64_t point = 0; point < CDK_WINOGRAD_POINTS; point++) {
             multiply_point(f, m, v, point, count, &block);
         }
         transform_outputs(f, m, first_tile, count, &block);
+    }
+    if (f->end->mask) {
+        const int64_t channel = first_channel(f, first);
+        mask_outputs(f, first_tile, count, channel, first_channel(f, last) - channel);
     }
 }
 
@@ -178,12 +207,13 @@ static void plan(winograd *f)
     f->scratch_floats = CDK_WINOGRAD_POINTS * (f->v_point + f->m_point) + CDK_TILE_MAX_WIDTH;
 }
 
-/* Only whole cache lines are worth it. */
+/* Only whole cache lines are worth it; what a mask is made of must stay in the cache. */
 static int is_streamed(const winograd *f)
 {
     const cdk_taps *taps = f->taps;
     const int64_t floats = taps->N * taps->h.outputs * taps->w.outputs * taps->out_channels;
-    return floats * (int64_t)sizeof(float) > CDK_STREAM_BYTES && taps->out_channels % CDK_LINE_FLOATS == 0 &&
+    return !f->end->mask && floats * (int64_t)sizeof(float) > CDK_STREAM_BYTES &&
+           taps->out_channels % CDK_LINE_FLOATS == 0 &&
            (uintptr_t)f->y % (CDK_LINE_FLOATS * sizeof(float)) == 0;
 }
 
@@ -198,13 +228,15 @@ static cd_status alloc_scratch(winograd *f, cd_error *err)
 }
 
 cd_status cdk_conv_winograd(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
-                            cdk_activation activation, cd_error *err)
+                            const cdk_epilogue *end, cd_error *err)
 {
-    winograd f = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .activation = activation};
+    const int64_t floats = taps->N * taps->h.outputs * taps->w.outputs * taps->out_channels;
+    winograd f = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .end = end};
     f.isa = cdk_isa_current();
     f.columns = cdk_columns_make(f.isa, taps->out_channels);
     f.stream = is_streamed(&f);
     plan(&f);
+    CD_TRY(cdk_masking_begin(&f.masking, end, y, floats, 0, err));
     const cd_status status = alloc_scratch(&f, err);
     if (status == CD_OK) {
         const int64_t pack_items = f.columns.count * taps->in_channels;

@@ -21,9 +21,10 @@
 
 #include "kernels/conv_taps.h"
 
-/* y (+ bias, activation) from x by the taps, for which cdk_winograd_suits(). */
+/* y (+ bias), ended as `end` says, from x by the taps, for which cdk_winograd_suits(). With a mask
+ * the channels are a multiple of CDK_MASKING_CHANNELS. */
 cd_status cdk_conv_winograd(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
-                            cdk_activation activation, cd_error *err);
+                            const cdk_epilogue *end, cd_error *err);
 
 /* dw [K][C][3][3] and, unless NULL, dbias [K] (conv_winograd_weight.c); the taps are those of the forward
  * pass. */

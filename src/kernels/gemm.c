@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/columns.h"
+#include "kernels/masking.h"
 #include "kernels/moments.h"
 #include "kernels/normalisation.h"
 #include "kernels/sizes.h"
@@ -142,7 +143,7 @@ static void multiply_block(const gemm *g, const cdk_column_block *block, float *
         .lanes = block->lanes,
         .accumulate = k0 > 0 || g->options.accumulate,
         .w_bounded = g->panels == NULL,
-        .stream = kc == g->K && !g->options.accumulate && !g->options.moments &&
+        .stream = kc == g->K && !g->options.accumulate && !g->options.moments && !g->options.masking &&
                   g->M * g->N * (int64_t)sizeof(float) > CDK_STREAM_BYTES,
     };
     cdk_tile_strip(block, &tile, rows);
@@ -169,6 +170,45 @@ static int64_t first_column(const gemm *g, int64_t block)
     return block < g->columns.count ? cdk_columns_get(&g->columns, block).first : g->N;
 }
 
+/* Where a thread computes rows that belong at y: whole rows may go through a block of its own. */
+static float *place_of_rows(const gemm *g, float *y, int thread)
+{
+    const cdk_gemm_options *o = &g->options;
+    return o->moments ? cdk_moments_block(o->moments, thread, y)
+                      : (o->masking ? cdk_masking_block(o->masking, thread, y) : y);
+}
+
+/* Rows of a part that have been computed for y. */
+typedef struct finished {
+    int64_t part;
+    int starts_part, thread;
+    float *y;
+    int64_t rows;
+} finished;
+
+static void finish_rows(const gemm *g, const finished *f, const float *c)
+{
+    if (g->options.moments) {
+        cdk_moments_finish(g->options.moments, f->part, f->starts_part, f->thread, f->y, c, f->rows);
+    } else if (g->options.masking) {
+        cdk_masking_finish(g->options.masking, f->y, c, f->rows * g->N);
+    }
+}
+
+/* The same for columns first .. last - 1 alone. With N a multiple of 8 so are they: no tile is narrower but
+ * where it is the last. */
+static void finish_columns(const gemm *g, const finished *f, int64_t first, int64_t last)
+{
+    if (g->options.moments) {
+        cdk_moments_add(g->options.moments, f->part, f->starts_part, f->thread, f->y + first, f->rows, first,
+                        last - first);
+    }
+    for (int64_t i = 0; g->options.masking && i < f->rows; i++) {
+        float *y = f->y + i * g->ldc + first;
+        cdk_masking_finish(g->options.masking, y, y, last - first);
+    }
+}
+
 static void multiply_item(const gemm *g, int64_t item, int thread, float *copy)
 {
     const int64_t part = item / g->column_groups, group = item % g->column_groups;
@@ -177,16 +217,15 @@ static void multiply_item(const gemm *g, int64_t item, int thread, float *copy)
     const int64_t part_rows = g->part_blocks * GEMM_MC;
     const int64_t end = cdk_min(g->M, (part + 1) * part_rows);
     const int whole = g->column_groups == 1;
-    const cdk_moments *moments = g->options.moments;
     for (int64_t row = part * part_rows, i = 0; row < end; row += GEMM_MC, i++) {
         const int64_t rows = cdk_min(GEMM_MC, end - row);
-        float *y = g->C + row * g->ldc, *c = moments && whole ? cdk_moments_block(moments, thread, y) : y;
+        float *y = g->C + row * g->ldc, *c = whole ? place_of_rows(g, y, thread) : y;
         multiply_rows(g, c, row, rows, first_block, last_block, copy);
-        if (moments && whole) {
-            cdk_moments_finish(moments, part, i == 0, thread, y, c, rows);
-        } else if (moments) {
-            const int64_t first = first_column(g, first_block), last = first_column(g, last_block);
-            cdk_moments_add(moments, part, i == 0, thread, y + first, rows, first, last - first);
+        const finished f = {part, i == 0, thread, y, rows};
+        if (whole) {
+            finish_rows(g, &f, c);
+        } else {
+            finish_columns(g, &f, first_column(g, first_block), first_column(g, last_block));
         }
     }
 }

@@ -22,6 +22,8 @@ typedef struct cdk_gemm_options {
     int accumulate;              /* add to what C holds */
     struct cdk_moments *moments; /* of the columns of C, to be joined by the caller, or NULL; needs ldc = N,
                                     no accumulate, and parts of cdk_gemm_part_rows(M) rows */
+    struct cdk_masking *masking; /* of C, or NULL; needs ldc = N, a multiple of CDK_MASKING_CHANNELS, no
+                                    accumulate and no moments */
 } cdk_gemm_options;
 
 /* Rows of C computed at a time. */

@@ -140,6 +140,12 @@ void cdk_mask_f32(uint8_t *mask, const float *y, int64_t n, float high)
     cd_parallel_for(cdk_mask_bytes(n), GRAIN, mask_range_f32, &w);
 }
 
+void cdk_mask_run(uint8_t *mask, const float *y, int64_t n, float high)
+{
+    work w = {.mask = mask, .x = y, .n = n, .high = high};
+    mask_range_f32(&w, 0, cdk_mask_bytes(n), 0);
+}
+
 void cdk_mask_f64(uint8_t *mask, const double *y, int64_t n, double high)
 {
     work w = {.mask = mask, .x = y, .n = n, .high = high};

@@ -15,6 +15,9 @@ int64_t cdk_mask_bytes(int64_t n);
 void cdk_mask_f32(uint8_t *mask, const float *y, int64_t n, float high);
 void cdk_mask_f64(uint8_t *mask, const double *y, int64_t n, double high);
 
+/* The first of these on the calling thread alone, for a run of elements whose mask starts on a whole byte. */
+void cdk_mask_run(uint8_t *mask, const float *y, int64_t n, float high);
+
 /* dx[i] = mask bit i ? dy[i] : 0; dx may be dy. */
 void cdk_mask_gradient_f32(float *dx, const float *dy, const uint8_t *mask, int64_t n);
 void cdk_mask_gradient_f64(double *dx, const double *dy, const uint8_t *mask, int64_t n);
