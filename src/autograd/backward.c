@@ -69,7 +69,7 @@ static cd_status accumulate(cd_tensor **sum, cd_tensor *t, cd_error *err)
         return CD_OK;
     }
     cd_tensor *total, *pair[2] = {*sum, t};
-    CD_TRY(cd_run1(&total, "add", 2, pair, 0, NULL, err));
+    CD_TRY(cd_run1(&total, CD_OP_add, 2, pair, 0, NULL, err));
     cd_tensor_release(*sum);
     *sum = total;
     return CD_OK;
@@ -100,7 +100,7 @@ static cd_status accumulate_leaf(cd_variable *leaf, cd_tensor *t, cd_error *err)
         return cd_binary_into(leaf->grad, CDK_ADD, leaf->grad, t, t->dtype, "add", err);
     }
     cd_tensor *total, *pair[2] = {leaf->grad, t};
-    CD_TRY(cd_run1(&total, "add", 2, pair, 0, NULL, err));
+    CD_TRY(cd_run1(&total, CD_OP_add, 2, pair, 0, NULL, err));
     cd_status status = cd_tensor_copy(leaf->grad, total, err);
     cd_tensor_release(total);
     return status;

@@ -87,7 +87,7 @@ cd_status cd_sum_to_like(cd_tensor **sum, cd_tensor *t, const cd_tensor *like, c
     if (n_attr > 2) {
         attr[0] = lead == 0;
         cd_tensor *whole = reduced;
-        status = cd_run1(&reduced, "sum", 1, &whole, n_attr, attr, err);
+        status = cd_run1(&reduced, CD_OP_sum, 1, &whole, n_attr, attr, err);
         cd_tensor_release(whole);
     }
     if (status == CD_OK && !cd_tensor_same_shape(reduced, like)) {

@@ -126,13 +126,13 @@ cd_status cd_run(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *i
     return status;
 }
 
-cd_status cd_run1(cd_tensor **out, const char *name, int n_in, cd_tensor *const *in, int n_attr,
+cd_status cd_run1(cd_tensor **out, cd_op_id id, int n_in, cd_tensor *const *in, int n_attr,
                   const double *attr, cd_error *err)
 {
-    const cd_op *op = cd_op_find(name);
+    const cd_op *op = cd_op_at(id);
     *out = NULL;
-    if (op == NULL || op->n_out != 1) {
-        return cd_fail(err, CD_EINTERNAL, "no operator '%s' with one output.", name);
+    if (op->n_out != 1) {
+        return cd_fail(err, CD_EINTERNAL, "%s has %d outputs, not one.", op->name, op->n_out);
     }
     return cd_run(out, op, n_in, in, n_attr, attr, err);
 }

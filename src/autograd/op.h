@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 
+#include "autograd/table.h"
 #include "base/status.h"
 #include "kernels/epilogue.h"
 #include "tensor/tensor.h"
@@ -109,18 +110,13 @@ int64_t cd_int_attr(const double *attr, int i);
  * it. */
 void cd_gradient_done_with(const cd_gradient *g, int i);
 
-/* The table. */
-int cd_op_count(void);
-const cd_op *cd_op_at(int id);             /* NULL when out of range */
-const cd_op *cd_op_find(const char *name); /* NULL when unknown */
-
 /* Runs an operator on tensors, without recording anything: for operators built from others and for backward
  * functions. out receives op->n_out new references. */
 cd_status cd_run(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *in, int n_attr,
                  const double *attr, cd_error *err);
 
-/* cd_run by name with one output. */
-cd_status cd_run1(cd_tensor **out, const char *name, int n_in, cd_tensor *const *in, int n_attr,
+/* cd_run for the operator with this id, which has one output. */
+cd_status cd_run1(cd_tensor **out, cd_op_id id, int n_in, cd_tensor *const *in, int n_attr,
                   const double *attr, cd_error *err);
 
 /* The steps of cd_run, for the recorder: checks counts, materialises the inputs, runs shape, allocates (unless

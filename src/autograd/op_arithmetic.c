@@ -1,7 +1,7 @@
 /* Arithmetic of two tensors: y = a op b, broadcast, in the promoted dtype. Operators come in pairs where
  * printing tells tensor from number operands apart: add and add_number do the same. */
 #include "autograd/broadcast.h"
-#include "autograd/chain.h"
+#include "autograd/expression.h"
 #include "autograd/pointwise.h"
 #include "tensor/elements.h"
 
@@ -36,13 +36,13 @@ static cd_status add_scaled(cd_call *call, cdk_binary op, cd_error *err)
     if (alpha == 1) {
         return run_binary(call, op, err);
     }
-    cd_chain c = cd_chain_begin(err);
-    cd_tensor *scaled = cd_chain2n(&c, "mul", call->in[1], alpha);
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *scaled = cd_expr_times(&e, call->in[1], alpha);
     if (scaled != NULL) {
-        c.status =
+        e.status =
             cd_binary_into(call->out[0], op, call->in[0], scaled, call->out[0]->dtype, call->op->name, err);
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 static cd_status add_forward(cd_call *call, cd_error *err)
@@ -62,14 +62,14 @@ static cd_status sub_forward(cd_call *call, cd_error *err)
 
 static cd_status add_sub_backward(cd_gradient *g, double factor, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
+    cd_expr e = cd_expr_begin(err);
     if (g->wants[0]) {
-        cd_chain_give(&c, g, 0, g->dy[0]);
+        cd_expr_give(&e, g, 0, g->dy[0]);
     }
     if (g->wants[1]) {
-        cd_chain_give(&c, g, 1, factor == 1 ? g->dy[0] : cd_chain2n(&c, "mul", g->dy[0], factor));
+        cd_expr_give(&e, g, 1, factor == 1 ? g->dy[0] : cd_expr_times(&e, g->dy[0], factor));
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 static cd_status add_backward(cd_gradient *g, cd_error *err)
@@ -91,13 +91,13 @@ static cd_status mul_forward(cd_call *call, cd_error *err)
 
 static cd_status mul_backward(cd_gradient *g, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
+    cd_expr e = cd_expr_begin(err);
     for (int i = 0; i < 2; i++) {
         if (g->wants[i]) {
-            cd_chain_give(&c, g, i, cd_chain2(&c, "mul", g->dy[0], g->in[1 - i]));
+            cd_expr_give(&e, g, i, cd_expr_mul(&e, g->dy[0], g->in[1 - i]));
         }
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 static cd_status div_forward(cd_call *call, cd_error *err)
@@ -108,16 +108,16 @@ static cd_status div_forward(cd_call *call, cd_error *err)
 /* da = dy / b, db = -dy a / b^2 */
 static cd_status div_backward(cd_gradient *g, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
-    cd_tensor *da = cd_chain2(&c, "div", g->dy[0], g->in[1]);
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *da = cd_expr_div(&e, g->dy[0], g->in[1]);
     if (g->wants[0]) {
-        cd_chain_give(&c, g, 0, da);
+        cd_expr_give(&e, g, 0, da);
     }
     if (g->wants[1]) {
-        cd_tensor *quotient = cd_chain2(&c, "div", g->in[0], g->in[1]);
-        cd_chain_give(&c, g, 1, cd_chain1(&c, "neg", cd_chain2(&c, "mul", da, quotient)));
+        cd_tensor *quotient = cd_expr_div(&e, g->in[0], g->in[1]);
+        cd_expr_give(&e, g, 1, cd_expr_neg(&e, cd_expr_mul(&e, da, quotient)));
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 /* ---- rounded quotients and their remainders ---- */
@@ -153,37 +153,37 @@ DEFINE_DIVISION(remainder_forward, CDK_REMAINDER)
 /* The quotient is constant but for jumps. */
 static cd_status rounded_backward(cd_gradient *g, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
+    cd_expr e = cd_expr_begin(err);
     for (int i = 0; i < 2; i++) {
         if (g->wants[i]) {
-            cd_chain_give(&c, g, i, cd_chain2n(&c, "mul", g->dy[0], 0));
+            cd_expr_give(&e, g, i, cd_expr_times(&e, g->dy[0], 0));
         }
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 /* y = a - b q with the quotient q: da = dy, db = -dy q */
-static cd_status modulo_backward(cd_gradient *g, const char *quotient, cd_error *err)
+static cd_status modulo_backward(cd_gradient *g, cd_op_id quotient, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
+    cd_expr e = cd_expr_begin(err);
     if (g->wants[0]) {
-        cd_chain_give(&c, g, 0, g->dy[0]);
+        cd_expr_give(&e, g, 0, g->dy[0]);
     }
     if (g->wants[1]) {
-        cd_tensor *q = cd_chain2(&c, quotient, g->in[0], g->in[1]);
-        cd_chain_give(&c, g, 1, cd_chain1(&c, "neg", cd_chain2(&c, "mul", g->dy[0], q)));
+        cd_tensor *q = cd_expr2(&e, quotient, g->in[0], g->in[1]);
+        cd_expr_give(&e, g, 1, cd_expr_neg(&e, cd_expr_mul(&e, g->dy[0], q)));
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 static cd_status fmod_backward(cd_gradient *g, cd_error *err)
 {
-    return modulo_backward(g, "div_trunc", err);
+    return modulo_backward(g, CD_OP_div_trunc, err);
 }
 
 static cd_status remainder_backward(cd_gradient *g, cd_error *err)
 {
-    return modulo_backward(g, "div_floor", err);
+    return modulo_backward(g, CD_OP_div_floor, err);
 }
 
 /* ---- pow ---- */
@@ -208,42 +208,40 @@ static cd_status pow_forward(cd_call *call, cd_error *err)
 }
 
 /* da = dy b a^(b - 1), 0 where b is 0 */
-static cd_tensor *pow_gradient_of_base(cd_chain *c, cd_gradient *g)
+static cd_tensor *pow_gradient_of_base(cd_expr *e, cd_gradient *g)
 {
     cd_tensor *b = g->in[1];
     if (b->is_number && cd_tensor_get(b, 0) == 2) {
-        return cd_chain2(c, "mul", g->dy[0], cd_chain2n(c, "mul", g->in[0], 2));
+        return cd_expr_mul(e, g->dy[0], cd_expr_times(e, g->in[0], 2));
     }
     if (b->is_number && cd_tensor_get(b, 0) == 0) {
-        return cd_chain2n(c, "mul", g->dy[0], 0);
+        return cd_expr_times(e, g->dy[0], 0);
     }
-    cd_tensor *slope = cd_chain2(c, "mul", cd_chain2(c, "pow", g->in[0], cd_chain2n(c, "sub", b, 1)), b);
-    cd_tensor *not_zero = cd_chain2n(c, "ne", b, 0);
-    cd_tensor *where[3] = {not_zero, slope, cd_chain_number(c, 0)};
-    slope = b->is_number ? slope : cd_chain_op(c, "where", 3, where, 0, NULL);
-    return cd_chain2(c, "mul", g->dy[0], slope);
+    cd_tensor *slope = cd_expr_mul(e, cd_expr2(e, CD_OP_pow, g->in[0], cd_expr2n(e, CD_OP_sub, b, 1)), b);
+    cd_tensor *not_zero = cd_expr2n(e, CD_OP_ne, b, 0);
+    slope = b->is_number ? slope : cd_expr_where(e, not_zero, slope, cd_expr_number(e, 0));
+    return cd_expr_mul(e, g->dy[0], slope);
 }
 
 /* db = dy a^b log(a), 0 where a is 0 and b >= 0 */
-static cd_tensor *pow_gradient_of_exponent(cd_chain *c, cd_gradient *g)
+static cd_tensor *pow_gradient_of_exponent(cd_expr *e, cd_gradient *g)
 {
-    cd_tensor *slope = cd_chain2(c, "mul", g->out[0], cd_chain1(c, "log", g->in[0]));
-    cd_tensor *zero_base =
-        cd_chain2(c, "logical_and", cd_chain2n(c, "eq", g->in[0], 0), cd_chain2n(c, "ge", g->in[1], 0));
-    cd_tensor *where[3] = {zero_base, cd_chain_number(c, 0), slope};
-    return cd_chain2(c, "mul", g->dy[0], cd_chain_op(c, "where", 3, where, 0, NULL));
+    cd_tensor *slope = cd_expr_mul(e, g->out[0], cd_expr1(e, CD_OP_log, g->in[0]));
+    cd_tensor *zero_base = cd_expr2(e, CD_OP_logical_and, cd_expr2n(e, CD_OP_eq, g->in[0], 0),
+                                    cd_expr2n(e, CD_OP_ge, g->in[1], 0));
+    return cd_expr_mul(e, g->dy[0], cd_expr_where(e, zero_base, cd_expr_number(e, 0), slope));
 }
 
 static cd_status pow_backward(cd_gradient *g, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
+    cd_expr e = cd_expr_begin(err);
     if (g->wants[0]) {
-        cd_chain_give(&c, g, 0, pow_gradient_of_base(&c, g));
+        cd_expr_give(&e, g, 0, pow_gradient_of_base(&e, g));
     }
     if (g->wants[1]) {
-        cd_chain_give(&c, g, 1, pow_gradient_of_exponent(&c, g));
+        cd_expr_give(&e, g, 1, pow_gradient_of_exponent(&e, g));
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 /* ---- maximum, minimum ---- */
@@ -259,27 +257,27 @@ static cd_status minimum_forward(cd_call *call, cd_error *err)
 }
 
 /* dy where the input won, half of it where both are equal. */
-static cd_status winner_backward(cd_gradient *g, const char *wins, cd_error *err)
+static cd_status winner_backward(cd_gradient *g, cd_op_id wins, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
-    cd_tensor *tie = cd_chain2n(&c, "mul", cd_chain2(&c, "eq", g->in[0], g->in[1]), 0.5);
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *tie = cd_expr_times(&e, cd_expr2(&e, CD_OP_eq, g->in[0], g->in[1]), 0.5);
     for (int i = 0; i < 2; i++) {
         if (g->wants[i]) {
-            cd_tensor *share = cd_chain2(&c, "add", cd_chain2(&c, wins, g->in[i], g->in[1 - i]), tie);
-            cd_chain_give(&c, g, i, cd_chain2(&c, "mul", g->dy[0], share));
+            cd_tensor *share = cd_expr_add(&e, cd_expr2(&e, wins, g->in[i], g->in[1 - i]), tie);
+            cd_expr_give(&e, g, i, cd_expr_mul(&e, g->dy[0], share));
         }
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 static cd_status maximum_backward(cd_gradient *g, cd_error *err)
 {
-    return winner_backward(g, "gt", err);
+    return winner_backward(g, CD_OP_gt, err);
 }
 
 static cd_status minimum_backward(cd_gradient *g, cd_error *err)
 {
-    return winner_backward(g, "lt", err);
+    return winner_backward(g, CD_OP_lt, err);
 }
 
 /* ---- atan2 ---- */
@@ -292,17 +290,17 @@ static cd_status atan2_forward(cd_call *call, cd_error *err)
 /* da = dy b / (a^2 + b^2), db = -dy a / (a^2 + b^2) */
 static cd_status atan2_backward(cd_gradient *g, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
+    cd_expr e = cd_expr_begin(err);
     cd_tensor *squares =
-        cd_chain2(&c, "add", cd_chain1(&c, "square", g->in[0]), cd_chain1(&c, "square", g->in[1]));
-    cd_tensor *scaled = cd_chain2(&c, "div", g->dy[0], squares);
+        cd_expr_add(&e, cd_expr1(&e, CD_OP_square, g->in[0]), cd_expr1(&e, CD_OP_square, g->in[1]));
+    cd_tensor *scaled = cd_expr_div(&e, g->dy[0], squares);
     if (g->wants[0]) {
-        cd_chain_give(&c, g, 0, cd_chain2(&c, "mul", scaled, g->in[1]));
+        cd_expr_give(&e, g, 0, cd_expr_mul(&e, scaled, g->in[1]));
     }
     if (g->wants[1]) {
-        cd_chain_give(&c, g, 1, cd_chain1(&c, "neg", cd_chain2(&c, "mul", scaled, g->in[0])));
+        cd_expr_give(&e, g, 1, cd_expr_neg(&e, cd_expr_mul(&e, scaled, g->in[0])));
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 #define KEEPS_BOTH (CD_KEEP_IN(0) | CD_KEEP_IN(1))

@@ -23,7 +23,7 @@ static cd_status copy_backward(cd_gradient *g, cd_error *err)
         for (int i = 0; i < g->in[1]->ndim; i++) {
             shape[i] = (double)g->in[1]->shape[i];
         }
-        return cd_run1(&g->dx[1], "sum_to_shape", 1, &g->dy[0], g->in[1]->ndim, shape, err);
+        return cd_run1(&g->dx[1], CD_OP_sum_to_shape, 1, &g->dy[0], g->in[1]->ndim, shape, err);
     }
     return cd_tensor_as(&g->dx[1], g->dy[0], g->in[1]->dtype, cd_tensor_preferred_layout(g->dy[0]), err);
 }

@@ -57,7 +57,7 @@ static cd_status isinf_forward(cd_call *call, cd_error *err)
         return cd_tensor_fill(call->out[0], 0, err);
     }
     cd_tensor *size;
-    CD_TRY(cd_run1(&size, "abs", 1, call->in, 0, NULL, err));
+    CD_TRY(cd_run1(&size, CD_OP_abs, 1, call->in, 0, NULL, err));
     call->in = &size;
     cd_status status = compare_with(call, CDK_EQ, INFINITY, err);
     cd_tensor_release(size);
@@ -70,7 +70,7 @@ static cd_status isfinite_forward(cd_call *call, cd_error *err)
         return cd_tensor_fill(call->out[0], 1, err);
     }
     cd_tensor *size;
-    CD_TRY(cd_run1(&size, "abs", 1, call->in, 0, NULL, err));
+    CD_TRY(cd_run1(&size, CD_OP_abs, 1, call->in, 0, NULL, err));
     call->in = &size;
     cd_status status = compare_with(call, CDK_LT, INFINITY, err);
     cd_tensor_release(size);

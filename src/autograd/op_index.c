@@ -720,7 +720,7 @@ static cd_status value_gradient(cd_gradient *g, cd_tensor *region, cd_error *err
         for (int i = 0; i < value->ndim; i++) {
             size[i] = (double)value->shape[i];
         }
-        status = cd_run1(&picked, "reshape", 1, &sum, value->ndim, size, err);
+        status = cd_run1(&picked, CD_OP_reshape, 1, &sum, value->ndim, size, err);
     }
     if (status == CD_OK) {
         status = cd_tensor_as_dtype(&g->dx[1], picked, value->dtype, err);

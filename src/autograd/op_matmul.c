@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "autograd/broadcast.h"
-#include "autograd/chain.h"
+#include "autograd/expression.h"
 #include "base/parallel.h"
 #include "kernels/blas.h"
 #include "kernels/gemm.h"
@@ -174,22 +174,22 @@ static cd_status product_forward(cd_call *call, cd_error *err)
     return status;
 }
 
-static cd_tensor *transposed(cd_chain *c, cd_tensor *t)
+static cd_tensor *transposed(cd_expr *e, cd_tensor *t)
 {
-    return t == NULL ? NULL : cd_chain_transpose(c, t, t->ndim - 2, t->ndim - 1);
+    return t == NULL ? NULL : cd_expr_transpose(e, t, t->ndim - 2, t->ndim - 1);
 }
 
 /* dA = dy B', dB = A' dy */
 static cd_status product_backward(cd_gradient *g, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
+    cd_expr e = cd_expr_begin(err);
     if (g->wants[0]) {
-        cd_chain_give(&c, g, 0, cd_chain2(&c, "bmm_any", g->dy[0], transposed(&c, g->in[1])));
+        cd_expr_give(&e, g, 0, cd_expr2(&e, CD_OP_bmm_any, g->dy[0], transposed(&e, g->in[1])));
     }
     if (g->wants[1]) {
-        cd_chain_give(&c, g, 1, cd_chain2(&c, "bmm_any", transposed(&c, g->in[0]), g->dy[0]));
+        cd_expr_give(&e, g, 1, cd_expr2(&e, CD_OP_bmm_any, transposed(&e, g->in[0]), g->dy[0]));
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 static cd_status mm_shape(cd_call *call, cd_error *err)
@@ -210,31 +210,31 @@ static cd_status bmm_shape(cd_call *call, cd_error *err)
 
 /* ---- products with vectors: they become matrices of one row or column ---- */
 
-static cd_tensor *with_dims(cd_chain *c, cd_tensor *t, int ndim, int64_t first, int64_t second)
+static cd_tensor *with_dims(cd_expr *e, cd_tensor *t, int ndim, int64_t first, int64_t second)
 {
     int64_t shape[2] = {first, second};
-    return t == NULL ? NULL : cd_chain_reshape(c, t, ndim, shape);
+    return t == NULL ? NULL : cd_expr_reshape(e, t, ndim, shape);
 }
 
-static cd_tensor *row(cd_chain *c, cd_tensor *v)
+static cd_tensor *row(cd_expr *e, cd_tensor *v)
 {
-    return with_dims(c, v, 2, 1, cd_tensor_numel(v));
+    return with_dims(e, v, 2, 1, cd_tensor_numel(v));
 }
 
-static cd_tensor *column(cd_chain *c, cd_tensor *v)
+static cd_tensor *column(cd_expr *e, cd_tensor *v)
 {
-    return with_dims(c, v, 2, cd_tensor_numel(v), 1);
+    return with_dims(e, v, 2, cd_tensor_numel(v), 1);
 }
 
-static cd_status copy_result(cd_chain *c, cd_call *call, cd_tensor *y)
+static cd_status copy_result(cd_expr *e, cd_call *call, cd_tensor *y)
 {
-    if (c->status == CD_OK) {
-        y = cd_chain_reshape(c, y, call->out[0]->ndim, call->out[0]->shape);
+    if (e->status == CD_OK) {
+        y = cd_expr_reshape(e, y, call->out[0]->ndim, call->out[0]->shape);
     }
-    if (c->status == CD_OK) {
-        c->status = cd_tensor_copy(call->out[0], y, c->err);
+    if (e->status == CD_OK) {
+        e->status = cd_tensor_copy(call->out[0], y, e->err);
     }
-    return cd_chain_end(c);
+    return cd_expr_end(e);
 }
 
 static cd_status dot_shape(cd_call *call, cd_error *err)
@@ -248,19 +248,19 @@ static cd_status dot_shape(cd_call *call, cd_error *err)
 
 static cd_status dot_forward(cd_call *call, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
-    return copy_result(&c, call, cd_chain2(&c, "bmm_any", row(&c, call->in[0]), column(&c, call->in[1])));
+    cd_expr e = cd_expr_begin(err);
+    return copy_result(&e, call, cd_expr2(&e, CD_OP_bmm_any, row(&e, call->in[0]), column(&e, call->in[1])));
 }
 
 static cd_status dot_backward(cd_gradient *g, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
+    cd_expr e = cd_expr_begin(err);
     for (int i = 0; i < 2; i++) {
         if (g->wants[i]) {
-            cd_chain_give(&c, g, i, cd_chain2(&c, "mul", g->in[1 - i], g->dy[0]));
+            cd_expr_give(&e, g, i, cd_expr_mul(&e, g->in[1 - i], g->dy[0]));
         }
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 static cd_status mv_shape(cd_call *call, cd_error *err)
@@ -274,22 +274,22 @@ static cd_status mv_shape(cd_call *call, cd_error *err)
 
 static cd_status mv_forward(cd_call *call, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
-    return copy_result(&c, call, cd_chain2(&c, "bmm_any", call->in[0], column(&c, call->in[1])));
+    cd_expr e = cd_expr_begin(err);
+    return copy_result(&e, call, cd_expr2(&e, CD_OP_bmm_any, call->in[0], column(&e, call->in[1])));
 }
 
 static cd_status mv_backward(cd_gradient *g, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
-    cd_tensor *dy = column(&c, g->dy[0]);
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *dy = column(&e, g->dy[0]);
     if (g->wants[0]) {
-        cd_chain_give(&c, g, 0, cd_chain2(&c, "bmm_any", dy, row(&c, g->in[1])));
+        cd_expr_give(&e, g, 0, cd_expr2(&e, CD_OP_bmm_any, dy, row(&e, g->in[1])));
     }
     if (g->wants[1]) {
-        cd_tensor *dx = cd_chain2(&c, "bmm_any", transposed(&c, g->in[0]), dy);
-        cd_chain_give(&c, g, 1, with_dims(&c, dx, 1, g->in[1]->shape[0], 0));
+        cd_tensor *dx = cd_expr2(&e, CD_OP_bmm_any, transposed(&e, g->in[0]), dy);
+        cd_expr_give(&e, g, 1, with_dims(&e, dx, 1, g->in[1]->shape[0], 0));
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 /* ---- linear: y = x W' + b, x [..., K], W [N, K], b [N] ---- */
@@ -318,63 +318,63 @@ static cd_status linear_shape(cd_call *call, cd_error *err)
     return cd_out(call, 0, x->dtype, x->ndim, shape, CD_CONTIGUOUS, err);
 }
 
-static cd_tensor *as_rows(cd_chain *c, cd_tensor *t)
+static cd_tensor *as_rows(cd_expr *e, cd_tensor *t)
 {
     int64_t width = t->shape[t->ndim - 1], rows = 1;
     for (int d = 0; d + 1 < t->ndim; d++) {
         rows *= t->shape[d];
     }
-    return with_dims(c, t, 2, rows, width);
+    return with_dims(e, t, 2, rows, width);
 }
 
-static cd_status linear_float32(cd_call *call, cd_chain *c, cd_tensor *x)
+static cd_status linear_float32(cd_call *call, cd_expr *e, cd_tensor *x)
 {
     matrix W;
     cd_tensor *owned = NULL, *bias = call->n_in > 2 ? call->in[2] : NULL, *dense = NULL;
-    CD_TRY(as_matrix(&W, &owned, call->in[1], c->err));
-    cd_chain_hold(c, owned);
+    CD_TRY(as_matrix(&W, &owned, call->in[1], e->err));
+    cd_expr_hold(e, owned);
     cdk_gemm_options options = {.trans_b = !W.transposed};
     if (bias != NULL) {
-        CD_TRY(cd_tensor_as(&dense, bias, CD_FLOAT32, CD_CONTIGUOUS, c->err));
-        options.bias = cd_tensor_data(cd_chain_hold(c, dense));
+        CD_TRY(cd_tensor_as(&dense, bias, CD_FLOAT32, CD_CONTIGUOUS, e->err));
+        options.bias = cd_tensor_data(cd_expr_hold(e, dense));
     }
     int64_t N = W.t->shape[0], K = W.t->shape[1];
     return cdk_gemm_full(cd_tensor_data(call->out[0]), cd_tensor_data(x), cd_tensor_data(W.t), x->shape[0], N,
-                         K, K > 0 ? K : 1, W.step, N, &options, c->err);
+                         K, K > 0 ? K : 1, W.step, N, &options, e->err);
 }
 
 static cd_status linear_forward(cd_call *call, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
-    cd_tensor *x = as_rows(&c, call->in[0]);
-    if (c.status == CD_OK && x->dtype == CD_FLOAT32) {
-        c.status = linear_float32(call, &c, x);
-        return cd_chain_end(&c);
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *x = as_rows(&e, call->in[0]);
+    if (e.status == CD_OK && x->dtype == CD_FLOAT32) {
+        e.status = linear_float32(call, &e, x);
+        return cd_expr_end(&e);
     }
-    cd_tensor *y = cd_chain2(&c, "bmm_any", x, transposed(&c, call->in[1]));
+    cd_tensor *y = cd_expr2(&e, CD_OP_bmm_any, x, transposed(&e, call->in[1]));
     if (call->n_in > 2 && call->in[2] != NULL) {
-        y = cd_chain2(&c, "add", y, call->in[2]);
+        y = cd_expr_add(&e, y, call->in[2]);
     }
-    return copy_result(&c, call, y);
+    return copy_result(&e, call, y);
 }
 
 static cd_status linear_backward(cd_gradient *g, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
-    cd_tensor *dy = as_rows(&c, g->dy[0]);
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *dy = as_rows(&e, g->dy[0]);
     if (g->wants[0]) {
-        cd_tensor *dx = cd_chain2(&c, "bmm_any", dy, g->in[1]);
-        dx = dx == NULL ? NULL : cd_chain_reshape(&c, dx, g->in[0]->ndim, g->in[0]->shape);
-        cd_chain_give(&c, g, 0, dx);
+        cd_tensor *dx = cd_expr2(&e, CD_OP_bmm_any, dy, g->in[1]);
+        dx = dx == NULL ? NULL : cd_expr_reshape(&e, dx, g->in[0]->ndim, g->in[0]->shape);
+        cd_expr_give(&e, g, 0, dx);
     }
     if (g->wants[1]) {
-        cd_tensor *x = c.status == CD_OK ? as_rows(&c, g->in[0]) : NULL;
-        cd_chain_give(&c, g, 1, cd_chain2(&c, "bmm_any", transposed(&c, dy), x));
+        cd_tensor *x = e.status == CD_OK ? as_rows(&e, g->in[0]) : NULL;
+        cd_expr_give(&e, g, 1, cd_expr2(&e, CD_OP_bmm_any, transposed(&e, dy), x));
     }
     if (g->n_in > 2 && g->wants[2]) {
-        cd_chain_give(&c, g, 2, dy);
+        cd_expr_give(&e, g, 2, dy);
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 #define PRODUCT(id, printed, shape_rule, family)                      \

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "autograd/broadcast.h"
-#include "autograd/chain.h"
+#include "autograd/expression.h"
 #include "autograd/pointwise.h"
 #include "base/memory.h"
 #include "kernels/reduce.h"
@@ -72,12 +72,12 @@ static cd_dtype wanted_dtype(const cd_call *call, cd_dtype by_rule)
 }
 
 /* t, without the reduced dimensions, as a view of the shape of x (stride 0). Backward uses it. */
-static cd_tensor *expanded(cd_chain *c, cd_tensor *t, const cd_tensor *x, int n_attr, const double *attr)
+static cd_tensor *expanded(cd_expr *e, cd_tensor *t, const cd_tensor *x, int n_attr, const double *attr)
 {
     bool reduced[CD_MAX_DIMS];
     int64_t stride[CD_MAX_DIMS];
     cd_tensor *view = NULL;
-    if (c->status != CD_OK || (c->status = reduced_dims(reduced, x, n_attr, attr, c->err)) != CD_OK) {
+    if (e->status != CD_OK || (e->status = reduced_dims(reduced, x, n_attr, attr, e->err)) != CD_OK) {
         return NULL;
     }
     bool keepdim = keeps_dims(n_attr, attr);
@@ -85,8 +85,8 @@ static cd_tensor *expanded(cd_chain *c, cd_tensor *t, const cd_tensor *x, int n_
         stride[d] = reduced[d] || t->shape[k] == 1 ? 0 : t->stride[k];
         k += !reduced[d] || keepdim;
     }
-    c->status = cd_tensor_view(&view, t, x->ndim, x->shape, stride, t->offset, c->err);
-    return c->status == CD_OK ? cd_chain_hold(c, view) : NULL;
+    e->status = cd_tensor_view(&view, t, x->ndim, x->shape, stride, t->offset, e->err);
+    return e->status == CD_OK ? cd_expr_hold(e, view) : NULL;
 }
 
 /* ---- memory of x as runs of dimensions ---- */
@@ -263,9 +263,9 @@ static cd_status sum_forward(cd_call *call, cd_error *err)
 
 static cd_status sum_backward(cd_gradient *g, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
-    cd_chain_give(&c, g, 0, expanded(&c, g->dy[0], g->in[0], g->n_attr, g->attr));
-    return cd_chain_end(&c);
+    cd_expr e = cd_expr_begin(err);
+    cd_expr_give(&e, g, 0, expanded(&e, g->dy[0], g->in[0], g->n_attr, g->attr));
+    return cd_expr_end(&e);
 }
 
 static cd_status mean_shape(cd_call *call, cd_error *err)
@@ -294,10 +294,10 @@ static double count_of(const cd_gradient *g)
 
 static cd_status mean_backward(cd_gradient *g, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
-    cd_tensor *share = cd_chain2n(&c, "mul", g->dy[0], 1 / count_of(g));
-    cd_chain_give(&c, g, 0, expanded(&c, share, g->in[0], g->n_attr, g->attr));
-    return cd_chain_end(&c);
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *share = cd_expr_times(&e, g->dy[0], 1 / count_of(g));
+    cd_expr_give(&e, g, 0, expanded(&e, share, g->in[0], g->n_attr, g->attr));
+    return cd_expr_end(&e);
 }
 
 /* ---- amax, amin: over any dimensions; the gradient is shared by equal elements ---- */
@@ -323,13 +323,13 @@ static cd_status amin_forward(cd_call *call, cd_error *err)
 
 static cd_status amax_backward(cd_gradient *g, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
-    cd_tensor *y = expanded(&c, g->out[0], g->in[0], g->n_attr, g->attr);
-    cd_tensor *equal = cd_chain2(&c, "eq", g->in[0], y);
-    cd_tensor *ties = cd_chain_op(&c, "sum", 1, &equal, g->n_attr, g->attr);
-    cd_tensor *share = expanded(&c, cd_chain2(&c, "div", g->dy[0], ties), g->in[0], g->n_attr, g->attr);
-    cd_chain_give(&c, g, 0, cd_chain2(&c, "mul", share, equal));
-    return cd_chain_end(&c);
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *y = expanded(&e, g->out[0], g->in[0], g->n_attr, g->attr);
+    cd_tensor *equal = cd_expr2(&e, CD_OP_eq, g->in[0], y);
+    cd_tensor *ties = cd_expr_op(&e, CD_OP_sum, 1, &equal, g->n_attr, g->attr);
+    cd_tensor *share = expanded(&e, cd_expr_div(&e, g->dy[0], ties), g->in[0], g->n_attr, g->attr);
+    cd_expr_give(&e, g, 0, cd_expr_mul(&e, share, equal));
+    return cd_expr_end(&e);
 }
 
 /* ---- any, all ---- */
@@ -434,30 +434,30 @@ static void plain_attr(double *attr, int n_attr, const double *given, double kee
     attr[DTYPE] = -1;
 }
 
-static cd_tensor *deviation(cd_chain *c, cd_tensor *x, int n_attr, const double *given)
+static cd_tensor *deviation(cd_expr *e, cd_tensor *x, int n_attr, const double *given)
 {
     double attr[DIMS + CD_MAX_DIMS];
     plain_attr(attr, n_attr, given, 1);
-    return cd_chain2(c, "sub", x, cd_chain_op(c, "mean", 1, &x, n_attr, attr));
+    return cd_expr_sub(e, x, cd_expr_op(e, CD_OP_mean, 1, &x, n_attr, attr));
 }
 
 static cd_status spread_forward(cd_call *call, bool root, cd_error *err)
 {
     double attr[DIMS + CD_MAX_DIMS];
     bool reduced[CD_MAX_DIMS];
-    cd_chain c = cd_chain_begin(err);
-    c.status = reduced_dims(reduced, call->in[0], call->n_attr, call->attr, err);
+    cd_expr e = cd_expr_begin(err);
+    e.status = reduced_dims(reduced, call->in[0], call->n_attr, call->attr, err);
     double n = (double)reduced_count(call->in[0], reduced), freedom = n - call->attr[DTYPE];
     plain_attr(attr, call->n_attr, call->attr, call->attr[KEEPDIM]);
-    cd_tensor *d = deviation(&c, call->in[0], call->n_attr, call->attr);
-    cd_tensor *squares = cd_chain1(&c, "square", d);
-    cd_tensor *sum = cd_chain_op(&c, "sum", 1, &squares, call->n_attr, attr);
-    cd_tensor *y = cd_chain2n(&c, "div", sum, freedom > 0 ? freedom : 0);
-    y = root ? cd_chain1(&c, "sqrt", y) : y;
-    if (c.status == CD_OK) {
-        c.status = cd_tensor_copy(call->out[0], y, err);
+    cd_tensor *d = deviation(&e, call->in[0], call->n_attr, call->attr);
+    cd_tensor *squares = cd_expr1(&e, CD_OP_square, d);
+    cd_tensor *sum = cd_expr_op(&e, CD_OP_sum, 1, &squares, call->n_attr, attr);
+    cd_tensor *y = cd_expr2n(&e, CD_OP_div, sum, freedom > 0 ? freedom : 0);
+    y = root ? cd_expr1(&e, CD_OP_sqrt, y) : y;
+    if (e.status == CD_OK) {
+        e.status = cd_tensor_copy(call->out[0], y, err);
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 static cd_status var_forward(cd_call *call, cd_error *err)
@@ -473,18 +473,17 @@ static cd_status std_forward(cd_call *call, cd_error *err)
 /* dx = dy * 2 (x - mean) / freedom; for std divided by 2 std, 0 where that is 0 */
 static cd_status spread_backward(cd_gradient *g, bool root, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
+    cd_expr e = cd_expr_begin(err);
     double freedom = count_of(g) - g->attr[DTYPE];
     cd_tensor *slope = g->dy[0];
     if (root) {
-        cd_tensor *quotient = cd_chain2(&c, "div", g->dy[0], g->out[0]);
-        cd_tensor *choice[3] = {cd_chain2n(&c, "eq", g->out[0], 0), cd_chain_number(&c, 0), quotient};
-        slope = cd_chain_op(&c, "where", 3, choice, 0, NULL);
+        cd_tensor *quotient = cd_expr_div(&e, g->dy[0], g->out[0]);
+        slope = cd_expr_where(&e, cd_expr2n(&e, CD_OP_eq, g->out[0], 0), cd_expr_number(&e, 0), quotient);
     }
-    slope = cd_chain2n(&c, "mul", slope, (root ? 1 : 2) / freedom);
-    slope = expanded(&c, slope, g->in[0], g->n_attr, g->attr);
-    cd_chain_give(&c, g, 0, cd_chain2(&c, "mul", deviation(&c, g->in[0], g->n_attr, g->attr), slope));
-    return cd_chain_end(&c);
+    slope = cd_expr_times(&e, slope, (root ? 1 : 2) / freedom);
+    slope = expanded(&e, slope, g->in[0], g->n_attr, g->attr);
+    cd_expr_give(&e, g, 0, cd_expr_mul(&e, deviation(&e, g->in[0], g->n_attr, g->attr), slope));
+    return cd_expr_end(&e);
 }
 
 static cd_status var_backward(cd_gradient *g, cd_error *err)
@@ -502,46 +501,46 @@ static cd_status std_backward(cd_gradient *g, cd_error *err)
 static cd_status norm_forward(cd_call *call, cd_error *err)
 {
     double attr[DIMS + CD_MAX_DIMS], p = call->attr[DTYPE];
-    cd_chain c = cd_chain_begin(err);
+    cd_expr e = cd_expr_begin(err);
     plain_attr(attr, call->n_attr, call->attr, call->attr[KEEPDIM]);
-    cd_tensor *size = cd_chain1(&c, "abs", call->in[0]), *y;
+    cd_tensor *size = cd_expr1(&e, CD_OP_abs, call->in[0]), *y;
     if (isinf(p)) {
-        y = cd_chain_op(&c, p > 0 ? "amax" : "amin", 1, &size, call->n_attr, attr);
+        y = cd_expr_op(&e, p > 0 ? CD_OP_amax : CD_OP_amin, 1, &size, call->n_attr, attr);
     } else if (p == 0) {
-        cd_tensor *counted = cd_chain2n(&c, "ne", size, 0);
-        y = cd_chain_op(&c, "sum", 1, &counted, call->n_attr, attr);
+        cd_tensor *counted = cd_expr2n(&e, CD_OP_ne, size, 0);
+        y = cd_expr_op(&e, CD_OP_sum, 1, &counted, call->n_attr, attr);
     } else {
-        cd_tensor *powers = p == 1 ? size : cd_chain2n(&c, "pow", size, p);
-        y = cd_chain_op(&c, "sum", 1, &powers, call->n_attr, attr);
-        y = p == 1 ? y : cd_chain2n(&c, "pow", y, 1 / p);
+        cd_tensor *powers = p == 1 ? size : cd_expr2n(&e, CD_OP_pow, size, p);
+        y = cd_expr_op(&e, CD_OP_sum, 1, &powers, call->n_attr, attr);
+        y = p == 1 ? y : cd_expr2n(&e, CD_OP_pow, y, 1 / p);
     }
-    if (c.status == CD_OK) {
-        c.status = cd_tensor_copy(call->out[0], y, err);
+    if (e.status == CD_OK) {
+        e.status = cd_tensor_copy(call->out[0], y, err);
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 /* dx = dy sign(x) (|x| / y)^(p - 1), 0 where y is 0; for p = Inf shared by the largest */
 static cd_status norm_backward(cd_gradient *g, cd_error *err)
 {
     double attr[DIMS + CD_MAX_DIMS], p = g->attr[DTYPE];
-    cd_chain c = cd_chain_begin(err);
+    cd_expr e = cd_expr_begin(err);
     plain_attr(attr, g->n_attr, g->attr, g->attr[KEEPDIM]);
-    cd_tensor *y = expanded(&c, g->out[0], g->in[0], g->n_attr, g->attr);
-    cd_tensor *dy = expanded(&c, g->dy[0], g->in[0], g->n_attr, g->attr);
-    cd_tensor *size = cd_chain1(&c, "abs", g->in[0]), *share;
+    cd_tensor *y = expanded(&e, g->out[0], g->in[0], g->n_attr, g->attr);
+    cd_tensor *dy = expanded(&e, g->dy[0], g->in[0], g->n_attr, g->attr);
+    cd_tensor *size = cd_expr1(&e, CD_OP_abs, g->in[0]), *share;
     if (isinf(p)) {
-        share = cd_chain2(&c, "eq", size, y);
-        cd_tensor *ties = cd_chain_op(&c, "sum", 1, &share, g->n_attr, attr);
-        share = cd_chain2(&c, "div", share, expanded(&c, ties, g->in[0], g->n_attr, g->attr));
+        share = cd_expr2(&e, CD_OP_eq, size, y);
+        cd_tensor *ties = cd_expr_op(&e, CD_OP_sum, 1, &share, g->n_attr, attr);
+        share = cd_expr_div(&e, share, expanded(&e, ties, g->in[0], g->n_attr, g->attr));
     } else {
-        share = cd_chain2n(&c, "pow", cd_chain2(&c, "div", size, y), p - 1);
+        share = cd_expr2n(&e, CD_OP_pow, cd_expr_div(&e, size, y), p - 1);
     }
-    cd_tensor *choice[3] = {cd_chain2n(&c, "eq", y, 0), cd_chain_number(&c, 0), share};
-    share = p == 0 ? cd_chain2n(&c, "mul", size, 0) : cd_chain_op(&c, "where", 3, choice, 0, NULL);
-    cd_tensor *slope = cd_chain2(&c, "mul", share, cd_chain1(&c, "sign", g->in[0]));
-    cd_chain_give(&c, g, 0, cd_chain2(&c, "mul", dy, slope));
-    return cd_chain_end(&c);
+    share = p == 0 ? cd_expr_times(&e, size, 0)
+                   : cd_expr_where(&e, cd_expr2n(&e, CD_OP_eq, y, 0), cd_expr_number(&e, 0), share);
+    cd_tensor *slope = cd_expr_mul(&e, share, cd_expr1(&e, CD_OP_sign, g->in[0]));
+    cd_expr_give(&e, g, 0, cd_expr_mul(&e, dy, slope));
+    return cd_expr_end(&e);
 }
 
 /* ---- logsumexp: m + log(sum(exp(x - m))), m the largest ---- */
@@ -550,31 +549,30 @@ static cd_status logsumexp_forward(cd_call *call, cd_error *err)
 {
     double attr[DIMS + CD_MAX_DIMS];
     cd_tensor *x = call->in[0];
-    cd_chain c = cd_chain_begin(err);
+    cd_expr e = cd_expr_begin(err);
     plain_attr(attr, call->n_attr, call->attr, 1);
-    cd_tensor *largest = cd_chain_op(&c, "amax", 1, &x, call->n_attr, attr);
-    cd_tensor *choice[3] = {cd_chain1(&c, "isfinite", largest), largest, cd_chain_number(&c, 0)};
-    largest = cd_chain_op(&c, "where", 3, choice, 0, NULL);
-    cd_tensor *terms = cd_chain1(&c, "exp", cd_chain2(&c, "sub", x, largest));
-    cd_tensor *sum = cd_chain_op(&c, "sum", 1, &terms, call->n_attr, attr);
-    cd_tensor *y = cd_chain2(&c, "add", cd_chain1(&c, "log", sum), largest);
-    if (c.status == CD_OK) {
-        y = cd_chain_reshape(&c, y, call->out[0]->ndim, call->out[0]->shape);
+    cd_tensor *largest = cd_expr_op(&e, CD_OP_amax, 1, &x, call->n_attr, attr);
+    largest = cd_expr_where(&e, cd_expr1(&e, CD_OP_isfinite, largest), largest, cd_expr_number(&e, 0));
+    cd_tensor *terms = cd_expr1(&e, CD_OP_exp, cd_expr_sub(&e, x, largest));
+    cd_tensor *sum = cd_expr_op(&e, CD_OP_sum, 1, &terms, call->n_attr, attr);
+    cd_tensor *y = cd_expr_add(&e, cd_expr1(&e, CD_OP_log, sum), largest);
+    if (e.status == CD_OK) {
+        y = cd_expr_reshape(&e, y, call->out[0]->ndim, call->out[0]->shape);
     }
-    if (c.status == CD_OK) {
-        c.status = cd_tensor_copy(call->out[0], y, err);
+    if (e.status == CD_OK) {
+        e.status = cd_tensor_copy(call->out[0], y, err);
     }
-    return cd_chain_end(&c);
+    return cd_expr_end(&e);
 }
 
 static cd_status logsumexp_backward(cd_gradient *g, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
-    cd_tensor *y = expanded(&c, g->out[0], g->in[0], g->n_attr, g->attr);
-    cd_tensor *dy = expanded(&c, g->dy[0], g->in[0], g->n_attr, g->attr);
-    cd_tensor *softmax = cd_chain1(&c, "exp", cd_chain2(&c, "sub", g->in[0], y));
-    cd_chain_give(&c, g, 0, cd_chain2(&c, "mul", dy, softmax));
-    return cd_chain_end(&c);
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *y = expanded(&e, g->out[0], g->in[0], g->n_attr, g->attr);
+    cd_tensor *dy = expanded(&e, g->dy[0], g->in[0], g->n_attr, g->attr);
+    cd_tensor *softmax = cd_expr1(&e, CD_OP_exp, cd_expr_sub(&e, g->in[0], y));
+    cd_expr_give(&e, g, 0, cd_expr_mul(&e, dy, softmax));
+    return cd_expr_end(&e);
 }
 
 /* ---- sum_to_shape: attributes are the shape ---- */

@@ -198,7 +198,7 @@ static cd_status reshape_like(cd_tensor **dx, cd_tensor *dy, const cd_tensor *li
     for (int i = 0; i < like->ndim; i++) {
         size[i] = (double)like->shape[i];
     }
-    return cd_run1(dx, "reshape", 1, &dy, like->ndim, size, err);
+    return cd_run1(dx, CD_OP_reshape, 1, &dy, like->ndim, size, err);
 }
 
 static cd_status reshape_backward(cd_gradient *g, cd_error *err)

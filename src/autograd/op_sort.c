@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "autograd/chain.h"
 #include "autograd/op.h"
 #include "autograd/pointwise.h"
 #include "base/interrupt.h"

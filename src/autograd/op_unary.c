@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "autograd/broadcast.h"
-#include "autograd/chain.h"
+#include "autograd/expression.h"
 #include "autograd/pointwise.h"
 #include "tensor/copy.h"
 
@@ -22,26 +22,26 @@ static cd_status float_shape(cd_call *call, cd_error *err)
     return cd_out_broadcast(call, cd_dtype_is_float(dtype) ? dtype : CD_FLOAT32, err);
 }
 
-/* A gradient formula: the slope f'(x) from x and y, or dx itself; which one the operator's line says. */
-#define DX(id, formula)                                           \
-    static cd_status id##_backward(cd_gradient *g, cd_error *err) \
-    {                                                             \
-        cd_chain chain = cd_chain_begin(err), *c = &chain;        \
-        cd_tensor *x = g->in[0], *y = g->out[0], *dy = g->dy[0];  \
-        (void)x;                                                  \
-        (void)y;                                                  \
-        cd_chain_give(c, g, 0, formula);                          \
-        return cd_chain_end(c);                                   \
+/* The gradient dx of an operator as a formula of x, y and dy. */
+#define DX(id, formula)                                            \
+    static cd_status id##_backward(cd_gradient *g, cd_error *err)  \
+    {                                                              \
+        cd_expr expression = cd_expr_begin(err), *e = &expression; \
+        cd_tensor *x = g->in[0], *y = g->out[0], *dy = g->dy[0];   \
+        (void)x;                                                   \
+        (void)y;                                                   \
+        cd_expr_give(e, g, 0, formula);                            \
+        return cd_expr_end(e);                                     \
     }
-#define MUL(a, b) cd_chain2(c, "mul", a, b)
-#define DIV(a, b) cd_chain2(c, "div", a, b)
-#define TIMES(a, number) cd_chain2n(c, "mul", a, number)
-#define PLUS(a, number) cd_chain2n(c, "add", a, number)
-#define FUN(name, a) cd_chain1(c, name, a)
-#define ONE_MINUS(a) PLUS(FUN("neg", a), 1)
+#define MUL(a, b) cd_expr_mul(e, a, b)
+#define DIV(a, b) cd_expr_div(e, a, b)
+#define TIMES(a, number) cd_expr_times(e, a, number)
+#define PLUS(a, number) cd_expr_plus(e, a, number)
+#define FUN(name, a) cd_expr1(e, CD_OP_##name, a)
+#define ONE_MINUS(a) PLUS(FUN(neg, a), 1)
 
-DX(neg, FUN("neg", dy))
-DX(abs, MUL(dy, FUN("sign", x)))
+DX(neg, FUN(neg, dy))
+DX(abs, MUL(dy, FUN(sign, x)))
 DX(square, MUL(dy, TIMES(x, 2)))
 DX(exp, MUL(dy, y))
 DX(expm1, MUL(dy, PLUS(y, 1)))
@@ -51,18 +51,18 @@ DX(log10, DIV(dy, TIMES(x, LN10)))
 DX(log1p, DIV(dy, PLUS(x, 1)))
 DX(sqrt, DIV(dy, TIMES(y, 2)))
 DX(rsqrt, MUL(dy, TIMES(MUL(y, MUL(y, y)), -0.5)))
-DX(reciprocal, FUN("neg", MUL(dy, MUL(y, y))))
-DX(sin, MUL(dy, FUN("cos", x)))
-DX(cos, FUN("neg", MUL(dy, FUN("sin", x))))
+DX(reciprocal, FUN(neg, MUL(dy, MUL(y, y))))
+DX(sin, MUL(dy, FUN(cos, x)))
+DX(cos, FUN(neg, MUL(dy, FUN(sin, x))))
 DX(tan, MUL(dy, PLUS(MUL(y, y), 1)))
-DX(asin, MUL(dy, FUN("rsqrt", ONE_MINUS(MUL(x, x)))))
-DX(acos, FUN("neg", MUL(dy, FUN("rsqrt", ONE_MINUS(MUL(x, x))))))
+DX(asin, MUL(dy, FUN(rsqrt, ONE_MINUS(MUL(x, x)))))
+DX(acos, FUN(neg, MUL(dy, FUN(rsqrt, ONE_MINUS(MUL(x, x))))))
 DX(atan, DIV(dy, PLUS(MUL(x, x), 1)))
-DX(sinh, MUL(dy, FUN("cosh", x)))
-DX(cosh, MUL(dy, FUN("sinh", x)))
+DX(sinh, MUL(dy, FUN(cosh, x)))
+DX(cosh, MUL(dy, FUN(sinh, x)))
 DX(tanh, MUL(dy, ONE_MINUS(MUL(y, y))))
 DX(sigmoid, MUL(dy, MUL(y, ONE_MINUS(y))))
-DX(erf, MUL(dy, TIMES(FUN("exp", FUN("neg", MUL(x, x))), 2 / sqrt(PI))))
+DX(erf, MUL(dy, TIMES(FUN(exp, FUN(neg, MUL(x, x))), 2 / sqrt(PI))))
 DX(zero, TIMES(dy, 0))
 
 /* Rounding leaves integers as they are. */
@@ -163,11 +163,11 @@ static cd_status clamp_forward(cd_call *call, cd_error *err)
 /* dx = dy where lower <= x <= upper */
 static cd_status clamp_backward(cd_gradient *g, cd_error *err)
 {
-    cd_chain c = cd_chain_begin(err);
-    cd_tensor *above = cd_chain2n(&c, "ge", g->in[0], g->attr[LOWER]);
-    cd_tensor *below = cd_chain2n(&c, "le", g->in[0], g->attr[UPPER]);
-    cd_chain_give(&c, g, 0, cd_chain2(&c, "mul", g->dy[0], cd_chain2(&c, "logical_and", above, below)));
-    return cd_chain_end(&c);
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *above = cd_expr2n(&e, CD_OP_ge, g->in[0], g->attr[LOWER]);
+    cd_tensor *below = cd_expr2n(&e, CD_OP_le, g->in[0], g->attr[UPPER]);
+    cd_expr_give(&e, g, 0, cd_expr_mul(&e, g->dy[0], cd_expr2(&e, CD_OP_logical_and, above, below)));
+    return cd_expr_end(&e);
 }
 
 const cd_op cd_op_clamp = {.name = "clamp",

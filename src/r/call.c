@@ -143,9 +143,8 @@ SEXP cdr_apply_in_place(SEXP id, SEXP tensors, SEXP attrs)
 
 SEXP cdr_op_names(void)
 {
-    int n = cd_op_count();
-    SEXP names = PROTECT(Rf_allocVector(STRSXP, n));
-    for (int i = 0; i < n; i++) {
+    SEXP names = PROTECT(Rf_allocVector(STRSXP, CD_OPS));
+    for (int i = 0; i < CD_OPS; i++) {
         SET_STRING_ELT(names, i, Rf_mkChar(cd_op_at(i)->name));
     }
     UNPROTECT(1);

@@ -189,24 +189,19 @@ static void place_tensors(int *dim, parsed *p, const cd_tensor *x)
 
 static const cd_op *view_op(parsed *p)
 {
-    static const cd_op *slice = NULL, *element = NULL;
-    if (slice == NULL) {
-        slice = cd_op_find("slice");
-        element = cd_op_find("select");
-    }
     for (int i = p->n - 1; i >= 0; i--) {
         double kind = code_at(p, i)[0];
         if (kind == CD_INDEX_AT || kind == CD_INDEX_RANGE || kind == CD_INDEX_NEW) {
-            return kind == CD_INDEX_AT ? element : slice;
+            return cd_op_at(kind == CD_INDEX_AT ? CD_OP_select : CD_OP_slice);
         }
     }
-    return p->n_tensors > 0 ? NULL : slice;
+    return p->n_tensors > 0 ? NULL : cd_op_at(CD_OP_slice);
 }
 
 /* *out = *out indexed by the tensors, one after the other. */
 static cd_status apply_tensors(cd_variable **out, parsed *p, int *dim, cd_error *err)
 {
-    const cd_op *op = cd_op_find("index");
+    const cd_op *op = cd_op_at(CD_OP_index);
     int shift = 0;
     for (int i = 0; i < p->n_tensors; i++) {
         const cd_tensor *index = p->tensor[i]->value;
@@ -259,11 +254,7 @@ SEXP cdr_index(SEXP x, SEXP list, SEXP drop)
 
 static cd_status assign_variable(cd_variable *x, parsed *p, cd_variable *value, cd_error *err)
 {
-    static const cd_op *assign = NULL;
     int dim[MAX_INDICES] = {0};
-    if (assign == NULL) {
-        assign = cd_op_find("assign");
-    }
     if (p->n_tensors > 1) {
         return cd_fail(err, CD_EINDEX, "Only one tensor is allowed in the index of an assignment, got %d.",
                        p->n_tensors);
@@ -274,8 +265,8 @@ static cd_status assign_variable(cd_variable *x, parsed *p, cd_variable *value, 
     place_tensors(dim, p, x->value);
     p->code[0] = dim[0];
     cd_variable *in[3] = {x, value, p->n_tensors > 0 ? p->tensor[0] : NULL};
-    return cd_apply_in_place(x, assign, p->n_tensors > 0 ? 3 : 2, in, 1 + p->n * CD_INDEX_WIDTH, p->code,
-                             err);
+    return cd_apply_in_place(x, cd_op_at(CD_OP_assign), p->n_tensors > 0 ? 3 : 2, in,
+                             1 + p->n * CD_INDEX_WIDTH, p->code, err);
 }
 
 SEXP cdr_assign(SEXP x, SEXP list, SEXP value)
