@@ -16,7 +16,7 @@
 #include "tensor/lazy_bytes.h"
 #include "tensor/lazy_image.h"
 
-#define CD_OP(op) extern const cd_op op;
+#define CD_OP(name) extern const cd_op cd_op_##name;
 #include "autograd/table.def"
 #undef CD_OP
 

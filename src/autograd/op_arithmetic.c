@@ -18,8 +18,7 @@ static cd_status same_dtype_shape(cd_call *call, cd_error *err)
 
 static cd_status float_shape(cd_call *call, cd_error *err)
 {
-    cd_dtype dtype = cd_promote(call->n_in, call->in);
-    return cd_out_broadcast(call, cd_dtype_is_float(dtype) ? dtype : CD_FLOAT32, err);
+    return cd_out_broadcast(call, cd_dtype_float(cd_promote(call->n_in, call->in)), err);
 }
 
 static cd_status run_binary(cd_call *call, cdk_binary op, cd_error *err)

@@ -31,7 +31,6 @@ static cdk_sampling sampling_of(const cd_tensor *x, const cd_tensor *grid, const
                           .W = x->shape[3],
                           .points = grid->shape[1] * grid->shape[2],
                           .nearest = attr[NEAREST] != 0,
-                          .single = x->dtype == CD_FLOAT32,
                           .align_corners = attr[ALIGN_CORNERS] != 0,
                           .outside = (cdk_outside)attr[OUTSIDE]};
 }
@@ -47,10 +46,8 @@ static cd_status grid_forward(cd_call *call, cd_error *err)
     cd_tensor *x = NULL, *grid = NULL;
     cdk_sampling s = sampling_of(call->in[IMAGE], call->in[GRID], call->attr);
     cd_status status = dense_pair(&x, &grid, call->in, err);
-    if (status == CD_OK && x->dtype == CD_FLOAT32) {
-        cdk_grid_sample_f32(cd_tensor_data(call->out[0]), cd_tensor_data(x), cd_tensor_data(grid), &s);
-    } else if (status == CD_OK) {
-        cdk_grid_sample_f64(cd_tensor_data(call->out[0]), cd_tensor_data(x), cd_tensor_data(grid), &s);
+    if (status == CD_OK) {
+        cdk_grid_sample[x->dtype](cd_tensor_data(call->out[0]), cd_tensor_data(x), cd_tensor_data(grid), &s);
     }
     cd_tensor_release(x);
     cd_tensor_release(grid);
@@ -87,13 +84,8 @@ static cd_status grid_backward(cd_gradient *g, cd_error *err)
     }
     if (status == CD_OK) {
         void *dx = data_or_null(g->dx[IMAGE]), *dgrid = data_or_null(g->dx[GRID]);
-        if (x->dtype == CD_FLOAT32) {
-            cdk_grid_sample_gradient_f32(dx, dgrid, cd_tensor_data(dy), cd_tensor_data(x),
-                                         cd_tensor_data(grid), &s);
-        } else {
-            cdk_grid_sample_gradient_f64(dx, dgrid, cd_tensor_data(dy), cd_tensor_data(x),
-                                         cd_tensor_data(grid), &s);
-        }
+        cdk_grid_sample_gradient[x->dtype](dx, dgrid, cd_tensor_data(dy), cd_tensor_data(x),
+                                           cd_tensor_data(grid), &s);
     }
     cd_tensor_release(x);
     cd_tensor_release(grid);

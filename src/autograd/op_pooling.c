@@ -188,15 +188,9 @@ static cd_status pool_forward(cd_call *call, cd_error *err)
     }
     if (status == CD_OK && call->op->n_out > 1) {
         int64_t *index = cd_tensor_data(call->out[1]);
-        if (y->dtype == CD_FLOAT32) {
-            cdk_max_pool_f32(cd_tensor_data(y), index, cd_tensor_data(x), &p.kernel);
-        } else {
-            cdk_max_pool_f64(cd_tensor_data(y), index, cd_tensor_data(x), &p.kernel);
-        }
-    } else if (status == CD_OK && y->dtype == CD_FLOAT32) {
-        cdk_mean_pool_f32(cd_tensor_data(y), cd_tensor_data(x), &p.kernel);
+        cdk_max_pool[y->dtype](cd_tensor_data(y), index, cd_tensor_data(x), &p.kernel);
     } else if (status == CD_OK) {
-        cdk_mean_pool_f64(cd_tensor_data(y), cd_tensor_data(x), &p.kernel);
+        cdk_mean_pool[y->dtype](cd_tensor_data(y), cd_tensor_data(x), &p.kernel);
     }
     plan_clear(&p);
     cd_tensor_release(x);
@@ -207,18 +201,10 @@ static void run_gradient(cd_gradient *g, const cd_tensor *dy, const cdk_pooling 
 {
     void *dx = cd_tensor_data(g->dx[0]);
     const void *gradient = cd_tensor_data(dy);
-    bool single = dy->dtype == CD_FLOAT32;
     if (g->op->n_out > 1) {
-        const int64_t *index = cd_tensor_data(g->out[1]);
-        if (single) {
-            cdk_max_pool_gradient_f32(dx, gradient, index, p);
-        } else {
-            cdk_max_pool_gradient_f64(dx, gradient, index, p);
-        }
-    } else if (single) {
-        cdk_mean_pool_gradient_f32(dx, gradient, p);
+        cdk_max_pool_gradient[dy->dtype](dx, gradient, cd_tensor_data(g->out[1]), p);
     } else {
-        cdk_mean_pool_gradient_f64(dx, gradient, p);
+        cdk_mean_pool_gradient[dy->dtype](dx, gradient, p);
     }
 }
 

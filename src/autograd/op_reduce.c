@@ -124,7 +124,7 @@ static void find_runs(runs *r, int *order, const cd_tensor *x, const bool *reduc
 }
 
 /* Reduces the last run that is to be; buffer becomes its result. */
-static cd_status reduce_last_run(runs *r, void **buffer, const void *x, cdk_type type,
+static cd_status reduce_last_run(runs *r, void **buffer, const void *x, cd_dtype type,
                                  cdk_reduction reduction, cd_error *err)
 {
     int k = r->count - 1;
@@ -165,7 +165,7 @@ static bool any_reduced(const runs *r)
 }
 
 /* out = the kept dimensions of x, which lie in the buffer in the order of x. */
-static cd_status take_from_buffer(cd_tensor *out, void *buffer, cdk_type type, const cd_tensor *x,
+static cd_status take_from_buffer(cd_tensor *out, void *buffer, cd_dtype type, const cd_tensor *x,
                                   const int *order, const bool *reduced, double scale, cd_error *err)
 {
     int64_t stride[CD_MAX_DIMS], out_stride[CD_MAX_DIMS], step = 1;
@@ -183,8 +183,7 @@ static cd_status take_from_buffer(cd_tensor *out, void *buffer, cdk_type type, c
     for (int64_t i = 0; scale != 1 && i < step; i++) {
         ((double *)buffer)[i] *= scale;
     }
-    CD_TRY(cd_tensor_borrow(&view, buffer, type == CDK_F64 ? CD_FLOAT64 : CD_INT64, out->ndim, out->shape,
-                            out_stride, err));
+    CD_TRY(cd_tensor_borrow(&view, buffer, type, out->ndim, out->shape, out_stride, err));
     cd_status status = cd_tensor_copy(out, view, err);
     cd_tensor_release(view);
     return status;
@@ -197,7 +196,7 @@ static cd_status reduce_dense(cd_tensor *out, cdk_reduction reduction, const cd_
     int order[CD_MAX_DIMS] = {0};
     void *buffer = NULL;
     const void *data = cd_tensor_data(x);
-    cdk_type type = cd_kernel_type(x->dtype);
+    cd_dtype type = x->dtype;
     cd_status status = CD_OK;
     find_runs(&r, order, x, reduced);
     if (!any_reduced(&r)) {
@@ -206,7 +205,7 @@ static cd_status reduce_dense(cd_tensor *out, cdk_reduction reduction, const cd_
     }
     while (status == CD_OK && any_reduced(&r)) {
         status = reduce_last_run(&r, &buffer, data, type, reduction, err);
-        type = type == CDK_F32 || type == CDK_F64 ? CDK_F64 : CDK_I64;
+        type = cd_dtype_widest(type);
         data = buffer;
     }
     if (status == CD_OK) {

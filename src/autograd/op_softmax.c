@@ -47,9 +47,7 @@ static cd_status softmax_run(cd_call *call, bool logarithm, cd_error *err)
     }
     CD_TRY(cd_dense_like(&x, call->in[0], y, err));
     cdk_vectors v = vectors_of(y, dim);
-    cd_status status = y->dtype == CD_FLOAT32
-                           ? cdk_softmax_f32(cd_tensor_data(y), cd_tensor_data(x), v, logarithm, err)
-                           : cdk_softmax_f64(cd_tensor_data(y), cd_tensor_data(x), v, logarithm, err);
+    cd_status status = cdk_softmax[y->dtype](cd_tensor_data(y), cd_tensor_data(x), v, logarithm, err);
     cd_tensor_release(x);
     return status;
 }
@@ -67,9 +65,7 @@ static cd_status softmax_gradient(cd_gradient *g, bool logarithm, cd_error *err)
     cdk_vectors v = vectors_of(y, dim);
     void *dx = cd_tensor_data(g->dx[0]);
     cd_status status =
-        y->dtype == CD_FLOAT32
-            ? cdk_softmax_gradient_f32(dx, cd_tensor_data(dy), cd_tensor_data(y), v, logarithm, err)
-            : cdk_softmax_gradient_f64(dx, cd_tensor_data(dy), cd_tensor_data(y), v, logarithm, err);
+        cdk_softmax_gradient[y->dtype](dx, cd_tensor_data(dy), cd_tensor_data(y), v, logarithm, err);
     cd_tensor_release(dy);
     return status;
 }
@@ -268,15 +264,12 @@ static cd_status class_tensors_of(class_tensors *t, cd_call *call, cd_error *err
 }
 
 static cd_status run_class_loss(cd_call *call, const class_tensors *t, double *total,
-                                cdk_cross_entropy *options, cd_error *err)
+                                cdk_cross_entropy_options *options, cd_error *err)
 {
     cdk_vectors v = vectors_of(t->x, class_dim(t->x));
     void *dx = call->saved[0] != NULL ? cd_tensor_data(call->saved[0]) : NULL;
     void *losses = cd_int_attr(call->attr, REDUCTION) == REDUCE_NONE ? cd_tensor_data(call->out[0]) : NULL;
-    if (t->x->dtype == CD_FLOAT32) {
-        return cdk_cross_entropy_f32(total, losses, dx, cd_tensor_data(t->x), v, options, err);
-    }
-    return cdk_cross_entropy_f64(total, losses, dx, cd_tensor_data(t->x), v, options, err);
+    return cdk_cross_entropy[t->x->dtype](total, losses, dx, cd_tensor_data(t->x), v, options, err);
 }
 
 static cd_status class_loss_dense(cd_call *call, const class_tensors *t, cd_error *err)
@@ -292,7 +285,7 @@ static cd_status class_loss_dense(cd_call *call, const class_tensors *t, cd_erro
                      .ignore = ignore};
     CD_TRY(check_classes(&weights, k, err));
     double scale = reduction == REDUCE_MEAN ? 1 / weights : 1;
-    cdk_cross_entropy options = {
+    cdk_cross_entropy_options options = {
         target, weight, ignore, call->attr[SMOOTHING], scale, call->attr[IS_LOG] != 0};
     if (cd_tensor_numel(t->x) > 0) {
         CD_TRY(run_class_loss(call, t, &total, &options, err));

@@ -71,7 +71,7 @@ static cd_status find_extreme(cd_tensor *value, cd_tensor *index, bool smallest,
         a.inner = 1;
     }
     cdk_arg_extreme(value != NULL ? cd_tensor_data(value) : NULL, cd_tensor_data(index), smallest,
-                    cd_tensor_data(dense), cd_kernel_type(x->dtype), a.outer, a.n, a.inner);
+                    cd_tensor_data(dense), x->dtype, a.outer, a.n, a.inner);
     cd_tensor_release(dense);
     return CD_OK;
 }
@@ -122,8 +122,7 @@ static cd_status arg_forward(cd_call *call, bool smallest, cd_error *err)
     cd_tensor *x;
     CD_TRY(cd_tensor_as(&x, call->in[0], call->in[0]->dtype, CD_CONTIGUOUS, err));
     a.dim = -1;
-    cdk_arg_extreme(NULL, cd_tensor_data(call->out[0]), smallest, cd_tensor_data(x), cd_kernel_type(x->dtype),
-                    1, a.n, 1);
+    cdk_arg_extreme(NULL, cd_tensor_data(call->out[0]), smallest, cd_tensor_data(x), x->dtype, 1, a.n, 1);
     cd_tensor_release(x);
     return CD_OK;
 }
@@ -346,7 +345,7 @@ static cd_status run_sort(cd_call *call, selection s, cd_error *err)
 {
     layout_along a;
     cd_tensor *x = NULL, *value = NULL, *out = call->out[0];
-    cd_dtype exact = cd_dtype_is_float(out->dtype) ? CD_FLOAT64 : CD_INT64;
+    cd_dtype exact = cd_dtype_widest(out->dtype);
     CD_TRY(find_along(&a, call->in[0], cd_int_attr(call->attr, DIM), err));
     cd_status status = cd_tensor_as(&x, call->in[0], exact, CD_CONTIGUOUS, err);
     if (status == CD_OK) {
@@ -428,8 +427,7 @@ static cd_status run_cumulate(cd_call *call, bool product, cd_error *err)
     cd_tensor *x;
     CD_TRY(find_along(&a, call->in[0], cd_int_attr(call->attr, CUM_DIM), err));
     CD_TRY(cd_tensor_as(&x, call->in[0], call->out[0]->dtype, CD_CONTIGUOUS, err));
-    cdk_cumulate(cd_tensor_data(call->out[0]), product, cd_tensor_data(x), cd_kernel_type(x->dtype), a.outer,
-                 a.n, a.inner);
+    cdk_cumulate(cd_tensor_data(call->out[0]), product, cd_tensor_data(x), x->dtype, a.outer, a.n, a.inner);
     cd_tensor_release(x);
     return CD_OK;
 }

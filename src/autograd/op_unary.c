@@ -18,8 +18,7 @@ static cd_status same_shape(cd_call *call, cd_error *err)
 
 static cd_status float_shape(cd_call *call, cd_error *err)
 {
-    cd_dtype dtype = cd_promote(1, call->in);
-    return cd_out_broadcast(call, cd_dtype_is_float(dtype) ? dtype : CD_FLOAT32, err);
+    return cd_out_broadcast(call, cd_dtype_float(cd_promote(1, call->in)), err);
 }
 
 /* The gradient dx of an operator as a formula of x, y and dy. */

@@ -3,15 +3,6 @@
 #include "tensor/copy.h"
 #include "tensor/iterate.h"
 
-cdk_type cd_kernel_type(cd_dtype dtype)
-{
-    static const cdk_type types[CD_DTYPES] = {
-        [CD_BOOL] = CDK_BOOL, [CD_UINT8] = CDK_U8,    [CD_INT32] = CDK_I32,
-        [CD_INT64] = CDK_I64, [CD_FLOAT32] = CDK_F32, [CD_FLOAT64] = CDK_F64,
-    };
-    return types[dtype];
-}
-
 /* t in the dtype; a copy also where writing `out` would change elements of t before they are read. */
 static cd_status operand(cd_tensor **as, cd_tensor *t, cd_dtype dtype, const cd_tensor *out, cd_error *err)
 {
@@ -39,7 +30,7 @@ static cd_status no_kernel(const char *name, cd_dtype dtype, cd_error *err)
 cd_status cd_binary_into(cd_tensor *out, cdk_binary op, cd_tensor *a, cd_tensor *b, cd_dtype dtype,
                          const char *name, cd_error *err)
 {
-    cdk_binary_run run = cdk_binary_for(op, cd_kernel_type(dtype));
+    cdk_binary_run run = cdk_binary_for(op, dtype);
     if (run == NULL) {
         return no_kernel(name, dtype, err);
     }
@@ -63,7 +54,7 @@ static void unary_body(const void *context, char *const *data, const int64_t *st
 
 cd_status cd_unary_into(cd_tensor *out, cdk_unary op, cd_tensor *x, const char *name, cd_error *err)
 {
-    cdk_unary_run run = cdk_unary_for(op, cd_kernel_type(out->dtype));
+    cdk_unary_run run = cdk_unary_for(op, out->dtype);
     if (run == NULL) {
         return no_kernel(name, out->dtype, err);
     }

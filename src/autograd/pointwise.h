@@ -5,8 +5,6 @@
 #include "autograd/op.h"
 #include "kernels/pointwise.h"
 
-cdk_type cd_kernel_type(cd_dtype dtype);
-
 /* out = a op b, broadcast, computed in dtype; out has that dtype, or bool for comparisons.
  * Errors: CD_EDTYPE where the dtype has no such operation. */
 cd_status cd_binary_into(cd_tensor *out, cdk_binary op, cd_tensor *a, cd_tensor *b, cd_dtype dtype,

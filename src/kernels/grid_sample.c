@@ -33,12 +33,13 @@ static place clipped(place p, int64_t size)
     return p.at >= last ? (place){last, 0} : p;
 }
 
-static place source_place(double u, int64_t size, const cdk_sampling *s)
+/* single: places are rounded to float32. */
+static place source_place(double u, int64_t size, const cdk_sampling *s, bool single)
 {
     double half = (double)(s->align_corners ? size - 1 : size) / 2;
-    double from_edge = s->single ? (float)(u + 1) : u + 1;
+    double from_edge = single ? (float)(u + 1) : u + 1;
     place p = {from_edge * half - (s->align_corners ? 0 : 0.5), half};
-    p.at = s->single ? (float)p.at : p.at;
+    p.at = single ? (float)p.at : p.at;
     if (s->outside == CDK_OUTSIDE_REFLECTION) {
         p = s->align_corners ? reflected(p, 0, (double)(size - 1)) : reflected(p, -0.5, (double)size - 0.5);
     }
@@ -62,10 +63,10 @@ static int64_t pixel_of(int64_t h, int64_t w, const cdk_sampling *s)
     return h >= 0 && h < s->H && w >= 0 && w < s->W ? h * s->W + w : -1;
 }
 
-static corners corners_of(double u, double v, const cdk_sampling *s)
+static corners corners_of(double u, double v, const cdk_sampling *s, bool single)
 {
     corners k = {{-1, -1, -1, -1}, {0}, {0}, {0}};
-    place across = source_place(u, s->W, s), down = source_place(v, s->H, s);
+    place across = source_place(u, s->W, s, single), down = source_place(v, s->H, s, single);
     if (s->nearest) {
         k.pixel[0] = pixel_of((int64_t)nearbyint(down.at), (int64_t)nearbyint(across.at), s);
         k.weight[0] = 1;
@@ -92,3 +93,6 @@ static corners corners_of(double u, double v, const cdk_sampling *s)
 #define T double
 #define NAME(name) name##_f64
 #include "kernels/grid_sample_template.h"
+
+cdk_grid_sample_run *const cdk_grid_sample[CD_DTYPES] = CDK_FLOATS(grid_sample);
+cdk_grid_sample_gradient_run *const cdk_grid_sample_gradient[CD_DTYPES] = CDK_FLOATS(grid_sample_gradient);

@@ -14,7 +14,7 @@ static void NAME(sample_points)(void *context, int64_t begin, int64_t end, int t
     for (int64_t i = begin; i < end; i++) {
         const T *x = t->x + i / s->points * s->H * s->W * s->C;
         T *y = t->y + i * s->C;
-        corners k = corners_of(t->grid[2 * i], t->grid[2 * i + 1], s);
+        corners k = corners_of(t->grid[2 * i], t->grid[2 * i + 1], s, sizeof(T) == sizeof(float));
         memset(y, 0, (size_t)s->C * sizeof *y);
         for (int j = 0; j < 4; j++) {
             for (int64_t c = 0; c < s->C && k.pixel[j] >= 0; c++) {
@@ -24,7 +24,7 @@ static void NAME(sample_points)(void *context, int64_t begin, int64_t end, int t
     }
 }
 
-void NAME(cdk_grid_sample)(T *y, const T *x, const T *grid, const cdk_sampling *s)
+static void NAME(grid_sample)(void *y, const void *x, const void *grid, const cdk_sampling *s)
 {
     NAME(sample_task) t = {.s = s, .y = y, .x = x, .grid = grid};
     cd_parallel_for(s->N * s->points, 1024, NAME(sample_points), &t);
@@ -35,7 +35,7 @@ static void NAME(gradient_point)(const NAME(sample_task) * t, int64_t i)
     const cdk_sampling *s = t->s;
     int64_t image = i / s->points * s->H * s->W * s->C;
     const T *dy = t->dy + i * s->C;
-    corners k = corners_of(t->grid[2 * i], t->grid[2 * i + 1], s);
+    corners k = corners_of(t->grid[2 * i], t->grid[2 * i + 1], s, sizeof(T) == sizeof(float));
     double du = 0, dv = 0;
     for (int j = 0; j < 4; j++) {
         int64_t at = image + k.pixel[j] * s->C;
@@ -68,8 +68,8 @@ static void NAME(gradient_images)(void *context, int64_t begin, int64_t end, int
     }
 }
 
-void NAME(cdk_grid_sample_gradient)(T *dx, T *dgrid, const T *dy, const T *x, const T *grid,
-                                    const cdk_sampling *s)
+static void NAME(grid_sample_gradient)(void *dx, void *dgrid, const void *dy, const void *x, const void *grid,
+                                       const cdk_sampling *s)
 {
     NAME(sample_task) t = {.s = s, .dx = dx, .dgrid = dgrid, .x = x, .grid = grid, .dy = dy};
     cd_parallel_for(s->N, 1, NAME(gradient_images), &t);

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-typedef enum { CDK_BOOL = 0, CDK_U8, CDK_I32, CDK_I64, CDK_F32, CDK_F64, CDK_TYPES } cdk_type;
+#include "base/dtype.h"
 
 typedef enum {
     CDK_ADD,
@@ -40,7 +40,7 @@ typedef void (*cdk_binary_run)(void *y, const void *a, const void *b, int64_t sy
                                int64_t n);
 
 /* NULL where the type has no such operation. */
-cdk_binary_run cdk_binary_for(cdk_binary op, cdk_type type);
+cdk_binary_run cdk_binary_for(cdk_binary op, cd_dtype type);
 
 typedef enum {
     CDK_NEG,
@@ -76,6 +76,6 @@ typedef enum {
 
 /* y[i * sy] = f(x[i * sx]), i < n; y may be x. */
 typedef void (*cdk_unary_run)(void *y, const void *x, int64_t sy, int64_t sx, int64_t n);
-cdk_unary_run cdk_unary_for(cdk_unary op, cdk_type type);
+cdk_unary_run cdk_unary_for(cdk_unary op, cd_dtype type);
 
 #endif

@@ -143,16 +143,16 @@ DEFINE_FLOAT(f64, double)
                     [CDK_DIV_TRUNC] = div_trunc_##s, [CDK_DIV_FLOOR] = div_floor_##s, [CDK_POW] = pow_##s, \
                     [CDK_FMOD] = fmod_##s, [CDK_REMAINDER] = remainder_##s
 
-static const cdk_binary_run runs[CDK_TYPES][CDK_BINARIES] = {
-    [CDK_BOOL] = {COMPARISONS(bool), [CDK_ADD] = or_bool, [CDK_MUL] = and_bool},
-    [CDK_U8] = {ARITHMETIC(u8)},
-    [CDK_I32] = {ARITHMETIC(i32)},
-    [CDK_I64] = {ARITHMETIC(i64)},
-    [CDK_F32] = {ARITHMETIC(f32), [CDK_DIV] = div_f32, [CDK_ATAN2] = atan2_f32},
-    [CDK_F64] = {ARITHMETIC(f64), [CDK_DIV] = div_f64, [CDK_ATAN2] = atan2_f64},
+static const cdk_binary_run runs[CD_DTYPES][CDK_BINARIES] = {
+    [CD_BOOL] = {COMPARISONS(bool), [CDK_ADD] = or_bool, [CDK_MUL] = and_bool},
+    [CD_UINT8] = {ARITHMETIC(u8)},
+    [CD_INT32] = {ARITHMETIC(i32)},
+    [CD_INT64] = {ARITHMETIC(i64)},
+    [CD_FLOAT32] = {ARITHMETIC(f32), [CDK_DIV] = div_f32, [CDK_ATAN2] = atan2_f32},
+    [CD_FLOAT64] = {ARITHMETIC(f64), [CDK_DIV] = div_f64, [CDK_ATAN2] = atan2_f64},
 };
 
-cdk_binary_run cdk_binary_for(cdk_binary op, cdk_type type)
+cdk_binary_run cdk_binary_for(cdk_binary op, cd_dtype type)
 {
     return runs[type][op];
 }

@@ -193,22 +193,22 @@ DEFINE_VECTORISED(CD_TARGET_AVX2, avx2)
 #define VECTORISED_RUNS(s) \
     [CDK_EXP] = exp_##s, [CDK_LOG] = log_##s, [CDK_TANH] = tanh_##s, [CDK_SIGMOID] = sigmoid_##s
 
-static const cdk_unary_run runs[CDK_TYPES][CDK_UNARIES] = {
-    [CDK_U8] = {INTEGER_RUNS(u8)},
-    [CDK_I32] = {INTEGER_RUNS(i32)},
-    [CDK_I64] = {INTEGER_RUNS(i64)},
-    [CDK_F32] = {FLOAT_RUNS(f32), VECTORISED_RUNS(f32_plain)},
-    [CDK_F64] = {FLOAT_RUNS(f64), VECTORISED_RUNS(f64)},
+static const cdk_unary_run runs[CD_DTYPES][CDK_UNARIES] = {
+    [CD_UINT8] = {INTEGER_RUNS(u8)},
+    [CD_INT32] = {INTEGER_RUNS(i32)},
+    [CD_INT64] = {INTEGER_RUNS(i64)},
+    [CD_FLOAT32] = {FLOAT_RUNS(f32), VECTORISED_RUNS(f32_plain)},
+    [CD_FLOAT64] = {FLOAT_RUNS(f64), VECTORISED_RUNS(f64)},
 };
 
 #ifdef CD_HAVE_X86_TARGETS
 static const cdk_unary_run avx2_runs[CDK_UNARIES] = {VECTORISED_RUNS(f32_avx2)};
 #endif
 
-cdk_unary_run cdk_unary_for(cdk_unary op, cdk_type type)
+cdk_unary_run cdk_unary_for(cdk_unary op, cd_dtype type)
 {
 #ifdef CD_HAVE_X86_TARGETS
-    if (type == CDK_F32 && cd_cpu_level() >= CD_CPU_AVX2 && avx2_runs[op] != NULL) {
+    if (type == CD_FLOAT32 && cd_cpu_level() >= CD_CPU_AVX2 && avx2_runs[op] != NULL) {
         return avx2_runs[op];
     }
 #endif

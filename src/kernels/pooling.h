@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "kernels/by_dtype.h"
+
 typedef struct cdk_windows {
     int64_t count; /* outputs along this side */
     int64_t step;  /* distance of the elements of a window: the dilation */
@@ -21,18 +23,19 @@ typedef struct cdk_pooling {
 } cdk_pooling;
 
 /* y: largest of each window; index: its position row * W + column (the first of equals; NaN is largest). */
-void cdk_max_pool_f32(float *y, int64_t *index, const float *x, const cdk_pooling *p);
-void cdk_max_pool_f64(double *y, int64_t *index, const double *x, const cdk_pooling *p);
+typedef void cdk_max_pool_run(void *y, int64_t *index, const void *x, const cdk_pooling *p);
+extern cdk_max_pool_run *const cdk_max_pool[CD_DTYPES];
 
 /* dx = 0, then dx[index] += dy. */
-void cdk_max_pool_gradient_f32(float *dx, const float *dy, const int64_t *index, const cdk_pooling *p);
-void cdk_max_pool_gradient_f64(double *dx, const double *dy, const int64_t *index, const cdk_pooling *p);
+typedef void cdk_max_pool_gradient_run(void *dx, const void *dy, const int64_t *index, const cdk_pooling *p);
+extern cdk_max_pool_gradient_run *const cdk_max_pool_gradient[CD_DTYPES];
 
 /* y: sum over each window divided by its size. */
-void cdk_mean_pool_f32(float *y, const float *x, const cdk_pooling *p);
-void cdk_mean_pool_f64(double *y, const double *x, const cdk_pooling *p);
+typedef void cdk_mean_pool_run(void *y, const void *x, const cdk_pooling *p);
+extern cdk_mean_pool_run *const cdk_mean_pool[CD_DTYPES];
 
-void cdk_mean_pool_gradient_f32(float *dx, const float *dy, const cdk_pooling *p);
-void cdk_mean_pool_gradient_f64(double *dx, const double *dy, const cdk_pooling *p);
+/* dx = 0, then dx += dy divided by the size, over each window. */
+typedef void cdk_mean_pool_gradient_run(void *dx, const void *dy, const cdk_pooling *p);
+extern cdk_mean_pool_gradient_run *const cdk_mean_pool_gradient[CD_DTYPES];
 
 #endif

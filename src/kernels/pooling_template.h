@@ -43,7 +43,7 @@ static void NAME(max_rows)(void *context, int64_t begin, int64_t end, int thread
     }
 }
 
-void NAME(cdk_max_pool)(T *y, int64_t *index, const T *x, const cdk_pooling *p)
+static void NAME(max_pool)(void *y, int64_t *index, const void *x, const cdk_pooling *p)
 {
     NAME(pool_task) t = {.p = p, .out = y, .in = x, .index = index};
     cd_parallel_for(p->N * p->rows.count, 4, NAME(max_rows), &t);
@@ -64,7 +64,7 @@ static void NAME(max_gradient_images)(void *context, int64_t begin, int64_t end,
     }
 }
 
-void NAME(cdk_max_pool_gradient)(T *dx, const T *dy, const int64_t *index, const cdk_pooling *p)
+static void NAME(max_pool_gradient)(void *dx, const void *dy, const int64_t *index, const cdk_pooling *p)
 {
     NAME(pool_task) t = {.p = p, .out = dx, .in = dy, .kept_index = index};
     cd_parallel_for(p->N, 1, NAME(max_gradient_images), &t);
@@ -105,7 +105,7 @@ static void NAME(mean_rows)(void *context, int64_t begin, int64_t end, int threa
     }
 }
 
-void NAME(cdk_mean_pool)(T *y, const T *x, const cdk_pooling *p)
+static void NAME(mean_pool)(void *y, const void *x, const cdk_pooling *p)
 {
     NAME(pool_task) t = {.p = p, .out = y, .in = x};
     cd_parallel_for(p->N * p->rows.count, 4, NAME(mean_rows), &t);
@@ -140,7 +140,7 @@ static void NAME(mean_gradient_images)(void *context, int64_t begin, int64_t end
     }
 }
 
-void NAME(cdk_mean_pool_gradient)(T *dx, const T *dy, const cdk_pooling *p)
+static void NAME(mean_pool_gradient)(void *dx, const void *dy, const cdk_pooling *p)
 {
     NAME(pool_task) t = {.p = p, .out = dx, .in = dy};
     cd_parallel_for(p->N, 1, NAME(mean_gradient_images), &t);

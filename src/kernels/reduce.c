@@ -77,12 +77,10 @@ DEFINE_PIECES(f64, double, double, double, -INFINITE, INFINITE)
     {                                                   \
         sum_##s, product_##s, largest_##s, smallest_##s \
     }
-static const piece_run pieces[CDK_TYPES][CDK_REDUCTIONS] = {
-    [CDK_BOOL] = PIECES(u8), [CDK_U8] = PIECES(u8),   [CDK_I32] = PIECES(i32),
-    [CDK_I64] = PIECES(i64), [CDK_F32] = PIECES(f32), [CDK_F64] = PIECES(f64),
+static const piece_run pieces[CD_DTYPES][CDK_REDUCTIONS] = {
+    [CD_BOOL] = PIECES(u8),   [CD_UINT8] = PIECES(u8),    [CD_INT32] = PIECES(i32),
+    [CD_INT64] = PIECES(i64), [CD_FLOAT32] = PIECES(f32), [CD_FLOAT64] = PIECES(f64),
 };
-
-static const int64_t type_size[CDK_TYPES] = {1, 1, 4, 8, 4, 8};
 
 typedef struct {
     piece_run run;
@@ -111,12 +109,16 @@ static int64_t divide_up(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
-cd_status cdk_reduce(void *y, cdk_reduction reduction, const void *x, cdk_type type, int64_t outer, int64_t n,
+cd_status cdk_reduce(void *y, cdk_reduction reduction, const void *x, cd_dtype type, int64_t outer, int64_t n,
                      int64_t inner, cd_error *err)
 {
     int64_t width = inner < COLUMNS ? inner : COLUMNS;
-    reduce_work w = {
-        .run = pieces[type][reduction], .y = y, .x = x, .size = type_size[type], .n = n, .inner = inner};
+    reduce_work w = {.run = pieces[type][reduction],
+                     .y = y,
+                     .x = x,
+                     .size = (int64_t)cd_dtype_size(type),
+                     .n = n,
+                     .inner = inner};
     if (outer == 0 || inner == 0) {
         return CD_OK;
     }
@@ -134,7 +136,7 @@ cd_status cdk_reduce(void *y, cdk_reduction reduction, const void *x, cdk_type t
     cd_parallel_for(items, divide_up(PIECE, divide_up(elements, items)), reduce_range, &w);
     cd_status status = CD_OK;
     if (w.chunks > 1) {
-        cdk_type sums = type == CDK_F32 || type == CDK_F64 ? CDK_F64 : CDK_I64;
+        cd_dtype sums = cd_dtype_widest(type);
         status = cdk_reduce(y, reduction, partial, sums, outer, w.chunks, inner, err);
     }
     cd_memory_free(partial);
@@ -259,9 +261,9 @@ DEFINE_EXTREMES(f64, double)
     {                                                                                        \
         first_max_##s, first_min_##s, row_max_##s, row_min_##s, short_max_##s, short_min_##s \
     }
-static const extreme_run extremes[CDK_TYPES][6] = {
-    [CDK_BOOL] = EXTREMES(u8), [CDK_U8] = EXTREMES(u8),   [CDK_I32] = EXTREMES(i32),
-    [CDK_I64] = EXTREMES(i64), [CDK_F32] = EXTREMES(f32), [CDK_F64] = EXTREMES(f64),
+static const extreme_run extremes[CD_DTYPES][6] = {
+    [CD_BOOL] = EXTREMES(u8),   [CD_UINT8] = EXTREMES(u8),    [CD_INT32] = EXTREMES(i32),
+    [CD_INT64] = EXTREMES(i64), [CD_FLOAT32] = EXTREMES(f32), [CD_FLOAT64] = EXTREMES(f64),
 };
 
 typedef struct {
@@ -284,7 +286,7 @@ static void extreme_range(void *context, int64_t begin, int64_t end, int thread)
     }
 }
 
-void cdk_arg_extreme(void *value, int64_t *index, int smallest, const void *x, cdk_type type, int64_t outer,
+void cdk_arg_extreme(void *value, int64_t *index, int smallest, const void *x, cd_dtype type, int64_t outer,
                      int64_t n, int64_t inner)
 {
     extreme_job job = {
@@ -319,17 +321,17 @@ DEFINE_CUMULATES(u8, uint8_t, uint64_t)
 DEFINE_CUMULATES(f32, float, double)
 DEFINE_CUMULATES(f64, double, double)
 
-static const cumulate_run cumulates[CDK_TYPES][2] = {
-    [CDK_BOOL] = {cumsum_u8, cumprod_u8},  [CDK_U8] = {cumsum_u8, cumprod_u8},
-    [CDK_I32] = {cumsum_i32, cumprod_i32}, [CDK_I64] = {cumsum_i64, cumprod_i64},
-    [CDK_F32] = {cumsum_f32, cumprod_f32}, [CDK_F64] = {cumsum_f64, cumprod_f64},
+static const cumulate_run cumulates[CD_DTYPES][2] = {
+    [CD_BOOL] = {cumsum_u8, cumprod_u8},      [CD_UINT8] = {cumsum_u8, cumprod_u8},
+    [CD_INT32] = {cumsum_i32, cumprod_i32},   [CD_INT64] = {cumsum_i64, cumprod_i64},
+    [CD_FLOAT32] = {cumsum_f32, cumprod_f32}, [CD_FLOAT64] = {cumsum_f64, cumprod_f64},
 };
 
-void cdk_cumulate(void *y, int product, const void *x, cdk_type type, int64_t outer, int64_t n, int64_t inner)
+void cdk_cumulate(void *y, int product, const void *x, cd_dtype type, int64_t outer, int64_t n, int64_t inner)
 {
     for (int64_t o = 0; o < outer; o++) {
         for (int64_t j = 0; j < inner; j++) {
-            int64_t at = (o * n * inner + j) * type_size[type];
+            int64_t at = (o * n * inner + j) * (int64_t)cd_dtype_size(type);
             cumulates[type][product != 0]((char *)y + at, (const char *)x + at, n, inner);
         }
     }

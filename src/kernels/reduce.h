@@ -16,16 +16,16 @@ typedef enum { CDK_SUM, CDK_PRODUCT, CDK_LARGEST, CDK_SMALLEST, CDK_REDUCTIONS }
 /* y[outer][inner] over n: double where x is a float type, else int64 (sums and products wrap around). The
  * largest and smallest are NaN if an element is, and need n > 0; an empty sum is 0, an empty product 1. y and
  * x must not overlap. Errors: CD_EALLOC. */
-cd_status cdk_reduce(void *y, cdk_reduction reduction, const void *x, cdk_type type, int64_t outer, int64_t n,
+cd_status cdk_reduce(void *y, cdk_reduction reduction, const void *x, cd_dtype type, int64_t outer, int64_t n,
                      int64_t inner, cd_error *err);
 
 /* value[outer][inner], index[outer][inner] (from 1): the first largest (smallest) element over n > 0; the
  * first NaN if there is one. value may be NULL. */
-void cdk_arg_extreme(void *value, int64_t *index, int smallest, const void *x, cdk_type type, int64_t outer,
+void cdk_arg_extreme(void *value, int64_t *index, int smallest, const void *x, cd_dtype type, int64_t outer,
                      int64_t n, int64_t inner);
 
 /* y[i] = x[0] + ... + x[i], or the product, along n. In double (int64) as above, rounded to the type. */
-void cdk_cumulate(void *y, int product, const void *x, cdk_type type, int64_t outer, int64_t n,
+void cdk_cumulate(void *y, int product, const void *x, cd_dtype type, int64_t outer, int64_t n,
                   int64_t inner);
 
 #endif

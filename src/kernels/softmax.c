@@ -50,3 +50,7 @@ static int64_t vector_start(cdk_vectors s, int64_t position)
 #define EXP exp
 #define LOG log
 #include "kernels/softmax_template.h"
+
+cdk_softmax_run *const cdk_softmax[CD_DTYPES] = CDK_FLOATS(softmax);
+cdk_softmax_gradient_run *const cdk_softmax_gradient[CD_DTYPES] = CDK_FLOATS(softmax_gradient);
+cdk_cross_entropy_run *const cdk_cross_entropy[CD_DTYPES] = CDK_FLOATS(cross_entropy);

@@ -10,20 +10,20 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "kernels/by_dtype.h"
 
 typedef struct cdk_vectors {
     int64_t outer, D, inner;
 } cdk_vectors;
 
 /* y = exp(x - m) / sum exp(x - m), or x - m - log sum exp(x - m), m the largest. Errors: CD_EALLOC. */
-cd_status cdk_softmax_f32(float *y, const float *x, cdk_vectors shape, bool logarithm, cd_error *err);
-cd_status cdk_softmax_f64(double *y, const double *x, cdk_vectors shape, bool logarithm, cd_error *err);
+typedef cd_status cdk_softmax_run(void *y, const void *x, cdk_vectors shape, bool logarithm, cd_error *err);
+extern cdk_softmax_run *const cdk_softmax[CD_DTYPES];
 
 /* dx = y (dy - sum(dy y)), or dy - exp(y) sum(dy). */
-cd_status cdk_softmax_gradient_f32(float *dx, const float *dy, const float *y, cdk_vectors shape,
-                                   bool logarithm, cd_error *err);
-cd_status cdk_softmax_gradient_f64(double *dx, const double *dy, const double *y, cdk_vectors shape,
-                                   bool logarithm, cd_error *err);
+typedef cd_status cdk_softmax_gradient_run(void *dx, const void *dy, const void *y, cdk_vectors shape,
+                                           bool logarithm, cd_error *err);
+extern cdk_softmax_gradient_run *const cdk_softmax_gradient[CD_DTYPES];
 
 /* Cross entropy of logits x with classes target[outer * inner], from 1; ignored where target = ignore.
  *
@@ -32,17 +32,17 @@ cd_status cdk_softmax_gradient_f64(double *dx, const double *dy, const double *y
  * weight: [D] or NULL for ones. x are logits, or log-probabilities when is_log (then dx is that of nll_loss).
  * losses [outer * inner] or NULL; total: sum of losses; dx [outer][D][inner] or NULL: scale times the
  * gradient of the total. Targets must be in range or equal to ignore. */
-typedef struct cdk_cross_entropy {
+typedef struct cdk_cross_entropy_options {
     const int64_t *target;
     const double *weight;
     int64_t ignore;
     double smoothing, scale;
     bool is_log;
-} cdk_cross_entropy;
+} cdk_cross_entropy_options;
 
-cd_status cdk_cross_entropy_f32(double *total, float *losses, float *dx, const float *x, cdk_vectors shape,
-                                const cdk_cross_entropy *options, cd_error *err);
-cd_status cdk_cross_entropy_f64(double *total, double *losses, double *dx, const double *x, cdk_vectors shape,
-                                const cdk_cross_entropy *options, cd_error *err);
+typedef cd_status cdk_cross_entropy_run(double *total, void *losses, void *dx, const void *x,
+                                        cdk_vectors shape, const cdk_cross_entropy_options *options,
+                                        cd_error *err);
+extern cdk_cross_entropy_run *const cdk_cross_entropy[CD_DTYPES];
 
 #endif

@@ -162,7 +162,7 @@ typedef struct {
     T *out, *losses;
     T *scratch;      /* 2 blocks for each thread */
     double *partial; /* per block */
-    const cdk_cross_entropy *options;
+    const cdk_cross_entropy_options *options;
 } NAME(softmax_task);
 
 static T *NAME(scratch_of)(const NAME(softmax_task) * t, int thread)
@@ -196,7 +196,7 @@ static void NAME(softmax_blocks)(void *context, int64_t begin, int64_t end, int 
     }
 }
 
-cd_status NAME(cdk_softmax)(T *y, const T *x, cdk_vectors shape, bool logarithm, cd_error *err)
+static cd_status NAME(softmax)(void *y, const void *x, cdk_vectors shape, bool logarithm, cd_error *err)
 {
     NAME(softmax_task) t = {.shape = shape, .logarithm = logarithm, .x = x, .out = y};
     CD_TRY(NAME(softmax_scratch)(&t, err));
@@ -236,8 +236,8 @@ static void NAME(gradient_blocks)(void *context, int64_t begin, int64_t end, int
     }
 }
 
-cd_status NAME(cdk_softmax_gradient)(T *dx, const T *dy, const T *y, cdk_vectors shape, bool logarithm,
-                                     cd_error *err)
+static cd_status NAME(softmax_gradient)(void *dx, const void *dy, const void *y, cdk_vectors shape,
+                                        bool logarithm, cd_error *err)
 {
     NAME(softmax_task) t = {.shape = shape, .logarithm = logarithm, .x = y, .dy = dy, .out = dx};
     CD_TRY(NAME(softmax_scratch)(&t, err));
@@ -255,14 +255,14 @@ typedef struct {
     T sum[BLOCK], log_sum[BLOCK];
 } NAME(classified);
 
-static double NAME(class_weight)(const cdk_cross_entropy *o, int64_t d)
+static double NAME(class_weight)(const cdk_cross_entropy_options *o, int64_t d)
 {
     return o->weight != NULL ? o->weight[d] : 1;
 }
 
 static double NAME(smoothed_loss)(const NAME(softmax_task) * t, const NAME(classified) * c, int64_t j)
 {
-    const cdk_cross_entropy *o = t->options;
+    const cdk_cross_entropy_options *o = t->options;
     double loss = 0;
     for (int64_t d = 0; d < t->shape.D; d++) {
         loss += NAME(class_weight)(o, d) * (c->log_sum[j] - c->x[d * BLOCK + j]);
@@ -273,7 +273,7 @@ static double NAME(smoothed_loss)(const NAME(softmax_task) * t, const NAME(class
 static double NAME(loss_of)(const NAME(softmax_task) * t, const NAME(classified) * c, int64_t j,
                             int64_t class)
 {
-    const cdk_cross_entropy *o = t->options;
+    const cdk_cross_entropy_options *o = t->options;
     double loss =
         NAME(class_weight)(o, class) * (1 - o->smoothing) * (c->log_sum[j] - c->x[class * BLOCK + j]);
     return o->smoothing > 0 ? loss + NAME(smoothed_loss)(t, c, j) : loss;
@@ -297,7 +297,7 @@ static double NAME(block_losses)(const NAME(softmax_task) * t, const NAME(classi
 /* What all classes together count in the loss of this one, times scale. */
 static double NAME(factor_of)(const NAME(softmax_task) * t, int64_t class)
 {
-    const cdk_cross_entropy *o = t->options;
+    const cdk_cross_entropy_options *o = t->options;
     double all = (1 - o->smoothing) * NAME(class_weight)(o, class);
     for (int64_t d = 0; d < t->shape.D && o->smoothing > 0; d++) {
         all += o->smoothing / (double)t->shape.D * NAME(class_weight)(o, d);
@@ -308,7 +308,7 @@ static double NAME(factor_of)(const NAME(softmax_task) * t, int64_t class)
 static void NAME(probabilities)(const NAME(softmax_task) * t, NAME(classified) * c, int64_t first,
                                 int64_t count)
 {
-    const cdk_cross_entropy *o = t->options;
+    const cdk_cross_entropy_options *o = t->options;
     bool equal = o->weight == NULL;
     T factor[BLOCK];
     if (o->is_log) {
@@ -326,7 +326,7 @@ static void NAME(probabilities)(const NAME(softmax_task) * t, NAME(classified) *
  * counts in it. Before, p is the probabilities times scale and the sum of v. */
 static void NAME(gradient_of)(const NAME(softmax_task) * t, T *p, int64_t target)
 {
-    const cdk_cross_entropy *o = t->options;
+    const cdk_cross_entropy_options *o = t->options;
     if (target == o->ignore) {
         for (int64_t d = 0; d < t->shape.D; d++) {
             p[d * BLOCK] = 0;
@@ -374,8 +374,8 @@ static void NAME(cross_entropy_blocks)(void *context, int64_t begin, int64_t end
     }
 }
 
-cd_status NAME(cdk_cross_entropy)(double *total, T *losses, T *dx, const T *x, cdk_vectors shape,
-                                  const cdk_cross_entropy *options, cd_error *err)
+static cd_status NAME(cross_entropy)(double *total, void *losses, void *dx, const void *x, cdk_vectors shape,
+                                     const cdk_cross_entropy_options *options, cd_error *err)
 {
     NAME(softmax_task) t = {.shape = shape, .x = x, .out = dx, .losses = losses, .options = options};
     int64_t blocks = block_count(shape);

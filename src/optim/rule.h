@@ -24,7 +24,7 @@
 
 #include <stdint.h>
 
-#include "tensor/dtype.h"
+#include "base/dtype.h"
 
 #define CD_MAX_RULE_STATES 3
 #define CD_MAX_RULE_NUMBERS 10

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "tensor/dtype.h"
+#include "base/dtype.h"
 
 #define CD_MAX_DIMS 12
 

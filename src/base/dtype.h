@@ -1,6 +1,6 @@
-/* Element types: size, names, and which type results when two meet. */
-#ifndef CANDELA_TENSOR_DTYPE_H
-#define CANDELA_TENSOR_DTYPE_H
+/* Element types: size, kind, names, and which type a computation has. */
+#ifndef CANDELA_BASE_DTYPE_H
+#define CANDELA_BASE_DTYPE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +17,11 @@ typedef enum {
     CD_DTYPES
 } cd_dtype;
 
+/* Ordered by which wins where two meet. */
+typedef enum { CD_KIND_BOOL, CD_KIND_INTEGER, CD_KIND_FLOAT } cd_kind;
+
 size_t cd_dtype_size(cd_dtype dtype);
+cd_kind cd_dtype_kind(cd_dtype dtype);
 bool cd_dtype_is_float(cd_dtype dtype);
 bool cd_dtype_is_integer(cd_dtype dtype); /* uint8, int32, int64; not bool */
 
@@ -26,5 +30,12 @@ const char *cd_dtype_name(cd_dtype dtype);
 
 /* The type that holds both: float beats integer beats bool, then the wider one. */
 cd_dtype cd_dtype_promote(cd_dtype a, cd_dtype b);
+
+/* The type of functions without integer values, such as a quotient or a logarithm: a float type is itself, the
+ * others become float32. */
+cd_dtype cd_dtype_float(cd_dtype dtype);
+
+/* The widest type of the kind, in which sums are accumulated and elements are ordered: float64 or int64. */
+cd_dtype cd_dtype_widest(cd_dtype dtype);
 
 #endif
