@@ -1,6 +1,7 @@
 # A small reader of its own for the tests, so that the package's reader is not tested by itself.
 
-# path: a .safetensors file; gives a named list of R arrays in the tensors' index order, each with attribute "dtype".
+# path: a .safetensors file; gives a named list of R arrays in the tensors' index order, each with attributes "dtype" and
+# "shape" (which tells a tensor without dimensions from one with a single element).
 read_safetensors <- function(path, names = NULL) {
   con <- file(path, "rb")
   on.exit(close(con))
@@ -41,22 +42,5 @@ row_major <- function(values, shape, dtype) {
   if (length(shape) > 1) {
     values <- aperm(array(values, rev(shape)), rev(seq_along(shape)))
   }
-  structure(values, dtype = dtype)
-}
-
-# Cases of operators.json of one operator, with their tensors read: inputs, output, grads and grad_output as arrays.
-reference_cases <- function(op) {
-  cases <- jsonlite::fromJSON(reference_path("operators.json"), simplifyVector = FALSE)
-  cases <- Filter(function(case) identical(case$op, op), cases)
-  lapply(cases, function(case) {
-    read <- function(names) {
-      names <- unlist(names)
-      values <- read_safetensors(reference_path("operators.safetensors"), unname(names))
-      if (is.null(names(names))) values[[1]] else stats::setNames(values, names(names))
-    }
-    for (field in intersect(c("inputs", "output", "grads", "grad_output"), names(case))) {
-      case[[field]] <- read(case[[field]])
-    }
-    case
-  })
+  structure(values, dtype = dtype, shape = shape)
 }
