@@ -36,3 +36,23 @@ peak_rss_mib <- function() {
   status <- tryCatch(readLines("/proc/self/status"), error = function(e) character())
   as.numeric(gsub("[^0-9]", "", grep("^VmHWM", status, value = TRUE))) / 1024
 }
+
+# With --turns yes, every single measurement is announced by the line "ready" and waits for a line of input, so that
+# several such programs can take turns (turns.R).
+turns <- if (option("turns", "no") == "yes") file("stdin", "r")
+await_turn <- function() {
+  if (!is.null(turns)) {
+    cat("ready\n")
+    readLines(turns, 1)
+  }
+}
+
+# measurements: functions without arguments, by name. Prints "name value" of each, --passes times through all of them.
+print_figures <- function(measurements) {
+  for (pass in seq_len(count_option("passes", 1))) {
+    for (name in names(measurements)) {
+      await_turn()
+      cat(sprintf("%s %.6g\n", name, measurements[[name]]()))
+    }
+  }
+}

@@ -1,9 +1,10 @@
 # An epoch on photographs, as luz runs it, and the same number of steps on one batch that is in memory already.
 #
 # usage: Rscript bench/epoch.R [--pets DIR] [--batch 32] [--batches 6] [--rounds 13] [--threads 2]
+#   [--passes 9 --turns yes]
 # DIR holds oxford-pet/; without it ../shared/pets is taken where it exists, else pictures are drawn.
 # Prints: name value. In each round the epoch comes between two runs of the steps alone, and their mean counts, for
-# the machine's speed may drift; epoch_ratio is the median of the rounds.
+# the machine's speed may drift; epoch_ratio is the median of the rounds. With --turns: reading and an epoch alone.
 suppressPackageStartupMessages(library(candela))
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
 source(file.path(here, "common.R"))
@@ -34,9 +35,12 @@ read_all <- function() {
   while (!is.null(dataloader_next(batch_of))) NULL
 }
 for (round in 1:4) read_all()
+loading_ms <- function(rounds, ...) 1e3 * least_seconds(rounds, read_all, ...) / batches
 resident_before <- peak_rss_mib()
-cat(sprintf("loading_ms_per_batch %.1f\n", 1e3 * least_seconds(rounds, read_all) / batches))
-cat(sprintf("loading_growth_mib %.1f\n", peak_rss_mib() - resident_before))
+if (is.null(turns)) {
+  cat(sprintf("loading_ms_per_batch %.1f\n", loading_ms(rounds)))
+  cat(sprintf("loading_growth_mib %.1f\n", peak_rss_mib() - resident_before))
+}
 
 in_memory <- dataset(
   initialize = function(items) self$items <- items,
@@ -59,6 +63,12 @@ epoch_seconds <- function(data) {
   seconds
 }
 invisible(epoch_seconds(fixed))
+if (!is.null(turns)) {
+  print_figures(list(
+    loading_ms_per_batch = function() loading_ms(1, seconds = 0), epoch_s = function() epoch_seconds(photos)
+  ))
+  quit()
+}
 steps <- epoch_seconds(fixed)
 epochs <- numeric()
 for (round in seq_len(rounds)) {

@@ -1,7 +1,7 @@
 # From JPEG files to normalised tensors: one at a time on one thread, and a batch on two. Prints: name value unit.
 #
-# usage: Rscript bench/images.R [--pets DIR]
-# DIR holds oxford-pet/; without it pictures of 500 x 350 are drawn.
+# usage: Rscript bench/images.R [--keep DIR] [--passes 1] [--turns yes]
+# A picture of 500 x 350 is drawn, and left in DIR as bench.jpg.
 suppressPackageStartupMessages(library(candela))
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
 source(file.path(here, "common.R"))
@@ -23,9 +23,13 @@ one <- function() {
 batch <- function() {
   read_image_batch(rep(file, 32), size = c(224, 224), mean = c(0.485, 0.456, 0.406), std = c(0.229, 0.224, 0.225))
 }
-torch_set_num_threads(1)
-cat(sprintf("decode_resize_ms %.3f\n", 1e3 * least_seconds(50, one)))
-cat(sprintf("batch_1_thread_ms_per_image %.3f\n", 1e3 * least_seconds(5, batch) / 32))
-torch_set_num_threads(2)
-cat(sprintf("batch_2_threads_ms_per_image %.3f\n", 1e3 * least_seconds(5, batch) / 32))
+milliseconds <- function(threads, n, f) {
+  torch_set_num_threads(threads)
+  1e3 * least_seconds(n, f)
+}
+print_figures(list(
+  decode_resize_ms = function() milliseconds(1, 50, one),
+  batch_1_thread_ms_per_image = function() milliseconds(1, 5, batch) / 32,
+  batch_2_threads_ms_per_image = function() milliseconds(2, 5, batch) / 32
+))
 file.copy(file, file.path(option("keep", tempdir()), "bench.jpg"), overwrite = TRUE)

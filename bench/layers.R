@@ -1,8 +1,7 @@
 # Each layer of the chapter's U-Net alone: forward and backward, speed and error.
 #
-# usage: Rscript bench/layers.R [--batch 32] [--threads 2] [--repeats 5] [--passes 3] [--turns yes]
-# All layers are measured `passes` times, one after the other, for the machine's speed drifts. With --turns, every single
-# measurement is announced by the line "ready" and waits for a line of input, so that two such programs can take turns.
+# usage: Rscript bench/layers.R [--batch 32] [--threads 2] [--repeats 5] [--passes 3] [--turns yes] [--short yes]
+# All layers are measured `passes` times, one after the other, for the machine's speed drifts; --short takes every fifth.
 # One CSV line per pass and layer: pass, name, seconds of the forward pass and of both passes (least of the repeats),
 # multiply-adds of the forward pass, and the largest error of the output and of the gradients of input and weight against
 # float64, relative to the largest value. Errors are those of two images, for which the methods are those of many.
@@ -13,10 +12,10 @@ source(file.path(here, "common.R"))
 batch <- count_option("batch", 32)
 repeats <- count_option("repeats", 5)
 passes <- count_option("passes", 3)
-input <- if (option("turns", "no") == "yes") file("stdin", "r")
 torch_set_num_threads(count_option("threads", 2))
 torch_manual_seed(1)
 layers <- read.csv(file.path(here, "layers.csv"))
+if (option("short", "no") == "yes") layers <- layers[seq(2, nrow(layers), 5), ]
 
 new_layer <- function(l) {
   if (l$kind == "transpose") {
@@ -50,13 +49,6 @@ errors <- function(layer, l) {
     relative_error(y$detach(), y_exact$detach()), relative_error(x$grad, x_exact$grad),
     relative_error(layer$weight$grad, exact$weight$grad)
   )
-}
-
-await_turn <- function() {
-  if (!is.null(input)) {
-    cat("ready\n")
-    readLines(input, 1)
-  }
 }
 
 # The images come channels last, as the layer before would hand them on; the input's gradient is wanted too.

@@ -2,6 +2,8 @@
 # and memory, and at the end the project's targets beside what was measured. README.md tells how to read them.
 #
 # usage: Rscript bench/run.R [--batch 32] [--rounds 2] [--python PYTHON] [--through COMMAND]
+#        Rscript bench/run.R --against LIBRARY [--alternations 9] [--batch 32] [--only GROUPS] [--short yes] [--through COMMAND]
+# The second compares the candela of another library with the present one, without PyTorch (against.R).
 # COMMAND starts each measurement, such as "taskset -c 0,1". PyTorch's side needs Debian's python3-torch,
 # python3-torchvision, python3-pil and libopenblas0-pthread; without them only candela's figures are printed.
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
@@ -9,6 +11,12 @@ source(file.path(here, "common.R"))
 batch <- count_option("batch", 32)
 rounds <- count_option("rounds", 2)
 through <- strsplit(option("through", ""), " +")[[1]]
+source(file.path(here, "turns.R"))
+
+if (!is.null(option("against", NULL))) {
+  source(file.path(here, "against.R"))
+  quit(status = as.integer(compare_builds(option("against", NULL))))
+}
 
 # ---- running things ----
 
@@ -30,12 +38,6 @@ start <- function(...) {
 ours <- function(script, ...) start("Rscript", file.path(here, script), ...)
 theirs <- function(script, ...) if (!is.null(python)) start(python, file.path(here, script), ...)
 
-# "name value ..." lines as a named vector
-figures <- function(lines) {
-  parts <- strsplit(grep("^[a-z0-9_]+ [0-9.]+", lines, value = TRUE), " +")
-  stats::setNames(as.numeric(vapply(parts, `[[`, "", 2)), vapply(parts, `[[`, "", 1))
-}
-
 # Both sides in turn, `rounds` times; the smallest figures of each.
 alternate <- function(script, torch_script, ...) {
   runs <- lapply(seq_len(rounds), function(round) {
@@ -46,34 +48,6 @@ alternate <- function(script, torch_script, ...) {
     if (length(found) > 0) Reduce(pmin, found)
   }
   list(own = side("own"), other = side("other"))
-}
-
-# Two programs that wait before every measurement, one measurement of either at a time: what they are compared by lies
-# less than a second apart. Returns their lines of output.
-take_turns <- function(commands) {
-  programs <- lapply(commands, function(command) {
-    command <- c(through, command)
-    processx::process$new(command[[1]], command[-1], stdin = "|", stdout = "|", stderr = "")
-  })
-  output <- lapply(commands, function(command) character())
-  # Reads until the program waits for its turn or ends.
-  listen <- function(side) {
-    lines <- character()
-    while (!"ready" %in% lines && programs[[side]]$is_incomplete_output()) {
-      programs[[side]]$poll_io(-1)
-      lines <- c(lines, programs[[side]]$read_output_lines())
-    }
-    output[[side]] <<- c(output[[side]], setdiff(lines, "ready"))
-    "ready" %in% lines
-  }
-  waiting <- vapply(names(programs), listen, NA)
-  while (any(waiting)) {
-    for (side in names(programs)[waiting]) {
-      programs[[side]]$write_input("go\n")
-      waiting[[side]] <- listen(side)
-    }
-  }
-  output
 }
 
 value <- function(figures, name) if (name %in% names(figures)) figures[[name]] else NA_real_

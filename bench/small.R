@@ -1,6 +1,6 @@
 # Small work, where the cost of a call counts. Prints: name value unit.
 #
-# usage: Rscript bench/small.R
+# usage: Rscript bench/small.R [--passes 1] [--turns yes]
 suppressPackageStartupMessages(library(candela))
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
 source(file.path(here, "common.R"))
@@ -17,12 +17,10 @@ microseconds <- function(times, f) {
 
 a <- torch_randn(10)
 b <- torch_randn(10)
-cat(sprintf("add_10_us %.3f\n", microseconds(20000, function() a + b)))
 engine <- asNamespace("candela")
 inputs <- list(a, b)
 add <- engine$ops$add
 apply_op <- engine$cdr_apply
-cat(sprintf("add_10_in_c_us %.3f\n", microseconds(20000, function() .Call(apply_op, add, inputs, 1))))
 
 torch_manual_seed(1)
 net <- nn_sequential(nn_linear(10, 32), nn_relu(), nn_linear(32, 1))
@@ -34,4 +32,9 @@ step <- function() {
   nnf_mse_loss(net(x), y)$backward()
   optimizer$step()
 }
-cat(sprintf("perceptron_step_us %.1f\n", microseconds(300, step)))
+
+print_figures(list(
+  add_10_us = function() microseconds(20000, function() a + b),
+  add_10_in_c_us = function() microseconds(20000, function() .Call(apply_op, add, inputs, 1)),
+  perceptron_step_us = function() microseconds(300, step)
+))
