@@ -1,7 +1,7 @@
 # Two installed candelas beside each other: bench/run.R --against LIBRARY.
 #
-# Three programs take turns at every measurement: the other library's candela ("old"), the present one ("new"), and the
-# other one once more ("again"), which tells what the machine does to equal programs.
+# Three programs take turns at every measurement: the other library's candela ("old"), the present one ("new"), and
+# the other one once more ("again"), which tells what the machine does to equal programs.
 
 groups <- function(batch, alternations, short) {
   turns <- c("--turns", "yes", "--passes", alternations)
@@ -35,8 +35,8 @@ series <- function(lines) {
   c(found, forward, backward)
 }
 
-# The row of one figure. ratio: median of new / old over the alternations. spread: the median distance of again / old from
-# 1, what one alternation of equal builds typically shows.
+# The row of one figure. ratio: median of new / old over the alternations. spread: the median distance of again /
+# old from 1, what one alternation of equal builds typically shows.
 compare_figure <- function(name, old, new, again) {
   ratio <- stats::median(new / old)
   spread <- stats::median(abs(again / old - 1))

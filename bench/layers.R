@@ -1,10 +1,11 @@
 # Each layer of the chapter's U-Net alone: forward and backward, speed and error.
 #
 # usage: Rscript bench/layers.R [--batch 32] [--threads 2] [--repeats 5] [--passes 3] [--turns yes] [--short yes]
-# All layers are measured `passes` times, one after the other, for the machine's speed drifts; --short takes every fifth.
-# One CSV line per pass and layer: pass, name, seconds of the forward pass and of both passes (least of the repeats),
-# multiply-adds of the forward pass, and the largest error of the output and of the gradients of input and weight against
-# float64, relative to the largest value. Errors are those of two images, for which the methods are those of many.
+# All layers are measured `passes` times, one after the other, for the machine's speed drifts; --short takes every
+# fifth. One CSV line per pass and layer: pass, name, seconds of the forward pass and of both passes (least of the
+# repeats), multiply-adds of the forward pass, and the largest error of the output and of the gradients of input
+# and weight against float64, relative to the largest value. Errors are those of two images, for which the methods
+# are those of many.
 suppressPackageStartupMessages(library(candela))
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
 source(file.path(here, "common.R"))

@@ -2,7 +2,8 @@
 # and memory, and at the end the project's targets beside what was measured. README.md tells how to read them.
 #
 # usage: Rscript bench/run.R [--batch 32] [--rounds 2] [--python PYTHON] [--through COMMAND]
-#        Rscript bench/run.R --against LIBRARY [--alternations 9] [--batch 32] [--only GROUPS] [--short yes] [--through COMMAND]
+#        Rscript bench/run.R --against LIBRARY [--alternations 9] [--batch 32] [--only GROUPS] [--short yes]
+#          [--through COMMAND]
 # The second compares the candela of another library with the present one, without PyTorch (against.R).
 # COMMAND starts each measurement, such as "taskset -c 0,1". PyTorch's side needs Debian's python3-torch,
 # python3-torchvision, python3-pil and libopenblas0-pthread; without them only candela's figures are printed.

@@ -7,8 +7,8 @@ figures <- function(lines) {
 }
 
 # Programs that wait before every measurement, one measurement of each at a time: what they are compared by lies less
-# than a second apart. environments: variables of each program, named vectors by the programs' names. Returns their lines
-# of output; an error if one of them fails.
+# than a second apart. environments: variables of each program, named vectors by the programs' names. Returns their
+# lines of output; an error if one of them fails.
 take_turns <- function(commands, environments = list()) {
   programs <- lapply(stats::setNames(nm = names(Filter(length, commands))), function(side) {
     command <- c(through, commands[[side]])
@@ -36,7 +36,9 @@ take_turns <- function(commands, environments = list()) {
   }
   for (side in names(programs)) {
     programs[[side]]$wait()
-    if (programs[[side]]$get_exit_status() != 0) stop(side, ": ", paste(commands[[side]], collapse = " "), call. = FALSE)
+    if (programs[[side]]$get_exit_status() != 0) {
+      stop(side, " failed: ", paste(commands[[side]], collapse = " "), call. = FALSE)
+    }
   }
   output
 }

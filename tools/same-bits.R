@@ -1,12 +1,13 @@
 # Tells which results of two installed candelas differ, and by how many bits.
 #
 # usage: Rscript tools/same-bits.R OLD_LIBRARY NEW_LIBRARY [--threads 1,2] [--only pattern] [--quick yes]
-# In both libraries, with each number of threads, it computes: every operator's case of the reference with its gradients
-# (float32 and float64, images channels first and channels last), every pointwise function over a wide range at lengths
-# that leave every remainder, the layers of bench/layers.csv forward and backward, fused pairs, transforms and images, the
-# optimisers' cases, two training steps and a prediction of the chapter's U-Net. --only computes the sections whose name
-# matches: operators, pointwise, layers, pairs, images, optimizers, unet. --quick leaves out the large layers.
-# The reference is CANDELA_REFERENCE, ../shared/reference or what the tests carry; CANDELA_SIMD is passed on.
+# In both libraries, with each number of threads, it computes: every operator's case of the reference with its
+# gradients (float32 and float64, images channels first and channels last), every pointwise function over a wide
+# range at lengths that leave every remainder, the layers of bench/layers.csv forward and backward, fused pairs,
+# transforms and images, the optimisers' cases, two training steps and a prediction of the chapter's U-Net. --only
+# computes the sections whose name matches: operators, pointwise, layers, pairs, images, optimizers, unet. --quick
+# leaves out the large layers. The reference is CANDELA_REFERENCE, ../shared/reference or what the tests carry;
+# CANDELA_SIMD is passed on.
 #
 # One line for each result that differs: section, name, threads, elements that differ, of how many, and the largest
 # distance in units in the last place. The new build is also compared with itself on different numbers of threads.
@@ -77,9 +78,9 @@ each_operator <- function() {
 each_pointwise <- function() {
   names <- grep("^(torch|nnf)_", getNamespaceExports("candela"), value = TRUE)
   known <- c(
-    "neg", "abs", "sign", "square", "exp", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "reciprocal", "sin",
-    "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "sigmoid", "erf", "floor", "ceil", "trunc", "round",
-    "relu", "relu6", "gelu", "silu", "hardswish", "hardsigmoid", "hardtanh", "elu", "selu", "celu", "leaky_relu",
+    "neg", "abs", "sign", "square", "exp", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "reciprocal",
+    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "sigmoid", "erf", "floor", "ceil", "trunc",
+    "round", "relu", "relu6", "gelu", "silu", "hardswish", "hardsigmoid", "hardtanh", "elu", "selu", "celu", "leaky_relu",
     "softplus", "softsign", "mish", "tanhshrink", "softshrink", "hardshrink", "logsigmoid", "threshold"
   )
   found <- sort(intersect(names, c(paste0("torch_", known), paste0("nnf_", known))))
@@ -123,7 +124,9 @@ layer_passes <- function(l) {
 # What may be computed together: outputs and gradients of short chains of layers.
 each_pair <- function() {
   torch_manual_seed(4)
-  unit <- function(activation, ...) nn_sequential(nn_conv2d(8, 24, 3, padding = 1, ...), nn_batch_norm2d(24), activation)
+  unit <- function(activation, ...) {
+    nn_sequential(nn_conv2d(8, 24, 3, padding = 1, ...), nn_batch_norm2d(24), activation)
+  }
   join <- nn_module(
     initialize = function() {
       self$up <- nn_conv_transpose2d(8, 16, 2, stride = 2)
@@ -139,10 +142,14 @@ each_pair <- function() {
     relu6 = nn_sequential(nn_conv2d(8, 24, 1), nn_relu6()),
     silu = nn_sequential(nn_conv2d(8, 24, 3, groups = 4), nn_silu(), nn_sigmoid()),
     norm_relu = unit(nn_relu()), norm_relu6 = unit(nn_relu6(), bias = FALSE),
-    two = nn_sequential(unit(nn_relu()), nn_conv2d(24, 24, 3, groups = 24), nn_batch_norm2d(24), nn_relu6(), nn_conv2d(24, 8, 1)),
+    two = nn_sequential(
+      unit(nn_relu()), nn_conv2d(24, 24, 3, groups = 24), nn_batch_norm2d(24), nn_relu6(), nn_conv2d(24, 8, 1)
+    ),
     up = nn_sequential(nn_conv_transpose2d(8, 16, 2, stride = 2), nn_relu()),
     join = join(),
-    pool = nn_sequential(nn_conv2d(8, 16, 3), nn_relu(), nn_max_pool2d(2), nn_flatten(), nn_linear(16 * 49, 10), nn_relu())
+    pool = nn_sequential(
+      nn_conv2d(8, 16, 3), nn_relu(), nn_max_pool2d(2), nn_flatten(), nn_linear(16 * 49, 10), nn_relu()
+    )
   )
   lapply(c(training = TRUE, evaluation = FALSE), function(training) {
     lapply(layouts(), function(layout) lapply(chains, chain_passes, training, layout))
@@ -157,7 +164,8 @@ chain_passes <- function(chain, training, layout) {
   x$requires_grad_(TRUE)
   y <- chain(x)
   y$backward(drawn(dim(y)))
-  list(y = y, without = without, dx = x$grad, dp = lapply(chain$parameters, function(p) p$grad), state = chain$state_dict())
+  gradients <- lapply(chain$parameters, function(p) p$grad)
+  list(y = y, without = without, dx = x$grad, dp = gradients, state = chain$state_dict())
 }
 
 each_image <- function() {
@@ -171,11 +179,16 @@ each_image <- function() {
   size <- c(112, 96)
   mean <- c(0.485, 0.456, 0.406)
   deviation <- c(0.229, 0.224, 0.225)
-  one <- function(file, size) transform_normalize(transform_resize(transform_to_tensor(base_loader(file)), size), mean, deviation)
+  one <- function(file, size) {
+    resized <- transform_resize(transform_to_tensor(base_loader(file)), size)
+    transform_normalize(resized, mean, deviation)
+  }
   list(
     transforms = transformed,
     read = lapply(files, function(file) transform_to_tensor(base_loader(file))),
-    resized = lapply(files, one, size), enlarged = lapply(files, one, c(300, 333)), same = lapply(files, one, c(150, 211)),
+    resized = lapply(files, one, size),
+    enlarged = lapply(files, one, c(300, 333)),
+    same = lapply(files, one, c(150, 211)),
     flipped = lapply(files, function(file) transform_vflip(transform_hflip(one(file, size)))),
     stacked = torch_stack(lapply(rep(files, 3), one, size)),
     convolved = {
@@ -259,7 +272,8 @@ compare <- function(section, old, new, label) {
   differing <- sum(vapply(both, function(name) {
     found <- difference(old[[name]], new[[name]])
     if (found$count > 0) {
-      cat(sprintf("%-10s %-60s %s: %d of %d differ, largest %.4g ulp\n", section, name, label, found$count, found$of, found$ulp))
+      line <- "%-10s %-60s %s: %d of %d differ, largest %.4g ulp\n"
+      cat(sprintf(line, section, name, label, found$count, found$of, found$ulp))
     }
     found$count > 0
   }, NA))
@@ -270,8 +284,9 @@ run_side <- function(library, threads) {
   folder <- tempfile("bits")
   dir.create(folder)
   script <- file.path(root, "tools", "same-bits.R")
-  status <- system2("Rscript", c(shQuote(script), "--side", folder, "--threads", threads, "--only", shQuote(only), "--quick",
-    option("quick", "no")), env = paste0("R_LIBS=", shQuote(library)))
+  status <- system2("Rscript", c(
+    shQuote(script), "--side", folder, "--threads", threads, "--only", shQuote(only), "--quick", option("quick", "no")
+  ), env = paste0("R_LIBS=", shQuote(library)))
   if (status != 0) stop("candela of ", library, " stopped", call. = FALSE)
   folder
 }

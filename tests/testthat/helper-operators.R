@@ -60,7 +60,9 @@ reference_calls <- function() {
 }
 
 # The same elements, stored with the channels last.
-channels_last <- function(x) if (length(x$shape) == 4) x$permute(c(1, 3, 4, 2))$contiguous()$permute(c(1, 4, 2, 3)) else x
+channels_last <- function(x) {
+  if (length(x$shape) == 4) x$permute(c(1, 3, 4, 2))$contiguous()$permute(c(1, 4, 2, 3)) else x
+}
 
 # The result of an operator's case and of its backward pass: list(y, grads, running), grads and running by name.
 # arrange is applied to every input before it becomes a leaf.

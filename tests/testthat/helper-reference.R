@@ -18,8 +18,8 @@ skip_without_reference <- function(file = "operators.json") {
   )
 }
 
-# The cases of a set ("operators", "transforms", "optimizers"), of the operators `ops` alone where given. Fields that name
-# tensors hold R arrays in the tensors' index order, with attribute "dtype" (read_safetensors()).
+# The cases of a set ("operators", "transforms", "optimizers"), of the operators `ops` alone where given. Fields
+# that name tensors hold R arrays in the tensors' index order, with attribute "dtype" (read_safetensors()).
 reference_cases <- function(set = "operators", ops = NULL) {
   cases <- jsonlite::fromJSON(reference_path(paste0(set, ".json")), simplifyVector = FALSE)
   if (!is.null(ops)) cases <- Filter(function(case) case$op %in% ops, cases)

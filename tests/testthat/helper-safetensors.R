@@ -1,7 +1,7 @@
 # A small reader of its own for the tests, so that the package's reader is not tested by itself.
 
-# path: a .safetensors file; gives a named list of R arrays in the tensors' index order, each with attributes "dtype" and
-# "shape" (which tells a tensor without dimensions from one with a single element).
+# path: a .safetensors file; gives a named list of R arrays in the tensors' index order, each with attributes
+# "dtype" and "shape" (which tells a tensor without dimensions from one with a single element).
 read_safetensors <- function(path, names = NULL) {
   con <- file(path, "rb")
   on.exit(close(con))
