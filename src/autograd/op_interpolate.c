@@ -52,62 +52,48 @@ static cd_status interpolate_shape(cd_call *call, cd_error *err)
 
 /* ---- images as [planes][H][W][C] ---- */
 
-typedef struct {
-    int64_t planes, H, W, C;
-    cdk_resize_taps rows, columns;
-} resizing;
-
-static void resizing_clear(resizing *r)
-{
-    cdk_resize_taps_free(&r->rows);
-    cdk_resize_taps_free(&r->columns);
-}
-
 /* x: the shape of the input; interleaved: channels side by side. */
-static cd_status resizing_make(resizing *r, const cd_tensor *x, bool interleaved, const double *attr,
+static cd_status resizing_make(cdk_resizing *r, const cd_tensor *x, bool interleaved, const double *attr,
                                cd_error *err)
 {
-    const int64_t *size = x->shape + x->ndim - 3;
-    int64_t N = x->ndim == 4 ? x->shape[0] : 1;
-    cdk_interpolation mode = (cdk_interpolation)attr[CD_RESIZE_MODE];
-    bool align = attr[CD_RESIZE_ALIGN] != 0;
-    memset(r, 0, sizeof *r);
-    r->planes = interleaved ? N : N * size[0];
-    r->C = interleaved ? size[0] : 1;
-    r->H = size[1];
-    r->W = size[2];
-    CD_TRY(cdk_resize_taps_make(&r->rows, r->H, cd_int_attr(attr, CD_RESIZE_H), mode, align,
-                                attr[CD_RESIZE_SCALE_H], err));
-    return cdk_resize_taps_make(&r->columns, r->W, cd_int_attr(attr, CD_RESIZE_W), mode, align,
-                                attr[CD_RESIZE_SCALE_W], err);
+    const int64_t *shape = x->shape + x->ndim - 3;
+    const int64_t N = x->ndim == 4 ? x->shape[0] : 1;
+    const int64_t size[] = {interleaved ? N : N * shape[0], shape[1], shape[2], interleaved ? shape[0] : 1};
+    const cdk_resize_form form = {.mode = (cdk_interpolation)attr[CD_RESIZE_MODE],
+                                  .align_corners = attr[CD_RESIZE_ALIGN] != 0,
+                                  .rows = cd_int_attr(attr, CD_RESIZE_H),
+                                  .columns = cd_int_attr(attr, CD_RESIZE_W),
+                                  .row_step = attr[CD_RESIZE_SCALE_H],
+                                  .column_step = attr[CD_RESIZE_SCALE_W]};
+    return cdk_resizing_make(r, size, &form, err);
 }
 
-static cd_status bilinear(cd_tensor *y, const cd_tensor *x, const resizing *r, cd_error *err)
+static cd_status bilinear(cd_tensor *y, const cd_tensor *x, const cdk_resizing *r, cd_error *err)
 {
     void *to = cd_tensor_data(y), *from = cd_tensor_data(x), *scratch;
-    size_t per_thread = cdk_bilinear_scratch(&r->columns, r->C) * cd_dtype_size(y->dtype);
+    size_t per_thread = cdk_bilinear_scratch(r) * cd_dtype_size(y->dtype);
     CD_TRY(cd_memory_alloc(&scratch, per_thread * (size_t)cd_threads(), err));
     if (y->dtype == CD_FLOAT32) {
-        cdk_bilinear_f32(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns, scratch);
+        cdk_bilinear_f32(to, from, r, scratch);
     } else {
-        cdk_bilinear_f64(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns, scratch);
+        cdk_bilinear_f64(to, from, r, scratch);
     }
     cd_memory_free(scratch);
     return CD_OK;
 }
 
-static cd_status resize(cd_tensor *y, const cd_tensor *x, const resizing *r, const double *attr,
+static cd_status resize(cd_tensor *y, const cd_tensor *x, const cdk_resizing *r, const double *attr,
                         cd_error *err)
 {
     void *to = cd_tensor_data(y), *from = cd_tensor_data(x);
     if (is_nearest(attr)) {
-        cdk_nearest(to, from, cd_dtype_size(x->dtype), r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
+        cdk_nearest(to, from, cd_dtype_size(x->dtype), r);
     } else if ((cdk_interpolation)attr[CD_RESIZE_MODE] == CDK_BILINEAR) {
         return bilinear(y, x, r, err);
     } else if (x->dtype == CD_FLOAT32) {
-        cdk_interpolate_f32(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
+        cdk_interpolate_f32(to, from, r);
     } else {
-        cdk_interpolate_f64(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
+        cdk_interpolate_f64(to, from, r);
     }
     return CD_OK;
 }
@@ -125,7 +111,7 @@ static cd_status ordered(cd_tensor **as, cd_tensor *x, cd_error *err)
 static cd_status interpolate_forward(cd_call *call, cd_error *err)
 {
     cd_tensor *x = NULL;
-    resizing r = {0};
+    cdk_resizing r = {0};
     cd_status status = ordered(&x, call->in[0], err);
     if (status == CD_OK) {
         status = resizing_make(&r, x, cd_tensor_is_interleaved(x), call->attr, err);
@@ -133,24 +119,24 @@ static cd_status interpolate_forward(cd_call *call, cd_error *err)
     if (status == CD_OK) {
         status = resize(call->out[0], x, &r, call->attr, err);
     }
-    resizing_clear(&r);
+    cdk_resizing_free(&r);
     cd_tensor_release(x);
     return status;
 }
 
-static void spread(cd_tensor *dx, const cd_tensor *dy, const resizing *r)
+static void spread(cd_tensor *dx, const cd_tensor *dy, const cdk_resizing *r)
 {
     void *to = cd_tensor_data(dx), *from = cd_tensor_data(dy);
     if (dx->dtype == CD_FLOAT32) {
-        cdk_interpolate_gradient_f32(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
+        cdk_interpolate_gradient_f32(to, from, r);
     } else {
-        cdk_interpolate_gradient_f64(to, from, r->planes, r->H, r->W, r->C, &r->rows, &r->columns);
+        cdk_interpolate_gradient_f64(to, from, r);
     }
 }
 
 static cd_status interpolate_backward(cd_gradient *g, cd_error *err)
 {
-    resizing r = {0};
+    cdk_resizing r = {0};
     cd_tensor *dy = NULL;
     const cd_tensor *x = g->in[0];
     cd_layout layout = cd_tensor_preferred_layout(g->dy[0]);
@@ -164,7 +150,7 @@ static cd_status interpolate_backward(cd_gradient *g, cd_error *err)
     if (status == CD_OK) {
         spread(g->dx[0], dy, &r);
     }
-    resizing_clear(&r);
+    cdk_resizing_free(&r);
     cd_tensor_release(dy);
     return status;
 }

@@ -5,7 +5,7 @@
 #include "base/interrupt.h"
 #include "base/parallel.h"
 #include "image/decode.h"
-#include "image/resample.h"
+#include "kernels/byte_image.h"
 
 /* Files decoded between two questions for an interrupt. */
 #define GROUP 32
@@ -22,7 +22,7 @@ struct batch {
     cd_status (*read_one)(batch *b, int64_t i, int thread, cd_error *err);
     const char *const *paths;
     int64_t height, width;
-    const float *mean, *std;
+    const double *mean, *std;
     float *y;
     int64_t *labels;
     int64_t first;    /* file of errors[0] */
@@ -111,33 +111,59 @@ static cd_status read_resized(batch *b, int64_t i, int thread, cd_error *err)
 {
     cd_image image;
     CD_TRY(read_picture(&image, b, i, thread, CD_AS_RGB8, err));
-    return cd_image_resize_rgb(b->y + i * b->height * b->width * 3, &image, b->height, b->width, b->mean,
-                               b->std, err);
+    const cdk_resize_form form = {.mode = CDK_BILINEAR, .rows = b->height, .columns = b->width};
+    const cdk_byte_image bytes = {.bytes = image.pixels,
+                                  .H = image.height,
+                                  .W = image.width,
+                                  .C = 3,
+                                  .form = &form,
+                                  .mean = b->mean,
+                                  .std = b->std};
+    return cdk_byte_image_to_f32(b->y + i * b->height * b->width * 3, &bytes, err);
+}
+
+static void pick_labels(int64_t *y, const cd_image *image, const cdk_resizing *r)
+{
+    for (int64_t i = 0; i < r->rows.count; i++) {
+        int64_t row = r->rows.index[i] * image->width;
+        for (int64_t j = 0; j < r->columns.count; j++) {
+            int64_t at = row + r->columns.index[j];
+            *y++ = image->bits == 16 ? ((const uint16_t *)image->pixels)[at]
+                                     : ((const uint8_t *)image->pixels)[at];
+        }
+    }
 }
 
 static cd_status read_labels(batch *b, int64_t i, int thread, cd_error *err)
 {
     cd_image image;
+    cdk_resizing r;
     CD_TRY(read_picture(&image, b, i, thread, CD_AS_LABELS, err));
-    return cd_image_resize_labels(b->labels + i * b->height * b->width, &image, b->height, b->width, err);
+    const int64_t size[] = {1, image.height, image.width, 1};
+    const cdk_resize_form form = {.mode = CDK_NEAREST, .rows = b->height, .columns = b->width};
+    CD_TRY(cdk_resizing_make(&r, size, &form, err));
+    pick_labels(b->labels + i * b->height * b->width, &image, &r);
+    cdk_resizing_free(&r);
+    return CD_OK;
 }
 
-cd_status cd_image_read_batch(float *y, const char *const *paths, int64_t n, int64_t height, int64_t width,
-                              const float *mean, const float *std, cd_error *err)
+cd_status cd_image_read_batch(float *y, const char *const *paths, int64_t n, cd_image_batch form,
+                              cd_error *err)
 {
     batch b = {.read_one = read_resized,
                .paths = paths,
-               .height = height,
-               .width = width,
-               .mean = mean,
-               .std = std,
+               .height = form.height,
+               .width = form.width,
+               .mean = form.mean,
+               .std = form.std,
                .y = y};
     return run(&b, n, err);
 }
 
-cd_status cd_labels_read_batch(int64_t *y, const char *const *paths, int64_t n, int64_t height, int64_t width,
+cd_status cd_labels_read_batch(int64_t *y, const char *const *paths, int64_t n, cd_image_batch form,
                                cd_error *err)
 {
-    batch b = {.read_one = read_labels, .paths = paths, .height = height, .width = width, .labels = y};
+    batch b = {
+        .read_one = read_labels, .paths = paths, .height = form.height, .width = form.width, .labels = y};
     return run(&b, n, err);
 }

@@ -38,8 +38,7 @@ static void NAME(blend)(T *restrict y, const T *restrict upper, const T *restric
 typedef struct {
     T *out;
     const S *in;
-    int64_t H, W, C;
-    const cdk_resize_taps *rows, *columns;
+    const cdk_resizing *r;
     T *scratch; /* two rows for each thread */
 } NAME(bilinear_task);
 
@@ -49,7 +48,7 @@ typedef struct {
     const S *source[2];
 } NAME(stretched);
 
-static int NAME(slot_of)(NAME(stretched) * s, const S *source, int other, const NAME(bilinear_task) * t)
+static int NAME(slot_of)(NAME(stretched) * s, const S *source, int other, const cdk_resizing *r)
 {
     for (int k = 0; k < 2; k++) {
         if (s->source[k] == source) {
@@ -57,7 +56,7 @@ static int NAME(slot_of)(NAME(stretched) * s, const S *source, int other, const 
         }
     }
     int slot = other == 0 ? 1 : 0;
-    NAME(stretch_row)(s->row[slot], source, t->columns, t->C);
+    NAME(stretch_row)(s->row[slot], source, &r->columns, r->C);
     s->source[slot] = source;
     return slot;
 }
@@ -65,24 +64,24 @@ static int NAME(slot_of)(NAME(stretched) * s, const S *source, int other, const 
 static void NAME(bilinear_rows)(void *context, int64_t begin, int64_t end, int thread)
 {
     const NAME(bilinear_task) *t = context;
-    int64_t rows = t->rows->count, length = t->columns->count * t->C, row = t->W * t->C;
+    const cdk_resizing *r = t->r;
+    int64_t rows = r->rows.count, length = r->columns.count * r->C, row = r->W * r->C;
     T *scratch = t->scratch + 2 * length * thread;
     NAME(stretched) s = {{scratch, scratch + length}, {NULL, NULL}};
     for (int64_t i = begin; i < end; i++) {
-        const S *x = t->in + i / rows * t->H * row;
-        const int64_t *index = t->rows->index + 2 * (i % rows);
-        const double *weight = t->rows->weight + 2 * (i % rows);
+        const S *x = t->in + i / rows * r->H * row;
+        const int64_t *index = r->rows.index + 2 * (i % rows);
+        const double *weight = r->rows.weight + 2 * (i % rows);
         const S *upper = x + index[0] * row, *lower = x + index[1] * row;
         int keep = s.source[1] == lower ? 1 : 0;
-        int a = NAME(slot_of)(&s, upper, keep, t), b = NAME(slot_of)(&s, lower, a, t);
+        int a = NAME(slot_of)(&s, upper, keep, r), b = NAME(slot_of)(&s, lower, a, r);
         NAME(blend)(t->out + i * length, s.row[a], s.row[b], (T)weight[0], (T)weight[1], length);
     }
 }
 
-void NAME(cdk_bilinear)(T *y, const S *x, int64_t planes, int64_t H, int64_t W, int64_t C,
-                        const cdk_resize_taps *rows, const cdk_resize_taps *columns, T *scratch)
+void NAME(cdk_bilinear)(T *y, const S *x, const cdk_resizing *r, T *scratch)
 {
-    NAME(bilinear_task) t = {y, x, H, W, C, rows, columns, scratch};
-    cd_parallel_for(planes * rows->count, CDK_RESIZE_GRAIN / (columns->count * C) + 1, NAME(bilinear_rows),
-                    &t);
+    NAME(bilinear_task) t = {y, x, r, scratch};
+    cd_parallel_for(r->planes * r->rows.count, CDK_RESIZE_GRAIN / (r->columns.count * r->C) + 1,
+                    NAME(bilinear_rows), &t);
 }

@@ -64,21 +64,20 @@
 #undef T
 #undef NAME
 
-void cdk_nearest(void *y, const void *x, size_t size, int64_t planes, int64_t H, int64_t W, int64_t C,
-                 const cdk_resize_taps *rows, const cdk_resize_taps *columns)
+void cdk_nearest(void *y, const void *x, size_t size, const cdk_resizing *r)
 {
     if (size == 1) {
-        cdk_nearest_1(y, x, planes, H, W, C, rows, columns);
+        cdk_nearest_1(y, x, r);
     } else if (size == 4) {
-        cdk_nearest_4(y, x, planes, H, W, C, rows, columns);
+        cdk_nearest_4(y, x, r);
     } else {
-        cdk_nearest_8(y, x, planes, H, W, C, rows, columns);
+        cdk_nearest_8(y, x, r);
     }
 }
 
-size_t cdk_bilinear_scratch(const cdk_resize_taps *columns, int64_t C)
+size_t cdk_bilinear_scratch(const cdk_resizing *r)
 {
-    return 2 * (size_t)columns->count * (size_t)C;
+    return 2 * (size_t)r->columns.count * (size_t)r->C;
 }
 
 static int64_t clamp(int64_t i, int64_t size)
@@ -135,10 +134,8 @@ static void bicubic_taps(cdk_resize_taps *t, int64_t i, int64_t size, float posi
     t->weight[4 * i + 3] = far_cubic(2 - share, a);
 }
 
-cd_status cdk_resize_taps_make(cdk_resize_taps *t, int64_t size, int64_t count, cdk_interpolation mode,
-                               bool align_corners, double scale, cd_error *err)
+static cd_status allocate_taps(cdk_resize_taps *t, int64_t count, cdk_interpolation mode, cd_error *err)
 {
-    float distance = distance_of(size, count, align_corners, scale);
     t->count = count;
     t->taps = mode == CDK_NEAREST ? 1 : mode == CDK_BILINEAR ? 2 : 4;
     t->index = malloc((size_t)(count * t->taps) * (sizeof(int64_t) + sizeof(double)));
@@ -147,20 +144,26 @@ cd_status cdk_resize_taps_make(cdk_resize_taps *t, int64_t size, int64_t count, 
                        (long long)count);
     }
     t->weight = (double *)(t->index + count * t->taps);
-    for (int64_t i = 0; i < count; i++) {
-        float position = align_corners ? (float)i * distance : ((float)i + 0.5f) * distance - 0.5f;
-        if (mode == CDK_NEAREST) {
+    return CD_OK;
+}
+
+/* Taps of t->count outputs from `size` inputs. */
+static void fill_taps(cdk_resize_taps *t, int64_t size, const cdk_resize_form *form, double step)
+{
+    float distance = distance_of(size, t->count, form->align_corners, step);
+    for (int64_t i = 0; i < t->count; i++) {
+        float position = form->align_corners ? (float)i * distance : ((float)i + 0.5f) * distance - 0.5f;
+        if (form->mode == CDK_NEAREST) {
             nearest_tap(t, i, size, distance);
-        } else if (mode == CDK_BILINEAR) {
+        } else if (form->mode == CDK_BILINEAR) {
             bilinear_taps(t, i, size, position);
         } else {
             bicubic_taps(t, i, size, position);
         }
     }
-    return CD_OK;
 }
 
-void cdk_resize_taps_reverse(cdk_resize_taps *t)
+static void reverse_taps(cdk_resize_taps *t)
 {
     for (int64_t a = 0, b = t->count - 1; a < b; a++, b--) {
         for (int64_t i = 0; i < t->taps; i++) {
@@ -174,8 +177,31 @@ void cdk_resize_taps_reverse(cdk_resize_taps *t)
     }
 }
 
-void cdk_resize_taps_free(cdk_resize_taps *t)
+cd_status cdk_resizing_make(cdk_resizing *r, const int64_t *size, const cdk_resize_form *form, cd_error *err)
 {
-    free(t->index);
-    t->index = NULL;
+    *r = (cdk_resizing){.planes = size[0], .H = size[1], .W = size[2], .C = size[3]};
+    cd_status status = allocate_taps(&r->rows, form->rows, form->mode, err);
+    if (status == CD_OK) {
+        status = allocate_taps(&r->columns, form->columns, form->mode, err);
+    }
+    if (status != CD_OK) {
+        cdk_resizing_free(r);
+        return status;
+    }
+    fill_taps(&r->rows, r->H, form, form->row_step);
+    fill_taps(&r->columns, r->W, form, form->column_step);
+    if (form->flip_rows) {
+        reverse_taps(&r->rows);
+    }
+    if (form->flip_columns) {
+        reverse_taps(&r->columns);
+    }
+    return CD_OK;
+}
+
+void cdk_resizing_free(cdk_resizing *r)
+{
+    free(r->rows.index);
+    free(r->columns.index);
+    r->rows.index = r->columns.index = NULL;
 }

@@ -3,8 +3,7 @@
 typedef struct {
     T *out;
     const T *in;
-    int64_t H, W, C;
-    const cdk_resize_taps *rows, *columns;
+    const cdk_resizing *r;
 } NAME(nearest_task);
 
 static inline CDK_ALWAYS_INLINE void NAME(pick_pixels)(T *restrict y, const T *restrict x,
@@ -21,22 +20,22 @@ static inline CDK_ALWAYS_INLINE void NAME(pick_pixels)(T *restrict y, const T *r
 static void NAME(nearest_rows)(void *context, int64_t begin, int64_t end, int thread)
 {
     const NAME(nearest_task) *t = context;
-    int64_t rows = t->rows->count, length = t->columns->count * t->C;
+    const cdk_resizing *r = t->r;
+    int64_t rows = r->rows.count, length = r->columns.count * r->C;
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
-        const T *x = t->in + (i / rows * t->H + t->rows->index[i % rows]) * t->W * t->C;
-        if (t->C == 1) {
-            NAME(pick_pixels)(t->out + i * length, x, t->columns, 1);
+        const T *x = t->in + (i / rows * r->H + r->rows.index[i % rows]) * r->W * r->C;
+        if (r->C == 1) {
+            NAME(pick_pixels)(t->out + i * length, x, &r->columns, 1);
         } else {
-            NAME(pick_pixels)(t->out + i * length, x, t->columns, t->C);
+            NAME(pick_pixels)(t->out + i * length, x, &r->columns, r->C);
         }
     }
 }
 
-static void NAME(cdk_nearest)(T *y, const T *x, int64_t planes, int64_t H, int64_t W, int64_t C,
-                              const cdk_resize_taps *rows, const cdk_resize_taps *columns)
+static void NAME(cdk_nearest)(T *y, const T *x, const cdk_resizing *r)
 {
-    NAME(nearest_task) t = {y, x, H, W, C, rows, columns};
-    cd_parallel_for(planes * rows->count, CDK_RESIZE_GRAIN / (columns->count * C) + 1, NAME(nearest_rows),
-                    &t);
+    NAME(nearest_task) t = {y, x, r};
+    cd_parallel_for(r->planes * r->rows.count, CDK_RESIZE_GRAIN / (r->columns.count * r->C) + 1,
+                    NAME(nearest_rows), &t);
 }

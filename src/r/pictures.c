@@ -184,7 +184,7 @@ SEXP cdr_image_tensor(SEXP x)
     return handle;
 }
 
-static const float *three_floats(float *y, SEXP x, const char *what)
+static const double *three_numbers(SEXP x, const char *what)
 {
     if (x == R_NilValue) {
         return NULL;
@@ -192,10 +192,7 @@ static const float *three_floats(float *y, SEXP x, const char *what)
     if (TYPEOF(x) != REALSXP || Rf_length(x) != 3) {
         cdr_stop(CD_EVALUE, "`%s` must hold three numbers.", what);
     }
-    for (int i = 0; i < 3; i++) {
-        y[i] = (float)REAL(x)[i];
-    }
-    return y;
+    return REAL(x);
 }
 
 /* size: two doubles; mean, std: three doubles each or NULL. Value: float tensor N x 3 x H x W. */
@@ -203,16 +200,15 @@ SEXP cdr_image_batch(SEXP paths, SEXP size, SEXP mean, SEXP std)
 {
     cd_error err;
     cd_tensor *t = NULL;
-    float m[3], s[3];
     const char **list = path_list(paths);
-    const float *centre = three_floats(m, mean, "mean"), *spread = three_floats(s, std, "std");
-    int64_t shape[] = {Rf_xlength(paths), 3, (int64_t)REAL(size)[0], (int64_t)REAL(size)[1]};
+    const cd_image_batch form = {(int64_t)REAL(size)[0], (int64_t)REAL(size)[1], three_numbers(mean, "mean"),
+                                 three_numbers(std, "std")};
+    const int64_t shape[] = {Rf_xlength(paths), 3, form.height, form.width};
     cdr_collect_if_needed();
     SEXP handle = PROTECT(cdr_handle());
     cd_status status = cd_tensor_new(&t, CD_FLOAT32, 4, shape, CD_CHANNELS_LAST, &err);
     if (status == CD_OK) {
-        status =
-            cd_image_read_batch(cd_tensor_data(t), list, shape[0], shape[2], shape[3], centre, spread, &err);
+        status = cd_image_read_batch(cd_tensor_data(t), list, shape[0], form, &err);
     }
     give_tensor(handle, t, status, &err);
     UNPROTECT(1);
@@ -225,11 +221,12 @@ SEXP cdr_labels_batch(SEXP paths, SEXP size)
     cd_error err;
     cd_tensor *t = NULL;
     const char **list = path_list(paths);
-    int64_t shape[] = {Rf_xlength(paths), (int64_t)REAL(size)[0], (int64_t)REAL(size)[1]};
+    const cd_image_batch form = {.height = (int64_t)REAL(size)[0], .width = (int64_t)REAL(size)[1]};
+    const int64_t shape[] = {Rf_xlength(paths), form.height, form.width};
     SEXP handle = PROTECT(cdr_handle());
     cd_status status = cd_tensor_new(&t, CD_INT64, 3, shape, CD_CONTIGUOUS, &err);
     if (status == CD_OK) {
-        status = cd_labels_read_batch(cd_tensor_data(t), list, shape[0], shape[1], shape[2], &err);
+        status = cd_labels_read_batch(cd_tensor_data(t), list, shape[0], form, &err);
     }
     give_tensor(handle, t, status, &err);
     UNPROTECT(1);

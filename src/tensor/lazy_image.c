@@ -2,12 +2,8 @@
 
 #include <string.h>
 
-#include "base/memory.h"
-#include "base/parallel.h"
 #include "kernels/activation.h"
-#include "kernels/interpolate.h"
-#include "kernels/pixels.h"
-#include "kernels/standardise.h"
+#include "kernels/byte_image.h"
 #include "tensor/elements.h"
 #include "tensor/lazy.h"
 
@@ -43,59 +39,27 @@ static cd_status shape_of(cd_tensor **image, const cd_tensor *bytes, const doubl
 
 /* ---- computing ---- */
 
-static cd_status taps_make(cdk_resize_taps *t, int64_t size, int64_t count, bool align_corners, double scale,
-                           bool flip, cd_error *err)
-{
-    CD_TRY(cdk_resize_taps_make(t, size, count, CDK_BILINEAR, align_corners, scale, err));
-    if (flip) {
-        cdk_resize_taps_reverse(t);
-    }
-    return CD_OK;
-}
-
-static cd_status resize(float *y, const cd_tensor *bytes, const cdk_resize_taps *rows,
-                        const cdk_resize_taps *columns, cd_error *err)
-{
-    const int64_t H = bytes->shape[0], W = bytes->shape[1], C = bytes->shape[2];
-    float *scratch;
-    CD_TRY(cd_memory_floats(&scratch, (int64_t)cdk_bilinear_scratch(columns, C), cd_threads(), 1, err));
-    cdk_bilinear_bytes(y, cd_tensor_data(bytes), 1, H, W, C, rows, columns, scratch);
-    cd_memory_free(scratch);
-    return CD_OK;
-}
-
-static cd_status resize_and_flip(float *y, const cd_tensor *bytes, const double *steps, cd_error *err)
-{
-    const bool align = steps[ALIGN_CORNERS] != 0;
-    cdk_resize_taps rows = {0}, columns = {0};
-    cd_status status = taps_make(&rows, bytes->shape[0], (int64_t)steps[OUT_H], align, steps[SCALE_H],
-                                 steps[FLIP_H] != 0, err);
-    if (status == CD_OK) {
-        status = taps_make(&columns, bytes->shape[1], (int64_t)steps[OUT_W], align, steps[SCALE_W],
-                           steps[FLIP_W] != 0, err);
-    }
-    if (status == CD_OK) {
-        status = resize(y, bytes, &rows, &columns, err);
-    }
-    cdk_resize_taps_free(&rows);
-    cdk_resize_taps_free(&columns);
-    return status;
-}
-
 /* y: the image with its channels side by side. */
 static cd_status fill(cd_tensor *y, const cd_tensor *bytes, const double *steps, const cdk_epilogue *end,
                       cd_error *err)
 {
-    float *to = cd_tensor_data(y);
-    const int64_t C = y->shape[0], pixels = y->shape[1] * y->shape[2];
-    if (steps[OUT_H] != 0) {
-        CD_TRY(resize_and_flip(to, bytes, steps, err));
-    } else {
-        cdk_byte_shares(to, cd_tensor_data(bytes), C * pixels);
-    }
-    if (steps[NORMALISED] != 0) {
-        cdk_standardise_pixels_f32(to, to, 1, pixels, C, steps + MEAN, steps + STD);
-    }
+    const bool resized = steps[OUT_H] != 0, normalised = steps[NORMALISED] != 0;
+    const cdk_resize_form form = {.mode = CDK_BILINEAR,
+                                  .align_corners = steps[ALIGN_CORNERS] != 0,
+                                  .rows = (int64_t)steps[OUT_H],
+                                  .columns = (int64_t)steps[OUT_W],
+                                  .row_step = steps[SCALE_H],
+                                  .column_step = steps[SCALE_W],
+                                  .flip_rows = steps[FLIP_H] != 0,
+                                  .flip_columns = steps[FLIP_W] != 0};
+    const cdk_byte_image image = {.bytes = cd_tensor_data(bytes),
+                                  .H = bytes->shape[0],
+                                  .W = bytes->shape[1],
+                                  .C = bytes->shape[2],
+                                  .form = resized ? &form : NULL,
+                                  .mean = normalised ? steps + MEAN : NULL,
+                                  .std = normalised ? steps + STD : NULL};
+    CD_TRY(cdk_byte_image_to_f32(cd_tensor_data(y), &image, err));
     cd_lazy_finish(y, end);
     return CD_OK;
 }

@@ -1,0 +1,45 @@
+#include "kernels/byte_image.h"
+
+#include <stdlib.h>
+
+#include "base/parallel.h"
+#include "kernels/pixels.h"
+#include "kernels/standardise.h"
+
+/* The scratch is malloc's and not the pool's, which belongs to the main thread. */
+static cd_status resize_with(float *y, const uint8_t *bytes, const cdk_resizing *r, cd_error *err)
+{
+    float *scratch = malloc(cdk_bilinear_scratch(r) * (size_t)cd_threads() * sizeof *scratch);
+    if (scratch == NULL) {
+        return cd_fail(err, CD_EALLOC, "no memory to resize an image to width %lld.",
+                       (long long)r->columns.count);
+    }
+    cdk_bilinear_bytes(y, bytes, r, scratch);
+    free(scratch);
+    return CD_OK;
+}
+
+static cd_status resize(float *y, const cdk_byte_image *image, cd_error *err)
+{
+    cdk_resizing r;
+    const int64_t size[] = {1, image->H, image->W, image->C};
+    CD_TRY(cdk_resizing_make(&r, size, image->form, err));
+    cd_status status = resize_with(y, image->bytes, &r, err);
+    cdk_resizing_free(&r);
+    return status;
+}
+
+cd_status cdk_byte_image_to_f32(float *y, const cdk_byte_image *image, cd_error *err)
+{
+    int64_t pixels = image->H * image->W;
+    if (image->form != NULL) {
+        pixels = image->form->rows * image->form->columns;
+        CD_TRY(resize(y, image, err));
+    } else {
+        cdk_byte_shares(y, image->bytes, pixels * image->C);
+    }
+    if (image->mean != NULL) {
+        cdk_standardise_pixels_f32(y, y, 1, pixels, image->C, image->mean, image->std);
+    }
+    return CD_OK;
+}
