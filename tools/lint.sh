@@ -1,5 +1,5 @@
 #!/bin/sh
-# Format, warnings of the compiler, structure (tools/structure.R), objects for Windows, forbidden calls and words, ASCII,
+# Format, warnings of the compiler, structure (tools/structure.R), forbidden calls and words, ASCII,
 # tabs. Exit status 1 if anything is wrong; every rule is checked either way.
 set -u
 failed=0
@@ -34,12 +34,6 @@ warnings=$(FLAGS=$flags compile 2>&1)
 [ -z "$warnings" ] || complain "$warnings"
 Rscript tools/structure.R "$work" || failed=1
 
-if [ ! -f configure.win ]; then
-    for file in src/*/*.c; do
-        object=$(echo "$file" | sed -e 's|^src/||' -e 's|c$|o|')
-        grep -qw "$object" src/Makevars.win || complain "src/Makevars.win: no $object (Rscript tools/document.R)"
-    done
-fi
 
 forbid() { # pattern, reason, files...
     pattern=$1
