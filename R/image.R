@@ -73,7 +73,6 @@ image_path <- function(path) {
 #' @rdname image_read
 #' @export
 image_write <- function(x, path, quality = 90, bits = 8) {
-  format <- format_of_name(path)
   if (is_tensor(x)) x <- planes_to_array(x)
   if (length(dim(x)) == 2) dim(x) <- c(dim(x), 1L)
   check_writable(x, quality, bits)
@@ -82,16 +81,8 @@ image_write <- function(x, path, quality = 90, bits = 8) {
   if (anyNA(values) || any(values < 0L) || any(values > largest)) {
     value_error(sprintf("`x` must hold numbers of 0 to 1, or integers of 0 to %d, without NA.", largest))
   }
-  .Call(cdr_image_write, values, dim(x), image_path(path), format, as.integer(c(bits, quality)))
+  .Call(cdr_image_write, values, dim(x), image_path(path), as.integer(c(bits, quality)))
   invisible(path)
-}
-
-format_of_name <- function(path) {
-  switch(tolower(tools::file_ext(path)),
-    jpg = , jpeg = "JPEG",
-    png = "PNG",
-    value_error(sprintf("`path` must end in .jpg, .jpeg or .png, got '%s'.", path))
-  )
 }
 
 planes_to_array <- function(x) {

@@ -6,63 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/codec.h"
-
-typedef struct signature {
-    cd_image_format format;
-    const char *name;
-    size_t offset, length;
-    const char *bytes;
-} signature;
-
-static const signature signatures[] = {
-    {CD_FORMAT_JPEG, "JPEG", 0, 3, "\xff\xd8\xff"}, {CD_FORMAT_PNG, "PNG", 0, 8, "\x89PNG\r\n\x1a\n"},
-    {CD_FORMAT_GIF, "GIF", 0, 4, "GIF8"},           {CD_FORMAT_BMP, "BMP", 0, 2, "BM"},
-    {CD_FORMAT_TIFF, "TIFF", 0, 4, "II*\0"},        {CD_FORMAT_TIFF, "TIFF", 0, 4, "MM\0*"},
-    {CD_FORMAT_WEBP, "WebP", 8, 4, "WEBP"},
-};
-#define SIGNATURES (sizeof signatures / sizeof signatures[0])
-
-cd_image_format cd_image_recognise(const uint8_t *bytes, size_t n)
-{
-    for (size_t i = 0; i < SIGNATURES; i++) {
-        const signature *s = &signatures[i];
-        if (n >= s->offset + s->length && memcmp(bytes + s->offset, s->bytes, s->length) == 0) {
-            return s->format;
-        }
-    }
-    return CD_FORMAT_UNKNOWN;
-}
-
-const char *cd_image_format_name(cd_image_format format)
-{
-    for (size_t i = 0; i < SIGNATURES; i++) {
-        if (signatures[i].format == format) {
-            return signatures[i].name;
-        }
-    }
-    return "unknown";
-}
+#include "image/codecs.h"
 
 /* With or without pixels, as the codecs do. */
 static cd_status decode(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err)
 {
-    cd_image_format format = cd_image_recognise(bytes, n);
-    if (format == CD_FORMAT_PNG) {
-        return cd_png_decode(image, bytes, n, as, err);
-    }
-    if (format == CD_FORMAT_JPEG) {
-        return cd_jpeg_decode(image, bytes, n, as, err);
+    const cd_codec *codec = cd_codec_for_bytes(bytes, n);
+    const char *foreign = cd_codec_foreign(bytes, n);
+    char readable[CD_CODEC_TEXT];
+    if (codec != NULL) {
+        return codec->decode(image, bytes, n, as, err);
     }
     if (n == 0) {
         return cd_fail(err, CD_EFORMAT, "is empty.");
     }
-    if (format == CD_FORMAT_UNKNOWN) {
-        return cd_fail(err, CD_EFORMAT,
-                       "is no image that can be read: JPEG and PNG are, recognised by their content.");
+    if (foreign == NULL) {
+        return cd_fail(err, CD_EFORMAT, "is no image that can be read: %s are, recognised by their content.",
+                       cd_codec_readable(readable));
     }
-    return cd_fail(err, CD_EFORMAT, "is a %s image; only JPEG and PNG can be read. Convert it first.",
-                   cd_image_format_name(format));
+    return cd_fail(err, CD_EFORMAT, "is a %s image; only %s can be read. Convert it first.", foreign,
+                   cd_codec_readable(readable));
 }
 
 /* ---- files ---- */
@@ -101,29 +64,18 @@ static cd_status read_file(cd_image_file *content, const char *path, cd_error *e
     return status;
 }
 
-static bool extension_is(const char *path, const char *wanted)
-{
-    size_t n = strlen(path), m = strlen(wanted);
-    return n > m && strcmp(path + n - m, wanted) == 0;
-}
-
-/* "is a GIF image" becomes "is a GIF image, though named .jpg". */
-static const char *note_on_name(const char *path, const cd_image_file *content)
-{
-    cd_image_format format = cd_image_recognise(content->bytes, content->n);
-    bool other = format > CD_FORMAT_PNG;
-    if (other && (extension_is(path, ".jpg") || extension_is(path, ".jpeg"))) {
-        return " (though named .jpg)";
-    }
-    return other && extension_is(path, ".png") ? " (though named .png)" : "";
-}
-
+/* "is a GIF image" becomes "(though named .jpg) is a GIF image". */
 static cd_status name_file(const cd_image_file *file, cd_error *err)
 {
     char reason[CD_ERROR_LENGTH];
+    const char *extension;
+    bool foreign = file->bytes != NULL && cd_codec_for_bytes(file->bytes, file->n) == NULL &&
+                   cd_codec_foreign(file->bytes, file->n) != NULL;
     memcpy(reason, err->message, sizeof reason);
-    return cd_fail(err, err->code, "'%s'%s %s", file->path,
-                   file->bytes != NULL ? note_on_name(file->path, file) : "", reason);
+    if (foreign && cd_codec_for_path(file->path, &extension) != NULL) {
+        return cd_fail(err, err->code, "'%s' (though named %s) %s", file->path, extension, reason);
+    }
+    return cd_fail(err, err->code, "'%s' %s", file->path, reason);
 }
 
 static cd_status open_header(cd_image_file *file, const char *path, cd_decode_as as, cd_error *err)
@@ -165,11 +117,11 @@ void cd_image_file_close(cd_image_file *file)
     file->bytes = NULL;
 }
 
-cd_status cd_image_inspect(cd_image *image, cd_image_format *format, const char *path, cd_error *err)
+cd_status cd_image_inspect(cd_image *image, const char **format, const char *path, cd_error *err)
 {
     cd_image_file file;
     CD_TRY(named(&file, open_header(&file, path, CD_AS_STORED, err), err));
-    *format = cd_image_recognise(file.bytes, file.n);
+    *format = cd_codec_for_bytes(file.bytes, file.n)->name;
     *image = file.image;
     cd_image_file_close(&file);
     return CD_OK;

@@ -1,4 +1,4 @@
-/* Reading JPEG and PNG, recognised by their first bytes, whatever the file is called.
+/* Reading images in the formats of codecs.def, recognised by their first bytes, whatever the file is called.
  *
  * Every function may run on any thread, several at the same time. JPEG as libjpeg decodes it (accurate
  * integer transform, no scaling): grey stays one channel, CMYK and YCCK become RGB. Damage inside the data is
@@ -13,22 +13,6 @@
 
 #include "base/status.h"
 #include "image/image.h"
-
-typedef enum {
-    CD_FORMAT_UNKNOWN = 0,
-    CD_FORMAT_JPEG,
-    CD_FORMAT_PNG,
-    CD_FORMAT_GIF,
-    CD_FORMAT_BMP,
-    CD_FORMAT_TIFF,
-    CD_FORMAT_WEBP
-} cd_image_format;
-
-/* What the first bytes say. */
-cd_image_format cd_image_recognise(const uint8_t *bytes, size_t n);
-
-/* "JPEG", "PNG", ... */
-const char *cd_image_format_name(cd_image_format format);
 
 /* A file that has been read but not decoded. */
 typedef struct cd_image_file {
@@ -49,7 +33,8 @@ cd_status cd_image_file_decode(cd_image_file *file, void *pixels, cd_error *err)
 
 void cd_image_file_close(cd_image_file *file); /* calling it twice is harmless */
 
-/* Sizes, channels and bits as with CD_AS_STORED, and the format, from the header alone. */
-cd_status cd_image_inspect(cd_image *image, cd_image_format *format, const char *path, cd_error *err);
+/* Sizes, channels and bits as with CD_AS_STORED, and the name of the format ("JPEG"), from the header alone.
+ * Errors: as cd_image_file_open. */
+cd_status cd_image_inspect(cd_image *image, const char **format, const char *path, cd_error *err);
 
 #endif

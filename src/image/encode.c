@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "image/codec.h"
+#include "image/codecs.h"
 
 static cd_status name_file(const char *path, cd_error *err)
 {
@@ -13,26 +13,18 @@ static cd_status name_file(const char *path, cd_error *err)
     return cd_fail(err, err->code, "'%s' %s", path, reason);
 }
 
-static cd_status encode(FILE *file, const cd_image *image, cd_image_format format, int quality, cd_error *err)
+cd_status cd_image_write(const char *path, const cd_image *image, int quality, cd_error *err)
 {
-    if (format == CD_FORMAT_JPEG) {
-        return cd_jpeg_encode(file, image, quality, err);
+    const cd_codec *codec = cd_codec_for_path(path, NULL);
+    char writable[CD_CODEC_TEXT];
+    if (codec == NULL || codec->encode == NULL) {
+        return cd_fail(err, CD_EVALUE, "`path` must end in %s, got '%s'.", cd_codec_writable(writable), path);
     }
-    if (format == CD_FORMAT_PNG) {
-        return cd_png_encode(file, image, err);
-    }
-    return cd_fail(err, CD_EVALUE, "cannot be written as %s, only as JPEG or PNG.",
-                   cd_image_format_name(format));
-}
-
-cd_status cd_image_write(const char *path, const cd_image *image, cd_image_format format, int quality,
-                         cd_error *err)
-{
     FILE *file = fopen(path, "wb");
     if (file == NULL) {
         return cd_fail(err, CD_EIO, "'%s' cannot be written: %s.", path, strerror(errno));
     }
-    cd_status status = encode(file, image, format, quality, err);
+    cd_status status = codec->encode(file, image, quality, err);
     bool flushed = fclose(file) == 0;
     if (status == CD_OK && !flushed) {
         status = cd_fail(err, CD_EIO, "cannot be written: %s.", strerror(errno));

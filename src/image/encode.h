@@ -1,13 +1,14 @@
-/* Writing JPEG and PNG. */
+/* Writing images. */
 #ifndef CANDELA_IMAGE_ENCODE_H
 #define CANDELA_IMAGE_ENCODE_H
 
-#include "image/decode.h"
+#include "base/status.h"
+#include "image/image.h"
 
-/* Writes image to path as JPEG (1 or 3 channels, 8 bits; quality 1 to 100) or PNG (1 to 4 channels, 8 or 16
- * bits). A file that could not be finished is removed. Errors: CD_EVALUE, CD_EIO; messages begin with the
+/* Writes image to path in the format that the end of its name asks for: .jpg, .jpeg (1 or 3 channels, 8 bits;
+ * quality 1 to 100), .png (1 to 4 channels, 8 or 16 bits). A file that could not be finished is removed.
+ * Errors: CD_EVALUE (another name, or channels or bits that the format has not), CD_EIO; messages name the
  * path. */
-cd_status cd_image_write(const char *path, const cd_image *image, cd_image_format format, int quality,
-                         cd_error *err);
+cd_status cd_image_write(const char *path, const cd_image *image, int quality, cd_error *err);
 
 #endif

@@ -144,7 +144,7 @@ static cd_status read_pixels(jpeg_reader *r, cd_error *err)
     return CD_OK;
 }
 
-cd_status cd_jpeg_decode(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err)
+static cd_status jpeg_decode(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err)
 {
     jpeg_reader reader = {.image = image, .as = as};
     reader.info.err = set_trap(&reader.trap);
@@ -187,7 +187,7 @@ static void write_rows(jpeg_writer *w, FILE *file)
     jpeg_finish_compress(&w->info);
 }
 
-cd_status cd_jpeg_encode(FILE *file, const cd_image *image, int quality, cd_error *err)
+static cd_status jpeg_encode(FILE *file, const cd_image *image, int quality, cd_error *err)
 {
     jpeg_writer writer = {.image = image, .quality = quality};
     if ((image->channels != 1 && image->channels != 3) || image->bits != 8) {
@@ -205,3 +205,9 @@ cd_status cd_jpeg_encode(FILE *file, const cd_image *image, int quality, cd_erro
     jpeg_destroy_compress(&writer.info);
     return CD_OK;
 }
+
+const cd_codec cd_codec_jpeg = {.name = "JPEG",
+                                .extensions = {".jpg", ".jpeg"},
+                                .signatures = {{0, 3, "\xff\xd8\xff"}},
+                                .decode = jpeg_decode,
+                                .encode = jpeg_encode};

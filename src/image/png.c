@@ -131,7 +131,7 @@ static cd_status decode(cd_image *image, png_work *work, cd_decode_as as, cd_err
     return read_pixels(work, err);
 }
 
-cd_status cd_png_decode(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err)
+static cd_status png_decode(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err)
 {
     png_work work = {.bytes = bytes, .left = n};
     work.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &work, leave, say_nothing);
@@ -172,8 +172,9 @@ static cd_status write_pixels(png_work *work, FILE *file, const cd_image *image,
     return CD_OK;
 }
 
-cd_status cd_png_encode(FILE *file, const cd_image *image, cd_error *err)
+static cd_status png_encode(FILE *file, const cd_image *image, int quality, cd_error *err)
 {
+    (void)quality;
     png_work work = {.left = 0};
     if (image->channels < 1 || image->channels > 4) {
         return cd_fail(err, CD_EVALUE, "a PNG file holds 1 to 4 channels, got %lld.",
@@ -193,3 +194,9 @@ cd_status cd_png_encode(FILE *file, const cd_image *image, cd_error *err)
     free(work.rows);
     return status;
 }
+
+const cd_codec cd_codec_png = {.name = "PNG",
+                               .extensions = {".png"},
+                               .signatures = {{0, 8, "\x89PNG\r\n\x1a\n"}},
+                               .decode = png_decode,
+                               .encode = png_encode};

@@ -1,5 +1,4 @@
 /* Images for R: reading, writing, and arrays whose pixels stay bytes until somebody looks at them. */
-#include <string.h>
 
 #include "image/batch.h"
 #include "image/decode.h"
@@ -97,12 +96,12 @@ SEXP cdr_image_inspect(SEXP path)
 {
     cd_error err;
     cd_image image;
-    cd_image_format format;
+    const char *format;
     if (cd_image_inspect(&image, &format, cdr_string(path, "path"), &err) != CD_OK) {
         cdr_raise(&err);
     }
     SEXP info = PROTECT(Rf_allocVector(VECSXP, 5));
-    SET_VECTOR_ELT(info, 0, Rf_mkString(cd_image_format_name(format)));
+    SET_VECTOR_ELT(info, 0, Rf_mkString(format));
     SET_VECTOR_ELT(info, 1, Rf_ScalarInteger((int)image.height));
     SET_VECTOR_ELT(info, 2, Rf_ScalarInteger((int)image.width));
     SET_VECTOR_ELT(info, 3, Rf_ScalarInteger((int)image.channels));
@@ -128,8 +127,8 @@ static void interleave(cd_image *image, const int *x)
     }
 }
 
-/* values: integers of 0 to 2^bits - 1, H x W x C column-major; dim: those three. */
-SEXP cdr_image_write(SEXP values, SEXP dim, SEXP path, SEXP format, SEXP options)
+/* values: integers of 0 to 2^bits - 1, H x W x C column-major; dim: those three; options: bits, quality. */
+SEXP cdr_image_write(SEXP values, SEXP dim, SEXP path, SEXP options)
 {
     cd_error err;
     cd_image image = {.height = INTEGER(dim)[0],
@@ -137,11 +136,10 @@ SEXP cdr_image_write(SEXP values, SEXP dim, SEXP path, SEXP format, SEXP options
                       .channels = INTEGER(dim)[2],
                       .bits = INTEGER(options)[0]};
     const char *file = cdr_string(path, "path");
-    cd_image_format code = strcmp(cdr_string(format, "format"), "JPEG") == 0 ? CD_FORMAT_JPEG : CD_FORMAT_PNG;
     cd_status status = cd_image_allocate(&image, &err);
     if (status == CD_OK) {
         interleave(&image, INTEGER(values));
-        status = cd_image_write(file, &image, code, INTEGER(options)[1], &err);
+        status = cd_image_write(file, &image, INTEGER(options)[1], &err);
     }
     cd_image_free(&image);
     if (status != CD_OK) {

@@ -15,6 +15,17 @@ test_that("PNG keeps every value, in 8 and 16 bits, with 1 to 4 channels", {
   }
 })
 
+test_that("the end of a file's name, in either case, is the format it is written in", {
+  for (end in c(".jpg", ".JPG", ".jpeg", ".Jpeg")) {
+    file <- withr::local_tempfile(fileext = end)
+    image_write(picture(), file)
+    expect_equal(image_info(file)$format, "JPEG")
+  }
+  file <- withr::local_tempfile(fileext = ".PNG")
+  image_write(picture(), file)
+  expect_equal(image_info(file)$format, "PNG")
+})
+
 test_that("a grey or RGBA image has three channels where asked", {
   file <- withr::local_tempfile(fileext = ".png")
   grey <- picture(channels = 1)
@@ -115,6 +126,10 @@ test_that("other formats are named", {
     expect_error(base_loader(file), "though named .jpg", fixed = TRUE)
     expect_error(base_loader(file), basename(file), fixed = TRUE)
   }
+  expect_error(base_loader(file), "only JPEG and PNG can be read", fixed = TRUE)
+  odd <- withr::local_tempfile(fileext = ".JPEG")
+  writeBin(headers$GIF, odd)
+  expect_error(base_loader(odd), "though named .jpeg", fixed = TRUE)
   writeBin(charToRaw("hello, world"), file)
   expect_error(base_loader(file), "is no image", class = "candela_error_format")
   expect_error(base_loader(tempfile()), "cannot be opened", class = "candela_error_io")
@@ -185,7 +200,9 @@ test_that("label batches take the nearest", {
 })
 
 test_that("bad arguments of writing are told", {
-  expect_error(image_write(picture(), "x.gif"), "must end in", class = "value_error")
+  expect_error(image_write(picture(), "x.gif"), "must end in .jpg, .jpeg or .png, got 'x.gif'", fixed = TRUE)
+  expect_error(image_write(picture(), "x.gif"), class = "value_error")
+  expect_false(file.exists("x.gif"))
   expect_error(image_write(picture() * 2, tempfile(fileext = ".png")), "0 to 1", class = "value_error")
   expect_error(image_write(picture(channels = 4), tempfile(fileext = ".jpg")), "JPEG file holds", class = "value_error")
   expect_error(image_write(picture(), file.path(tempfile(), "x.png")), "cannot be written", class = "candela_error_io")
