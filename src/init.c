@@ -2,6 +2,7 @@
 #include <R_ext/Utils.h>
 #include <R_ext/Visibility.h>
 
+#include "autograd/table.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/parallel.h"
@@ -33,6 +34,7 @@ void attribute_visible R_init_candela(DllInfo *dll)
     R_useDynamicSymbols(dll, FALSE);
     R_forceSymbols(dll, TRUE);
     cd_parallel_init();
+    cd_table_install();
     cdr_pixels_init(dll);
     cd_interrupt_register(interrupt_pending);
 }

@@ -4,6 +4,18 @@
 
 #include "tensor/lazy.h"
 
+static const cd_op *const *all_operators;
+
+void cd_ops_install(const cd_op *const *operators)
+{
+    all_operators = operators;
+}
+
+const cd_op *cd_op_at(int id)
+{
+    return id >= 0 && id < CD_OPS ? all_operators[id] : NULL;
+}
+
 cd_status cd_out(cd_call *call, int i, cd_dtype dtype, int ndim, const int64_t *shape, cd_layout layout,
                  cd_error *err)
 {

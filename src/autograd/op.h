@@ -16,7 +16,7 @@
 
 #include <stdbool.h>
 
-#include "autograd/table.h"
+#include "autograd/op_id.h"
 #include "base/status.h"
 #include "kernels/epilogue.h"
 #include "tensor/tensor.h"
@@ -114,6 +114,13 @@ void cd_gradient_done_with(const cd_gradient *g, int i);
  * functions. out receives op->n_out new references. */
 cd_status cd_run(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *in, int n_attr,
                  const double *attr, cd_error *err);
+
+/* Makes the operators known, in the order of their ids; the array is not copied. For table.c alone, which refers
+ * to all operators: this file, which they refer to, cannot. */
+void cd_ops_install(const cd_op *const *operators);
+
+/* The operator with this id; NULL where id is out of range. */
+const cd_op *cd_op_at(int id);
 
 /* cd_run for the operator with this id, which has one output. */
 cd_status cd_run1(cd_tensor **out, cd_op_id id, int n_in, cd_tensor *const *in, int n_attr,

@@ -15,8 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/status.h"
 #include "base/dtype.h"
+#include "base/status.h"
 
 #define CD_MAX_DIMS 12
 
