@@ -1,4 +1,4 @@
-# Operators may postpone work and do it together with the next one. Nobody must be able to tell.
+# Operators may defer work and do it together with the next one. Nobody must be able to tell.
 
 fusing <- function(on, code) {
   before <- .Call(cdr_fusing, on)
@@ -37,6 +37,59 @@ test_that("an activation behind a convolution gives the same values and gradient
     expect_same_both_ways(conv_relu_gradients(layer, function(x) nnf_relu(x, inplace = TRUE)))
     expect_same_both_ways(conv_relu_gradients(layer, nnf_silu))
   }
+})
+
+# The bits of a mask are made by the thread that wrote the results: bands of rows, blocks of pixels, tiles, and, for
+# large results, blocks that are moved out afterwards. Rows that are not whole bytes of mask take a pass of their own.
+test_that("the mask of a rectifier is made with any convolution, and is the one of its result", {
+  layers <- list(
+    function() nn_conv2d(6, 16, 3, padding = 1), function() nn_conv2d(6, 5, 3, padding = 1),
+    function() nn_conv2d(6, 16, 3, stride = 2), function() nn_conv2d(6, 24, 1), function() nn_conv2d(6, 3, 1),
+    function() nn_conv2d(6, 72, 3, padding = 1), function() nn_conv2d(6, 16, 3, groups = 2),
+    function() nn_conv_transpose2d(6, 16, 2, stride = 2), function() nn_conv_transpose2d(6, 8, 3, stride = 3),
+    function() nn_conv_transpose2d(6, 8, 3, stride = 2, output_padding = 1), function() nn_conv_transpose2d(6, 7, 2)
+  )
+  run <- function(layer, size, activation, N = 3) {
+    torch_manual_seed(5)
+    layer <- layer()
+    x <- torch_randn(N, layer$in_channels, size, size + 2, requires_grad = TRUE)
+    y <- activation(layer(x * 3))
+    y$backward(torch_randn(dim(y)))
+    # Of large images sums will do: a bit that is wrong changes that of the gradient.
+    all <- if (size < 100) list(y$detach(), x$grad) else list(y$detach()$sum(), x$grad$sum())
+    lapply(c(all, layer$weight$grad, layer$bias$grad), as_array)
+  }
+  for (layer in layers) {
+    for (size in c(3, 19)) {
+      expect_same_both_ways(run(layer, size, nnf_relu))
+      expect_same_both_ways(run(layer, size, nnf_relu6))
+      expect_same_both_ways(run(layer, size, function(x) nnf_relu6(x, inplace = TRUE)))
+    }
+  }
+  for (channels in c(24, 20)) {
+    expect_same_both_ways(run(function() nn_conv2d(channels, channels, 3, groups = channels), 17, nnf_relu))
+  }
+  large <- list(
+    function() nn_conv2d(4, 16, 3, padding = 1), function() nn_conv2d(4, 16, 1),
+    function() nn_conv2d(16, 16, 3, padding = 1, groups = 16), function() nn_conv2d(16, 16, 5, padding = 2, groups = 16)
+  )
+  for (layer in large) {
+    expect_same_both_ways(run(layer, 370, nnf_relu, N = 1))
+  }
+  # Wide layers: tiles of 2 x 2 outputs.
+  expect_same_both_ways(run(function() nn_conv2d(64, 64, 3, padding = 1), 21, nnf_relu))
+})
+
+test_that("a second rectifier has a mask of its own", {
+  torch_manual_seed(5)
+  conv <- nn_conv2d(3, 8, 3)
+  x <- torch_randn(2, 3, 9, 9) * 9
+  expect_same_both_ways({
+    y <- with_no_grad(nnf_relu6(conv(x)))$requires_grad_()
+    z <- nnf_relu(y)
+    z$sum()$backward()
+    list(as_array(z$detach()), as_array(y$grad))
+  })
 })
 
 test_that("batch norm with an activation moves the running statistics once, in training and in evaluation", {
@@ -177,7 +230,7 @@ test_that("the result before the activation can still be used", {
   expect_equal(as_array((before + after)$detach()), as_array(before$detach()) + as_array(after$detach()))
 })
 
-test_that("a pending result keeps the values its inputs had", {
+test_that("a lazy result keeps the values its inputs had", {
   torch_manual_seed(1)
   x <- torch_randn(1, 3, 5, 5)
   conv <- nn_conv2d(3, 4, 3)
@@ -203,7 +256,7 @@ test_that("an optimiser's step does not change a result computed before it", {
   expect_equal(as_array(y$detach()), expected)
 })
 
-test_that("shape and dtype of a pending result are known, and printing computes it", {
+test_that("shape and dtype of a lazy result are known, and printing computes it", {
   y <- nn_conv2d(1, 1, 1)(torch_ones(1, 1, 2, 2))
   expect_equal(dim(y), c(1L, 1L, 2L, 2L))
   expect_true(y$dtype == torch_float())
@@ -275,6 +328,47 @@ test_that("an image that is upsampled inside of a join is the same there, and af
   }
 })
 
+test_that("the part of a join that alone wants a gradient gets the one it would get with the others", {
+  gradients <- function(wanted, others = FALSE, groups = 1, sizes = c(3, 5, 4), retain = FALSE) {
+    torch_manual_seed(6)
+    parts <- lapply(sizes, function(k) torch_randn(2, k, 7, 6))
+    conv <- nn_conv2d(sum(sizes), 6, 3, padding = 1, groups = groups)
+    for (i in seq_along(parts)) parts[[i]]$requires_grad_(others || i == wanted)
+    y <- nnf_relu(conv(torch_cat(parts, dim = 2)))
+    dy <- torch_randn(dim(y))
+    if (retain) y$backward(dy, retain_graph = TRUE)
+    y$backward(dy)
+    lapply(list(parts[[wanted]]$grad, conv$weight$grad, conv$bias$grad), as_array)
+  }
+  for (wanted in 1:3) {
+    whole <- gradients(wanted, others = TRUE)
+    expect_equal(gradients(wanted), whole, tolerance = 1e-6)
+    expect_equal(gradients(wanted, retain = TRUE), lapply(whole, function(g) 2 * g), tolerance = 1e-6)
+    expect_equal(gradients(wanted, groups = 2), gradients(wanted, others = TRUE, groups = 2), tolerance = 1e-6)
+  }
+  # Somebody who looks at the gradient of the join gets all of it.
+  x <- torch_randn(1, 2, 5, 5, requires_grad = TRUE)
+  joined <- torch_cat(list(x, torch_randn(1, 3, 5, 5)), dim = 2)
+  joined$retain_grad()
+  nn_conv2d(5, 4, 3)(joined)$sum()$backward()
+  expect_equal(dim(joined$grad), c(1, 5, 5, 5))
+  expect_equal(as_array(joined$grad)[, 1:2, , , drop = FALSE], as_array(x$grad))
+  expect_gt(sum(abs(as_array(joined$grad)[, 3:5, , ])), 0)
+})
+
+test_that("frozen weights do not keep the part of a join from its gradient", {
+  torch_manual_seed(6)
+  conv <- nn_conv2d(5, 4, 3)
+  x <- torch_randn(1, 2, 6, 6, requires_grad = TRUE)
+  skip <- torch_randn(1, 3, 6, 6)
+  conv(torch_cat(list(skip, x), dim = 2))$sum()$backward()
+  expected <- as_array(x$grad)
+  x$grad <- NULL
+  for (p in conv$parameters) p$requires_grad_(FALSE)
+  conv(torch_cat(list(skip, x), dim = 2))$sum()$backward()
+  expect_equal(as_array(x$grad), expected)
+})
+
 test_that("rectifiers one behind the other, and two of one result", {
   torch_manual_seed(3)
   conv <- nn_conv2d(3, 8, 3)
@@ -304,7 +398,7 @@ a_picture <- function(height, width, channels = 3) {
 
 normal <- function(x) transform_normalize(x, c(0.485, 0.456, 0.406), c(0.229, 0.224, 0.225))
 
-test_that("pictures are resized, standardised, flipped and stacked together as one by one", {
+test_that("pictures are resized, normalised, flipped and stacked together as one by one", {
   steps <- list(
     function(x) transform_resize(x, c(5, 8)),
     function(x) normal(transform_resize(x, c(13, 4))),
