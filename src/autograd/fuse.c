@@ -218,7 +218,7 @@ static cd_status affine_before(bool *done, cd_call *call, cd_error *err)
     return defer_reading(call, norm->source[X], norm, err);
 }
 
-/* A convolution waits for an activation behind it: the result before the activation never stands in memory. */
+/* A convolution waits for an activation behind it: the result before that never stands in memory. */
 static cd_status defer_convolution(bool *done, cd_call *call, cd_error *err)
 {
     static const cd_fused question = {.only_asks = true};

@@ -2,14 +2,15 @@
  *
  * An operator is three small functions side by side in one file of its family (op_*.c):
  *
- *   shape     checks the inputs and announces the outputs with cd_out() (dtype, shape, layout), or, for a view,
- *             makes them with cd_tensor_view(); nothing is computed;
+ *   shape     checks the inputs and announces the outputs with cd_out() (dtype, shape, layout), or, for a
+ *             view, makes them with cd_tensor_view(); nothing is computed;
  *   forward   fills the outputs, whose memory is there by then; absent for views;
- *   backward  turns the gradients of the outputs (dy) into those of the inputs (dx); absent where there is none.
+ *   backward  turns the gradients of the outputs (dy) into those of the inputs (dx); absent where there is
+ *             none.
  *
- * Inputs are tensors, attributes are numbers in an order the file gives names to with an enum. To add one: write
- * it, add its line to table.def, give it a name in R. An operator knows no other one: what is computed together
- * with its neighbours is for autograd/fuse.c to see, which asks `fused`.
+ * Inputs are tensors, attributes are numbers in an order the file gives names to with an enum. To add one:
+ * write it, add its line to table.def, give it a name in R. An operator knows no other one: what is computed
+ * together with its neighbours is for autograd/fuse.c to see, which asks `fused`.
  */
 #ifndef CANDELA_AUTOGRAD_OP_H
 #define CANDELA_AUTOGRAD_OP_H
@@ -87,8 +88,8 @@ struct cd_op {
     cd_status (*shape)(cd_call *call, cd_error *err);
     cd_status (*forward)(cd_call *call, cd_error *err);
     cd_status (*backward)(cd_gradient *g, cd_error *err);
-    /* Optional: forward and what `with` asks for, in one pass; *done is false, and nothing has happened, where
-     * the operator cannot do that. Inputs have storage, but not where with->only_asks. out[0] may be a slice
+    /* Optional: forward and what `with` asks for, in one pass; *done is false, and nothing has happened,
+     * where the operator cannot do that. Inputs have storage, but not where with->only_asks. out[0] may be a slice
      * of the channels of a larger channels-last tensor. */
     cd_status (*fused)(bool *done, cd_call *call, const cd_fused *with, cd_error *err);
 };
@@ -126,9 +127,9 @@ const cd_op *cd_op_at(int id);
 cd_status cd_run1(cd_tensor **out, cd_op_id id, int n_in, cd_tensor *const *in, int n_attr,
                   const double *attr, cd_error *err);
 
-/* The steps of cd_run, for the recorder: checks counts, materialises the inputs, runs shape, allocates (unless
- * target is given, which then becomes out[0]), runs forward. The caller owns call->out and call->saved
- * afterwards, also on failure. */
+/* The steps of cd_run, for the recorder: checks counts, materialises the inputs, runs shape, allocates
+ * (unless target is given, which then becomes out[0]), runs forward. The caller owns call->out and
+ * call->saved afterwards, also on failure. */
 cd_status cd_call_run(cd_call *call, cd_tensor *target, cd_error *err);
 void cd_call_clear(cd_call *call);
 

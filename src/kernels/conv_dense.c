@@ -390,8 +390,8 @@ static int64_t row_floats(const dense *d)
     return d->taps->w.outputs * d->taps->out_channels;
 }
 
-/* Results that are looked at when a band is done must fit the cache; where they are moments, the number of bands
- * must not depend on the threads. */
+/* Results that are looked at when a band is done must fit the cache; the number of bands must not depend
+ * on the threads where mean and M2 are taken. */
 static int64_t rows_of_band(const dense *d, int64_t row_bytes, const cdk_conv_finish *finish)
 {
     const cdk_taps *taps = d->taps;

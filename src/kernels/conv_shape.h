@@ -16,16 +16,17 @@ typedef struct cdk_conv {
     int64_t groups;                 /* divides C and K */
 } cdk_conv;
 
-/* What a convolution does to its input and result on their way, in the same pass over memory; all zero: nothing.
+/* What a convolution does to its input and result on their way, in the same pass over memory. All zero
+ * means nothing.
  *
  *   input     the affine image of x is convolved, which never stands in memory; NULL, or where
  *             cdk_conv_takes_affine() says so
  *   end       activation and mask of the result
  *   y_pixel   elements between pixels of y, or 0: they lie side by side. For transposed convolutions where
  *             cdk_conv_transpose_writes_apart() says so, without a mask
- *   mean, M2  of each output channel, [K]: its mean and the sum of squared distances from it, the statistics of
- *             a batch, for less than reading y again; both or neither, not for transposed convolutions, without
- *             activation and mask. With no images they are 0
+ *   mean, M2  of each output channel, [K]: its mean and the sum of squared distances from it, the statistics
+ *             of a batch, for less than reading y again; both or neither, not for transposed convolutions,
+ *             without activation and mask. With no images they are 0
  */
 typedef struct cdk_conv_finish {
     const cdk_affine *input;

@@ -140,8 +140,8 @@ static void transform_outputs(const winograd *f, float *m, int64_t first_tile, i
     }
 }
 
-/* The channels of some blocks, of the pixels of some tiles, which are still in the cache. They are whole bytes:
- * no tile is narrower than 8 but where it is the last. */
+/* The channels of some blocks, of the pixels of some tiles, which are still in the cache. They are whole
+ * bytes: no tile is narrower than 8 but where it is the last. */
 static void mask_outputs(const winograd *f, int64_t first_tile, int64_t count, int64_t first_channel,
                          int64_t channels)
 {

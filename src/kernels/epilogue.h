@@ -12,7 +12,8 @@ typedef enum {
 } cdk_activation;
 
 /* What happens to results on their way to memory: the activation and, unless mask is NULL, bit i % 8 of
- * mask[i / 8] becomes 0 < y[i] < high (kernels/mask.h), where y[i] is the activated result number i in memory. */
+ * mask[i / 8] becomes 0 < y[i] < high (kernels/mask.h), where y[i] is the activated result number i in
+ * memory. */
 typedef struct cdk_epilogue {
     cdk_activation activation;
     uint8_t *mask;

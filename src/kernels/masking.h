@@ -23,8 +23,8 @@ typedef struct cdk_masking {
     int64_t block_floats; /* a multiple of a cache line */
 } cdk_masking;
 
-/* For y of so many floats, of which at most block_floats are computed at a time (0: without blocks). end->mask
- * is where the mask belongs. Free with cdk_masking_free. Errors: CD_EALLOC. */
+/* For y of so many floats, of which at most block_floats are computed at a time (0: without blocks).
+ * end->mask is where the mask belongs. Free with cdk_masking_free. Errors: CD_EALLOC. */
 cd_status cdk_masking_begin(cdk_masking *masking, const cdk_epilogue *end, const float *y, int64_t floats,
                             int64_t block_floats, cd_error *err);
 void cdk_masking_free(cdk_masking *masking);

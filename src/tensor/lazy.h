@@ -62,7 +62,7 @@ const cd_lazy *cd_lazy_result(const cd_tensor *t, cd_lazy_compute compute);
 /* Fills y, which has storage and the shape of the lazy tensor, with end->activation(tensor), and the mask. */
 cd_status cd_lazy_fill(cd_tensor *y, const cd_lazy *lazy, const cdk_epilogue *end, cd_error *err);
 
-/* For computations that cannot end in an activation and a mask on the way: does so to t, float32 and dense. */
+/* For computations that cannot do so on the way: ends them as `end` says. t is float32 and dense. */
 void cd_lazy_finish(cd_tensor *t, const cdk_epilogue *end);
 
 /* Drops the deferred computation of t, which has got its data another way; none is allowed. */
