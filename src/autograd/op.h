@@ -89,8 +89,8 @@ struct cd_op {
     cd_status (*forward)(cd_call *call, cd_error *err);
     cd_status (*backward)(cd_gradient *g, cd_error *err);
     /* Optional: forward and what `with` asks for, in one pass; *done is false, and nothing has happened,
-     * where the operator cannot do that. Inputs have storage, but not where with->only_asks. out[0] may be a slice
-     * of the channels of a larger channels-last tensor. */
+     * where the operator cannot do that. Inputs have storage, but not where with->only_asks. out[0] may be a
+     * slice of the channels of a larger channels-last tensor. */
     cd_status (*fused)(bool *done, cd_call *call, const cd_fused *with, cd_error *err);
 };
 
