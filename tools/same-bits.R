@@ -80,8 +80,8 @@ each_pointwise <- function() {
   known <- c(
     "neg", "abs", "sign", "square", "exp", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "reciprocal",
     "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "sigmoid", "erf", "floor", "ceil", "trunc",
-    "round", "relu", "relu6", "gelu", "silu", "hardswish", "hardsigmoid", "hardtanh", "elu", "selu", "celu", "leaky_relu",
-    "softplus", "softsign", "mish", "tanhshrink", "softshrink", "hardshrink", "logsigmoid", "threshold"
+    "round", "relu", "relu6", "gelu", "silu", "hardswish", "hardsigmoid", "hardtanh", "elu", "selu", "celu",
+    "leaky_relu", "softplus", "softsign", "mish", "tanhshrink", "softshrink", "hardshrink", "logsigmoid", "threshold"
   )
   found <- sort(intersect(names, c(paste0("torch_", known), paste0("nnf_", known))))
   points <- c(seq(-110, 110, length.out = 4093), 10^seq(-45, 38, length.out = 500), -10^seq(-45, 38, length.out = 500))

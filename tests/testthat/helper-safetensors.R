@@ -1,18 +1,24 @@
 # A small reader of its own for the tests, so that the package's reader is not tested by itself.
 
-# path: a .safetensors file; gives a named list of R arrays in the tensors' index order, each with attributes
-# "dtype" and "shape" (which tells a tensor without dimensions from one with a single element).
-read_safetensors <- function(path, names = NULL) {
+# The JSON header: of each tensor dtype, shape, data_offsets, and `__metadata__`.
+safetensors_header <- function(path) {
   con <- file(path, "rb")
   on.exit(close(con))
-  header_size <- readBin(con, "integer", 1, 4, endian = "little")
-  readBin(con, "integer", 1, 4, endian = "little")
-  header <- jsonlite::fromJSON(rawToChar(readBin(con, "raw", header_size)), simplifyVector = TRUE)
-  header[["__metadata__"]] <- NULL
-  wanted <- if (is.null(names)) names(header) else names
+  size <- readBin(con, "integer", 2, 4, endian = "little")[[1]]
+  header <- jsonlite::fromJSON(rawToChar(readBin(con, "raw", size)), simplifyVector = TRUE)
+  structure(header, size = size)
+}
+
+# path: a .safetensors file; gives a named list of R arrays in the tensors' index order, each with attributes "dtype"
+# and "shape" (which tells a tensor without dimensions from one with a single element).
+read_safetensors <- function(path, names = NULL) {
+  header <- safetensors_header(path)
+  wanted <- if (is.null(names)) setdiff(names(header), "__metadata__") else names
+  con <- file(path, "rb")
+  on.exit(close(con))
   sapply(wanted, function(name) {
     entry <- header[[name]]
-    seek(con, 8 + header_size + entry$data_offsets[[1]])
+    seek(con, 8 + attr(header, "size") + entry$data_offsets[[1]])
     row_major(read_values(con, entry$dtype, diff(entry$data_offsets)), entry$shape, entry$dtype)
   }, simplify = FALSE)
 }

@@ -8,12 +8,39 @@ rates <- function(scheduler, n) {
   }, 0)
 }
 
-test_that("one cycle reproduces PyTorch's rates", {
-  skip_without_reference("schedules.json")
+# Learning rate and beta1 before each of n steps.
+course <- function(scheduler, optimizer, n) {
+  force(scheduler) # its construction sets what the first step uses
+  at <- lapply(seq_len(n), function(i) {
+    group <- optimizer$param_groups[[1]]
+    scheduler$step()
+    c(group$lr, group$betas[[1]])
+  })
+  list(lr = vapply(at, `[[`, 0, 1), beta1 = vapply(at, `[[`, 0, 2))
+}
+
+test_that("schedules reproduce PyTorch's rates and momenta", {
   skip_if_not_installed("jsonlite")
-  case <- jsonlite::fromJSON(reference_path("schedules.json"))[["one_cycle max_lr=0.01 epochs=20 steps_per_epoch=10"]]
-  opt <- optim_adam(torch_ones(1, requires_grad = TRUE))
-  expect_equal(rates(lr_one_cycle(opt, max_lr = 0.01, epochs = 20, steps_per_epoch = 10), 200), case$lr[1:200])
+  makers <- list(
+    "one_cycle max_lr=0.01 epochs=20 steps_per_epoch=10" = function(opt) {
+      lr_one_cycle(opt, max_lr = 0.01, epochs = 20, steps_per_epoch = 10)
+    },
+    "one_cycle max_lr=0.1 total_steps=50 pct_start=0.25 linear" = function(opt) {
+      lr_one_cycle(opt, max_lr = 0.1, total_steps = 50, pct_start = 0.25, anneal_strategy = "linear")
+    },
+    "step step_size=5 gamma=0.3" = function(opt) lr_step(opt, step_size = 5, gamma = 0.3),
+    "cosine_annealing T_max=10" = function(opt) lr_cosine_annealing(opt, T_max = 10),
+    "multiplicative 0.9" = function(opt) lr_multiplicative(opt, function(epoch) 0.9)
+  )
+  schedules <- reference_json("schedules")
+  expect_setequal(names(schedules), names(makers))
+  for (name in names(schedules)) {
+    expected <- lapply(schedules[[name]], unlist)
+    opt <- optim_adam(torch_ones(1, requires_grad = TRUE), lr = expected$lr[[1]])
+    found <- course(makers[[name]](opt), opt, length(expected$lr))
+    expect_equal(found$lr, expected$lr, tolerance = 1e-7, label = paste(name, "rates"))
+    expect_equal(found$beta1, expected$beta1, tolerance = 1e-7, label = paste(name, "momenta"))
+  }
 })
 
 test_that("one cycle works with two groups and ends where it says", {

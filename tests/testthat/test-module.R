@@ -332,11 +332,36 @@ test_that("inherit must be a module", {
   expect_error(nn_module(inherit = mean), "`inherit` must be a module generator", class = "value_error")
 })
 
+# How many functions of the package `code` calls, those that generic functions dispatch to not counted.
+count_calls <- function(code) {
+  calls <- 0
+  count <- function(f) {
+    force(f)
+    function(...) {
+      calls <<- calls + 1
+      f(...)
+    }
+  }
+  engine <- asNamespace("candela")
+  functions <- Filter(is.function, as.list(engine))
+  replace_all <- function(functions) {
+    for (name in names(functions)) {
+      unlockBinding(name, engine)
+      assign(name, functions[[name]], engine)
+      lockBinding(name, engine)
+    }
+  }
+  withr::defer(replace_all(functions))
+  replace_all(lapply(functions, count))
+  force(code)
+  calls
+}
+
 test_that("the way to a child's forward is short", {
   m <- pair_module()
-  calls <- 2000
-  seconds <- min(replicate(5, system.time(for (i in seq_len(calls)) m$first)[["elapsed"]]))
-  expect_lt(seconds / calls, 50e-6)
+  skip_if_not_installed("withr")
+  expect_lte(count_calls(m$first), 2)
+  expect_gt(count_calls(m$parameters), 2) # it does count
 })
 
 test_that("layers free an argument computed for them, and no other", {

@@ -1,24 +1,9 @@
-reference_numbers <- function() {
-  list(
-    cases = jsonlite::fromJSON(reference_path("optimizers.json"), simplifyVector = FALSE),
-    tensors = load_safetensors(reference_path("optimizers.safetensors"))
-  )
-}
-
 test_that("optimizers reproduce PyTorch's steps", {
-  skip_without_reference("optimizers.json")
   skip_if_not_installed("jsonlite")
-  reference <- reference_numbers()
-  for (case in reference$cases) {
-    w <- reference$tensors$w0$clone()$requires_grad_(TRUE)
-    opt <- do.call(paste0("optim_", case$optimizer), c(list(w), case$args))
-    for (i in 0:5) {
-      opt$zero_grad()
-      x <- reference$tensors[[paste0("x", i)]]
-      torch_mean(torch_matmul(x, w)^2)$backward()
-      opt$step()
-    }
-    expect_equal(as.array(w$detach()), as.array(reference$tensors[[case$w]]), tolerance = 1e-5, info = case$optimizer)
+  tensors <- lapply(reference_tensors("optimizers"), torch_tensor)
+  for (case in reference_cases("optimizers")) {
+    w <- run_optimizer_case(case, tensors$w0, tensors[paste0("x", 0:5)])
+    expect_near(w, case$w, 1e-5, paste("optimiser", case$optimizer))
   }
 })
 

@@ -1,12 +1,11 @@
 test_that("PyTorch checkpoints of both formats are read", {
-  skip_without_reference("weights_zip.pth")
-  expected <- load_safetensors(reference_path("weights_expected.safetensors"))
+  expected <- load_safetensors(checkpoint_path("weights_expected.safetensors"))
   for (file in c("weights_zip.pth", "weights_legacy.pth")) {
-    got <- load_state_dict(reference_path(file))
+    got <- load_state_dict(checkpoint_path(file))
     expect_setequal(names(got), names(expected))
     for (name in names(expected)) expect_equal(as.array(got[[name]]), as.array(expected[[name]]), info = name)
   }
-  checkpoint <- load_state_dict(reference_path("checkpoint_zip.pth"))
+  checkpoint <- load_state_dict(checkpoint_path("checkpoint_zip.pth"))
   expect_equal(checkpoint$epoch, 3L)
   expect_true(is_tensor(checkpoint$state_dict$conv.weight))
 })
@@ -22,13 +21,12 @@ attempt <- function(bytes, read) {
 }
 
 test_that("cut and damaged files give an error, never a crash", {
-  skip_without_reference("weights_zip.pth")
   readers <- list(
     weights_zip.pth = load_state_dict, weights_legacy.pth = load_state_dict,
     weights_expected.safetensors = load_safetensors
   )
   for (file in names(readers)) {
-    bytes <- readBin(reference_path(file), "raw", 1e6)
+    bytes <- readBin(checkpoint_path(file), "raw", 1e6)
     cut <- vapply(seq(0, length(bytes) - 1, by = 7), function(n) attempt(bytes[seq_len(n)], readers[[file]]), "")
     expect_setequal(cut, "candela_error_format")
     set.seed(1)

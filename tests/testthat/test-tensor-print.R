@@ -64,8 +64,9 @@ test_that("long output is cut at n lines", {
 })
 
 test_that("what is not shown is not formatted", {
-  big <- torch_zeros(300, 64, 100)
-  expect_lt(system.time(capture.output(print(big)))[["elapsed"]], 0.2)
+  # To format all of its elements would take days, and more memory than there is.
+  big <- torch_zeros(1)$expand(c(1e6, 1000, 1000))
+  expect_length(capture.output(print(big)), 33)
 })
 
 test_that("the suffix tells how a tensor came about", {

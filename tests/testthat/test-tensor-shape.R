@@ -240,24 +240,3 @@ test_that("a gradient passes through a cast", {
   expect_equal(as_array(x$grad), c(3, 4))
   expect_equal(x$grad$dtype, torch_float())
 })
-
-test_that("cat, stack, permute and flip give PyTorch's values and gradients", {
-  skip_without_reference()
-  calls <- list(
-    cat = function(tensors, args) torch_cat(tensors, args$dim + 1),
-    stack = function(tensors, args) torch_stack(tensors, args$dim + 1),
-    permute = function(tensors, args) torch_permute(tensors[[1]], unlist(args$dims) + 1),
-    flip = function(tensors, args) torch_flip(tensors[[1]], unlist(args$dims) + 1)
-  )
-  for (op in names(calls)) {
-    for (case in reference_cases(op)) {
-      tensors <- lapply(case$inputs, function(x) torch_tensor(x)$requires_grad_())
-      out <- calls[[op]](unname(tensors), case$args)
-      expect_equal(as_array(out$detach()), case$output, ignore_attr = "dtype", label = op)
-      autograd_backward(list(out), list(torch_tensor(case$grad_output)))
-      for (name in names(case$grads)) {
-        expect_equal(as_array(tensors[[name]]$grad), case$grads[[name]], ignore_attr = "dtype", label = op)
-      }
-    }
-  }
-})
