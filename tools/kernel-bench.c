@@ -25,8 +25,8 @@
 #include "kernels/isa.h"
 #include "kernels/mask.h"
 #include "kernels/normalisation.h"
-#include "kernels/reference.h"
 #include "kernels/transpose.h"
+#include "naive.h"
 
 #define TOLERANCE 2e-5
 

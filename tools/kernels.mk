@@ -1,17 +1,24 @@
-# The kernels by themselves: make -f tools/kernels.mk check | time
-CC ?= cc
-CFLAGS ?= -O2 -g
-BUILD ?= build
-BLAS_LIBS ?= -lblas
-SOURCES = tools/kernel-bench.c $(wildcard src/kernels/*.c) $(addprefix src/base/, cpu.c memory.c pages.c parallel.c status.c)
-HEADERS = $(wildcard src/kernels/*.h src/base/*.h)
-
-$(BUILD)/kernel-bench: $(SOURCES) $(HEADERS)
-	mkdir -p $(BUILD)
-	$(CC) -std=c11 -Wall -Wextra -pedantic $(CFLAGS) -fopenmp -Isrc -o $@ $(SOURCES) -lm $(BLAS_LIBS)
+# The kernels by themselves, without R: make -f tools/kernels.mk check | time
+# CC, CFLAGS, BLAS_LIBS (empty: the small one of tools), RUN (what starts the program, such as an emulator) and BUILD (the
+# folder of objects) make another machine's of it.
+CC = cc
+CFLAGS = -O2 -g
+BUILD = build
+BLAS_LIBS = -lblas
+RUN =
+sources = $(wildcard src/base/*.c) $(wildcard src/kernels/*.c) tools/kernel-bench.c tools/naive.c \
+	$(if $(BLAS_LIBS),,tools/small-blas.c)
+objects = $(patsubst %.c,$(BUILD)/%.o,$(sources))
 
 .PHONY: check time
 check: $(BUILD)/kernel-bench
-	$< check
+	$(RUN) $< check
 time: $(BUILD)/kernel-bench
-	$< time 32 2
+	$(RUN) $< time 32 2
+
+$(BUILD)/kernel-bench: $(objects)
+	$(CC) $(CFLAGS) -fopenmp $(LDFLAGS) -o $@ $(objects) $(BLAS_LIBS) -lm
+
+$(BUILD)/%.o: %.c $(wildcard src/kernels/*.h src/base/*.h tools/*.h)
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -Wall -Wextra -pedantic $(CFLAGS) -fopenmp -Isrc -Itools -c -o $@ $<

@@ -1,8 +1,7 @@
 #!/bin/sh
-# Builds and runs the kernels' own check and benchmark, without R.
+# Builds the kernels without R, checks and times them. Arguments go to kernel-bench time.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-${CC:-cc} -std=c11 -O2 -fopenmp -Isrc tools/kernel-bench.c src/base/*.c src/kernels/*.c -o "$work/kernel-bench" -lm ${BLAS_LIBS:--lblas}
-"$work/kernel-bench" check
+make -s -j2 -f tools/kernels.mk BUILD="$work" check
 "$work/kernel-bench" time "$@"

@@ -2,6 +2,7 @@
 # Installs what candela needs and what its tests and demo use: system libraries, R, R packages.
 # On Debian and Ubuntu with apt-get, as root or through sudo; otherwise it says what is missing and stops.
 set -eu
+. tools/packages.sh
 
 SYSTEM="r-base-core r-base-dev libpng-dev libjpeg-dev pkg-config make gcc pandoc"
 R_PACKAGES="R6 cli generics magrittr rlang coro ggplot2 jsonlite knitr purrr raster rmarkdown testthat withr bit64"
@@ -18,22 +19,6 @@ missing_r() {
 
 debian_name() {
     printf 'r-cran-%s' "$(printf '%s' "$1" | tr '[:upper:]' '[:lower:]')"
-}
-
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-        sudo "$@"
-    else
-        echo "This needs administrator rights. Ask for, or run:" >&2
-        echo "  sudo $*" >&2
-        exit 1
-    fi
-}
-
-apt_install() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 }
 
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -1,7 +1,7 @@
-/* The kernels of conv.h and gemm.h written as their definitions, in double precision: what tests compare
- * with. */
-#ifndef CANDELA_KERNELS_REFERENCE_H
-#define CANDELA_KERNELS_REFERENCE_H
+/* The kernels of conv.h and gemm.h written as their definitions, in double precision: what kernel-bench.c compares
+ * them with. The library does not contain them. */
+#ifndef CANDELA_TOOLS_NAIVE_H
+#define CANDELA_TOOLS_NAIVE_H
 
 #include "kernels/conv.h"
 #include "kernels/gemm.h"

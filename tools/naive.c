@@ -1,4 +1,4 @@
-#include "kernels/reference.h"
+#include "naive.h"
 
 #include <stddef.h>
 
