@@ -1,7 +1,10 @@
 #!/bin/sh
 # R CMD check --as-cran on a freshly built source package; fails on any ERROR, WARNING or NOTE that is ours.
 # CHECK_DIR: where to work, by default a temporary folder. Arguments go to R CMD check (--no-tests, ...).
+# What it looks for is installed where that can be done; without it the check has notes that are not ours, and is skipped.
 set -eu
+. tools/packages.sh
+need_or_skip qpdf:qpdf checkbashisms:devscripts tidy:tidy
 root=$(pwd)
 work=${CHECK_DIR:-$(mktemp -d)}
 cd "$work"
