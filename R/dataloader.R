@@ -53,10 +53,7 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
 
 check_dataloader_arguments <- function(dataset, batch_size, shuffle, sampler, batch_sampler, drop_last) {
   if (!is_map_dataset(dataset) && !is_iterable_dataset(dataset)) {
-    value_error(sprintf(
-      "`dataset` must be a dataset, but got an object of class <%s>.%s", paste(class(dataset), collapse = "/"),
-      hint_if_generator(dataset, "dataset")
-    ))
+    refuse(dataset, "dataset", "a dataset", hint_if_generator(dataset, "dataset"))
   }
   if (is_map_dataset(dataset) && length(dataset) == 0) {
     value_error("The dataset has no items: its `.length()` is 0, so there are no batches to make.")
@@ -69,10 +66,7 @@ check_dataloader_arguments <- function(dataset, batch_size, shuffle, sampler, ba
 
 check_sampler <- function(x, name) {
   if (!is.recursive(x) || is.function(x) || !is.function(x$.iter) || !is.function(x$.length)) {
-    value_error(sprintf(
-      "`%s` must be a sampler, with the methods `.iter()` and `.length()`, but got %s.%s", name, describe(x),
-      hint_if_generator(x, "sampler")
-    ))
+    refuse(x, name, "a sampler, with the methods `.iter()` and `.length()`", hint_if_generator(x, "sampler"))
   }
 }
 

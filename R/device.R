@@ -19,7 +19,7 @@ torch_device <- function(type, index = NULL) {
     return(type)
   }
   if (!is.character(type) || length(type) != 1) {
-    value_error(sprintf("`type` must be a string such as \"cpu\", got %s.", describe(type)))
+    refuse(type, "type", "a string such as \"cpu\"")
   }
   parts <- strsplit(type, ":", fixed = TRUE)[[1]]
   if (length(parts) == 2) index <- as.integer(parts[[2]])

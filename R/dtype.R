@@ -108,10 +108,8 @@ as_dtype_code <- function(dtype, default = NULL) {
   if (is.character(dtype) && length(dtype) == 1 && dtype %in% names(dtype_aliases)) {
     return(dtype_code(dtypes[[dtype_aliases[[dtype]]]]))
   }
-  value_error(sprintf(
-    "`dtype` must be a torch_dtype such as torch_float() or one of %s, got %s.",
-    paste0('"', names(dtype_aliases), '"', collapse = ", "), describe(dtype)
-  ))
+  names <- toString(paste0("\"", names(dtype_aliases), "\""))
+  refuse(dtype, "dtype", paste("a torch_dtype such as torch_float() or one of", names))
 }
 
 default_dtype <- new.env(parent = emptyenv())

@@ -67,7 +67,7 @@ nnf_gelu <- function(input, approximate = "none") {
   op <- switch(approximate,
     none = ops$gelu,
     tanh = ops$gelu_tanh,
-    value_error(sprintf("gelu: `approximate` must be \"none\" or \"tanh\", got \"%s\".", approximate))
+    refuse_choice(approximate, "approximate", c("none", "tanh"))
   )
   activate(op, input)
 }

@@ -27,8 +27,8 @@
 #' dim(nnf_conv_transpose2d(x, torch_randn(3, 4, 2, 2), stride = 2))
 #' @export
 nnf_conv2d <- function(input, weight, bias = NULL, stride = 1, padding = 0, dilation = 1, groups = 1) {
-  stride <- spatial(stride, 2, "stride")
-  dilation <- spatial(dilation, 2, "dilation")
+  stride <- per_dimension(stride, 2, "stride")
+  dilation <- per_dimension(dilation, 2, "dilation")
   pads <- convolution_padding(padding, dim(weight), stride, dilation, 2)
   attrs <- c(stride, pads, dilation, as.double(groups))
   if (length(dim(input)) == 4) {
@@ -40,8 +40,8 @@ nnf_conv2d <- function(input, weight, bias = NULL, stride = 1, padding = 0, dila
 #' @rdname nnf_conv2d
 #' @export
 nnf_conv1d <- function(input, weight, bias = NULL, stride = 1, padding = 0, dilation = 1, groups = 1) {
-  stride <- spatial(stride, 1, "stride")
-  dilation <- spatial(dilation, 1, "dilation")
+  stride <- per_dimension(stride, 1, "stride")
+  dilation <- per_dimension(dilation, 1, "dilation")
   pads <- convolution_padding(padding, dim(weight), stride, dilation, 1)
   attrs <- as.double(c(1, stride, 0, pads[1], 0, pads[2], 1, dilation, groups))
   as_row_images(input, weight, function(x, w) apply_op(ops$conv2d, list(x, w, bias), attrs))
@@ -52,8 +52,8 @@ nnf_conv1d <- function(input, weight, bias = NULL, stride = 1, padding = 0, dila
 nnf_conv_transpose2d <- function(input, weight, bias = NULL, stride = 1, padding = 0, output_padding = 0, groups = 1,
                                  dilation = 1) {
   attrs <- as.double(c(
-    spatial(stride, 2, "stride"), spatial(padding, 2, "padding"), spatial(output_padding, 2, "output_padding"),
-    spatial(dilation, 2, "dilation"), groups
+    per_dimension(stride, 2, "stride"), per_dimension(padding, 2, "padding"), per_dimension(output_padding, 2, "output_padding"),
+    per_dimension(dilation, 2, "dilation"), groups
   ))
   if (length(dim(input)) == 4) {
     return(apply_op(ops$conv_transpose2d, list(input, weight, bias), attrs))
@@ -66,8 +66,8 @@ nnf_conv_transpose2d <- function(input, weight, bias = NULL, stride = 1, padding
 nnf_conv_transpose1d <- function(input, weight, bias = NULL, stride = 1, padding = 0, output_padding = 0, groups = 1,
                                  dilation = 1) {
   attrs <- as.double(c(
-    1, spatial(stride, 1, "stride"), 0, spatial(padding, 1, "padding"), 0,
-    spatial(output_padding, 1, "output_padding"), 1, spatial(dilation, 1, "dilation"), groups
+    1, per_dimension(stride, 1, "stride"), 0, per_dimension(padding, 1, "padding"), 0,
+    per_dimension(output_padding, 1, "output_padding"), 1, per_dimension(dilation, 1, "dilation"), groups
   ))
   as_row_images(input, weight, function(x, w) apply_op(ops$conv_transpose2d, list(x, w, bias), attrs))
 }
@@ -88,31 +88,15 @@ torch_conv_transpose2d <- nnf_conv_transpose2d
 #' @export
 torch_conv_transpose1d <- nnf_conv_transpose1d
 
-# One number for every spatial dimension.
-spatial <- function(x, n, what) {
-  if (is.double(x) && length(x) == n && !anyNA(x)) {
-    return(x)
-  }
-  if (!is.numeric(x) || !(length(x) %in% c(1L, n)) || anyNA(x)) {
-    value_error(sprintf("`%s` must be one number or %d, got %s.", what, n, deparse(x)[[1]]))
-  }
-  rep_len(as.double(x), n)
-}
-
 # Zeros before each spatial dimension, then after.
 convolution_padding <- function(padding, weight_dim, stride, dilation, n) {
   if (!is.character(padding)) {
-    before <- spatial(padding, n, "padding")
+    before <- per_dimension(padding, n, "padding")
     return(c(before, before))
   }
-  if (identical(padding, "valid")) {
+  check_named_padding(padding, stride)
+  if (padding == "valid") {
     return(numeric(2 * n))
-  }
-  if (!identical(padding, "same")) {
-    value_error(sprintf("`padding` must be a number, \"same\" or \"valid\", got \"%s\".", padding[[1]]))
-  }
-  if (any(stride != 1)) {
-    value_error("padding = \"same\" is not supported for strided convolutions: use `stride = 1` or give a number.")
   }
   total <- dilation * (weight_dim[-(1:2)] - 1)
   c(total %/% 2, total - total %/% 2)

@@ -5,7 +5,7 @@ reduction_code <- function(reduction) {
     none = 0,
     mean = 1,
     sum = 2,
-    value_error(sprintf("`reduction` must be \"none\", \"mean\" or \"sum\", got \"%s\".", reduction[[1]]))
+    refuse_choice(reduction[[1]], "reduction", c("none", "mean", "sum"))
   )
 }
 
@@ -37,9 +37,7 @@ reduce_loss <- function(loss, reduction) {
 #' @export
 nnf_cross_entropy <- function(input, target, weight = NULL, ignore_index = -100, reduction = c("mean", "sum", "none"),
                               label_smoothing = 0) {
-  if (label_smoothing < 0 || label_smoothing > 1) {
-    value_error(sprintf("`label_smoothing` must be between 0 and 1, got %s.", format(label_smoothing)))
-  }
+  check_number(label_smoothing, "label_smoothing", 0, 1)
   if (has_probabilities(input, target)) {
     return(probability_cross_entropy(input, target, weight, reduction, label_smoothing))
   }
@@ -144,12 +142,7 @@ nnf_huber_loss <- function(input, target, reduction = "mean", delta = 1) {
 #' @rdname nnf_mse_loss
 #' @export
 nnf_binary_cross_entropy <- function(input, target, weight = NULL, reduction = c("mean", "sum", "none")) {
-  if (!identical(dim(input), dim(target))) {
-    value_error(sprintf(
-      "binary_cross_entropy: the target's size [%s] must be the input's, [%s].", toString(dim(target)),
-      toString(dim(input))
-    ))
-  }
+  check_same_size(input, target, "binary_cross_entropy")
   if (any(as_array(with_no_grad(((input < 0) | (input > 1))$any())))) {
     value_error(paste(
       "binary_cross_entropy: all elements of the input must be probabilities between 0 and 1.",
@@ -164,12 +157,7 @@ nnf_binary_cross_entropy <- function(input, target, weight = NULL, reduction = c
 #' @export
 nnf_binary_cross_entropy_with_logits <- function(input, target, weight = NULL, reduction = c("mean", "sum", "none"),
                                                  pos_weight = NULL) {
-  if (!identical(dim(input), dim(target))) {
-    value_error(sprintf(
-      "binary_cross_entropy_with_logits: the target's size [%s] must be the input's, [%s].", toString(dim(target)),
-      toString(dim(input))
-    ))
-  }
+  check_same_size(input, target, "binary_cross_entropy_with_logits")
   positive <- if (is.null(pos_weight)) target else target * pos_weight
   loss <- -(positive * nnf_logsigmoid(input) + (1 - target) * nnf_logsigmoid(-input))
   reduce_loss(if (is.null(weight)) loss else loss * weight, reduction)

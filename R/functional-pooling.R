@@ -91,10 +91,10 @@ torch_avg_pool2d <- nnf_avg_pool2d
 # The numbers of the operator, in its order; one dimension gets a window of height 1.
 pooling_numbers <- function(kernel_size, stride, padding, dilation, n, ceil_mode, count_pad = TRUE, divisor = 0) {
   if (length(stride) == 0) stride <- kernel_size
-  kernel_size <- spatial(kernel_size, n, "kernel_size")
-  stride <- spatial(stride, n, "stride")
-  padding <- spatial(padding, n, "padding")
-  dilation <- spatial(dilation, n, "dilation")
+  kernel_size <- per_dimension(kernel_size, n, "kernel_size")
+  stride <- per_dimension(stride, n, "stride")
+  padding <- per_dimension(padding, n, "padding")
+  dilation <- per_dimension(dilation, n, "dilation")
   if (n == 1) {
     sides <- c(1, kernel_size, 1, stride, 0, padding, 1, dilation)
   } else {

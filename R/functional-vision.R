@@ -176,7 +176,7 @@ add_border <- function(input, dim, amounts, value) {
 #' nnf_fold(patches, c(4, 4), 2, stride = 2)
 #' @export
 nnf_unfold <- function(input, kernel_size, dilation = 1, padding = 0, stride = 1) {
-  kernel_size <- spatial(kernel_size, 2, "kernel_size")
+  kernel_size <- per_dimension(kernel_size, 2, "kernel_size")
   size <- dim(input)
   single <- input$reshape(c(size[1] * size[2], 1, size[3], size[4]))
   patches <- nnf_conv2d(single, patch_weight(kernel_size, input), NULL, stride, padding, dilation)
@@ -186,11 +186,11 @@ nnf_unfold <- function(input, kernel_size, dilation = 1, padding = 0, stride = 1
 #' @rdname nnf_unfold
 #' @export
 nnf_fold <- function(input, output_size, kernel_size, dilation = 1, padding = 0, stride = 1) {
-  output_size <- spatial(output_size, 2, "output_size")
-  kernel_size <- spatial(kernel_size, 2, "kernel_size")
-  dilation <- spatial(dilation, 2, "dilation")
-  padding <- spatial(padding, 2, "padding")
-  stride <- spatial(stride, 2, "stride")
+  output_size <- per_dimension(output_size, 2, "output_size")
+  kernel_size <- per_dimension(kernel_size, 2, "kernel_size")
+  dilation <- per_dimension(dilation, 2, "dilation")
+  padding <- per_dimension(padding, 2, "padding")
+  stride <- per_dimension(stride, 2, "stride")
   room <- output_size + 2 * padding - dilation * (kernel_size - 1) - 1
   places <- room %/% stride + 1
   size <- dim(input)
@@ -249,9 +249,7 @@ nnf_dropout <- function(input, p = 0.5, training = TRUE, inplace = FALSE) {
 nnf_dropout2d <- function(input, p = 0.5, training = TRUE, inplace = FALSE) drop_out(input, p, 2, training, inplace)
 
 drop_out <- function(input, p, dims, training, inplace) {
-  if (p < 0 || p > 1) {
-    value_error(sprintf("dropout probability has to be between 0 and 1, but got %s.", format(p)))
-  }
+  check_dropout(p)
   if (!training || p == 0) input else activate(ops$dropout, input, inplace, as.double(c(p, dims)))
 }
 

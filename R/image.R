@@ -30,9 +30,7 @@
 #' read_image_batch(file, size = c(8, 8))$shape
 #' @export
 image_read <- function(path, channels = NULL) {
-  if (!is.null(channels) && !identical(as.numeric(channels), 3)) {
-    value_error(sprintf("`channels` must be NULL or 3, got %s.", describe(channels)))
-  }
+  if (!is.null(channels) && !(is_one_number(channels) && channels == 3)) refuse(channels, "channels", "NULL or 3")
   read_picture(image_path(path), if (is.null(channels)) "stored" else "rgb")
 }
 
@@ -64,9 +62,7 @@ image_info <- function(path) {
 }
 
 image_path <- function(path) {
-  if (!is.character(path) || length(path) != 1 || is.na(path)) {
-    value_error(sprintf("`path` must be the name of one file, got %s.", describe(path)))
-  }
+  check_string(path, "path")
   path.expand(path)
 }
 
@@ -92,14 +88,10 @@ planes_to_array <- function(x) {
 
 check_writable <- function(x, quality, bits) {
   if (!is.numeric(x) || length(dim(x)) != 3 || !dim(x)[[3]] %in% 1:4) {
-    value_error(sprintf("`x` must be an H x W or H x W x C array with 1 to 4 channels, got %s.", describe(x)))
+    refuse(x, "x", "an H x W or H x W x C array with 1 to 4 channels")
   }
-  if (!is.numeric(quality) || length(quality) != 1 || !isTRUE(quality >= 1 && quality <= 100)) {
-    value_error(sprintf("`quality` must be a number of 1 to 100, got %s.", describe(quality)))
-  }
-  if (!identical(as.numeric(bits), 8) && !identical(as.numeric(bits), 16)) {
-    value_error(sprintf("`bits` must be 8 or 16, got %s.", describe(bits)))
-  }
+  check_number(quality, "quality", 1, 100)
+  if (!is_one_number(bits) || !bits %in% c(8, 16)) refuse(bits, "bits", "8 or 16")
 }
 
 #' @rdname image_read
@@ -120,8 +112,6 @@ read_label_batch <- function(paths, size) {
 }
 
 batch_size_of <- function(size) {
-  if (!is.numeric(size) || length(size) != 2 || anyNA(size) || any(size < 1)) {
-    value_error(sprintf("`size` must be height and width, got %s.", describe(size)))
-  }
+  check_size(size, "size", square = FALSE)
   as.double(trunc(size))
 }

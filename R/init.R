@@ -37,9 +37,7 @@
 NULL
 
 fill_without_gradient <- function(tensor, fill) {
-  if (!is_tensor(tensor)) {
-    value_error(sprintf("`tensor` must be a tensor, but is of class <%s>.", class(tensor)[[1]]))
-  }
+  check_tensor(tensor, "tensor")
   with_no_grad(fill(tensor))
   invisible(tensor)
 }
@@ -62,9 +60,7 @@ nn_init_calculate_gain <- function(nonlinearity, param = NULL) {
 
 leaky_gain <- function(slope) {
   slope <- if (is.null(slope)) 0.01 else slope
-  if (!is.numeric(slope) || length(slope) != 1) {
-    value_error("`param` must be one number, the negative slope of leaky_relu.")
-  }
+  check_number(slope, "param")
   sqrt(2 / (1 + slope^2))
 }
 
@@ -78,9 +74,7 @@ fans <- function(tensor) {
 }
 
 fan_for <- function(tensor, mode) {
-  if (!mode %in% c("fan_in", "fan_out")) {
-    value_error(sprintf("`mode` must be \"fan_in\" or \"fan_out\", but is \"%s\".", mode))
-  }
+  check_choice(mode, "mode", c("fan_in", "fan_out"))
   fans(tensor)[[mode]]
 }
 

@@ -239,9 +239,7 @@ nn_log_softmax <- nn_module(
 nn_dropout_base <- nn_module(
   "nn_dropout_nd",
   initialize = function(p = 0.5, inplace = FALSE) {
-    if (!is.numeric(p) || length(p) != 1 || is.na(p) || p < 0 || p > 1) {
-      value_error(sprintf("dropout probability has to be between 0 and 1 but got %s", toString(p)))
-    }
+    check_dropout(p)
     self$p <- p
     self$inplace <- inplace
   }

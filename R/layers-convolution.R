@@ -3,13 +3,6 @@ NULL
 
 padding_modes <- c("zeros", "reflect", "replicate", "circular")
 
-per_dimension <- function(x, n, name) {
-  if (!is.numeric(x) || !length(x) %in% c(1, n)) {
-    value_error(sprintf("`%s` must be one number or %d numbers, but has length %d.", name, n, length(x)))
-  }
-  rep_len(x, n)
-}
-
 check_convolution <- function(in_channels, out_channels, groups, stride, padding, padding_mode) {
   check_whole_number(in_channels, "in_channels", least = 1)
   check_whole_number(out_channels, "out_channels", least = 1)
@@ -20,16 +13,8 @@ check_convolution <- function(in_channels, out_channels, groups, stride, padding
   if (out_channels %% groups != 0) {
     value_error("`out_channels` must be divisible by groups")
   }
-  if (is.character(padding) && !padding %in% c("same", "valid")) {
-    value_error(sprintf("`padding` must be a number, \"same\" or \"valid\", but is \"%s\".", padding))
-  }
-  if (identical(padding, "same") && any(stride != 1)) {
-    value_error("`padding = \"same\"` is not supported for strided convolutions: use a number.")
-  }
-  if (!padding_mode %in% padding_modes) {
-    value_error(sprintf("`padding_mode` must be one of %s, but is \"%s\".",
-      paste0("\"", padding_modes, "\"", collapse = ", "), padding_mode))
-  }
+  if (is.character(padding)) check_named_padding(padding, stride)
+  check_choice(padding_mode, "padding_mode", padding_modes)
 }
 
 # Numbers to add before and after each dimension, the last dimension first, as nnf_pad() wants them.

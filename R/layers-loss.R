@@ -19,9 +19,7 @@ nn_weighted_loss <- nn_module(
 )
 
 check_reduction <- function(reduction) {
-  if (!is.character(reduction) || length(reduction) != 1 || !reduction %in% c("mean", "sum", "none", "batchmean")) {
-    value_error("`reduction` must be \"mean\", \"sum\" or \"none\".")
-  }
+  check_choice(reduction, "reduction", c("mean", "sum", "none", "batchmean"))
 }
 
 as_optional_tensor <- function(x) {

@@ -8,9 +8,7 @@ LRScheduler <- R6::R6Class("lr_scheduler",
     last_epoch = NULL,
     verbose = NULL,
     initialize = function(optimizer, last_epoch = -1, verbose = FALSE) {
-      if (!is_optimizer(optimizer)) {
-        type_error(sprintf("%s is not an optimizer", class(optimizer)[[1]]))
-      }
+      check_optimizer(optimizer)
       self$optimizer <- optimizer
       for (i in seq_along(optimizer$param_groups)) {
         group <- optimizer$param_groups[[i]]
@@ -197,7 +195,7 @@ lr_one_cycle <- lr_scheduler(
   initialize = function(optimizer, max_lr, total_steps = NULL, epochs = NULL, steps_per_epoch = NULL, pct_start = 0.3,
                         anneal_strategy = "cos", cycle_momentum = TRUE, base_momentum = 0.85, max_momentum = 0.95,
                         div_factor = 25, final_div_factor = 1e4, last_epoch = -1, verbose = FALSE) {
-    if (!is_optimizer(optimizer)) type_error(sprintf("%s is not an optimizer", class(optimizer)[[1]]))
+    check_optimizer(optimizer)
     self$total_steps <- one_cycle_total(total_steps, epochs, steps_per_epoch)
     check_range(pct_start, function(x) x >= 0 && x <= 1, "Expected number between 0 and 1 pct_start, but got")
     if (!anneal_strategy %in% c("cos", "linear")) {
@@ -302,7 +300,7 @@ lr_reduce_on_plateau <- lr_scheduler(
   "lr_reduce_on_plateau",
   initialize = function(optimizer, mode = "min", factor = 0.1, patience = 10, threshold = 1e-4, threshold_mode = "rel",
                         cooldown = 0, min_lr = 0, eps = 1e-8, verbose = FALSE) {
-    if (!is_optimizer(optimizer)) type_error(sprintf("%s is not an optimizer", class(optimizer)[[1]]))
+    check_optimizer(optimizer)
     if (factor >= 1) value_error("Factor should be < 1.0.")
     if (!mode %in% c("min", "max")) value_error(sprintf("mode %s is unknown!", mode))
     if (!threshold_mode %in% c("rel", "abs")) value_error(sprintf("threshold mode %s is unknown!", threshold_mode))

@@ -30,9 +30,7 @@ MonitorCallback <- luz_callback("monitor_callback",
 )
 
 check_mode <- function(mode) {
-  if (!isTRUE(mode %in% c("min", "max", "zero"))) {
-    value_error(sprintf('`mode` must be "min", "max" or "zero", but got %s.', describe(mode)))
-  }
+  check_choice(mode, "mode", c("min", "max", "zero"))
   mode
 }
 

@@ -196,9 +196,7 @@ fit_context <- function(object, callbacks, accelerator, verbose) {
 }
 
 check_epochs <- function(epochs) {
-  if (!is.numeric(epochs) || !length(epochs) %in% 1:2 || anyNA(epochs)) {
-    value_error("`epochs` must be one number, or two: the least and the largest number of epochs.")
-  }
+  check_numbers(epochs, "epochs", 1:2)
   if (length(epochs) == 1) epochs <- c(0, epochs)
   if (epochs[1] > epochs[2]) {
     value_error(sprintf("The least number of epochs, %g, is above the largest, %g.", epochs[1], epochs[2]))

@@ -132,17 +132,13 @@ mobilenet_v2 <- nn_module(
 # The first entry that a model asks for and the weights do not have in its shape is named in the error.
 check_weights_fit <- function(weights, model, source) {
   wanted <- model$state_dict()
+  shapes <- paste("The weights of", source, "do not fit: `%s` has shape [%s], but the model asks for [%s].")
   for (key in names(wanted)) {
     if (!key %in% names(weights) && !endsWith(key, "num_batches_tracked")) {
       value_error(sprintf("The weights of %s do not fit: `%s` is missing (%d tensors found, %d wanted).",
         source, key, length(weights), length(wanted)))
     }
-    found <- dim(weights[[key]])
-    asked <- dim(wanted[[key]])
-    if (!is.null(found) && !identical(found, asked) && !(prod(found) == 1 && prod(asked) == 1)) {
-      value_error(sprintf("The weights of %s do not fit: `%s` has shape [%s], but the model asks for [%s].",
-        source, key, toString(found), toString(asked)))
-    }
+    if (key %in% names(weights)) check_fit(key, weights[[key]], wanted[[key]], shapes)
   }
 }
 

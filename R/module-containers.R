@@ -97,9 +97,7 @@ nn_module_list <- nn_module(
   },
   insert = function(index, module) {
     modules <- unname(own_children(self))
-    if (length(index) != 1 || is.na(index) || index < 1 || index > length(modules) + 1) {
-      value_error(sprintf("`index` must be between 1 and %d, but is %s.", length(modules) + 1, toString(index)))
-    }
+    check_whole_number(index, "index", 1, length(modules) + 1)
     modules <- append(modules, list(module), after = index - 1)
     for (i in seq_along(modules)) {
       self$add_module(i - 1, modules[[i]])
@@ -159,14 +157,9 @@ as.list.nn_module_dict <- function(x, ...) x$children
 #' @family containers
 #' @export
 nn_prune_head <- function(x, head_size = 1L) {
-  if (!is_nn_module(x)) {
-    value_error(sprintf("`x` must be a module, but is of class <%s>.", class(x)[[1]]))
-  }
+  check_module(x, "x")
   children <- x$children
-  if (length(head_size) != 1 || is.na(head_size) || head_size < 0 || head_size > length(children)) {
-    value_error(sprintf("`head_size` must be between 0 and %d, the number of children, but is %s.",
-      length(children), toString(head_size)))
-  }
+  check_whole_number(head_size, "head_size", 0, length(children))
   nn_sequential(!!!unname(children[seq_len(length(children) - head_size)]))
 }
 

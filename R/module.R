@@ -64,8 +64,7 @@ check_child <- function(name, module) {
 
 check_registered <- function(x, name, argument) {
   if (!is.null(x) && !is_tensor(x)) {
-    value_error(sprintf("`%s` must be a tensor or NULL to be registered as `%s`, but is of class <%s>.",
-      argument, name, class(x)[[1]]))
+    refuse(x, argument, sprintf("a tensor or NULL to be registered as `%s`", name))
   }
 }
 
@@ -197,16 +196,6 @@ load_member <- function(object, name, key, state_dict, refer) {
   with_no_grad(target$copy_(source))
 }
 
-check_fit <- function(key, source, target) {
-  if (!is_tensor(source)) {
-    value_error(sprintf("`%s` in the state_dict must be a tensor, but is of class <%s>.", key, class(source)[[1]]))
-  }
-  if (!identical(dim(source), dim(target)) && !(prod(dim(source)) == 1 && prod(dim(target)) == 1)) {
-    value_error(sprintf("`%s` has shape [%s] in the state_dict, but [%s] in the module.",
-      key, toString(dim(source)), toString(dim(target))))
-  }
-}
-
 refer_member <- function(object, name, source) {
   if (name %in% module_private(object)$.parameter_names) {
     source <- nn_parameter(source, requires_grad = source$requires_grad)
@@ -229,9 +218,7 @@ load_state <- function(object, prefix, state_dict, refer) {
 }
 
 set_training <- function(object, mode) {
-  if (!is.logical(mode) || length(mode) != 1 || is.na(mode)) {
-    value_error("`training` must be TRUE or FALSE.")
-  }
+  check_flag(mode, "training")
   private <- module_private(object)
   private$.training <- mode
 }
@@ -485,7 +472,7 @@ inherited_class <- function(inherit) {
     inherit <- attr(inherit, "module", exact = TRUE)
   }
   if (!R6::is.R6Class(inherit)) {
-    value_error("`inherit` must be a module generator, as nn_module() returns it, or an R6 class.")
+    refuse(inherit, "inherit", "a module generator, as nn_module() returns it, or an R6 class")
   }
   inherit
 }
@@ -591,9 +578,7 @@ is_nn_module <- function(x) {
 #' @family modules
 #' @export
 clone_module <- function(module, deep = FALSE, ..., replace_values = TRUE) {
-  if (!is_nn_module(module)) {
-    value_error(sprintf("`module` must be a module, but is of class <%s>.", class(module)[[1]]))
-  }
+  check_module(module, "module")
   module$clone(deep = deep, replace_values = replace_values)
 }
 

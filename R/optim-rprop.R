@@ -29,7 +29,7 @@ optim_rprop <- optimizer(
     if (length(etas) != 2 || !(0 < etas[[1]] && etas[[1]] < 1 && 1 < etas[[2]])) {
       value_error(sprintf("Invalid eta values: %s", paste(etas, collapse = ", ")))
     }
-    if (length(step_sizes) != 2) value_error("`step_sizes` must be two numbers.")
+    if (length(step_sizes) != 2) refuse(step_sizes, "step_sizes", "2 numbers")
     super$initialize(params, list(lr = lr, etas = etas, step_sizes = step_sizes))
   },
   step = function(closure = NULL) {

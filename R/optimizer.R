@@ -199,22 +199,12 @@ is_optim_required <- function(x) inherits(x, "optim_required")
 
 # ---- what the optimisers of the package share ----
 
-check_range <- function(x, ok, text) {
-  if (is_optim_required(x)) return(invisible())
-  if (!is.numeric(x) || length(x) != 1 || is.na(x) || !ok(x)) {
-    value_error(sprintf("%s: %s", text, paste(format(x), collapse = ", ")))
-  }
-}
-
-at_least_zero <- function(x) x >= 0
-below_one <- function(x) x >= 0 && x < 1
-
 check_lr <- function(lr) check_range(lr, at_least_zero, "Invalid learning rate")
 check_eps <- function(eps) check_range(eps, at_least_zero, "Invalid epsilon value")
 check_decay <- function(x) check_range(x, at_least_zero, "Invalid weight_decay value")
 
 check_betas <- function(betas) {
-  if (length(betas) != 2) value_error("`betas` must be two numbers.")
+  if (length(betas) != 2) refuse(betas, "betas", "2 numbers")
   check_range(betas[[1]], below_one, "Invalid beta parameter at index 1")
   check_range(betas[[2]], below_one, "Invalid beta parameter at index 2")
 }

@@ -30,9 +30,7 @@ nn_buffer <- function(x, persistent = TRUE) {
 }
 
 mark_tensor <- function(x, mark) {
-  if (!is_tensor(x)) {
-    value_error(sprintf("`x` must be a tensor, but is of class <%s>.", class(x)[[1]]))
-  }
+  check_tensor(x, "x")
   class(x) <- c(mark, setdiff(class(x), c("nn_parameter", "nn_buffer")))
   x
 }

@@ -26,12 +26,8 @@ plot_segmentation <- function(image, mask, truth = NULL, class_names = NULL, col
   masks <- masks_of(mask, "mask")
   truths <- if (!is.null(truth)) masks_of(truth, "truth")
   check_same_pictures(images, masks, truths)
-  if (!is.numeric(alpha) || length(alpha) != 1 || !isTRUE(alpha >= 0 && alpha <= 1)) {
-    value_error("`alpha` must be a number of 0 to 1.")
-  }
-  if (!is.null(ncol) && (!is.numeric(ncol) || length(ncol) != 1 || !isTRUE(ncol >= 1))) {
-    value_error("`ncol` must be a number of at least 1.")
-  }
+  check_number(alpha, "alpha", 0, 1)
+  if (!is.null(ncol)) check_number(ncol, "ncol", least = 1)
   colours <- class_colours(colours, max(unlist(lapply(c(masks, truths), max)), length(class_names)))
   n <- length(images)
   if (is.null(ncol)) ncol <- ceiling(sqrt(n))

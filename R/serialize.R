@@ -56,13 +56,13 @@ load_safetensors <- function(path) {
 #' @export
 save_safetensors <- function(tensors, path, metadata = NULL) {
   check_string(path, "path")
-  if (!is.list(tensors) || !all(vapply(tensors, is_tensor, NA))) value_error("`tensors` must be a list of tensors.")
+  check_tensors(tensors, "tensors")
   keys <- names(tensors) %||% character(length(tensors))
   if (!all(nzchar(keys)) || anyDuplicated(keys)) {
     value_error("`tensors` must have names, each of them once.")
   }
   if (!is.null(metadata) && (!is.character(metadata) || is.null(names(metadata)))) {
-    value_error("`metadata` must be a named character vector.")
+    refuse(metadata, "metadata", "a named character vector")
   }
   pairs <- as.character(rbind(names(metadata), unname(metadata)))
   write_beside(path, function(part) .Call(cdr_safetensors_write, part, keys, unname(tensors), pairs))

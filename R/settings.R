@@ -19,9 +19,7 @@
 #' candela_info()$simd
 #' @export
 torch_set_num_threads <- function(num_threads) {
-  if (!is.numeric(num_threads) || length(num_threads) != 1 || is.na(num_threads) || num_threads < 1) {
-    value_error(sprintf("`num_threads` must be a number of at least 1, got %s.", describe(num_threads)))
-  }
+  check_number(num_threads, "num_threads", least = 1)
   invisible(.Call(cdr_threads, as.double(num_threads)))
 }
 
@@ -50,9 +48,7 @@ candela_info <- function() {
 #' @rdname torch_set_num_threads
 #' @export
 candela_memory_limit <- function(limit) {
-  if (!is.numeric(limit) || length(limit) != 1 || !isTRUE(limit >= 0)) {
-    value_error(sprintf("`limit` must be a number of bytes, 0 for no limit, got %s.", rlang::as_label(limit)))
-  }
+  if (!is_one_number(limit, least = 0)) refuse(limit, "limit", "a number of bytes, 0 for no limit")
   if (is.infinite(limit)) limit <- 0
   invisible(.Call(cdr_memory_control, as.double(limit), FALSE, FALSE))
 }

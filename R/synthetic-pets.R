@@ -14,8 +14,8 @@
 #' length(oxford_pet_dataset(root, split = "valid"))
 #' @export
 synthetic_pets <- function(root, n = 100, seed = 1) {
-  if (!is.numeric(n) || length(n) != 1 || !isTRUE(n >= 2)) value_error("`n` must be a number of at least 2.")
-  if (!is.numeric(seed) || length(seed) != 1 || is.na(seed)) value_error("`seed` must be a single whole number.")
+  check_number(n, "n", least = 2)
+  check_number(seed, "seed")
   folder <- file.path(path.expand(root), "oxford-pet")
   if (dir.exists(folder)) value_error(sprintf("'%s' exists already: remove it, or give another `root`.", folder))
   partial <- tempfile("oxford-pet-partial-", tmpdir = path.expand(root))

@@ -28,10 +28,8 @@ torch_tensor <- function(data, dtype = NULL, device = NULL, requires_grad = FALS
     return(torch_empty(0, dtype = if (is.null(code)) torch_bool() else new_dtype(code)))
   }
   if (is.list(data) || !is.atomic(data) || is.character(data) || is.complex(data)) {
-    value_error(sprintf(
-      "`data` must be a numeric, logical or raw vector or array, got %s.%s", describe(data),
-      if (is.list(data)) " Use torch_stack() to join a list of tensors." else ""
-    ))
+    refuse(data, "data", "a numeric, logical or raw vector or array",
+      if (is.list(data)) " Use torch_stack() to join a list of tensors." else "")
   }
   if (is.factor(data)) data <- as.integer(data)
   .Call(cdr_tensor, data, code, requires_grad)

@@ -1,16 +1,16 @@
 #' @include tensor-class.R
 NULL
 
-is_number <- function(x) is.atomic(x) && length(x) == 1 && is.null(dim(x)) && !is_tensor(x) && !is.object(x)
+is_scalar_operand <- function(x) is.atomic(x) && length(x) == 1 && is.null(dim(x)) && !is_tensor(x) && !is.object(x)
 
 # Operators that print differently for a number operand are there twice: `op` and `op_number`.
 binary_op <- function(name, self, other, attrs = NULL) {
-  op <- if (is_number(other)) ops[[paste0(name, "_number")]] else ops[[name]]
+  op <- if (is_scalar_operand(other)) ops[[paste0(name, "_number")]] else ops[[name]]
   apply_op(op, list(self, other), attrs)
 }
 
 binary_op_ <- function(name, self, other, attrs = NULL) {
-  op <- if (is_number(other)) ops[[paste0(name, "_number")]] else ops[[name]]
+  op <- if (is_scalar_operand(other)) ops[[paste0(name, "_number")]] else ops[[name]]
   apply_op_(op, list(self, other), attrs)
 }
 
@@ -20,7 +20,7 @@ rounding_op <- function(rounding_mode) {
   switch(rounding_mode,
     trunc = "div_trunc",
     floor = "div_floor",
-    value_error(sprintf("`rounding_mode` must be NULL, \"trunc\" or \"floor\", got \"%s\".", rounding_mode))
+    refuse(rounding_mode, "rounding_mode", "NULL, \"trunc\" or \"floor\"")
   )
 }
 
@@ -321,7 +321,7 @@ torch_round <- function(self, decimals = 0L) {
 #' @export
 torch_clamp <- function(self, min = NULL, max = NULL) {
   if (is.null(min) && is.null(max)) value_error("torch_clamp: give `min`, `max` or both.")
-  if ((is.null(min) || is_number(min)) && (is.null(max) || is_number(max))) {
+  if ((is.null(min) || is_scalar_operand(min)) && (is.null(max) || is_scalar_operand(max))) {
     bounds <- c(if (is.null(min)) -Inf else min, if (is.null(max)) Inf else max)
     return(apply_op(ops$clamp, list(self), as.double(bounds)))
   }

@@ -18,14 +18,14 @@
 #' transform_grayscale(x, 3)$shape
 #' @export
 transform_adjust_brightness <- function(img, brightness_factor) {
-  factor <- adjustment(brightness_factor, "brightness_factor")
+  factor <- as_number(brightness_factor, "brightness_factor", least = 0)
   adjust(img, function(x, largest) x * factor)
 }
 
 #' @rdname transform_adjust_brightness
 #' @export
 transform_adjust_contrast <- function(img, contrast_factor) {
-  factor <- adjustment(contrast_factor, "contrast_factor")
+  factor <- as_number(contrast_factor, "contrast_factor", least = 0)
   adjust(img, function(x, largest) {
     n <- length(x$shape)
     blend(x, torch_mean(grey_of(x, largest), dim = c(n - 2, n - 1, n), keepdim = TRUE), factor)
@@ -35,15 +35,14 @@ transform_adjust_contrast <- function(img, contrast_factor) {
 #' @rdname transform_adjust_brightness
 #' @export
 transform_adjust_saturation <- function(img, saturation_factor) {
-  factor <- adjustment(saturation_factor, "saturation_factor")
+  factor <- as_number(saturation_factor, "saturation_factor", least = 0)
   adjust(img, function(x, largest) blend(x, grey_of(x, largest), factor))
 }
 
 #' @rdname transform_adjust_brightness
 #' @export
 transform_adjust_hue <- function(img, hue_factor) {
-  shift <- single_number(hue_factor, "hue_factor")
-  if (abs(shift) > 0.5) value_error(sprintf("`hue_factor` must lie between -0.5 and 0.5, got %g.", shift))
+  shift <- as_number(hue_factor, "hue_factor", -0.5, 0.5)
   adjust(img, function(x, largest) {
     if (channels_of(x) == 1) x else shift_hue(x / largest, shift) * largest
   })
@@ -52,7 +51,7 @@ transform_adjust_hue <- function(img, hue_factor) {
 #' @rdname transform_adjust_brightness
 #' @export
 transform_adjust_gamma <- function(img, gamma, gain = 1) {
-  gamma <- adjustment(gamma, "gamma")
+  gamma <- as_number(gamma, "gamma", least = 0)
   adjust(img, function(x, largest) torch_pow(x / largest, gamma) * (gain * largest))
 }
 
@@ -69,18 +68,12 @@ transform_rgb_to_grayscale <- function(img) {
 #' @rdname transform_adjust_brightness
 #' @export
 transform_grayscale <- function(img, num_output_channels = 1) {
-  if (!isTRUE(num_output_channels %in% c(1, 3))) value_error("`num_output_channels` must be 1 or 3.")
+  if (!isTRUE(num_output_channels %in% c(1, 3))) refuse(num_output_channels, "num_output_channels", "1 or 3")
   grey <- transform_rgb_to_grayscale(img)
   if (num_output_channels == 1) {
     return(grey)
   }
   torch_cat(list(grey, grey, grey), dim = length(grey$shape) - 2)
-}
-
-adjustment <- function(factor, what) {
-  factor <- single_number(factor, what)
-  if (factor < 0) value_error(sprintf("`%s` must not be negative, got %g.", what, factor))
-  factor
 }
 
 channels_of <- function(img) img$shape[[length(img$shape) - 2]]

@@ -53,11 +53,7 @@ interpolation_mode <- function(interpolation, allowed) {
   if (!is.character(mode)) mode <- names(torchvision_modes)[match(mode, torchvision_modes)]
   if (length(mode) != 1 || is.na(mode) || !mode %in% allowed) {
     known <- torchvision_modes[names(torchvision_modes) %in% allowed]
-    value_error(sprintf(
-      "`interpolation` must be one of %s, got %s.",
-      paste(sprintf("%d (\"%s\")", known, names(known)), collapse = ", "),
-      describe(interpolation)
-    ))
+    refuse(interpolation, "interpolation", paste("one of", toString(sprintf("%d (\"%s\")", known, names(known)))))
   }
   mode
 }
@@ -69,9 +65,7 @@ image_size <- function(img) {
 }
 
 resized_size <- function(img, size) {
-  if (!is.numeric(size) || !length(size) %in% 1:2 || anyNA(size) || any(size < 1)) {
-    value_error("`size` must be one number or c(height, width), of at least 1.")
-  }
+  check_size(size, "size")
   if (length(size) == 2) {
     return(trunc(as.numeric(size)))
   }
@@ -113,11 +107,11 @@ transform_vflip <- function(img) {
 transform_crop <- function(img, top, left, height, width) {
   img <- as_image(img)
   now <- image_size(img)
-  part <- c(top, left, height, width)
-  if (!is.numeric(part) || length(part) != 4 || anyNA(part)) {
-    value_error("`top`, `left`, `height` and `width` must be single numbers.")
-  }
-  part <- trunc(as.numeric(part))
+  check_number(top, "top")
+  check_number(left, "left")
+  check_number(height, "height")
+  check_number(width, "width")
+  part <- trunc(as.numeric(c(top, left, height, width)))
   if (any(part < 1) || part[[1]] + part[[3]] - 1 > now[[1]] || part[[2]] + part[[4]] - 1 > now[[2]]) {
     value_error(sprintf(
       "rows %d to %d and columns %d to %d do not lie within an image of %d x %d.",
@@ -129,9 +123,7 @@ transform_crop <- function(img, top, left, height, width) {
 }
 
 square_size <- function(size) {
-  if (!is.numeric(size) || !length(size) %in% 1:2 || anyNA(size) || any(size < 1)) {
-    value_error("`size` must be one number or c(height, width), of at least 1.")
-  }
+  check_size(size, "size")
   trunc(rep_len(as.numeric(size), 2))
 }
 
@@ -199,9 +191,7 @@ transform_pad <- function(img, padding, fill = 0, padding_mode = "constant") {
 
 # left, top, right, bottom
 padding_sides <- function(padding) {
-  if (!is.numeric(padding) || !length(padding) %in% c(1, 2, 4) || anyNA(padding) || any(padding < 0)) {
-    value_error("`padding` must hold 1, 2 or 4 numbers of at least 0.")
-  }
+  check_numbers(padding, "padding", c(1, 2, 4), least = 0)
   padding <- trunc(as.numeric(padding))
   switch(length(padding), rep(padding, 4), rep(padding, 2), NULL, padding)
 }
@@ -233,8 +223,6 @@ padded_positions <- function(n, before, after, mode) {
       at <- ifelse(at < 1, 1 - at, at)
       ifelse(at > n, 2 * n + 1 - at, at)
     },
-    value_error(sprintf(
-      "`padding_mode` must be \"constant\", \"edge\", \"reflect\" or \"symmetric\", got %s.", describe(mode)
-    ))
+    refuse_choice(mode, "padding_mode", c("constant", "edge", "reflect", "symmetric"))
   )
 }

@@ -146,8 +146,8 @@ transform_color_jitter <- function(img, brightness = 0, contrast = 0, saturation
 
 # NULL where nothing would change.
 jitter_range <- function(value, what, middle = 1, bounds = c(0, Inf)) {
-  if (!is.numeric(value) || !length(value) %in% 1:2 || (length(value) == 1 && value < 0)) {
-    value_error(sprintf("`%s` must be one number of at least 0, or a range of two.", what))
+  if (!is.numeric(value) || !length(value) %in% 1:2 || anyNA(value) || (length(value) == 1 && value < 0)) {
+    refuse(value, what, "one number of at least 0, or a range of two")
   }
   if (length(value) == 1) value <- c(max(middle - value, bounds[[1]]), middle + value)
   if (value[[1]] < bounds[[1]] || value[[2]] > bounds[[2]] || value[[1]] > value[[2]]) {
@@ -197,9 +197,7 @@ draw_shift <- function(translate, now) {
   if (is.null(translate)) {
     return(c(0, 0))
   }
-  if (length(translate) != 2 || any(translate < 0) || any(translate > 1)) {
-    value_error("`translate` must hold two shares of 0 to 1.")
-  }
+  check_numbers(translate, "translate", 2, 0, 1)
   largest <- translate * rev(now)
   right <- round(draw_uniform(c(-largest[[1]], largest[[1]])))
   c(right, round(draw_uniform(c(-largest[[2]], largest[[2]]))))

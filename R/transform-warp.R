@@ -26,7 +26,7 @@ transform_rotate <- function(img, angle, interpolation = 0, expand = FALSE, cent
     interpolation <- resample
   }
   img <- as_image(img)
-  matrix <- inverse_affine(middle_offset(img, center), -single_number(angle, "angle"), c(0, 0), 1, c(0, 0))
+  matrix <- inverse_affine(middle_offset(img, center), -as_number(angle, "angle"), c(0, 0), 1, c(0, 0))
   size <- if (expand) expanded_size(matrix, image_size(img)) else image_size(img)
   warp(img, affine_grid(matrix, image_size(img), size), interpolation, fill)
 }
@@ -35,19 +35,11 @@ warn_deprecated <- function(old, new) {
   rlang::warn(sprintf("'%s' is deprecated, use '%s' instead", old, new), class = "deprecated")
 }
 
-single_number <- function(x, what) {
-  if (is_tensor(x)) x <- as.numeric(x)
-  if (!is.numeric(x) || length(x) != 1 || !is.finite(x)) {
-    value_error(sprintf("`%s` must be a single number, got %s.", what, describe(x)))
-  }
-  as.numeric(x)
-}
-
 middle_offset <- function(img, center) {
   if (is.null(center)) {
     return(c(0, 0))
   }
-  if (!is.numeric(center) || length(center) != 2) value_error("`center` must be c(x, y).")
+  check_numbers(center, "center", 2)
   center - rev(image_size(img)) / 2
 }
 
@@ -66,11 +58,11 @@ transform_affine <- function(img, angle, translate, scale, shear, interpolation 
   img <- as_image(img)
   translate <- as.numeric(unlist(translate))
   shear <- as.numeric(unlist(shear))
-  if (length(translate) != 2) value_error("`translate` must be c(right, down).")
-  if (single_number(scale, "scale") <= 0) value_error("`scale` must be positive.")
-  if (!length(shear) %in% 1:2) value_error("`shear` must be one number or two.")
+  check_numbers(translate, "translate", 2)
+  if (as_number(scale, "scale") <= 0) value_error("`scale` must be positive.")
+  check_numbers(shear, "shear", 1:2)
   if (length(shear) == 1) shear <- c(shear, 0)
-  matrix <- inverse_affine(middle_offset(img, center), single_number(angle, "angle"), translate, scale, shear)
+  matrix <- inverse_affine(middle_offset(img, center), as_number(angle, "angle"), translate, scale, shear)
   warp(img, affine_grid(matrix, image_size(img), image_size(img)), interpolation, fill)
 }
 
@@ -133,7 +125,7 @@ as_grid <- function(source, size) {
 
 warp <- function(img, grid, interpolation, fill = NULL) {
   mode <- interpolation_mode(interpolation, c("nearest", "bilinear"))
-  fill <- if (is.null(fill)) 0 else single_number(fill, "fill")
+  fill <- if (is.null(fill)) 0 else as_number(fill, "fill")
   sample <- function(x) {
     n <- x$shape[[1]]
     nnf_grid_sample(x, if (n == 1) grid else grid$expand(c(n, -1, -1, -1)),
@@ -159,7 +151,7 @@ transform_perspective <- function(img, startpoints, endpoints, interpolation = 2
 four_points <- function(points, what) {
   if (is.list(points)) points <- do.call(rbind, lapply(points, function(p) as.numeric(unlist(p))))
   if (!is.numeric(points) || !identical(dim(points), c(4L, 2L))) {
-    value_error(sprintf("`%s` must be a list of four points c(x, y).", what))
+    refuse(points, what, "a list of four points c(x, y)")
   }
   points
 }

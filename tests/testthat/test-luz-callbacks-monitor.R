@@ -83,7 +83,7 @@ test_that("numbers and texts that are none are refused when the callback is made
   expect_error(luz_callback_early_stopping(patience = -1), "`patience`.*-1")
   expect_error(luz_callback_early_stopping(baseline = "low"), "`baseline`")
   expect_error(luz_callback_keep_best_model(min_delta = NA), "`min_delta`")
-  expect_error(luz_callback_keep_best_model(mode = 1), '`mode` must be "min", "max" or "zero", but got 1')
+  expect_error(luz_callback_keep_best_model(mode = 1), '`mode` must be one of "min", "max" or "zero", but got 1')
   expect_error(luz_callback_model_checkpoint(1), "`path`")
 })
 

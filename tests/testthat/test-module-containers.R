@@ -39,7 +39,7 @@ test_that("module lists grow by append, insert and extend", {
   expect_equal(seq_along(x), 1:4)
   expect_equal(x[[2]]$by, 10)
   expect_equal(vapply(seq_along(x), function(i) x[[i]](0), 0), c(1, 10, 2, 3))
-  expect_error(x$insert(9, add_one()), "`index` must be between 1 and 5", class = "value_error")
+  expect_error(x$insert(9, add_one()), "`index` must be a whole number between 1 and 5", class = "value_error")
   expect_error(x$append(add_one), "must be initialized")
   expect_error(x(1), class = "not_implemented_error")
 })

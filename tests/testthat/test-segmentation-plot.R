@@ -39,7 +39,6 @@ test_that("what does not fit is told", {
 
 test_that("the number of columns is checked", {
   x <- array(0.5, c(4, 4, 3))
-  expect_error(plot_segmentation(x, matrix(1L, 4, 4), ncol = 0), "`ncol` must be a number of at least 1.", fixed = TRUE)
-  expect_error(plot_segmentation(x, matrix(1L, 4, 4), ncol = "a"), "`ncol` must be a number of at least 1.",
-    fixed = TRUE)
+  expect_error(plot_segmentation(x, matrix(1L, 4, 4), ncol = 0), "`ncol` must be .* at least 1, but got 0")
+  expect_error(plot_segmentation(x, matrix(1L, 4, 4), ncol = "a"), "`ncol` must be .* at least 1, but got \"a\"")
 })
