@@ -126,6 +126,19 @@ check_tensor <- function(x, name) {
   if (!is_tensor(x)) refuse(x, name, "a tensor")
 }
 
+# `ranks`: how many dimensions the tensor may have.
+check_rank <- function(x, name, ranks) {
+  check_tensor(x, name)
+  if (!length(dim(x)) %in% ranks) {
+    value_error(sprintf("`%s` must have %s dimensions, but has %d.", name, paste(ranks, collapse = " or "),
+      length(dim(x))))
+  }
+}
+
+check_float <- function(x, name) {
+  if (!is_float(x)) type_error(sprintf("`%s` must be a float tensor, but got %s.", name, dtype_name(x$dtype)))
+}
+
 check_tensors <- function(x, name) {
   if (!is.list(x) || !all(vapply(x, is_tensor, NA))) refuse(x, name, "a list of tensors")
 }
@@ -164,6 +177,12 @@ check_named_padding <- function(padding, stride) {
   }
   if (padding == "same" && any(stride != 1)) {
     value_error("`padding = \"same\"` is not supported for strided convolutions: use `stride = 1` or give a number.")
+  }
+}
+
+check_divisible <- function(x, name, by, by_name) {
+  if (x %% by != 0) {
+    value_error(sprintf("`%s` (%g) must be divisible by `%s` (%g).", name, x, by_name, by))
   }
 }
 

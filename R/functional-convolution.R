@@ -52,7 +52,8 @@ nnf_conv1d <- function(input, weight, bias = NULL, stride = 1, padding = 0, dila
 nnf_conv_transpose2d <- function(input, weight, bias = NULL, stride = 1, padding = 0, output_padding = 0, groups = 1,
                                  dilation = 1) {
   attrs <- as.double(c(
-    per_dimension(stride, 2, "stride"), per_dimension(padding, 2, "padding"), per_dimension(output_padding, 2, "output_padding"),
+    per_dimension(stride, 2, "stride"), per_dimension(padding, 2, "padding"),
+    per_dimension(output_padding, 2, "output_padding"),
     per_dimension(dilation, 2, "dilation"), groups
   ))
   if (length(dim(input)) == 4) {

@@ -17,10 +17,8 @@ nnf_linear <- function(input, weight, bias = NULL) {
 #' @rdname nnf_linear
 #' @export
 nnf_bilinear <- function(input1, input2, weight, bias = NULL) {
+  check_rank(weight, "weight", 3)
   shape <- dim(weight)
-  if (length(shape) != 3) {
-    value_error(sprintf("`weight` must have 3 dimensions, but has %d.", length(shape)))
-  }
   outer_sizes <- utils::head(dim(input1), -1)
   rows <- torch_reshape(input1, c(-1, shape[[2]]))
   by_input1 <- torch_reshape(torch_permute(weight, c(2, 1, 3)), c(shape[[2]], shape[[1]] * shape[[3]]))

@@ -30,9 +30,7 @@ nnf_interpolate <- function(input, size = NULL, scale_factor = NULL, mode = "nea
   if (length(dim(input)) == 3) {
     return(interpolate_rows(input, size, scale_factor, mode, align_corners, recompute_scale_factor))
   }
-  if (!is_float(input)) {
-    type_error(sprintf("interpolate: `input` must be a float tensor, got %s.", dtype_name(input$dtype)))
-  }
+  check_float(input, "input")
   now <- dim(input)[3:4]
   factor <- if (!is.null(scale_factor)) rep_len(as.double(scale_factor), 2)
   new <- if (is.null(factor)) rep_len(as.double(size), 2) else floor(now * factor)

@@ -124,16 +124,10 @@ fill_from_array <- function(tensor, values) {
   fill_without_gradient(tensor, function(x) x$copy_(torch_tensor(values, dtype = x$dtype)))
 }
 
-check_matrix <- function(tensor) {
-  if (length(dim(tensor)) != 2) {
-    value_error(sprintf("`tensor` must have 2 dimensions, but has %d.", length(dim(tensor))))
-  }
-}
-
 #' @rdname nn_init
 #' @export
 nn_init_eye_ <- function(tensor) {
-  check_matrix(tensor)
+  check_rank(tensor, "tensor", 2)
   fill_from_array(tensor, diag(1, nrow = dim(tensor)[[1]], ncol = dim(tensor)[[2]]))
 }
 
@@ -141,9 +135,7 @@ nn_init_eye_ <- function(tensor) {
 #' @export
 nn_init_dirac_ <- function(tensor, groups = 1) {
   shape <- dim(tensor)
-  if (!length(shape) %in% 3:5) {
-    value_error(sprintf("`tensor` must have 3, 4 or 5 dimensions, but has %d.", length(shape)))
-  }
+  check_rank(tensor, "tensor", 3:5)
   if (shape[[1]] %% groups != 0) {
     value_error(sprintf("The first dimension (%d) must be divisible by `groups` (%d).", shape[[1]], groups))
   }
@@ -209,7 +201,7 @@ nn_init_orthogonal_ <- function(tensor, gain = 1) {
 #' @rdname nn_init
 #' @export
 nn_init_sparse_ <- function(tensor, sparsity, std = 0.01) {
-  check_matrix(tensor)
+  check_rank(tensor, "tensor", 2)
   nn_init_normal_(tensor, 0, std)
   rows <- dim(tensor)[[1]]
   zeros <- ceiling(sparsity * rows)

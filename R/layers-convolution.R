@@ -7,12 +7,8 @@ check_convolution <- function(in_channels, out_channels, groups, stride, padding
   check_whole_number(in_channels, "in_channels", least = 1)
   check_whole_number(out_channels, "out_channels", least = 1)
   check_whole_number(groups, "groups", least = 1)
-  if (in_channels %% groups != 0) {
-    value_error("`in_channels` must be divisible by groups")
-  }
-  if (out_channels %% groups != 0) {
-    value_error("`out_channels` must be divisible by groups")
-  }
+  check_divisible(in_channels, "in_channels", groups, "groups")
+  check_divisible(out_channels, "out_channels", groups, "groups")
   if (is.character(padding)) check_named_padding(padding, stride)
   check_choice(padding_mode, "padding_mode", padding_modes)
 }

@@ -177,9 +177,7 @@ nn_layer_norm <- nn_module(
 nn_group_norm <- nn_module(
   "nn_group_norm",
   initialize = function(num_groups, num_channels, eps = 1e-5, affine = TRUE) {
-    if (num_channels %% num_groups != 0) {
-      value_error(sprintf("`num_channels` (%d) must be divisible by `num_groups` (%d).", num_channels, num_groups))
-    }
+    check_divisible(num_channels, "num_channels", num_groups, "num_groups")
     self$num_groups <- num_groups
     self$num_channels <- num_channels
     self$eps <- eps

@@ -22,9 +22,7 @@ conv_bn_activation <- nn_module(
 inverted_residual <- nn_module(
   "inverted_residual",
   initialize = function(inp, oup, stride, expand_ratio, norm_layer = NULL) {
-    if (!stride %in% 1:2) {
-      value_error(sprintf("`stride` must be 1 or 2, but is %s.", toString(stride)))
-    }
+    if (!stride %in% 1:2) refuse(stride, "stride", "1 or 2")
     norm_layer <- if (is.null(norm_layer)) nn_batch_norm2d else norm_layer
     hidden <- round(inp * expand_ratio)
     expansion <- if (expand_ratio != 1) conv_bn_activation(inp, hidden, kernel_size = 1, norm_layer = norm_layer)

@@ -114,7 +114,7 @@ torch_split <- function(self, split_size, dim = 1L) {
   size <- tensor_size(self, dim)
   sizes <- split_size
   if (length(split_size) == 1) {
-    if (split_size < 1) value_error("torch_split(): split_size must be at least 1.")
+    check_number(split_size, "split_size", least = 1)
     sizes <- rep(split_size, size %/% split_size)
     if (size %% split_size > 0) sizes <- c(sizes, size %% split_size)
   }
@@ -128,7 +128,7 @@ torch_split <- function(self, split_size, dim = 1L) {
 #' @rdname torch_split
 #' @export
 torch_chunk <- function(self, chunks, dim = 1L) {
-  if (chunks < 1) value_error("torch_chunk(): chunks must be at least 1.")
+  check_number(chunks, "chunks", least = 1)
   torch_split(self, max(1, ceiling(tensor_size(self, dim) / chunks)), dim)
 }
 

@@ -98,7 +98,7 @@ channel_values <- function(values, img, what) {
 #' @export
 transform_normalize <- function(img, mean, std, inplace = FALSE) {
   img <- as_image(img)
-  if (!is_float(img)) type_error(sprintf("`img` must be a float tensor, got %s.", dtype_name(img$dtype)))
+  check_float(img, "img")
   if (length(dim(img)) < 3) value_error("`img` must have channels: C x H x W or N x C x H x W.")
   if (any(as.numeric(std) == 0)) {
     value_error(sprintf(

@@ -24,8 +24,12 @@ test_that("a refusal names the argument, what it wanted and what it got", {
   )
   expect_equal(refused(check_tensor(list(), "x")), "`x` must be a tensor, but got an object of class <list>.")
   expect_equal(refused(check_tensors(1, "x")), "`x` must be a list of tensors, but got 1.")
-  expect_match(
-    refused(check_module(nn_relu, "module")), "`module` must be a module, .* Call the generator first, to make a module."
+  expect_match(refused(check_module(nn_relu, "x")), "must be a module, .* Call the generator first, to make a module")
+  expect_equal(refused(check_rank(torch_ones(2), "x", 2:3)), "`x` must have 2 or 3 dimensions, but has 1.")
+  expect_equal(refused(check_divisible(3, "n", 2, "groups")), "`n` (3) must be divisible by `groups` (2).")
+  expect_equal(
+    conditionMessage(expect_error(check_float(torch_ones(2, dtype = torch_long()), "x"), class = "type_error")),
+    "`x` must be a float tensor, but got Long."
   )
 })
 
@@ -88,19 +92,18 @@ test_that("states that do not fit are told with both shapes, in the words of who
 })
 
 test_that("the same nonsense is told alike wherever it is given", {
-  expect_error(nnf_conv2d(torch_ones(1, 1, 3, 3), torch_ones(1, 1, 1, 1), stride = "a"), "`stride` must be one number or")
-  expect_error(nn_conv2d(1, 1, 1, stride = "a"), "`stride` must be one number or 2 numbers, but got \"a\"", fixed = TRUE)
+  x <- torch_ones(1, 1, 3, 3)
+  stride <- "`stride` must be one number or 2 numbers, but got \"a\"."
+  expect_equal(refused(nnf_conv2d(x, x, stride = "a")), stride)
+  expect_equal(refused(nn_conv2d(1, 1, 1, stride = "a")), stride)
   for (padding in list("valide", c("same", "valid"))) {
     expect_error(nn_conv2d(1, 1, 1, padding = padding), "`padding` must be a number, \"same\" or \"valid\", but got")
-    expect_error(
-      nnf_conv2d(torch_ones(1, 1, 3, 3), torch_ones(1, 1, 1, 1), padding = padding),
-      "`padding` must be a number, \"same\" or \"valid\", but got"
-    )
+    expect_error(nnf_conv2d(x, x, padding = padding), "`padding` must be a number, \"same\" or \"valid\", but got")
   }
   expect_error(nn_dropout(2), "dropout probability has to be between 0 and 1, but got 2.", fixed = TRUE)
   expect_error(nnf_dropout(torch_ones(1), "a"), "dropout probability .* got \"a\"", class = "value_error")
   expect_error(nn_mse_loss(reduction = "all"), "`reduction` must be one of", class = "value_error")
   expect_error(nnf_mse_loss(torch_ones(1), torch_ones(1), reduction = "all"), "`reduction` must be one of")
-  expect_error(transform_adjust_hue(torch_ones(3, 2, 2), 2), "`hue_factor` must be a single number between -0.5 and 0.5")
+  expect_error(transform_adjust_hue(torch_ones(3, 2, 2), 2), "`hue_factor` must be .* between -0.5 and 0.5, but got 2")
   expect_error(transform_rotate(torch_ones(3, 2, 2), "a"), "`angle` must be a single number, but got \"a\"")
 })

@@ -78,8 +78,8 @@ test_that("transposed convolution spreads values and knows its output size", {
 })
 
 test_that("wrong arguments are named", {
-  expect_error(nn_conv2d(3, 4, 3, groups = 2), "`in_channels` must be divisible by groups", class = "value_error")
-  expect_error(nn_conv2d(4, 3, 3, groups = 2), "`out_channels` must be divisible by groups", class = "value_error")
+  expect_error(nn_conv2d(3, 4, 3, groups = 2), "`in_channels` \\(3\\) must be divisible by", class = "value_error")
+  expect_error(nn_conv2d(4, 3, 3, groups = 2), "`out_channels` \\(3\\) must be divisible by", class = "value_error")
   expect_error(nn_conv2d(1, 1, 3, padding_mode = "mirror"), "`padding_mode` must be one of", class = "value_error")
   expect_error(nn_conv2d(1, 1, 3, padding = "full"), "`padding` must be", class = "value_error")
   expect_error(nn_conv2d(1, 1, 3, padding = "same", stride = 2), "strided", class = "value_error")
