@@ -8,6 +8,7 @@
 #include "autograd/pointwise.h"
 #include "base/memory.h"
 #include "kernels/reduce.h"
+#include "kernels/scale.h"
 #include "tensor/copy.h"
 
 enum { KEEPDIM, DTYPE, DIMS };
@@ -180,8 +181,8 @@ static cd_status take_from_buffer(cd_tensor *out, void *buffer, cd_dtype type, c
             out_stride[k++] = stride[d];
         }
     }
-    for (int64_t i = 0; scale != 1 && i < step; i++) {
-        ((double *)buffer)[i] *= scale;
+    if (scale != 1) {
+        cdk_scale[type](buffer, buffer, scale, step);
     }
     CD_TRY(cd_tensor_borrow(&view, buffer, type, out->ndim, out->shape, out_stride, err));
     cd_status status = cd_tensor_copy(out, view, err);
@@ -369,21 +370,6 @@ static cd_status prod_forward(cd_call *call, cd_error *err)
     return run_reduction(call, CDK_PRODUCT, false, err);
 }
 
-/* dx[i] = dy times the product of the others, from products of what lies before and behind: right with zeros.
- */
-static void product_of_others(double *dx, const double *x, const double *dy, int64_t n, int64_t step)
-{
-    double before = 1, behind = 1;
-    for (int64_t i = 0; i < n; i++) {
-        dx[i * step] = before * *dy;
-        before *= x[i * step];
-    }
-    for (int64_t i = n - 1; i >= 0; i--) {
-        dx[i * step] *= behind;
-        behind *= x[i * step];
-    }
-}
-
 static cd_status prod_backward(cd_gradient *g, cd_error *err)
 {
     cd_tensor *x = NULL, *dy = NULL, *dx = NULL;
@@ -398,11 +384,8 @@ static cd_status prod_backward(cd_gradient *g, cd_error *err)
     cd_status status = cd_tensor_as(&x, g->in[0], CD_FLOAT64, CD_CONTIGUOUS, err);
     if (status == CD_OK && (status = cd_tensor_as(&dy, g->dy[0], CD_FLOAT64, CD_CONTIGUOUS, err)) == CD_OK &&
         (status = cd_tensor_new(&dx, CD_FLOAT64, x->ndim, x->shape, CD_CONTIGUOUS, err)) == CD_OK) {
-        for (int64_t k = 0; k < outer * inner; k++) {
-            int64_t at = k / inner * n * inner + k % inner;
-            product_of_others((double *)cd_tensor_data(dx) + at, (double *)cd_tensor_data(x) + at,
-                              (double *)cd_tensor_data(dy) + k, n, inner);
-        }
+        cdk_product_gradient(cd_tensor_data(dx), cd_tensor_data(dy), cd_tensor_data(x),
+                             (cdk_middle){outer, n, inner});
         status = cd_tensor_as(&g->dx[0], dx, g->in[0]->dtype, CD_CONTIGUOUS, err);
     }
     cd_tensor_release(x);

@@ -1,7 +1,7 @@
 /* softmax, log_softmax along a dimension; cross_entropy and nll_loss of classes. */
 #include "autograd/dense.h"
-#include "base/memory.h"
-#include "base/parallel.h"
+#include "kernels/loss.h"
+#include "kernels/scale.h"
 #include "kernels/softmax.h"
 #include "tensor/elements.h"
 
@@ -170,74 +170,6 @@ static cd_status class_loss_shape(cd_call *call, cd_error *err)
     return cd_out(call, 0, x->dtype, whole ? target->ndim : 0, shape, CD_CONTIGUOUS, err);
 }
 
-/* Checks classes, and counts those that are not ignored, in pieces. */
-typedef struct {
-    const int64_t *target;
-    const double *weight;
-    int64_t n, C, ignore;
-    double *weights; /* of each piece, the sum of the weights of the classes in it */
-    int64_t *wrong;  /* of each piece, how many are out of bounds */
-} class_check;
-
-#define CHECK_PIECE 16384
-
-static void check_piece(class_check *k, int64_t piece)
-{
-    int64_t begin = piece * CHECK_PIECE, end = begin + CHECK_PIECE < k->n ? begin + CHECK_PIECE : k->n;
-    int64_t counted = 0, wrong = 0;
-    double weights = 0;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t counts = k->target[i] != k->ignore;
-        counted += counts;
-        wrong += counts & ((k->target[i] < 1) | (k->target[i] > k->C));
-    }
-    for (int64_t i = begin; i < end && k->weight != NULL && wrong == 0; i++) {
-        weights += k->target[i] != k->ignore ? k->weight[k->target[i] - 1] : 0;
-    }
-    k->weights[piece] = k->weight != NULL ? weights : (double)counted;
-    k->wrong[piece] = wrong;
-}
-
-static void check_pieces(void *context, int64_t begin, int64_t end, int thread)
-{
-    (void)thread;
-    for (int64_t piece = begin; piece < end; piece++) {
-        check_piece(context, piece);
-    }
-}
-
-static cd_status complain(const class_check *k, cd_error *err)
-{
-    int64_t i = 0;
-    while (k->target[i] == k->ignore || (k->target[i] >= 1 && k->target[i] <= k->C)) {
-        i++;
-    }
-    if (k->target[i] == 0) {
-        return cd_fail(err, CD_EINDEX, "Indexing starts at 1 but found a 0.");
-    }
-    return cd_fail(err, CD_EINDEX, "cross entropy: target class %lld is out of bounds for %lld classes.",
-                   (long long)k->target[i], (long long)k->C);
-}
-
-/* *total: the sum of the weights of the classes that count. */
-static cd_status check_classes(double *total, class_check k, cd_error *err)
-{
-    int64_t pieces = (k.n + CHECK_PIECE - 1) / CHECK_PIECE;
-    void *block;
-    CD_TRY(cd_memory_alloc(&block, (size_t)pieces * (sizeof *k.weights + sizeof *k.wrong), err));
-    k.weights = block;
-    k.wrong = (int64_t *)(k.weights + pieces);
-    cd_parallel_for(pieces, 4, check_pieces, &k);
-    int64_t wrong = 0;
-    *total = 0;
-    for (int64_t i = 0; i < pieces; i++) {
-        *total += k.weights[i];
-        wrong += k.wrong[i];
-    }
-    cd_memory_free(block);
-    return wrong == 0 ? CD_OK : complain(&k, err);
-}
-
 typedef struct {
     cd_tensor *x, *target, *weight;
 } class_tensors;
@@ -278,12 +210,8 @@ static cd_status class_loss_dense(cd_call *call, const class_tensors *t, cd_erro
     const double *weight = t->weight != NULL ? cd_tensor_data(t->weight) : NULL;
     const int64_t *target = cd_tensor_data(t->target);
     int64_t reduction = cd_int_attr(call->attr, REDUCTION), ignore = cd_int_attr(call->attr, IGNORE);
-    class_check k = {.target = target,
-                     .weight = weight,
-                     .n = cd_tensor_numel(t->target),
-                     .C = t->x->shape[class_dim(t->x)],
-                     .ignore = ignore};
-    CD_TRY(check_classes(&weights, k, err));
+    cdk_classes classes = {target, weight, cd_tensor_numel(t->target), t->x->shape[class_dim(t->x)], ignore};
+    CD_TRY(cdk_classes_weight(&weights, &classes, err));
     double scale = reduction == REDUCE_MEAN ? 1 / weights : 1;
     cdk_cross_entropy_options options = {
         target, weight, ignore, call->attr[SMOOTHING], scale, call->attr[IS_LOG] != 0};
@@ -306,49 +234,31 @@ static cd_status class_loss_forward(cd_call *call, cd_error *err)
     return status;
 }
 
-/* dx[outer][D][inner] = saved * dy[outer * inner], or times the one dy there is. */
-typedef struct {
-    const cd_tensor *saved, *dy;
-    cd_tensor *dx;
-    cdk_vectors v;
-} scale_task;
-
-#define DEFINE_SCALE(name, T)                                                     \
-    static void name(void *context, int64_t begin, int64_t end, int thread)       \
-    {                                                                             \
-        const scale_task *t = context;                                            \
-        const T *saved = cd_tensor_data(t->saved), *dy = cd_tensor_data(t->dy);   \
-        T *dx = cd_tensor_data(t->dx);                                            \
-        int64_t D = t->v.D, inner = t->v.inner, one = t->dy->ndim == 0;           \
-        (void)thread;                                                             \
-        for (int64_t i = begin; i < end; i++) {                                   \
-            dx[i] = saved[i] * dy[one ? 0 : i / (D * inner) * inner + i % inner]; \
-        }                                                                         \
-    }
-DEFINE_SCALE(scale_f32, float)
-DEFINE_SCALE(scale_f64, double)
-
 static bool is_one(const cd_tensor *dy)
 {
     return dy->ndim == 0 && cd_tensor_get(dy, 0) == 1;
 }
 
+/* dx = saved * dy, which is one number or has one for each vector of classes. */
 static cd_status class_loss_backward(cd_gradient *g, cd_error *err)
 {
-    scale_task t = {.saved = g->saved[0]};
     cd_tensor *dy;
+    const cd_tensor *saved = g->saved[0];
     if (is_one(g->dy[0])) {
         g->dx[INPUT] = cd_tensor_retain(g->saved[0]);
         return CD_OK;
     }
-    CD_TRY(cd_tensor_as(&dy, g->dy[0], g->saved[0]->dtype, CD_CONTIGUOUS, err));
-    cd_status status = cd_new_like(&g->dx[INPUT], g->saved[0], err);
+    CD_TRY(cd_tensor_as(&dy, g->dy[0], saved->dtype, CD_CONTIGUOUS, err));
+    cd_status status = cd_new_like(&g->dx[INPUT], saved, err);
     if (status == CD_OK) {
-        t.dy = dy;
-        t.dx = g->dx[INPUT];
-        t.v = vectors_of(t.saved, class_dim(t.saved));
-        cd_parallel_for(cd_tensor_numel(t.saved), 32768, t.dx->dtype == CD_FLOAT32 ? scale_f32 : scale_f64,
-                        &t);
+        void *dx = cd_tensor_data(g->dx[INPUT]);
+        cdk_vectors v = vectors_of(saved, class_dim(saved));
+        if (dy->ndim == 0) {
+            cdk_scale[saved->dtype](dx, cd_tensor_data(saved), cd_tensor_get(dy, 0), cd_tensor_numel(saved));
+        } else {
+            cdk_scale_vectors[saved->dtype](dx, cd_tensor_data(saved), cd_tensor_data(dy), v.outer, v.D,
+                                            v.inner);
+        }
     }
     cd_tensor_release(dy);
     return status;

@@ -1,13 +1,8 @@
 /* Operators along one dimension that find elements: the largest, the order, the median; cumulative sums.
  * Indices are Long and count from 1. */
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "autograd/op.h"
-#include "autograd/pointwise.h"
-#include "base/interrupt.h"
 #include "kernels/reduce.h"
+#include "kernels/sort.h"
 #include "tensor/copy.h"
 
 /* x seen as [outer][n][inner] around the dimension. */
@@ -139,19 +134,6 @@ static cd_status argmin_forward(cd_call *call, cd_error *err)
 
 /* ---- gradients go to the elements that were found ---- */
 
-/* dx[o][index - 1][j] += dy[o][i][j]; index and dy are [outer][m][inner]. */
-static void scatter_back(double *dx, const int64_t *index, const double *dy, const layout_along *a, int64_t m)
-{
-    for (int64_t o = 0; o < a->outer; o++) {
-        for (int64_t i = 0; i < m; i++) {
-            for (int64_t j = 0; j < a->inner; j++) {
-                int64_t from = (o * m + i) * a->inner + j;
-                dx[(o * a->n + index[from] - 1) * a->inner + j] += dy[from];
-            }
-        }
-    }
-}
-
 static cd_status found_backward_along(cd_gradient *g, int64_t dim, cd_error *err)
 {
     layout_along a;
@@ -166,8 +148,8 @@ static cd_status found_backward_along(cd_gradient *g, int64_t dim, cd_error *err
         status = cd_tensor_new(&dx, CD_FLOAT64, g->in[0]->ndim, g->in[0]->shape, CD_CONTIGUOUS, err);
     }
     if (status == CD_OK) {
-        memset(cd_tensor_data(dx), 0, (size_t)cd_tensor_numel(dx) * sizeof(double));
-        scatter_back(cd_tensor_data(dx), cd_tensor_data(g->out[1]), cd_tensor_data(dy), &a, m);
+        cdk_return_found(cd_tensor_data(dx), cd_tensor_data(g->out[1]), cd_tensor_data(dy), m,
+                         (cdk_middle){a.outer, a.n, a.inner});
         status = cd_tensor_as(&g->dx[0], dx, g->in[0]->dtype, CD_CONTIGUOUS, err);
     }
     cd_tensor_release(dy);
@@ -184,175 +166,22 @@ static cd_status found_backward(cd_gradient *g, cd_error *err)
 
 enum { DESCENDING = 0, K = 2 };
 
-/* An element as a number whose unsigned order is the order asked for, and where it came from. */
-typedef struct {
-    uint64_t key;
-    int64_t index;
-} sort_item;
-
-#define LARGEST_KEY UINT64_MAX
-
-/* NaN is larger than everything; the two zeros are equal. */
-static uint64_t key_of_real(double x)
-{
-    uint64_t bits;
-    double value = x == 0 ? 0 : x;
-    if (isnan(x)) {
-        return LARGEST_KEY;
-    }
-    memcpy(&bits, &value, sizeof bits);
-    return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
-}
-
-static uint64_t key_of_whole(int64_t x)
-{
-    return (uint64_t)x ^ UINT64_C(1) << 63;
-}
-
-/* Which of the sorted elements a result consists of: m from `first` on. */
-typedef struct {
-    bool falling, median;
-    int64_t m;
-} selection;
-
-static void read_items(sort_item *item, const cd_tensor *x, int64_t at, int64_t n, int64_t step, bool falling)
-{
-    const double *real = x->dtype == CD_FLOAT64 ? cd_tensor_data(x) : NULL;
-    const int64_t *whole = x->dtype == CD_FLOAT64 ? NULL : cd_tensor_data(x);
-    for (int64_t i = 0; i < n; i++) {
-        uint64_t key = real != NULL ? key_of_real(real[at + i * step]) : key_of_whole(whole[at + i * step]);
-        item[i] = (sort_item){falling ? ~key : key, i};
-    }
-}
-
-static void insertion_sort(sort_item *item, int64_t n)
-{
-    for (int64_t i = 1; i < n; i++) {
-        sort_item moved = item[i];
-        int64_t j = i;
-        for (; j > 0 && item[j - 1].key > moved.key; j--) {
-            item[j] = item[j - 1];
-        }
-        item[j] = moved;
-    }
-}
-
-enum { DIGITS = 8, DIGIT_VALUES = 256 };
-
-static void count_digits(int64_t count[DIGITS][DIGIT_VALUES], const sort_item *item, int64_t n)
-{
-    memset(count, 0, DIGITS * sizeof *count);
-    for (int64_t i = 0; i < n; i++) {
-        for (int d = 0; d < DIGITS; d++) {
-            count[d][item[i].key >> 8 * d & 255]++;
-        }
-    }
-}
-
-/* One stable pass; gives 0, moving nothing, where all elements have the same digit. */
-static int move_by_digit(sort_item *to, const sort_item *from, int64_t *count, int digit, int64_t n)
-{
-    if (count[from[0].key >> 8 * digit & 255] == n) {
-        return 0;
-    }
-    for (int64_t v = 0, start = 0; v < DIGIT_VALUES; v++) {
-        int64_t many = count[v];
-        count[v] = start;
-        start += many;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        to[count[from[i].key >> 8 * digit & 255]++] = from[i];
-    }
-    return 1;
-}
-
-enum { FEW_ITEMS = 64, MANY_ITEMS = 1 << 18 };
-
-/* Sorts item[0..n) with the help of spare[0..n); *sorted is the one that holds the result. */
-static cd_status sort_items(sort_item **sorted, sort_item *item, sort_item *spare, int64_t n, cd_error *err)
-{
-    int64_t count[DIGITS][DIGIT_VALUES];
-    *sorted = item;
-    if (n < FEW_ITEMS) {
-        insertion_sort(item, n);
-        return CD_OK;
-    }
-    count_digits(count, item, n);
-    for (int d = 0; d < DIGITS; d++) {
-        if (n > MANY_ITEMS) {
-            CD_TRY(cd_interrupt_check(err));
-        }
-        if (move_by_digit(spare, *sorted, count[d], d, n)) {
-            sort_item *was = *sorted;
-            *sorted = spare;
-            spare = was;
-        }
-    }
-    return CD_OK;
-}
-
-static void write_items(cd_tensor *value, int64_t *index, const cd_tensor *x, const sort_item *item,
-                        int64_t to, int64_t from, int64_t m, int64_t step)
-{
-    const int64_t *source = cd_tensor_data(x);
-    int64_t *target = cd_tensor_data(value);
-    for (int64_t i = 0; i < m; i++) {
-        target[to + i * step] = source[from + item[i].index * step];
-        index[to + i * step] = item[i].index + 1;
-    }
-}
-
-/* The lower of the middle elements; the first NaN if there is one. */
-static int64_t first_selected(const selection *s, const sort_item *item, int64_t n, bool real)
-{
-    if (!s->median) {
-        return 0;
-    }
-    int64_t numbers = n;
-    while (real && numbers > 0 && item[numbers - 1].key == LARGEST_KEY) {
-        numbers--;
-    }
-    return numbers < n ? numbers : (n - 1) / 2;
-}
-
-static cd_status sort_rows(cd_tensor *value, cd_tensor *index, const cd_tensor *x, const layout_along *a,
-                           const selection *s, cd_error *err)
-{
-    sort_item *sorted, *item = malloc((size_t)(a->n > 0 ? a->n : 1) * 2 * sizeof *item);
-    cd_status status = CD_OK;
-    if (item == NULL) {
-        return cd_fail(err, CD_EALLOC, "cannot allocate memory to sort %lld elements.", (long long)a->n);
-    }
-    int64_t rows = a->n > 0 ? a->outer * a->inner : 0;
-    for (int64_t row = 0; status == CD_OK && row < rows; row++) {
-        int64_t o = row / a->inner, j = row % a->inner, from = o * a->n * a->inner + j;
-        read_items(item, x, from, a->n, a->inner, s->falling);
-        status = sort_items(&sorted, item, item + a->n, a->n, err);
-        if (status == CD_OK && (row * a->n) % MANY_ITEMS + a->n >= MANY_ITEMS) {
-            status = cd_interrupt_check(err);
-        }
-        if (status == CD_OK) {
-            sorted += first_selected(s, sorted, a->n, x->dtype == CD_FLOAT64);
-            write_items(value, cd_tensor_data(index), x, sorted, o * s->m * a->inner + j, from, s->m,
-                        a->inner);
-        }
-    }
-    free(item);
-    return status;
-}
-
-static cd_status run_sort(cd_call *call, selection s, cd_error *err)
+static cd_status run_sort(cd_call *call, cdk_sorting s, cd_error *err)
 {
     layout_along a;
     cd_tensor *x = NULL, *value = NULL, *out = call->out[0];
-    cd_dtype exact = cd_dtype_widest(out->dtype);
+    cd_dtype dtype = cd_dtype_widest(out->dtype);
     CD_TRY(find_along(&a, call->in[0], cd_int_attr(call->attr, DIM), err));
-    cd_status status = cd_tensor_as(&x, call->in[0], exact, CD_CONTIGUOUS, err);
+    s.outer = a.outer;
+    s.n = a.n;
+    s.inner = a.inner;
+    cd_status status = cd_tensor_as(&x, call->in[0], dtype, CD_CONTIGUOUS, err);
     if (status == CD_OK) {
-        status = cd_tensor_new(&value, exact, out->ndim, out->shape, CD_CONTIGUOUS, err);
+        status = cd_tensor_new(&value, dtype, out->ndim, out->shape, CD_CONTIGUOUS, err);
     }
     if (status == CD_OK) {
-        status = sort_rows(value, call->out[1], x, &a, &s, err);
+        status =
+            cdk_sort[dtype](cd_tensor_data(value), cd_tensor_data(call->out[1]), cd_tensor_data(x), &s, err);
     }
     if (status == CD_OK) {
         status = cd_tensor_copy(out, value, err);
@@ -388,7 +217,7 @@ static cd_status sort_forward(cd_call *call, cd_error *err)
 {
     layout_along a;
     CD_TRY(find_along(&a, call->in[0], cd_int_attr(call->attr, DIM), err));
-    return run_sort(call, (selection){call->attr[DESCENDING] != 0, false, a.n}, err);
+    return run_sort(call, (cdk_sorting){.descending = call->attr[DESCENDING] != 0, .m = a.n}, err);
 }
 
 static cd_status topk_shape(cd_call *call, cd_error *err)
@@ -401,12 +230,13 @@ static cd_status topk_shape(cd_call *call, cd_error *err)
 
 static cd_status topk_forward(cd_call *call, cd_error *err)
 {
-    return run_sort(call, (selection){call->attr[DESCENDING] != 0, false, cd_int_attr(call->attr, K)}, err);
+    return run_sort(
+        call, (cdk_sorting){.descending = call->attr[DESCENDING] != 0, .m = cd_int_attr(call->attr, K)}, err);
 }
 
 static cd_status median_forward(cd_call *call, cd_error *err)
 {
-    return run_sort(call, (selection){false, true, 1}, err);
+    return run_sort(call, (cdk_sorting){.median = true, .m = 1}, err);
 }
 
 /* ---- cumsum, cumprod: attributes dim, dtype (-1: by rule) ---- */
@@ -442,35 +272,7 @@ static cd_status cumprod_forward(cd_call *call, cd_error *err)
     return run_cumulate(call, true, err);
 }
 
-/* dx[k] = sum over i >= k of dy[i] */
-static void cumsum_row_back(double *dx, const double *dy, const double *x, int64_t n, int64_t step)
-{
-    double sum = 0;
-    (void)x;
-    for (int64_t i = n - 1; i >= 0; i--) {
-        sum += dy[i * step];
-        dx[i * step] = sum;
-    }
-}
-
-/* dx[k] = sum over i >= k of dy[i] times the product of x[0..i] without x[k] */
-static void cumprod_row_back(double *dx, const double *dy, const double *x, int64_t n, int64_t step)
-{
-    double before = 1;
-    for (int64_t k = 0; k < n; k++) {
-        double product = before, sum = 0;
-        for (int64_t i = k; i < n; i++) {
-            product *= i > k ? x[i * step] : 1;
-            sum += dy[i * step] * product;
-        }
-        dx[k * step] = sum;
-        before *= x[k * step];
-    }
-}
-
-typedef void (*row_back)(double *dx, const double *dy, const double *x, int64_t n, int64_t step);
-
-static cd_status cumulate_backward(cd_gradient *g, row_back back, cd_tensor *input, cd_error *err)
+static cd_status cumulate_backward(cd_gradient *g, bool product, cd_tensor *input, cd_error *err)
 {
     layout_along a;
     cd_tensor *dy = NULL, *x = NULL, *dx = NULL;
@@ -482,12 +284,9 @@ static cd_status cumulate_backward(cd_gradient *g, row_back back, cd_tensor *inp
     if (status == CD_OK) {
         status = cd_tensor_new(&dx, CD_FLOAT64, dy->ndim, dy->shape, CD_CONTIGUOUS, err);
     }
-    for (int64_t row = 0; status == CD_OK && row < a.outer * a.inner; row++) {
-        int64_t at = row / a.inner * a.n * a.inner + row % a.inner;
-        back((double *)cd_tensor_data(dx) + at, (double *)cd_tensor_data(dy) + at,
-             (double *)cd_tensor_data(x) + at, a.n, a.inner);
-    }
     if (status == CD_OK) {
+        cdk_cumulate_gradient(cd_tensor_data(dx), product, cd_tensor_data(dy), cd_tensor_data(x),
+                              (cdk_middle){a.outer, a.n, a.inner});
         status = cd_tensor_as(&g->dx[0], dx, g->in[0]->dtype, CD_CONTIGUOUS, err);
     }
     cd_tensor_release(dy);
@@ -498,12 +297,12 @@ static cd_status cumulate_backward(cd_gradient *g, row_back back, cd_tensor *inp
 
 static cd_status cumsum_backward(cd_gradient *g, cd_error *err)
 {
-    return cumulate_backward(g, cumsum_row_back, g->dy[0], err);
+    return cumulate_backward(g, false, g->dy[0], err);
 }
 
 static cd_status cumprod_backward(cd_gradient *g, cd_error *err)
 {
-    return cumulate_backward(g, cumprod_row_back, g->in[0], err);
+    return cumulate_backward(g, true, g->in[0], err);
 }
 
 #define ALONG(id, printed, outputs, kept, shape_rule, gradient) \

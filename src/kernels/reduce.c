@@ -1,5 +1,7 @@
 #include "kernels/reduce.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "base/parallel.h"
 
@@ -334,5 +336,81 @@ void cdk_cumulate(void *y, int product, const void *x, cd_dtype type, int64_t ou
             int64_t at = (o * n * inner + j) * (int64_t)cd_dtype_size(type);
             cumulates[type][product != 0]((char *)y + at, (const char *)x + at, n, inner);
         }
+    }
+}
+
+/* ---- gradients ---- */
+
+/* dx[k] = sum over i >= k of dy[i] */
+static void cumsum_row_gradient(double *dx, const double *dy, int64_t n, int64_t step)
+{
+    double sum = 0;
+    for (int64_t i = n - 1; i >= 0; i--) {
+        sum += dy[i * step];
+        dx[i * step] = sum;
+    }
+}
+
+/* dx[k] = sum over i >= k of dy[i] times the product of x[0..i] without x[k] */
+static void cumprod_row_gradient(double *dx, const double *dy, const double *x, int64_t n, int64_t step)
+{
+    double before = 1;
+    for (int64_t k = 0; k < n; k++) {
+        double product = before, sum = 0;
+        for (int64_t i = k; i < n; i++) {
+            product *= i > k ? x[i * step] : 1;
+            sum += dy[i * step] * product;
+        }
+        dx[k * step] = sum;
+        before *= x[k * step];
+    }
+}
+
+/* Where row number `row` of the outer * inner rows begins. */
+static int64_t row_start(int64_t row, cdk_middle s)
+{
+    return row / s.inner * s.n * s.inner + row % s.inner;
+}
+
+void cdk_cumulate_gradient(double *dx, int product, const double *dy, const double *x, cdk_middle shape)
+{
+    for (int64_t row = 0; row < shape.outer * shape.inner; row++) {
+        int64_t at = row_start(row, shape);
+        if (product) {
+            cumprod_row_gradient(dx + at, dy + at, x + at, shape.n, shape.inner);
+        } else {
+            cumsum_row_gradient(dx + at, dy + at, shape.n, shape.inner);
+        }
+    }
+}
+
+/* From the products of what lies before and behind an element. */
+static void product_row_gradient(double *dx, double dy, const double *x, int64_t n, int64_t step)
+{
+    double before = 1, behind = 1;
+    for (int64_t i = 0; i < n; i++) {
+        dx[i * step] = before * dy;
+        before *= x[i * step];
+    }
+    for (int64_t i = n - 1; i >= 0; i--) {
+        dx[i * step] *= behind;
+        behind *= x[i * step];
+    }
+}
+
+void cdk_product_gradient(double *dx, const double *dy, const double *x, cdk_middle shape)
+{
+    for (int64_t row = 0; row < shape.outer * shape.inner; row++) {
+        int64_t at = row_start(row, shape);
+        product_row_gradient(dx + at, dy[row], x + at, shape.n, shape.inner);
+    }
+}
+
+void cdk_return_found(double *dx, const int64_t *index, const double *dy, int64_t m, cdk_middle shape)
+{
+    memset(dx, 0, (size_t)(shape.outer * shape.n * shape.inner) * sizeof *dx);
+    for (int64_t from = 0; from < shape.outer * m * shape.inner; from++) {
+        int64_t o = from / (m * shape.inner), j = from % shape.inner;
+        dx[(o * shape.n + index[from] - 1) * shape.inner + j] += dy[from];
     }
 }

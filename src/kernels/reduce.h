@@ -8,8 +8,8 @@
 
 #include <stdint.h>
 
+#include "base/dtype.h"
 #include "base/status.h"
-#include "kernels/pointwise.h"
 
 typedef enum { CDK_SUM, CDK_PRODUCT, CDK_LARGEST, CDK_SMALLEST, CDK_REDUCTIONS } cdk_reduction;
 
@@ -27,5 +27,19 @@ void cdk_arg_extreme(void *value, int64_t *index, int smallest, const void *x, c
 /* y[i] = x[0] + ... + x[i], or the product, along n. In double (int64) as above, rounded to the type. */
 void cdk_cumulate(void *y, int product, const void *x, cd_dtype type, int64_t outer, int64_t n,
                   int64_t inner);
+
+/* The sizes of [outer][n][inner]. */
+typedef struct cdk_middle {
+    int64_t outer, n, inner;
+} cdk_middle;
+
+/* The gradients of the above, in double. dx[outer][n][inner] of the cumulative sum of x, or of its product. */
+void cdk_cumulate_gradient(double *dx, int product, const double *dy, const double *x, cdk_middle shape);
+
+/* dx[o][i][j] = dy[o][j] times the product of x[o][k][j] over k != i: right also where x has zeros. */
+void cdk_product_gradient(double *dx, const double *dy, const double *x, cdk_middle shape);
+
+/* dx = 0, then dx[o][index[o][i][j] - 1][j] += dy[o][i][j] for the m elements found along n. */
+void cdk_return_found(double *dx, const int64_t *index, const double *dy, int64_t m, cdk_middle shape);
 
 #endif

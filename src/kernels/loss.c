@@ -1,0 +1,143 @@
+#include "kernels/loss.h"
+
+#include <stddef.h>
+
+#include "base/memory.h"
+#include "base/parallel.h"
+
+#define PIECE 16384
+
+static int64_t piece_count(int64_t n)
+{
+    return (n + PIECE - 1) / PIECE;
+}
+
+static int64_t piece_end(int64_t piece, int64_t n)
+{
+    return (piece + 1) * PIECE < n ? (piece + 1) * PIECE : n;
+}
+
+/* ---- squared differences ---- */
+
+typedef struct {
+    const void *x, *target;
+    void *d;
+    double *partial; /* per piece, the sum of squares */
+    int64_t n;
+} difference_work;
+
+#define DEFINE_DIFFERENCES(name, T)                                         \
+    static void name(void *context, int64_t begin, int64_t end, int thread) \
+    {                                                                       \
+        const difference_work *w = context;                                 \
+        const T *x = w->x, *target = w->target;                             \
+        T *kept = w->d;                                                     \
+        (void)thread;                                                       \
+        for (int64_t p = begin; p < end; p++) {                             \
+            int64_t last = piece_end(p, w->n);                              \
+            double sum = 0;                                                 \
+            for (int64_t i = p * PIECE; i < last; i++) {                    \
+                const T d = x[i] - target[i];                               \
+                sum += (double)d * d;                                       \
+            }                                                               \
+            for (int64_t i = p * PIECE; i < last && kept != NULL; i++) {    \
+                kept[i] = x[i] - target[i];                                 \
+            }                                                               \
+            w->partial[p] = sum;                                            \
+        }                                                                   \
+    }
+
+DEFINE_DIFFERENCES(differences_f32, float)
+DEFINE_DIFFERENCES(differences_f64, double)
+
+static cd_status add_squares(double *sum, difference_work w, cd_parallel_body body, cd_error *err)
+{
+    int64_t pieces = piece_count(w.n);
+    void *partial;
+    CD_TRY(cd_memory_alloc(&partial, (size_t)pieces * sizeof(double), err));
+    w.partial = partial;
+    cd_parallel_for(pieces, 2, body, &w);
+    *sum = 0;
+    for (int64_t p = 0; p < pieces; p++) {
+        *sum += w.partial[p];
+    }
+    cd_memory_free(partial);
+    return CD_OK;
+}
+
+static cd_status squared_error_f32(double *sum, void *d, const void *x, const void *target, int64_t n,
+                                   cd_error *err)
+{
+    return add_squares(sum, (difference_work){x, target, d, NULL, n}, differences_f32, err);
+}
+
+static cd_status squared_error_f64(double *sum, void *d, const void *x, const void *target, int64_t n,
+                                   cd_error *err)
+{
+    return add_squares(sum, (difference_work){x, target, d, NULL, n}, differences_f64, err);
+}
+
+cdk_squared_error_run *const cdk_squared_error[CD_DTYPES] = CDK_FLOATS(squared_error);
+
+/* ---- classes ---- */
+
+typedef struct {
+    const cdk_classes *classes;
+    double *weights; /* of each piece, the sum of the weights of the classes in it */
+    int64_t *wrong;  /* of each piece, how many are out of bounds */
+} class_work;
+
+static void check_piece(const class_work *w, int64_t piece)
+{
+    const cdk_classes *k = w->classes;
+    int64_t begin = piece * PIECE, end = piece_end(piece, k->n), counted = 0, wrong = 0;
+    double weights = 0;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t counts = k->target[i] != k->ignore;
+        counted += counts;
+        wrong += counts & ((k->target[i] < 1) | (k->target[i] > k->C));
+    }
+    for (int64_t i = begin; i < end && k->weight != NULL && wrong == 0; i++) {
+        weights += k->target[i] != k->ignore ? k->weight[k->target[i] - 1] : 0;
+    }
+    w->weights[piece] = k->weight != NULL ? weights : (double)counted;
+    w->wrong[piece] = wrong;
+}
+
+static void check_pieces(void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    for (int64_t piece = begin; piece < end; piece++) {
+        check_piece(context, piece);
+    }
+}
+
+static cd_status wrong_class(const cdk_classes *k, cd_error *err)
+{
+    int64_t i = 0;
+    while (k->target[i] == k->ignore || (k->target[i] >= 1 && k->target[i] <= k->C)) {
+        i++;
+    }
+    if (k->target[i] == 0) {
+        return cd_fail(err, CD_EINDEX, "Indexing starts at 1 but found a 0.");
+    }
+    return cd_fail(err, CD_EINDEX, "cross entropy: target class %lld is out of bounds for %lld classes.",
+                   (long long)k->target[i], (long long)k->C);
+}
+
+cd_status cdk_classes_weight(double *total, const cdk_classes *classes, cd_error *err)
+{
+    int64_t pieces = piece_count(classes->n), wrong = 0;
+    void *block;
+    CD_TRY(cd_memory_alloc(&block, (size_t)pieces * (sizeof(double) + sizeof(int64_t)), err));
+    class_work w = {.classes = classes, .weights = block};
+    w.wrong = (int64_t *)(w.weights + pieces);
+    cd_parallel_for(pieces, 4, check_pieces, &w);
+    *total = 0;
+    for (int64_t i = 0; i < pieces; i++) {
+        *total += w.weights[i];
+        wrong += w.wrong[i];
+    }
+    cd_memory_free(block);
+    return wrong == 0 ? CD_OK : wrong_class(classes, err);
+}

@@ -1,0 +1,30 @@
+/* What losses need besides softmax (kernels/softmax.h): sums of squared differences, and classes checked.
+ *
+ * Sums are taken in pieces of fixed size and joined in order, so they do not depend on the number of threads.
+ */
+#ifndef CANDELA_KERNELS_LOSS_H
+#define CANDELA_KERNELS_LOSS_H
+
+#include <stdint.h>
+
+#include "base/status.h"
+#include "kernels/by_dtype.h"
+
+/* *sum = sum of d[i]^2 with d[i] = x[i] - target[i], i < n, added up in double. The differences are kept in d
+ * unless it is NULL. Errors: CD_EALLOC. */
+typedef cd_status cdk_squared_error_run(double *sum, void *d, const void *x, const void *target, int64_t n,
+                                        cd_error *err);
+extern cdk_squared_error_run *const cdk_squared_error[CD_DTYPES];
+
+/* Classes target[n], counted from 1 to C; those equal to `ignore` do not count. weight: [C], or NULL for ones. */
+typedef struct cdk_classes {
+    const int64_t *target;
+    const double *weight;
+    int64_t n, C, ignore;
+} cdk_classes;
+
+/* *total: the sum of the weights of the classes that count. Errors: CD_EINDEX for a class that is not in
+ * 1 .. C, CD_EALLOC. */
+cd_status cdk_classes_weight(double *total, const cdk_classes *classes, cd_error *err);
+
+#endif
