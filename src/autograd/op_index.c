@@ -5,8 +5,10 @@
 
 #include "autograd/op.h"
 #include "autograd/view.h"
+#include "kernels/choose.h"
 #include "tensor/copy.h"
 #include "tensor/elements.h"
+#include "tensor/gather.h"
 #include "tensor/index.h"
 
 static cd_status new_zeros(cd_tensor **t, const cd_tensor *like, cd_error *err)
@@ -187,23 +189,10 @@ const cd_op cd_op_masked_select = {.name = "masked_select",
 
 /* ---- where: condition, a, b ---- */
 
-#define DEFINE_CHOOSE(name, type)                                                          \
-    static void name(void *y, const uint8_t *yes, const void *a, const void *b, int64_t n) \
-    {                                                                                      \
-        for (int64_t i = 0; i < n; i++) {                                                  \
-            ((type *)y)[i] = yes[i] ? ((const type *)a)[i] : ((const type *)b)[i];         \
-        }                                                                                  \
-    }
-
-DEFINE_CHOOSE(choose_1, uint8_t)
-DEFINE_CHOOSE(choose_4, uint32_t)
-DEFINE_CHOOSE(choose_8, uint64_t)
-
 static cd_status choose(cd_tensor *y, const cd_tensor *condition, const cd_tensor *a, const cd_tensor *b,
                         cd_error *err)
 {
     cd_tensor *dense[3] = {NULL, NULL, NULL};
-    size_t size = cd_dtype_size(y->dtype);
     cd_layout layout = cd_tensor_preferred_layout(y);
     cd_status status = expanded_as(&dense[0], condition, CD_BOOL, y->ndim, y->shape, layout, err);
     if (status == CD_OK) {
@@ -213,20 +202,13 @@ static cd_status choose(cd_tensor *y, const cd_tensor *condition, const cd_tenso
         status = expanded_as(&dense[2], b, y->dtype, y->ndim, y->shape, layout, err);
     }
     if (status == CD_OK) {
-        (size == 1   ? choose_1
-         : size == 4 ? choose_4
-                     : choose_8)(cd_tensor_data(y), cd_tensor_data(dense[0]), cd_tensor_data(dense[1]),
-                                 cd_tensor_data(dense[2]), cd_tensor_numel(y));
+        cdk_choose(cd_tensor_data(y), cd_tensor_data(dense[0]), cd_tensor_data(dense[1]),
+                   cd_tensor_data(dense[2]), cd_tensor_numel(y), cd_dtype_size(y->dtype));
     }
     for (int i = 0; i < 3; i++) {
         cd_tensor_release(dense[i]);
     }
     return status;
-}
-
-static int kind_of(cd_dtype dtype)
-{
-    return cd_dtype_is_float(dtype) ? 2 : cd_dtype_is_integer(dtype) ? 1 : 0;
 }
 
 /* A plain number counts only where its kind (bool, integer, float) is above the tensor's. */
@@ -237,10 +219,10 @@ static cd_dtype common_dtype(const cd_tensor *a, const cd_tensor *b)
         return two_floats ? CD_FLOAT32 : cd_dtype_promote(a->dtype, b->dtype);
     }
     const cd_tensor *number = a->is_number ? a : b, *tensor = a->is_number ? b : a;
-    if (kind_of(number->dtype) <= kind_of(tensor->dtype)) {
+    if (cd_dtype_kind(number->dtype) <= cd_dtype_kind(tensor->dtype)) {
         return tensor->dtype;
     }
-    return kind_of(number->dtype) == 2 ? CD_FLOAT32 : number->dtype;
+    return cd_dtype_kind(number->dtype) == CD_KIND_FLOAT ? CD_FLOAT32 : number->dtype;
 }
 
 /* Channels last where an input of the result's size is. */
@@ -351,69 +333,6 @@ const cd_op cd_op_masked_fill = {.name = "masked_fill",
 
 /* ---- gather and scatter along a dimension ---- */
 
-typedef struct {
-    int64_t n;
-    int64_t at[CD_MAX_DIMS];
-} odometer;
-
-/* Offset in t (strides of t, dim left out) of the next position of an index of the given shape. */
-static int64_t turn(odometer *o, const cd_tensor *t, const cd_tensor *index, int dim)
-{
-    int64_t offset = 0;
-    for (int d = 0; d < index->ndim; d++) {
-        offset += d == dim ? 0 : o->at[d] * t->stride[d];
-    }
-    for (int d = index->ndim - 1; d >= 0; d--) {
-        if (++o->at[d] < index->shape[d]) {
-            break;
-        }
-        o->at[d] = 0;
-    }
-    return offset;
-}
-
-#define DEFINE_ALONG(name, type, statement)                                                           \
-    static void name(void *x_data, void *y_data, const cd_tensor *x, const cd_tensor *index, int dim) \
-    {                                                                                                 \
-        const int64_t *position = cd_tensor_data(index);                                              \
-        int64_t n = cd_tensor_numel(index), step = x->ndim > 0 ? x->stride[dim] : 0;                  \
-        type *y = y_data;                                                                             \
-        odometer o = {0};                                                                             \
-        for (int64_t i = 0; i < n; i++) {                                                             \
-            type *at = (type *)x_data + turn(&o, x, index, dim) + position[i] * step;                 \
-            statement;                                                                                \
-        }                                                                                             \
-    }
-
-DEFINE_ALONG(gather_1, uint8_t, y[i] = *at)
-DEFINE_ALONG(gather_4, uint32_t, y[i] = *at)
-DEFINE_ALONG(gather_8, uint64_t, y[i] = *at)
-DEFINE_ALONG(scatter_1, uint8_t, *at = y[i])
-DEFINE_ALONG(scatter_4, uint32_t, *at = y[i])
-DEFINE_ALONG(scatter_8, uint64_t, *at = y[i])
-DEFINE_ALONG(scatter_add_uint8, uint8_t, *at = (uint8_t)(*at + y[i]))
-DEFINE_ALONG(scatter_add_int32, int32_t, *at += y[i])
-DEFINE_ALONG(scatter_add_int64, int64_t, *at += y[i])
-DEFINE_ALONG(scatter_add_float, float, *at += y[i])
-DEFINE_ALONG(scatter_add_double, double, *at += y[i])
-
-typedef void (*along_kernel)(void *x, void *y, const cd_tensor *shape, const cd_tensor *index, int dim);
-
-static along_kernel gather_kernel(cd_dtype dtype)
-{
-    size_t size = cd_dtype_size(dtype);
-    return size == 1 ? gather_1 : size == 4 ? gather_4 : gather_8;
-}
-
-static along_kernel scatter_kernel(cd_dtype dtype, bool adding)
-{
-    static const along_kernel add[CD_DTYPES] = {
-        [CD_BOOL] = scatter_1,          [CD_UINT8] = scatter_add_uint8,   [CD_INT32] = scatter_add_int32,
-        [CD_INT64] = scatter_add_int64, [CD_FLOAT32] = scatter_add_float, [CD_FLOAT64] = scatter_add_double};
-    size_t size = cd_dtype_size(dtype);
-    return adding ? add[dtype] : size == 1 ? scatter_1 : size == 4 ? scatter_4 : scatter_8;
-}
-
 static cd_status resolve_along(cd_call *call, int *dim, cd_error *err)
 {
     char have[CD_SHAPE_TEXT], want[CD_SHAPE_TEXT];
@@ -447,7 +366,7 @@ static cd_status gather_from(cd_tensor *y, const cd_tensor *x, const cd_tensor *
 {
     int d;
     CD_TRY(cd_tensor_dim(&d, x, (int64_t)dim, err));
-    gather_kernel(x->dtype)(cd_tensor_data(x), cd_tensor_data(y), x, positions, d);
+    cd_gather(y, x, positions, d);
     return CD_OK;
 }
 
@@ -459,7 +378,7 @@ static cd_status scatter_into(cd_tensor *x, cd_tensor *y, const cd_tensor *posit
     int d;
     CD_TRY(cd_tensor_dim(&d, x, (int64_t)dim, err));
     CD_TRY(expanded_as(&dense, y, x->dtype, positions->ndim, positions->shape, CD_CONTIGUOUS, err));
-    scatter_kernel(x->dtype, adding)(cd_tensor_data(x), cd_tensor_data(dense), x, positions, d);
+    cd_scatter(x, dense, positions, d, adding);
     cd_tensor_release(dense);
     return CD_OK;
 }
@@ -787,24 +706,7 @@ static cd_status nonzero_shape(cd_call *call, cd_error *err)
 
 static cd_status nonzero_forward(cd_call *call, cd_error *err)
 {
-    const cd_tensor *x = call->in[0];
-    cd_tensor *mask;
-    CD_TRY(cd_tensor_as(&mask, call->in[0], CD_BOOL, CD_CONTIGUOUS, err));
-    const uint8_t *set = cd_tensor_data(mask);
-    int64_t *row = cd_tensor_data(call->out[0]), n = cd_tensor_numel(mask);
-    for (int64_t i = 0; i < n; i++) {
-        if (!set[i]) {
-            continue;
-        }
-        int64_t rest = i;
-        for (int d = x->ndim - 1; d >= 0; d--) {
-            row[d] = rest % x->shape[d] + 1;
-            rest /= x->shape[d];
-        }
-        row += x->ndim;
-    }
-    cd_tensor_release(mask);
-    return CD_OK;
+    return cd_nonzero(call->out[0], call->in[0], err);
 }
 
 const cd_op cd_op_nonzero = {.name = "nonzero",

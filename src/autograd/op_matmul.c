@@ -4,9 +4,7 @@
 
 #include "autograd/broadcast.h"
 #include "autograd/expression.h"
-#include "base/parallel.h"
-#include "kernels/blas.h"
-#include "kernels/gemm.h"
+#include "kernels/matmul.h"
 #include "tensor/copy.h"
 
 static cd_status no_fit(const cd_call *call, cd_error *err)
@@ -60,37 +58,11 @@ static cd_status as_matrix(matrix *m, cd_tensor **owned, cd_tensor *t, cd_error 
     return CD_OK;
 }
 
-static void multiply_integers(int64_t *C, const matrix *A, int64_t a, const matrix *B, int64_t b, int64_t M,
-                              int64_t N, int64_t K)
+/* The matrix that begins `at` elements after the first. */
+static cdk_matrix matrix_at(const matrix *m, int64_t at)
 {
-    const int64_t *pa = (const int64_t *)cd_tensor_data(A->t) + a,
-                  *pb = (const int64_t *)cd_tensor_data(B->t) + b;
-    int64_t a_row = A->transposed ? 1 : A->step, a_column = A->transposed ? A->step : 1;
-    int64_t b_row = B->transposed ? 1 : B->step, b_column = B->transposed ? B->step : 1;
-    for (int64_t i = 0; i < M * N; i++) {
-        uint64_t sum = 0;
-        for (int64_t k = 0; k < K; k++) {
-            sum += (uint64_t)pa[i / N * a_row + k * a_column] * (uint64_t)pb[k * b_row + i % N * b_column];
-        }
-        C[i] = (int64_t)sum;
-    }
-}
-
-static cd_status multiply(cd_tensor *C, int64_t c, const matrix *A, int64_t a, const matrix *B, int64_t b,
-                          int64_t M, int64_t N, int64_t K, cd_error *err)
-{
-    if (C->dtype == CD_FLOAT32) {
-        return cdk_gemm((float *)cd_tensor_data(C) + c, (const float *)cd_tensor_data(A->t) + a,
-                        (const float *)cd_tensor_data(B->t) + b, M, N, K, A->step, B->step, N, A->transposed,
-                        B->transposed, 0, err);
-    }
-    if (C->dtype == CD_FLOAT64) {
-        return cdk_dgemm((double *)cd_tensor_data(C) + c, (const double *)cd_tensor_data(A->t) + a,
-                         (const double *)cd_tensor_data(B->t) + b, M, N, K, A->step, B->step, N,
-                         A->transposed, B->transposed, err);
-    }
-    multiply_integers((int64_t *)cd_tensor_data(C) + c, A, a, B, b, M, N, K);
-    return CD_OK;
+    const char *data = cd_tensor_data(m->t);
+    return (cdk_matrix){data + at * (int64_t)cd_dtype_size(m->t->dtype), m->step, m->transposed};
 }
 
 /* ---- product: matrices [..., M, K] x [..., K, N], leading dimensions broadcast ---- */
@@ -134,22 +106,23 @@ static int64_t batch_offset(const cd_tensor *t, const cd_tensor *y, int64_t batc
 static cd_status multiply_batches(cd_tensor *y, const matrix *A, const matrix *B, cd_error *err)
 {
     int64_t M = y->shape[y->ndim - 2], N = y->shape[y->ndim - 1], K = A->t->shape[A->t->ndim - 1];
-    int64_t batches = M * N > 0 ? cd_tensor_numel(y) / (M * N) : 0;
+    int64_t batches = M * N > 0 ? cd_tensor_numel(y) / (M * N) : 0, size = (int64_t)cd_dtype_size(y->dtype);
+    char *C = cd_tensor_data(y);
     for (int64_t i = 0; i < batches; i++) {
-        int64_t a = batch_offset(A->t, y, i), b = batch_offset(B->t, y, i);
-        CD_TRY(multiply(y, i * M * N, A, a, B, b, M, N, K, err));
+        cdk_matrix a = matrix_at(A, batch_offset(A->t, y, i)), b = matrix_at(B, batch_offset(B->t, y, i));
+        CD_TRY(cdk_matmul[y->dtype](C + i * M * N * size, &a, &b, M, N, K, err));
     }
     return CD_OK;
 }
 
-/* Integers are multiplied as int64. */
+/* Types without a product of their own are multiplied as the widest of their kind. */
 static cd_status product_forward(cd_call *call, cd_error *err)
 {
     cd_tensor *y = call->out[0], *whole = NULL, *in[2] = {NULL, NULL}, *owned[2] = {NULL, NULL};
-    bool direct = cd_dtype_is_float(y->dtype) || y->dtype == CD_INT64;
-    cd_dtype dtype = direct ? y->dtype : CD_INT64;
+    bool direct = cdk_matmul[y->dtype] != NULL;
+    cd_dtype dtype = direct ? y->dtype : cd_dtype_widest(y->dtype);
     matrix m[2];
-    cd_status status = cd_tensor_new(&whole, dtype, y->ndim, y->shape, CD_CONTIGUOUS, err);
+    cd_status status = direct ? CD_OK : cd_tensor_new(&whole, dtype, y->ndim, y->shape, CD_CONTIGUOUS, err);
     for (int i = 0; i < 2 && status == CD_OK; i++) {
         if (direct) {
             in[i] = cd_tensor_retain(call->in[i]);
@@ -327,28 +300,29 @@ static cd_tensor *as_rows(cd_expr *e, cd_tensor *t)
     return with_dims(e, t, 2, rows, width);
 }
 
-static cd_status linear_float32(cd_call *call, cd_expr *e, cd_tensor *x)
+/* Where the type has a product with a bias. */
+static cd_status linear_at_once(cd_call *call, cd_expr *e, cd_tensor *x)
 {
     matrix W;
     cd_tensor *owned = NULL, *bias = call->n_in > 2 ? call->in[2] : NULL, *dense = NULL;
     CD_TRY(as_matrix(&W, &owned, call->in[1], e->err));
     cd_expr_hold(e, owned);
-    cdk_gemm_options options = {.trans_b = !W.transposed};
     if (bias != NULL) {
-        CD_TRY(cd_tensor_as(&dense, bias, CD_FLOAT32, CD_CONTIGUOUS, e->err));
-        options.bias = cd_tensor_data(cd_expr_hold(e, dense));
+        CD_TRY(cd_tensor_as(&dense, bias, x->dtype, CD_CONTIGUOUS, e->err));
+        cd_expr_hold(e, dense);
     }
     int64_t N = W.t->shape[0], K = W.t->shape[1];
-    return cdk_gemm_full(cd_tensor_data(call->out[0]), cd_tensor_data(x), cd_tensor_data(W.t), x->shape[0], N,
-                         K, K > 0 ? K : 1, W.step, N, &options, e->err);
+    cdk_matrix a = {cd_tensor_data(x), K > 0 ? K : 1, 0}, b = {cd_tensor_data(W.t), W.step, !W.transposed};
+    return cdk_matmul_bias[x->dtype](cd_tensor_data(call->out[0]), &a, &b,
+                                     dense != NULL ? cd_tensor_data(dense) : NULL, x->shape[0], N, K, e->err);
 }
 
 static cd_status linear_forward(cd_call *call, cd_error *err)
 {
     cd_expr e = cd_expr_begin(err);
     cd_tensor *x = as_rows(&e, call->in[0]);
-    if (e.status == CD_OK && x->dtype == CD_FLOAT32) {
-        e.status = linear_float32(call, &e, x);
+    if (e.status == CD_OK && cdk_matmul_bias[x->dtype] != NULL) {
+        e.status = linear_at_once(call, &e, x);
         return cd_expr_end(&e);
     }
     cd_tensor *y = cd_expr2(&e, CD_OP_bmm_any, x, transposed(&e, call->in[1]));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "kernels/by_dtype.h"
 #include "tensor/copy.h"
 
 cd_status cd_index_resolve(cd_tensor **resolved, const cd_tensor *index, int64_t size, int dim, cd_error *err)
@@ -202,8 +203,8 @@ DEFINE_MOVE(read_8, uint64_t, *y = x[at])
 DEFINE_MOVE(write_1, uint8_t, x[at] = *y)
 DEFINE_MOVE(write_4, uint32_t, x[at] = *y)
 DEFINE_MOVE(write_8, uint64_t, x[at] = *y)
-DEFINE_MOVE(add_float, float, x[at] += *y)
-DEFINE_MOVE(add_double, double, x[at] += *y)
+DEFINE_MOVE(add_f32, float, x[at] += *y)
+DEFINE_MOVE(add_f64, double, x[at] += *y)
 
 static void move_blocks(char *x, char *y, const places *p, size_t size, bool reading)
 {
@@ -251,9 +252,31 @@ cd_status cd_index_write(cd_tensor *x, const cd_tensor *y, const cd_tensor *posi
 cd_status cd_index_add(cd_tensor *x, const cd_tensor *y, const cd_tensor *positions, int dim, int taken,
                        cd_error *err)
 {
+    static void (*const add[CD_DTYPES])(void *x, void *y, const places *p) = CDK_FLOATS(add);
     places p;
     CD_TRY(places_of(&p, x, positions, dim, taken, err));
-    (x->dtype == CD_FLOAT32 ? add_float : add_double)(cd_tensor_data(x), cd_tensor_data(y), &p);
+    add[x->dtype](cd_tensor_data(x), cd_tensor_data(y), &p);
     places_free(&p);
+    return CD_OK;
+}
+
+cd_status cd_nonzero(cd_tensor *rows, cd_tensor *x, cd_error *err)
+{
+    cd_tensor *mask;
+    CD_TRY(cd_tensor_as(&mask, x, CD_BOOL, CD_CONTIGUOUS, err));
+    const uint8_t *set = cd_tensor_data(mask);
+    int64_t *row = cd_tensor_data(rows), n = cd_tensor_numel(mask);
+    for (int64_t i = 0; i < n; i++) {
+        if (!set[i]) {
+            continue;
+        }
+        int64_t rest = i;
+        for (int d = x->ndim - 1; d >= 0; d--) {
+            row[d] = rest % x->shape[d] + 1;
+            rest /= x->shape[d];
+        }
+        row += x->ndim;
+    }
+    cd_tensor_release(mask);
     return CD_OK;
 }

@@ -36,4 +36,7 @@ cd_status cd_index_add(cd_tensor *x, const cd_tensor *y, const cd_tensor *positi
 /* Number of elements that are not zero. */
 cd_status cd_count_nonzero(int64_t *count, const cd_tensor *x, cd_error *err);
 
+/* rows (int64, contiguous, count x dimensions of x) = the indices, from 1, of the elements that are not zero. */
+cd_status cd_nonzero(cd_tensor *rows, cd_tensor *x, cd_error *err);
+
 #endif

@@ -1,0 +1,46 @@
+#include "kernels/matmul.h"
+
+#include "kernels/blas.h"
+#include "kernels/gemm.h"
+
+static cd_status matmul_f32(void *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N,
+                            int64_t K, cd_error *err)
+{
+    return cdk_gemm(C, A->data, B->data, M, N, K, A->step, B->step, N, A->transposed, B->transposed, 0, err);
+}
+
+static cd_status matmul_f64(void *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N,
+                            int64_t K, cd_error *err)
+{
+    return cdk_dgemm(C, A->data, B->data, M, N, K, A->step, B->step, N, A->transposed, B->transposed, err);
+}
+
+static cd_status matmul_i64(void *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N,
+                            int64_t K, cd_error *err)
+{
+    const int64_t *a = A->data, *b = B->data;
+    int64_t *c = C;
+    int64_t a_row = A->transposed ? 1 : A->step, a_column = A->transposed ? A->step : 1;
+    int64_t b_row = B->transposed ? 1 : B->step, b_column = B->transposed ? B->step : 1;
+    (void)err;
+    for (int64_t i = 0; i < M * N; i++) {
+        uint64_t sum = 0;
+        for (int64_t k = 0; k < K; k++) {
+            sum += (uint64_t)a[i / N * a_row + k * a_column] * (uint64_t)b[k * b_row + i % N * b_column];
+        }
+        c[i] = (int64_t)sum;
+    }
+    return CD_OK;
+}
+
+cdk_matmul_run *const cdk_matmul[CD_DTYPES] = {
+    [CD_INT64] = matmul_i64, [CD_FLOAT32] = matmul_f32, [CD_FLOAT64] = matmul_f64};
+
+static cd_status matmul_bias_f32(void *C, const cdk_matrix *A, const cdk_matrix *B, const void *bias,
+                                 int64_t M, int64_t N, int64_t K, cd_error *err)
+{
+    cdk_gemm_options options = {.bias = bias, .trans_a = A->transposed, .trans_b = B->transposed};
+    return cdk_gemm_full(C, A->data, B->data, M, N, K, A->step, B->step, N, &options, err);
+}
+
+cdk_matmul_bias_run *const cdk_matmul_bias[CD_DTYPES] = {[CD_FLOAT32] = matmul_bias_f32};
