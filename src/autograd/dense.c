@@ -26,13 +26,3 @@ void cd_dense_mask(uint8_t *mask, const cd_tensor *y, double high)
         cdk_mask_f64(mask, cd_tensor_data(y), n, high);
     }
 }
-
-cd_status cd_check_float(const cd_tensor *t, const char *op, cd_error *err)
-{
-    if (cd_dtype_is_float(t->dtype)) {
-        return CD_OK;
-    }
-    return cd_fail(err, CD_EDTYPE,
-                   "%s works on Float or Double tensors, got %s; convert it with $to(dtype = torch_float()).",
-                   op, cd_dtype_name(t->dtype));
-}

@@ -2,6 +2,7 @@
 #ifndef CANDELA_AUTOGRAD_DENSE_H
 #define CANDELA_AUTOGRAD_DENSE_H
 
+#include "autograd/compute.h"
 #include "autograd/op.h"
 #include "tensor/copy.h"
 
@@ -16,8 +17,5 @@ cd_status cd_new_like(cd_tensor **t, const cd_tensor *like, cd_error *err);
 
 /* The mask of kernels/mask.h for y, float32 or float64 and dense, in its order in memory. */
 void cd_dense_mask(uint8_t *mask, const cd_tensor *y, double high);
-
-/* CD_EDTYPE unless t is float32 or float64. */
-cd_status cd_check_float(const cd_tensor *t, const char *op, cd_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 #include "autograd/expression.h"
 
-#include "autograd/broadcast.h"
+#include "autograd/shapes.h"
 #include "tensor/copy.h"
 
 cd_expr cd_expr_begin(cd_error *err)

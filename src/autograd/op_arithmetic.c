@@ -1,8 +1,9 @@
 /* Arithmetic of two tensors: y = a op b, broadcast, in the promoted dtype. Operators come in pairs where
  * printing tells tensor from number operands apart: add and add_number do the same. */
-#include "autograd/broadcast.h"
+#include "autograd/compute.h"
 #include "autograd/expression.h"
 #include "autograd/pointwise.h"
+#include "autograd/shapes.h"
 #include "tensor/elements.h"
 
 /* add, sub: the factor of b, 1 if absent. */

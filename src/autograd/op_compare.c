@@ -1,8 +1,9 @@
 /* Comparisons and logic: y = a op b, broadcast, bool; tests of single elements. No gradients. */
 #include <math.h>
 
-#include "autograd/broadcast.h"
+#include "autograd/compute.h"
 #include "autograd/pointwise.h"
+#include "autograd/shapes.h"
 #include "tensor/copy.h"
 
 static cd_status bool_shape(cd_call *call, cd_error *err)

@@ -3,13 +3,14 @@
  * saved. */
 #include <string.h>
 
-#include "autograd/op.h"
-#include "autograd/view.h"
+#include "autograd/compute.h"
+#include "autograd/shapes.h"
 #include "kernels/choose.h"
 #include "tensor/copy.h"
 #include "tensor/elements.h"
 #include "tensor/gather.h"
 #include "tensor/index.h"
+#include "tensor/slice.h"
 
 static cd_status new_zeros(cd_tensor **t, const cd_tensor *like, cd_error *err)
 {
@@ -81,29 +82,6 @@ const cd_op cd_op_index_select = {.name = "index_select",
 
 /* ---- masked_select: x, mask (broadcast against each other) ---- */
 
-static cd_status broadcast_shape(int64_t *shape, int *ndim, int n, cd_tensor *const *t, cd_error *err)
-{
-    char a[CD_SHAPE_TEXT], b[CD_SHAPE_TEXT];
-    *ndim = 0;
-    for (int i = 0; i < n; i++) {
-        *ndim = t[i]->ndim > *ndim ? t[i]->ndim : *ndim;
-    }
-    for (int d = 0; d < *ndim; d++) {
-        shape[d] = 1;
-        for (int i = 0; i < n; i++) {
-            int at = d - (*ndim - t[i]->ndim);
-            int64_t size = at < 0 ? 1 : t[i]->shape[at];
-            if (size != 1 && shape[d] != 1 && size != shape[d]) {
-                return cd_fail(err, CD_ESHAPE, "shapes %s and %s cannot be broadcast together.",
-                               cd_shape_text(a, t[0]->ndim, t[0]->shape),
-                               cd_shape_text(b, t[i]->ndim, t[i]->shape));
-            }
-            shape[d] = size != 1 ? size : shape[d];
-        }
-    }
-    return CD_OK;
-}
-
 /* A view of t broadcast to the shape. */
 static cd_status expanded(cd_tensor **view, const cd_tensor *t, int ndim, const int64_t *shape, cd_error *err)
 {
@@ -138,7 +116,7 @@ static cd_status masked_select_shape(cd_call *call, cd_error *err)
     int ndim, taken;
     cd_tensor *mask;
     CD_TRY(check_bool(call->op, "mask", call->in[1], err));
-    CD_TRY(broadcast_shape(shape, &ndim, 2, call->in, err));
+    CD_TRY(cd_broadcast_shape(&ndim, shape, 2, call->in, call->op->name, err));
     CD_TRY(expanded_as(&mask, call->in[1], CD_BOOL, ndim, shape, CD_CONTIGUOUS, err));
     cd_status status = cd_index_positions(&call->saved[0], &taken, mask, mask, 0, err);
     cd_tensor_release(mask);
@@ -151,7 +129,7 @@ static cd_status masked_select_forward(cd_call *call, cd_error *err)
     int64_t shape[CD_MAX_DIMS];
     int ndim;
     cd_tensor *x;
-    CD_TRY(broadcast_shape(shape, &ndim, 2, call->in, err));
+    CD_TRY(cd_broadcast_shape(&ndim, shape, 2, call->in, call->op->name, err));
     CD_TRY(expanded(&x, call->in[0], ndim, shape, err));
     cd_status status = cd_index_read(call->out[0], x, call->saved[0], 0, ndim, err);
     cd_tensor_release(x);
@@ -163,7 +141,7 @@ static cd_status masked_select_backward(cd_gradient *g, cd_error *err)
     int64_t shape[CD_MAX_DIMS];
     int ndim;
     cd_tensor *spread, *dy = NULL;
-    CD_TRY(broadcast_shape(shape, &ndim, 2, g->in, err));
+    CD_TRY(cd_broadcast_shape(&ndim, shape, 2, g->in, g->op->name, err));
     CD_TRY(cd_tensor_new(&spread, g->in[0]->dtype, ndim, shape, CD_CONTIGUOUS, err));
     memset(cd_tensor_data(spread), 0, (size_t)spread->storage->nbytes);
     cd_status status = cd_tensor_as(&dy, g->dy[0], spread->dtype, CD_CONTIGUOUS, err);
@@ -211,20 +189,6 @@ static cd_status choose(cd_tensor *y, const cd_tensor *condition, const cd_tenso
     return status;
 }
 
-/* A plain number counts only where its kind (bool, integer, float) is above the tensor's. */
-static cd_dtype common_dtype(const cd_tensor *a, const cd_tensor *b)
-{
-    if (a->is_number == b->is_number) {
-        bool two_floats = a->is_number && cd_dtype_is_float(cd_dtype_promote(a->dtype, b->dtype));
-        return two_floats ? CD_FLOAT32 : cd_dtype_promote(a->dtype, b->dtype);
-    }
-    const cd_tensor *number = a->is_number ? a : b, *tensor = a->is_number ? b : a;
-    if (cd_dtype_kind(number->dtype) <= cd_dtype_kind(tensor->dtype)) {
-        return tensor->dtype;
-    }
-    return cd_dtype_kind(number->dtype) == CD_KIND_FLOAT ? CD_FLOAT32 : number->dtype;
-}
-
 /* Channels last where an input of the result's size is. */
 static cd_layout chosen_layout(const cd_tensor *a, const cd_tensor *b, int ndim, const int64_t *shape)
 {
@@ -244,8 +208,8 @@ static cd_status where_shape(cd_call *call, cd_error *err)
     int64_t shape[CD_MAX_DIMS];
     int ndim;
     CD_TRY(check_bool(call->op, "condition", call->in[0], err));
-    CD_TRY(broadcast_shape(shape, &ndim, 3, call->in, err));
-    return cd_out(call, 0, common_dtype(call->in[1], call->in[2]), ndim, shape,
+    CD_TRY(cd_broadcast_shape(&ndim, shape, 3, call->in, call->op->name, err));
+    return cd_out(call, 0, cd_promote_chosen(2, call->in + 1), ndim, shape,
                   chosen_layout(call->in[1], call->in[2], ndim, shape), err);
 }
 
@@ -305,7 +269,7 @@ static cd_status masked_fill_shape(cd_call *call, cd_error *err)
     if (cd_tensor_numel(call->in[2]) != 1) {
         return cd_fail(err, CD_ESHAPE, "masked_fill: value must be one number or a tensor of one element.");
     }
-    CD_TRY(broadcast_shape(shape, &ndim, 2, call->in, err));
+    CD_TRY(cd_broadcast_shape(&ndim, shape, 2, call->in, call->op->name, err));
     return cd_out(call, 0, call->in[0]->dtype, ndim, shape,
                   chosen_layout(call->in[0], call->in[1], ndim, shape), err);
 }

@@ -4,7 +4,6 @@
 #include "autograd/join.h"
 #include "autograd/op.h"
 #include "autograd/positions.h"
-#include "autograd/view.h"
 #include "base/parallel.h"
 #include "tensor/copy.h"
 #include "tensor/index.h"

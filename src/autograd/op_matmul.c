@@ -2,8 +2,8 @@
  */
 #include <string.h>
 
-#include "autograd/broadcast.h"
 #include "autograd/expression.h"
+#include "autograd/shapes.h"
 #include "kernels/matmul.h"
 #include "tensor/copy.h"
 
@@ -77,12 +77,10 @@ static cd_status product_shape(cd_call *call, cd_error *err)
     }
     int ndim = a->ndim > b->ndim ? a->ndim : b->ndim;
     for (int d = 3; d <= ndim; d++) {
-        int64_t of_a = d <= a->ndim ? a->shape[a->ndim - d] : 1,
-                of_b = d <= b->ndim ? b->shape[b->ndim - d] : 1;
-        if (of_a != of_b && of_a != 1 && of_b != 1) {
+        shape[ndim - d] = d <= a->ndim ? a->shape[a->ndim - d] : 1;
+        if (!cd_broadcast_size(&shape[ndim - d], d <= b->ndim ? b->shape[b->ndim - d] : 1)) {
             return no_fit(call, err);
         }
-        shape[ndim - d] = of_a == 1 ? of_b : of_a;
     }
     shape[ndim - 2] = a->shape[a->ndim - 2];
     shape[ndim - 1] = b->shape[b->ndim - 1];

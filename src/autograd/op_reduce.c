@@ -3,9 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "autograd/broadcast.h"
 #include "autograd/expression.h"
-#include "autograd/pointwise.h"
+#include "autograd/shapes.h"
 #include "base/memory.h"
 #include "kernels/reduce.h"
 #include "kernels/scale.h"
@@ -18,18 +17,7 @@ enum { KEEPDIM, DTYPE, DIMS };
 static cd_status reduced_dims(bool *reduced, const cd_tensor *x, int n_attr, const double *attr,
                               cd_error *err)
 {
-    for (int d = 0; d < x->ndim; d++) {
-        reduced[d] = n_attr <= DIMS;
-    }
-    for (int i = DIMS; i < n_attr; i++) {
-        int d;
-        CD_TRY(cd_tensor_dim(&d, x, cd_int_attr(attr, i), err));
-        if (x->ndim > 0 && reduced[d]) {
-            return cd_fail(err, CD_EVALUE, "dim %d appears multiple times in the list of dims.", d + 1);
-        }
-        reduced[d] = true;
-    }
-    return CD_OK;
+    return cd_reduced_dims(reduced, x, n_attr > DIMS ? n_attr - DIMS : 0, attr + DIMS, err);
 }
 
 static bool keeps_dims(int n_attr, const double *attr)
@@ -37,33 +25,13 @@ static bool keeps_dims(int n_attr, const double *attr)
     return n_attr > KEEPDIM && attr[KEEPDIM] != 0;
 }
 
-static int reduced_shape(int64_t *shape, const cd_tensor *x, const bool *reduced, bool keepdim)
-{
-    int ndim = 0;
-    for (int d = 0; d < x->ndim; d++) {
-        if (!reduced[d] || keepdim) {
-            shape[ndim++] = reduced[d] ? 1 : x->shape[d];
-        }
-    }
-    return ndim;
-}
-
 static cd_status out_reduced(cd_call *call, cd_dtype dtype, cd_error *err)
 {
     bool reduced[CD_MAX_DIMS];
     int64_t shape[CD_MAX_DIMS];
     CD_TRY(reduced_dims(reduced, call->in[0], call->n_attr, call->attr, err));
-    int ndim = reduced_shape(shape, call->in[0], reduced, keeps_dims(call->n_attr, call->attr));
+    int ndim = cd_reduced_shape(shape, call->in[0], reduced, keeps_dims(call->n_attr, call->attr));
     return cd_out(call, 0, dtype, ndim, shape, CD_CONTIGUOUS, err);
-}
-
-static int64_t reduced_count(const cd_tensor *x, const bool *reduced)
-{
-    int64_t n = 1;
-    for (int d = 0; d < x->ndim; d++) {
-        n *= reduced[d] ? x->shape[d] : 1;
-    }
-    return n;
 }
 
 static cd_dtype wanted_dtype(const cd_call *call, cd_dtype by_rule)
@@ -242,7 +210,7 @@ static cd_status run_reduction(cd_call *call, cdk_reduction reduction, bool mean
     bool through_float = cd_dtype_is_float(call->out[0]->dtype) && !cd_dtype_is_float(given->dtype);
     cd_dtype dtype = through_float ? CD_FLOAT64 : given->dtype;
     CD_TRY(cd_tensor_as(&x, given, dtype, cd_tensor_preferred_layout(given), err));
-    double scale = mean ? 1 / (double)reduced_count(x, reduced) : 1;
+    double scale = mean ? 1 / (double)cd_reduced_count(x, reduced) : 1;
     cd_status status = reduce_tensor(call->out[0], reduction, x, reduced, scale, err);
     cd_tensor_release(x);
     return status;
@@ -373,19 +341,16 @@ static cd_status prod_forward(cd_call *call, cd_error *err)
 static cd_status prod_backward(cd_gradient *g, cd_error *err)
 {
     cd_tensor *x = NULL, *dy = NULL, *dx = NULL;
-    bool reduced[CD_MAX_DIMS];
-    CD_TRY(reduced_dims(reduced, g->in[0], g->n_attr, g->attr, err));
-    int64_t outer = 1, inner = 1, n = reduced_count(g->in[0], reduced);
-    int dim = g->n_attr > DIMS ? (int)cd_int_attr(g->attr, DIMS) : 0;
-    dim = dim < 0 ? dim + g->in[0]->ndim : dim;
-    for (int d = 0; g->n_attr > DIMS && d < g->in[0]->ndim; d++) {
-        *(d < dim ? &outer : &inner) *= d == dim ? 1 : g->in[0]->shape[d];
+    cdk_middle rows = {1, cd_tensor_numel(g->in[0]), 1};
+    if (g->n_attr > DIMS) {
+        cd_along a;
+        CD_TRY(cd_find_along(&a, g->in[0], cd_int_attr(g->attr, DIMS), err));
+        rows = (cdk_middle){a.outer, a.n, a.inner};
     }
     cd_status status = cd_tensor_as(&x, g->in[0], CD_FLOAT64, CD_CONTIGUOUS, err);
     if (status == CD_OK && (status = cd_tensor_as(&dy, g->dy[0], CD_FLOAT64, CD_CONTIGUOUS, err)) == CD_OK &&
         (status = cd_tensor_new(&dx, CD_FLOAT64, x->ndim, x->shape, CD_CONTIGUOUS, err)) == CD_OK) {
-        cdk_product_gradient(cd_tensor_data(dx), cd_tensor_data(dy), cd_tensor_data(x),
-                             (cdk_middle){outer, n, inner});
+        cdk_product_gradient(cd_tensor_data(dx), cd_tensor_data(dy), cd_tensor_data(x), rows);
         status = cd_tensor_as(&g->dx[0], dx, g->in[0]->dtype, CD_CONTIGUOUS, err);
     }
     cd_tensor_release(x);
@@ -429,7 +394,7 @@ static cd_status spread_forward(cd_call *call, bool root, cd_error *err)
     bool reduced[CD_MAX_DIMS];
     cd_expr e = cd_expr_begin(err);
     e.status = reduced_dims(reduced, call->in[0], call->n_attr, call->attr, err);
-    double n = (double)reduced_count(call->in[0], reduced), freedom = n - call->attr[DTYPE];
+    double n = (double)cd_reduced_count(call->in[0], reduced), freedom = n - call->attr[DTYPE];
     plain_attr(attr, call->n_attr, call->attr, call->attr[KEEPDIM]);
     cd_tensor *d = deviation(&e, call->in[0], call->n_attr, call->attr);
     cd_tensor *squares = cd_expr1(&e, CD_OP_square, d);

@@ -6,10 +6,10 @@
  */
 #include <string.h>
 
-#include "autograd/op.h"
-#include "autograd/view.h"
+#include "autograd/shapes.h"
 #include "tensor/copy.h"
 #include "tensor/elements.h"
+#include "tensor/slice.h"
 
 #define VIEW(id, backward_text, shape_rule, forward_rule, backward_rule) \
     const cd_op cd_op_##id = {.name = #id,                               \

@@ -1,36 +1,16 @@
 /* Operators along one dimension that find elements: the largest, the order, the median; cumulative sums.
  * Indices are Long and count from 1. */
-#include "autograd/op.h"
+#include "autograd/shapes.h"
 #include "kernels/reduce.h"
 #include "kernels/sort.h"
 #include "tensor/copy.h"
 
-/* x seen as [outer][n][inner] around the dimension. */
-typedef struct {
-    int dim;
-    int64_t outer, n, inner;
-} layout_along;
-
-static cd_status find_along(layout_along *a, const cd_tensor *x, int64_t dim, cd_error *err)
-{
-    CD_TRY(cd_tensor_dim(&a->dim, x, dim, err));
-    a->outer = a->inner = 1;
-    a->n = x->ndim > 0 ? x->shape[a->dim] : 1;
-    for (int d = 0; d < x->ndim; d++) {
-        *(d < a->dim ? &a->outer : &a->inner) *= d == a->dim ? 1 : x->shape[d];
-    }
-    return CD_OK;
-}
-
+/* The shape of x without one dimension, or with size 1 for it. */
 static int shape_without(int64_t *shape, const cd_tensor *x, int dim, bool keepdim)
 {
-    int ndim = 0;
-    for (int d = 0; d < x->ndim; d++) {
-        if (d != dim || keepdim) {
-            shape[ndim++] = d == dim ? 1 : x->shape[d];
-        }
-    }
-    return ndim;
+    bool reduced[CD_MAX_DIMS] = {false};
+    reduced[dim] = true;
+    return cd_reduced_shape(shape, x, reduced, keepdim);
 }
 
 static cd_status check_not_empty(const cd_call *call, int64_t n, cd_error *err)
@@ -45,9 +25,9 @@ enum { KEEPDIM, DIM };
 
 static cd_status pair_shape(cd_call *call, cd_error *err)
 {
-    layout_along a;
+    cd_along a;
     int64_t shape[CD_MAX_DIMS];
-    CD_TRY(find_along(&a, call->in[0], cd_int_attr(call->attr, DIM), err));
+    CD_TRY(cd_find_along(&a, call->in[0], cd_int_attr(call->attr, DIM), err));
     CD_TRY(check_not_empty(call, a.n, err));
     int ndim = shape_without(shape, call->in[0], a.dim, call->attr[KEEPDIM] != 0);
     CD_TRY(cd_out(call, 0, call->in[0]->dtype, ndim, shape, CD_CONTIGUOUS, err));
@@ -55,7 +35,7 @@ static cd_status pair_shape(cd_call *call, cd_error *err)
 }
 
 /* Channels of channels-last images lie side by side: no copy is needed, and the result is N, H, W. */
-static cd_status find_extreme(cd_tensor *value, cd_tensor *index, bool smallest, cd_tensor *x, layout_along a,
+static cd_status find_extreme(cd_tensor *value, cd_tensor *index, bool smallest, cd_tensor *x, cd_along a,
                               cd_error *err)
 {
     cd_tensor *dense;
@@ -73,8 +53,8 @@ static cd_status find_extreme(cd_tensor *value, cd_tensor *index, bool smallest,
 
 static cd_status pair_forward(cd_call *call, bool smallest, cd_error *err)
 {
-    layout_along a;
-    CD_TRY(find_along(&a, call->in[0], cd_int_attr(call->attr, DIM), err));
+    cd_along a;
+    CD_TRY(cd_find_along(&a, call->in[0], cd_int_attr(call->attr, DIM), err));
     return find_extreme(call->out[0], call->out[1], smallest, call->in[0], a, err);
 }
 
@@ -90,7 +70,7 @@ static cd_status min_dim_forward(cd_call *call, cd_error *err)
 
 static cd_status arg_shape(cd_call *call, cd_error *err)
 {
-    layout_along a;
+    cd_along a;
     int64_t shape[CD_MAX_DIMS];
     cd_tensor *x = call->in[0];
     bool keepdim = call->attr[KEEPDIM] != 0;
@@ -101,7 +81,7 @@ static cd_status arg_shape(cd_call *call, cd_error *err)
         }
         return cd_out(call, 0, CD_INT64, keepdim ? x->ndim : 0, shape, CD_CONTIGUOUS, err);
     }
-    CD_TRY(find_along(&a, x, cd_int_attr(call->attr, DIM), err));
+    CD_TRY(cd_find_along(&a, x, cd_int_attr(call->attr, DIM), err));
     CD_TRY(check_not_empty(call, a.n, err));
     int ndim = shape_without(shape, x, a.dim, keepdim);
     return cd_out(call, 0, CD_INT64, ndim, shape, CD_CONTIGUOUS, err);
@@ -109,9 +89,9 @@ static cd_status arg_shape(cd_call *call, cd_error *err)
 
 static cd_status arg_forward(cd_call *call, bool smallest, cd_error *err)
 {
-    layout_along a = {.dim = 0, .outer = 1, .n = cd_tensor_numel(call->in[0]), .inner = 1};
+    cd_along a = {.dim = 0, .outer = 1, .n = cd_tensor_numel(call->in[0]), .inner = 1};
     if (call->n_attr > DIM) {
-        CD_TRY(find_along(&a, call->in[0], cd_int_attr(call->attr, DIM), err));
+        CD_TRY(cd_find_along(&a, call->in[0], cd_int_attr(call->attr, DIM), err));
         return find_extreme(NULL, call->out[0], smallest, call->in[0], a, err);
     }
     cd_tensor *x;
@@ -136,9 +116,9 @@ static cd_status argmin_forward(cd_call *call, cd_error *err)
 
 static cd_status found_backward_along(cd_gradient *g, int64_t dim, cd_error *err)
 {
-    layout_along a;
+    cd_along a;
     cd_tensor *dy = NULL, *dx = NULL;
-    CD_TRY(find_along(&a, g->in[0], dim, err));
+    CD_TRY(cd_find_along(&a, g->in[0], dim, err));
     if (g->dy[0] == NULL || !g->wants[0]) {
         return CD_OK;
     }
@@ -168,10 +148,10 @@ enum { DESCENDING = 0, K = 2 };
 
 static cd_status run_sort(cd_call *call, cdk_sorting s, cd_error *err)
 {
-    layout_along a;
+    cd_along a;
     cd_tensor *x = NULL, *value = NULL, *out = call->out[0];
     cd_dtype dtype = cd_dtype_widest(out->dtype);
-    CD_TRY(find_along(&a, call->in[0], cd_int_attr(call->attr, DIM), err));
+    CD_TRY(cd_find_along(&a, call->in[0], cd_int_attr(call->attr, DIM), err));
     s.outer = a.outer;
     s.n = a.n;
     s.inner = a.inner;
@@ -193,10 +173,10 @@ static cd_status run_sort(cd_call *call, cdk_sorting s, cd_error *err)
 
 static cd_status selected_shape(cd_call *call, int64_t m, cd_error *err)
 {
-    layout_along a;
+    cd_along a;
     cd_tensor *x = call->in[0];
     int64_t shape[CD_MAX_DIMS];
-    CD_TRY(find_along(&a, x, cd_int_attr(call->attr, DIM), err));
+    CD_TRY(cd_find_along(&a, x, cd_int_attr(call->attr, DIM), err));
     if (m > a.n) {
         return cd_fail(err, CD_EVALUE, "topk(): `k` is %lld, but the dimension has only %lld elements.",
                        (long long)m, (long long)a.n);
@@ -215,8 +195,8 @@ static cd_status sort_shape(cd_call *call, cd_error *err)
 
 static cd_status sort_forward(cd_call *call, cd_error *err)
 {
-    layout_along a;
-    CD_TRY(find_along(&a, call->in[0], cd_int_attr(call->attr, DIM), err));
+    cd_along a;
+    CD_TRY(cd_find_along(&a, call->in[0], cd_int_attr(call->attr, DIM), err));
     return run_sort(call, (cdk_sorting){.descending = call->attr[DESCENDING] != 0, .m = a.n}, err);
 }
 
@@ -253,9 +233,9 @@ static cd_status cum_shape(cd_call *call, cd_error *err)
 
 static cd_status run_cumulate(cd_call *call, bool product, cd_error *err)
 {
-    layout_along a;
+    cd_along a;
     cd_tensor *x;
-    CD_TRY(find_along(&a, call->in[0], cd_int_attr(call->attr, CUM_DIM), err));
+    CD_TRY(cd_find_along(&a, call->in[0], cd_int_attr(call->attr, CUM_DIM), err));
     CD_TRY(cd_tensor_as(&x, call->in[0], call->out[0]->dtype, CD_CONTIGUOUS, err));
     cdk_cumulate(cd_tensor_data(call->out[0]), product, cd_tensor_data(x), x->dtype, a.outer, a.n, a.inner);
     cd_tensor_release(x);
@@ -274,9 +254,9 @@ static cd_status cumprod_forward(cd_call *call, cd_error *err)
 
 static cd_status cumulate_backward(cd_gradient *g, bool product, cd_tensor *input, cd_error *err)
 {
-    layout_along a;
+    cd_along a;
     cd_tensor *dy = NULL, *x = NULL, *dx = NULL;
-    CD_TRY(find_along(&a, g->in[0], cd_int_attr(g->attr, CUM_DIM), err));
+    CD_TRY(cd_find_along(&a, g->in[0], cd_int_attr(g->attr, CUM_DIM), err));
     cd_status status = cd_tensor_as(&dy, g->dy[0], CD_FLOAT64, CD_CONTIGUOUS, err);
     if (status == CD_OK) {
         status = cd_tensor_as(&x, input, CD_FLOAT64, CD_CONTIGUOUS, err);

@@ -2,9 +2,10 @@
  * values. */
 #include <math.h>
 
-#include "autograd/broadcast.h"
+#include "autograd/compute.h"
 #include "autograd/expression.h"
 #include "autograd/pointwise.h"
+#include "autograd/shapes.h"
 #include "tensor/copy.h"
 
 #define PI 3.14159265358979323846

@@ -2,9 +2,9 @@
  * view and tensors that index the view. */
 #include <string.h>
 
-#include "autograd/view.h"
 #include "r/glue.h"
 #include "r/registry.h"
+#include "tensor/slice.h"
 
 /* No tensor has more dimensions; new ones and an ellipsis come on top. */
 #define MAX_INDICES 32

@@ -38,6 +38,15 @@ cd_status cd_tensor_as(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_layout l
     return cd_elements_copy(*as, t, NULL, err);
 }
 
+cd_status cd_tensor_as_dtype(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_error *err)
+{
+    if (t->dtype == dtype) {
+        *as = cd_tensor_retain(t);
+        return CD_OK;
+    }
+    return cd_tensor_as(as, t, dtype, cd_tensor_preferred_layout(t), err);
+}
+
 cd_status cd_tensor_fill(cd_tensor *t, double value, cd_error *err)
 {
     cd_tensor *number;

@@ -20,6 +20,9 @@ cd_status cd_tensor_clone(cd_tensor **copy, const cd_tensor *t, cd_layout layout
  * reference. */
 cd_status cd_tensor_as(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_layout layout, cd_error *err);
 
+/* t itself (retained) or a copy of another dtype with the layout kept. Caller owns one reference. */
+cd_status cd_tensor_as_dtype(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_error *err);
+
 /* Sets every element to value. */
 cd_status cd_tensor_fill(cd_tensor *t, double value, cd_error *err);
 

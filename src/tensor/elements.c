@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "kernels/by_dtype.h"
 #include "kernels/sizes.h"
 #include "kernels/transpose.h"
 
@@ -288,4 +289,39 @@ double cd_tensor_get(const cd_tensor *t, int64_t position)
     const char *element = (const char *)cd_tensor_data(t) + at * (int64_t)cd_dtype_size(t->dtype);
     copies[t->dtype][CD_FLOAT64]((char *)&value, 1, element, 1, 1);
     return value;
+}
+
+/* ---- sums over broadcast dimensions ---- */
+
+/* Adds t, element by element in row-major order, to sum at its broadcast position. */
+#define DEFINE_ADD(name, type)                                                          \
+    static void name(double *sum, const int64_t *sum_stride, const cd_tensor *t)        \
+    {                                                                                   \
+        const type *data = cd_tensor_data(t);                                           \
+        int64_t index[CD_MAX_DIMS] = {0}, from = 0, to = 0, numel = cd_tensor_numel(t); \
+        for (int64_t k = 0; k < numel; k++) {                                           \
+            sum[to] += (double)data[from];                                              \
+            for (int d = t->ndim - 1; d >= 0; d--) {                                    \
+                from += t->stride[d];                                                   \
+                to += sum_stride[d];                                                    \
+                if (++index[d] < t->shape[d]) {                                         \
+                    break;                                                              \
+                }                                                                       \
+                from -= t->stride[d] * t->shape[d];                                     \
+                to -= sum_stride[d] * t->shape[d];                                      \
+                index[d] = 0;                                                           \
+            }                                                                           \
+        }                                                                               \
+    }
+
+DEFINE_ADD(add_f32, float)
+DEFINE_ADD(add_f64, double)
+
+cd_status cd_elements_add(cd_tensor *sum, const cd_tensor *t, cd_error *err)
+{
+    static void (*const add[CD_DTYPES])(double *, const int64_t *, const cd_tensor *) = CDK_FLOATS(add);
+    int64_t stride[CD_MAX_DIMS];
+    CD_TRY(cd_broadcast_strides(stride, sum, t->ndim, t->shape, err));
+    add[t->dtype](cd_tensor_data(sum), stride, t);
+    return CD_OK;
 }

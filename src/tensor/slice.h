@@ -1,7 +1,6 @@
-/* What the operators on shapes, joins and indices share: geometries of views, index codes, sums over
- * broadcast dimensions. */
-#ifndef CANDELA_AUTOGRAD_VIEW_H
-#define CANDELA_AUTOGRAD_VIEW_H
+/* Parts of tensors: the geometry of a view, and index expressions that describe one. */
+#ifndef CANDELA_TENSOR_SLICE_H
+#define CANDELA_TENSOR_SLICE_H
 
 #include "base/status.h"
 #include "tensor/tensor.h"
@@ -32,11 +31,5 @@ typedef enum {
  * many indices. */
 cd_status cd_slice_geometry(cd_geometry *g, const cd_tensor *x, int n_attr, const double *attr,
                             cd_error *err);
-
-/* *sum = t added up over the dimensions in which shape was broadcast to that of t. Caller owns it. */
-cd_status cd_sum_to_shape(cd_tensor **sum, cd_tensor *t, int ndim, const int64_t *shape, cd_error *err);
-
-/* t itself (retained) or a copy of another dtype with the layout kept. */
-cd_status cd_tensor_as_dtype(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_error *err);
 
 #endif

@@ -1,11 +1,4 @@
-#include "autograd/view.h"
-
-#include <string.h>
-
-#include "tensor/copy.h"
-#include "tensor/elements.h"
-
-/* ---- index codes ---- */
+#include "tensor/slice.h"
 
 typedef struct {
     const cd_tensor *x;
@@ -141,68 +134,4 @@ cd_status cd_slice_geometry(cd_geometry *g, const cd_tensor *x, int n_attr, cons
         CD_TRY(apply_code(&s, attr + i, spare, err));
     }
     return keep_dims(&s, x->ndim - s.dim, err);
-}
-
-/* ---- sums ---- */
-
-/* Adds t, element by element in row-major order, to sum at its broadcast position. */
-#define DEFINE_ADD_UP(name, type)                                                       \
-    static void name(double *sum, const int64_t *sum_stride, const cd_tensor *t)        \
-    {                                                                                   \
-        const type *data = cd_tensor_data(t);                                           \
-        int64_t index[CD_MAX_DIMS] = {0}, from = 0, to = 0, numel = cd_tensor_numel(t); \
-        for (int64_t k = 0; k < numel; k++) {                                           \
-            sum[to] += (double)data[from];                                              \
-            for (int d = t->ndim - 1; d >= 0; d--) {                                    \
-                from += t->stride[d];                                                   \
-                to += sum_stride[d];                                                    \
-                if (++index[d] < t->shape[d]) {                                         \
-                    break;                                                              \
-                }                                                                       \
-                from -= t->stride[d] * t->shape[d];                                     \
-                to -= sum_stride[d] * t->shape[d];                                      \
-                index[d] = 0;                                                           \
-            }                                                                           \
-        }                                                                               \
-    }
-
-DEFINE_ADD_UP(add_up_float, float)
-DEFINE_ADD_UP(add_up_double, double)
-
-static cd_status add_up(cd_tensor *sum, const cd_tensor *t, cd_error *err)
-{
-    int64_t stride[CD_MAX_DIMS];
-    CD_TRY(cd_broadcast_strides(stride, sum, t->ndim, t->shape, err));
-    memset(cd_tensor_data(sum), 0, (size_t)sum->storage->nbytes);
-    (t->dtype == CD_FLOAT32 ? add_up_float : add_up_double)(cd_tensor_data(sum), stride, t);
-    return CD_OK;
-}
-
-cd_status cd_sum_to_shape(cd_tensor **sum, cd_tensor *t, int ndim, const int64_t *shape, cd_error *err)
-{
-    cd_tensor *total;
-    bool same = t->ndim == ndim && (ndim == 0 || memcmp(shape, t->shape, (size_t)ndim * sizeof *shape) == 0);
-    if (same) {
-        *sum = cd_tensor_retain(t);
-        return CD_OK;
-    }
-    if (!cd_dtype_is_float(t->dtype)) {
-        return cd_fail(err, CD_EDTYPE, "only gradients of floating point dtype can be summed.");
-    }
-    CD_TRY(cd_tensor_new(&total, CD_FLOAT64, ndim, shape, CD_CONTIGUOUS, err));
-    cd_status status = add_up(total, t, err);
-    if (status == CD_OK) {
-        status = cd_tensor_as(sum, total, t->dtype, CD_CONTIGUOUS, err);
-    }
-    cd_tensor_release(total);
-    return status;
-}
-
-cd_status cd_tensor_as_dtype(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_error *err)
-{
-    if (t->dtype == dtype) {
-        *as = cd_tensor_retain(t);
-        return CD_OK;
-    }
-    return cd_tensor_as(as, t, dtype, cd_tensor_preferred_layout(t), err);
 }

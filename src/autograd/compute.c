@@ -1,0 +1,44 @@
+#include "autograd/compute.h"
+
+enum { WITH_DIMS, ZERO_DIM, NUMBER, PRIORITIES };
+
+static cd_dtype promote(int n, cd_tensor *const *in, int priority_of_zero_dim)
+{
+    int best[PRIORITIES] = {-1, -1, -1};
+    for (int i = 0; i < n; i++) {
+        if (in[i] != NULL) {
+            int priority = in[i]->is_number ? NUMBER : in[i]->ndim == 0 ? priority_of_zero_dim : WITH_DIMS;
+            bool is_float_number = in[i]->is_number && cd_dtype_is_float(in[i]->dtype);
+            int dtype = is_float_number ? CD_FLOAT32 : (int)in[i]->dtype;
+            best[priority] = dtype > best[priority] ? dtype : best[priority];
+        }
+    }
+    int result = best[WITH_DIMS];
+    for (int p = ZERO_DIM; p < PRIORITIES; p++) {
+        if (best[p] >= 0 &&
+            (result < 0 || cd_dtype_kind((cd_dtype)best[p]) > cd_dtype_kind((cd_dtype)result))) {
+            result = best[p];
+        }
+    }
+    return (cd_dtype)result;
+}
+
+cd_dtype cd_promote(int n, cd_tensor *const *in)
+{
+    return promote(n, in, ZERO_DIM);
+}
+
+cd_dtype cd_promote_chosen(int n, cd_tensor *const *in)
+{
+    return promote(n, in, WITH_DIMS);
+}
+
+cd_status cd_check_float(const cd_tensor *t, const char *op, cd_error *err)
+{
+    if (cd_dtype_is_float(t->dtype)) {
+        return CD_OK;
+    }
+    return cd_fail(err, CD_EDTYPE,
+                   "%s works on Float or Double tensors, got %s; convert it with $to(dtype = torch_float()).",
+                   op, cd_dtype_name(t->dtype));
+}
