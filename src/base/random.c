@@ -77,21 +77,23 @@ double cd_random_double(cd_generator *g)
     return (double)(cd_random_u64(g) & ((1ULL << 53) - 1)) / (double)(1ULL << 53);
 }
 
-static float uniform_float(cd_generator *g)
+static float one_uniform_f32(cd_generator *g)
 {
     return (float)(cd_random_u32(g) & ((1u << 24) - 1)) / (float)(1u << 24);
 }
 
-void cd_random_uniform_f32(cd_generator *g, float *x, int64_t n, double low, double high)
+static void uniform_f32(cd_generator *g, void *numbers, int64_t n, double low, double high)
 {
+    float *x = numbers;
     float from = (float)low, range = (float)high - (float)low;
     for (int64_t i = 0; i < n; i++) {
-        x[i] = uniform_float(g) * range + from;
+        x[i] = one_uniform_f32(g) * range + from;
     }
 }
 
-void cd_random_uniform_f64(cd_generator *g, double *x, int64_t n, double low, double high)
+static void uniform_f64(cd_generator *g, void *numbers, int64_t n, double low, double high)
 {
+    double *x = numbers;
     for (int64_t i = 0; i < n; i++) {
         x[i] = cd_random_double(g) * (high - low) + low;
     }
@@ -130,41 +132,46 @@ static void transform_block_f64(double *x, double mean, double std)
     }
 }
 
-void cd_random_normal_f32(cd_generator *g, float *x, int64_t n, double mean, double std)
+static void normal_f32(cd_generator *g, void *numbers, int64_t n, double mean, double std)
 {
+    float *x = numbers;
     if (n < BLOCK) {
         for (int64_t i = 0; i < n; i++) {
             x[i] = (float)(one_normal(g) * std + mean);
         }
         return;
     }
-    cd_random_uniform_f32(g, x, n, 0, 1);
+    uniform_f32(g, x, n, 0, 1);
     for (int64_t i = 0; i + BLOCK <= n; i += BLOCK) {
         transform_block_f32(x + i, mean, std);
     }
     if (n % BLOCK != 0) {
-        cd_random_uniform_f32(g, x + n - BLOCK, BLOCK, 0, 1);
+        uniform_f32(g, x + n - BLOCK, BLOCK, 0, 1);
         transform_block_f32(x + n - BLOCK, mean, std);
     }
 }
 
-void cd_random_normal_f64(cd_generator *g, double *x, int64_t n, double mean, double std)
+static void normal_f64(cd_generator *g, void *numbers, int64_t n, double mean, double std)
 {
+    double *x = numbers;
     if (n < BLOCK) {
         for (int64_t i = 0; i < n; i++) {
             x[i] = one_normal(g) * std + mean;
         }
         return;
     }
-    cd_random_uniform_f64(g, x, n, 0, 1);
+    uniform_f64(g, x, n, 0, 1);
     for (int64_t i = 0; i + BLOCK <= n; i += BLOCK) {
         transform_block_f64(x + i, mean, std);
     }
     if (n % BLOCK != 0) {
-        cd_random_uniform_f64(g, x + n - BLOCK, BLOCK, 0, 1);
+        uniform_f64(g, x + n - BLOCK, BLOCK, 0, 1);
         transform_block_f64(x + n - BLOCK, mean, std);
     }
 }
+
+cd_random_run *const cd_random_uniform[CD_DTYPES] = {[CD_FLOAT32] = uniform_f32, [CD_FLOAT64] = uniform_f64};
+cd_random_run *const cd_random_normal[CD_DTYPES] = {[CD_FLOAT32] = normal_f32, [CD_FLOAT64] = normal_f64};
 
 int64_t cd_random_integer(cd_generator *g, int64_t from, int64_t to)
 {

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/dtype.h"
+
 #define CD_MT_SIZE 624
 
 typedef struct cd_generator {
@@ -34,14 +36,15 @@ uint32_t cd_random_u32(cd_generator *g);
 uint64_t cd_random_u64(cd_generator *g);  /* first draw is the high word */
 double cd_random_double(cd_generator *g); /* uniform on [0, 1), 53 bits */
 
-/* x[i] uniform on [low, high): 24 bits of one draw for float, 53 bits of two for double. */
-void cd_random_uniform_f32(cd_generator *g, float *x, int64_t n, double low, double high);
-void cd_random_uniform_f64(cd_generator *g, double *x, int64_t n, double low, double high);
+/* x[0 .. n) drawn from a distribution of two numbers, by dtype: float32 and float64, NULL for others. */
+typedef void cd_random_run(cd_generator *g, void *x, int64_t n, double a, double b);
 
-/* x[i] normal: by Box and Muller (1958), one at a time for n < 16, else in blocks of 16 (eight radii, eight
- * angles); when n is no multiple of 16 the last 16 are drawn anew. */
-void cd_random_normal_f32(cd_generator *g, float *x, int64_t n, double mean, double std);
-void cd_random_normal_f64(cd_generator *g, double *x, int64_t n, double mean, double std);
+/* Uniform on [a, b): 24 bits of one draw for float32, 53 bits of two for float64. */
+extern cd_random_run *const cd_random_uniform[CD_DTYPES];
+
+/* Normal with mean a and standard deviation b: by Box and Muller (1958), one at a time for n < 16, else in blocks of
+ * 16 (eight radii, eight angles); when n is no multiple of 16 the last 16 are drawn anew. */
+extern cd_random_run *const cd_random_normal[CD_DTYPES];
 
 /* An integer of [from, to): a draw modulo the range, 64 bits wide when the range needs it. */
 int64_t cd_random_integer(cd_generator *g, int64_t from, int64_t to);

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "kernels/by_dtype.h"
+
 /* Positions in k of what `prepare` adds behind the numbers given. */
 enum { SGD_FIRST = 5 };
 enum { ADAM_RATE = 7, ADAM_ROOT, ADAM_KEEP };
@@ -18,7 +20,7 @@ enum { ASGD_ETA = 5, ASGD_MU };
 
 #define REAL float
 #define SQRT sqrtf
-#define NAME(rule) rule##_float32
+#define NAME(rule) rule##_f32
 #include "optim/rule_body.inc"
 #undef REAL
 #undef SQRT
@@ -26,7 +28,7 @@ enum { ASGD_ETA = 5, ASGD_MU };
 
 #define REAL double
 #define SQRT sqrt
-#define NAME(rule) rule##_float64
+#define NAME(rule) rule##_f64
 #include "optim/rule_body.inc"
 #undef REAL
 #undef SQRT
@@ -67,13 +69,13 @@ static void asgd_prepare(double *k, const double *hyper, double step)
 }
 
 static const cd_rule rules[] = {
-    {"sgd", 5, sgd_prepare, sgd_float32, sgd_float64},
-    {"adam", 7, adam_prepare, adam_float32, adam_float64},
-    {"rmsprop", 6, nothing_to_prepare, rmsprop_float32, rmsprop_float64},
-    {"adagrad", 4, adagrad_prepare, adagrad_float32, adagrad_float64},
-    {"adadelta", 4, nothing_to_prepare, adadelta_float32, adadelta_float64},
-    {"rprop", 4, nothing_to_prepare, rprop_float32, rprop_float64},
-    {"asgd", 5, asgd_prepare, asgd_float32, asgd_float64},
+    {"sgd", 5, sgd_prepare, CDK_FLOATS(sgd)},
+    {"adam", 7, adam_prepare, CDK_FLOATS(adam)},
+    {"rmsprop", 6, nothing_to_prepare, CDK_FLOATS(rmsprop)},
+    {"adagrad", 4, adagrad_prepare, CDK_FLOATS(adagrad)},
+    {"adadelta", 4, nothing_to_prepare, CDK_FLOATS(adadelta)},
+    {"rprop", 4, nothing_to_prepare, CDK_FLOATS(rprop)},
+    {"asgd", 5, asgd_prepare, CDK_FLOATS(asgd)},
 };
 
 const cd_rule *cd_rule_find(const char *name)

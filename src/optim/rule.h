@@ -62,7 +62,7 @@ typedef struct cd_rule {
     int n_hyper;
     /* k[CD_MAX_RULE_NUMBERS] from the numbers given and the step. */
     void (*prepare)(double *k, const double *hyper, double step);
-    cd_rule_body float32, float64;
+    cd_rule_body body[CD_DTYPES]; /* NULL for types that are no floats */
 } cd_rule;
 
 /* By name, or NULL. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "kernels/norm.h"
 #include "tensor/copy.h"
 #include "tensor/lazy.h"
 
@@ -97,8 +98,7 @@ static void run_piece(const job *j, const work *w, int64_t begin, int64_t end)
     for (int i = 0; i < OPERANDS; i++) {
         operand[i] = w->flat[i] != NULL ? cd_tensor_data(w->flat[i]) : NULL;
     }
-    cd_rule_body body = w->flat[0]->dtype == CD_FLOAT32 ? j->rule->float32 : j->rule->float64;
-    body(operand[0], operand[1], operand + 2, begin, end, w->k);
+    j->rule->body[w->flat[0]->dtype](operand[0], operand[1], operand + 2, begin, end, w->k);
 }
 
 /* The last item that begins at or before position. */
@@ -173,26 +173,6 @@ static cd_status check_float(const cd_tensor *t, cd_error *err)
                                                  cd_dtype_name(t->dtype));
 }
 
-static double value_at(const cd_tensor *t, int64_t i)
-{
-    return t->dtype == CD_FLOAT32 ? ((const float *)cd_tensor_data(t))[i]
-                                  : ((const double *)cd_tensor_data(t))[i];
-}
-
-static double power_sum(double so_far, const cd_tensor *t, double p)
-{
-    int64_t n = cd_tensor_numel(t);
-    for (int64_t i = 0; i < n; i++) {
-        double x = fabs(value_at(t, i));
-        if (isinf(p)) {
-            so_far = x > so_far || isnan(x) ? x : so_far;
-        } else {
-            so_far += p == 2 ? x * x : p == 1 ? x : pow(x, p);
-        }
-    }
-    return so_far;
-}
-
 cd_status cd_grad_norm(double *norm, int n, cd_tensor *const *grad, double p, cd_error *err)
 {
     double sum = 0;
@@ -204,33 +184,16 @@ cd_status cd_grad_norm(double *norm, int n, cd_tensor *const *grad, double p, cd
         } else {
             CD_TRY(cd_tensor_clone(&dense, grad[i], CD_CONTIGUOUS, err));
         }
-        sum = power_sum(sum, dense, p);
+        sum = cdk_power_sum[dense->dtype](sum, cd_tensor_data(dense), cd_tensor_numel(dense), p);
         cd_tensor_release(dense);
     }
     *norm = isinf(p) ? sum : p == 2 ? sqrt(sum) : pow(sum, 1 / p);
     return CD_OK;
 }
 
-/* Not-a-number stays what it is. */
-static double limited(double x, double limit)
-{
-    return x > limit ? limit : x < -limit ? -limit : x;
-}
-
 static void scale_dense(cd_tensor *t, double factor, double limit)
 {
-    int64_t n = cd_tensor_numel(t);
-    if (t->dtype == CD_FLOAT32) {
-        float *x = cd_tensor_data(t);
-        for (int64_t i = 0; i < n; i++) {
-            x[i] = (float)limited(x[i] * (float)factor, limit);
-        }
-        return;
-    }
-    double *x = cd_tensor_data(t);
-    for (int64_t i = 0; i < n; i++) {
-        x[i] = limited(x[i] * factor, limit);
-    }
+    cdk_scale_limited[t->dtype](cd_tensor_data(t), factor, limit, cd_tensor_numel(t));
 }
 
 cd_status cd_grad_scale(int n, cd_tensor *const *grad, double factor, double limit, cd_error *err)

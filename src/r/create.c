@@ -101,14 +101,10 @@ static void fill_one_by_one(cd_generator *g, cd_tensor *t, distribution kind, do
 static void fill_contiguous(cd_generator *g, cd_tensor *t, distribution kind, double a, double b)
 {
     int64_t n = cd_tensor_numel(t);
-    if (kind == UNIFORM && t->dtype == CD_FLOAT32) {
-        cd_random_uniform_f32(g, cd_tensor_data(t), n, a, b);
-    } else if (kind == UNIFORM) {
-        cd_random_uniform_f64(g, cd_tensor_data(t), n, a, b);
-    } else if (kind == NORMAL && t->dtype == CD_FLOAT32) {
-        cd_random_normal_f32(g, cd_tensor_data(t), n, a, b);
+    if (kind == UNIFORM) {
+        cd_random_uniform[t->dtype](g, cd_tensor_data(t), n, a, b);
     } else if (kind == NORMAL) {
-        cd_random_normal_f64(g, cd_tensor_data(t), n, a, b);
+        cd_random_normal[t->dtype](g, cd_tensor_data(t), n, a, b);
     } else {
         fill_one_by_one(g, t, kind, a, b);
     }

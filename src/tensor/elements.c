@@ -39,31 +39,31 @@ typedef void (*copy_run)(char *dst, int64_t dst_step, const char *src, int64_t s
         }                                                                                                    \
     }
 
-#define DEFINE_COPIES_FROM(name, type)                 \
-    DEFINE_COPY(name, type, bool, uint8_t, TO_BOOL)    \
-    DEFINE_COPY(name, type, uint8, uint8_t, TO_BYTE)   \
-    DEFINE_COPY(name, type, int32, int32_t, TO_NUMBER) \
-    DEFINE_COPY(name, type, int64, int64_t, TO_NUMBER) \
-    DEFINE_COPY(name, type, float32, float, TO_NUMBER) \
-    DEFINE_COPY(name, type, float64, double, TO_NUMBER)
+#define DEFINE_COPIES_FROM(name, type)               \
+    DEFINE_COPY(name, type, bool, uint8_t, TO_BOOL)  \
+    DEFINE_COPY(name, type, u8, uint8_t, TO_BYTE)    \
+    DEFINE_COPY(name, type, i32, int32_t, TO_NUMBER) \
+    DEFINE_COPY(name, type, i64, int64_t, TO_NUMBER) \
+    DEFINE_COPY(name, type, f32, float, TO_NUMBER)   \
+    DEFINE_COPY(name, type, f64, double, TO_NUMBER)
 
 /* A float to an unsigned byte goes through int64_t: the direct conversion of a negative value is undefined.
  */
-DEFINE_COPIES_FROM(uint8, uint8_t)
-DEFINE_COPIES_FROM(int32, int32_t)
-DEFINE_COPIES_FROM(int64, int64_t)
-DEFINE_COPIES_FROM(float32, float)
-DEFINE_COPIES_FROM(float64, double)
+DEFINE_COPIES_FROM(u8, uint8_t)
+DEFINE_COPIES_FROM(i32, int32_t)
+DEFINE_COPIES_FROM(i64, int64_t)
+DEFINE_COPIES_FROM(f32, float)
+DEFINE_COPIES_FROM(f64, double)
 
-#define COPIES_FROM(name)                                                                  \
-    {                                                                                      \
-        copy_##name##_bool, copy_##name##_uint8, copy_##name##_int32, copy_##name##_int64, \
-            copy_##name##_float32, copy_##name##_float64                                   \
+#define COPIES_FROM(name)                                                                              \
+    {                                                                                                  \
+        copy_##name##_bool, copy_##name##_u8, copy_##name##_i32, copy_##name##_i64, copy_##name##_f32, \
+            copy_##name##_f64                                                                          \
     }
 
 static const copy_run copies[CD_DTYPES][CD_DTYPES] = {
-    [CD_BOOL] = COPIES_FROM(uint8),  [CD_UINT8] = COPIES_FROM(uint8),     [CD_INT32] = COPIES_FROM(int32),
-    [CD_INT64] = COPIES_FROM(int64), [CD_FLOAT32] = COPIES_FROM(float32), [CD_FLOAT64] = COPIES_FROM(float64),
+    [CD_BOOL] = COPIES_FROM(u8),   [CD_UINT8] = COPIES_FROM(u8),    [CD_INT32] = COPIES_FROM(i32),
+    [CD_INT64] = COPIES_FROM(i64), [CD_FLOAT32] = COPIES_FROM(f32), [CD_FLOAT64] = COPIES_FROM(f64),
 };
 
 cd_status cd_broadcast_strides(int64_t *stride, const cd_tensor *src, int ndim, const int64_t *shape,
