@@ -17,7 +17,7 @@
 
 #include <stdbool.h>
 
-#include "autograd/op_id.h"
+#include "autograd/operators.h"
 #include "base/status.h"
 #include "kernels/epilogue.h"
 #include "tensor/tensor.h"

@@ -14,18 +14,18 @@ static int at_least_one(int64_t n)
 }
 
 /* Row-major C = A B is column-major C' = B' A': the operands change places. */
-cd_status cdk_dgemm(double *C, const double *A, const double *B, int64_t M, int64_t N, int64_t K, int64_t lda,
-                    int64_t ldb, int64_t ldc, int trans_a, int trans_b, cd_error *err)
+cd_status cdk_dgemm(double *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N, int64_t K,
+                    cd_error *err)
 {
     const double one = 1, zero = 0;
-    if (M > INT_MAX || N > INT_MAX || K > INT_MAX || lda > INT_MAX || ldb > INT_MAX || ldc > INT_MAX) {
+    if (M > INT_MAX || N > INT_MAX || K > INT_MAX || A->step > INT_MAX || B->step > INT_MAX) {
         return cd_fail(err, CD_EVALUE, "matrices of float64 may have up to %d rows and columns.", INT_MAX);
     }
     const int rows = (int)N, columns = (int)M, inner = (int)K;
-    const int step_a = at_least_one(lda), step_b = at_least_one(ldb), step_c = at_least_one(ldc);
+    const int step_a = at_least_one(A->step), step_b = at_least_one(B->step), step_c = at_least_one(N);
     if (rows > 0 && columns > 0) {
-        dgemm_(trans_b ? "T" : "N", trans_a ? "T" : "N", &rows, &columns, &inner, &one, B, &step_b, A,
-               &step_a, &zero, C, &step_c, 1, 1);
+        dgemm_(B->transposed ? "T" : "N", A->transposed ? "T" : "N", &rows, &columns, &inner, &one, B->data,
+               &step_b, A->data, &step_a, &zero, C, &step_c, 1, 1);
     }
     return CD_OK;
 }

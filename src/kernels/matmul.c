@@ -12,7 +12,7 @@ static cd_status matmul_f32(void *C, const cdk_matrix *A, const cdk_matrix *B, i
 static cd_status matmul_f64(void *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N,
                             int64_t K, cd_error *err)
 {
-    return cdk_dgemm(C, A->data, B->data, M, N, K, A->step, B->step, N, A->transposed, B->transposed, err);
+    return cdk_dgemm(C, A, B, M, N, K, err);
 }
 
 static cd_status matmul_i64(void *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N,

@@ -8,13 +8,7 @@
 
 #include "base/status.h"
 #include "kernels/by_dtype.h"
-
-/* A matrix stored by rows `step` elements apart; transposed: what is stored is its transpose. */
-typedef struct cdk_matrix {
-    const void *data;
-    int64_t step;
-    int transposed;
-} cdk_matrix;
+#include "kernels/matrix.h"
 
 /* C[M][N] = A[M][K] B[K][N]. Errors: CD_EALLOC; CD_EVALUE for float64 sizes beyond BLAS's 32-bit integers. */
 typedef cd_status cdk_matmul_run(void *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N,
