@@ -1,15 +1,15 @@
 /* Kernels that work on every channel by itself, vectorised over channels; see kernels/isa.h.
- * Included once for each instruction set, after TILE_TARGET and the VEC operations of tile_template.h. */
+ * Included once for each instruction set, after its vectors (kernels/vec.h). */
 
 #define PIXELS_AT_ONCE 6
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET VEC channels_load(const float *p, const int part, VEC_MASK mask)
+VEC_INLINE VEC channels_load(const float *p, const int part, VEC_MASK mask)
 {
     return part ? VEC_LOAD_MASK(p, mask) : VEC_LOAD(p);
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void
-channels_store(float *p, VEC v, const int part, VEC_MASK mask, cdk_activation activation, int stream)
+VEC_INLINE void channels_store(float *p, VEC v, const int part, VEC_MASK mask, cdk_activation activation,
+                               int stream)
 {
     if (activation != CDK_ACTIVATION_NONE) {
         v = VEC_MAX(VEC_ZERO(), v);
@@ -54,10 +54,8 @@ channels_store(float *p, VEC v, const int part, VEC_MASK mask, cdk_activation ac
     }
 
 /* One vector of channels of `pixels` (at most six, a constant) neighbouring pixels. */
-static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_pixels(const cdk_depthwise *row, float *y,
-                                                                  const float *x, const float *w, VEC bias,
-                                                                  const int pixels, const int part,
-                                                                  VEC_MASK mask)
+VEC_INLINE void depthwise_pixels(const cdk_depthwise *row, float *y, const float *x, const float *w, VEC bias,
+                                 const int pixels, const int part, VEC_MASK mask)
 {
     const ptrdiff_t x_pixel = row->x_pixel, y_pixel = row->y_pixel;
     const int stream = row->stream && VEC_WIDTH % CDK_LINE_FLOATS == 0 && y_pixel % CDK_LINE_FLOATS == 0 &&
@@ -75,9 +73,8 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_pixels(const cdk_dept
     DEPTHWISE_EACH(DEPTHWISE_STORE)
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_vector(const cdk_depthwise *row, int64_t i,
-                                                                  int64_t c, const int pixels, const int part,
-                                                                  VEC_MASK mask)
+VEC_INLINE void depthwise_vector(const cdk_depthwise *row, int64_t i, int64_t c, const int pixels,
+                                 const int part, VEC_MASK mask)
 {
     const VEC bias = row->bias ? channels_load(row->bias + c, part, mask) : VEC_ZERO();
     depthwise_pixels(row, row->y + i * row->y_pixel + c, row->x + i * row->x_pixel + c, row->w + c, bias,
@@ -85,13 +82,12 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_vector(const cdk_dept
 }
 
 /* All channels of pixel i and the following ones: memory is read in the order it lies. */
-static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise_channels(const cdk_depthwise *row, int64_t i,
-                                                                    const int pixels)
+VEC_INLINE void depthwise_channels(const cdk_depthwise *row, int64_t i, const int pixels)
 {
     CHANNELS_EACH_VECTOR(row->channels, depthwise_vector(row, i, c, pixels, part, mask))
 }
 
-static TILE_TARGET void depthwise(const cdk_depthwise *row)
+static VEC_TARGET void depthwise(const cdk_depthwise *row)
 {
     int64_t i = 0;
     for (; i + PIXELS_AT_ONCE <= row->pixels; i += PIXELS_AT_ONCE) {
@@ -131,16 +127,14 @@ static TILE_TARGET void depthwise(const cdk_depthwise *row)
         channels_add(sum + r * dots->sum_row + s * dots->sum_column, a##r##s, part, mask); \
     }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void channels_add(float *sum, VEC v, const int part,
-                                                              VEC_MASK mask)
+VEC_INLINE void channels_add(float *sum, VEC v, const int part, VEC_MASK mask)
 {
     channels_store(sum, VEC_ADD(v, channels_load(sum, part, mask)), part, mask, CDK_ACTIVATION_NONE, 0);
 }
 
 /* One vector of channels, at most three by three taps, constants. */
-static inline CDK_ALWAYS_INLINE TILE_TARGET void dots_vector(const cdk_channel_dots *dots, int64_t c,
-                                                             const int rows, const int columns,
-                                                             const int part, VEC_MASK mask)
+VEC_INLINE void dots_vector(const cdk_channel_dots *dots, int64_t c, const int rows, const int columns,
+                            const int part, VEC_MASK mask)
 {
     const ptrdiff_t x_column = dots->x_column, x_pixel = dots->x_pixel, y_pixel = dots->y_pixel;
     const float *x0 = dots->x + c, *x1 = x0 + dots->x_row, *x2 = x1 + dots->x_row, *y = dots->y + c;
@@ -159,13 +153,10 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void dots_vector(const cdk_channel_d
     DOTS_EACH(DOTS_ADD)
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void dots_taps(const cdk_channel_dots *dots, const int rows,
-                                                           const int columns)
-{
-    CHANNELS_EACH_VECTOR(dots->channels, dots_vector(dots, c, rows, columns, part, mask))
-}
+VEC_INLINE void dots_taps(const cdk_channel_dots *dots, const int rows, const int columns){
+    CHANNELS_EACH_VECTOR(dots->channels, dots_vector(dots, c, rows, columns, part, mask))}
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void dots_rows(const cdk_channel_dots *dots, const int rows)
+VEC_INLINE void dots_rows(const cdk_channel_dots *dots, const int rows)
 {
     if (dots->columns == 1) {
         dots_taps(dots, rows, 1);
@@ -176,7 +167,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void dots_rows(const cdk_channel_dot
     }
 }
 
-static TILE_TARGET void dots_part(const cdk_channel_dots *dots)
+static VEC_TARGET void dots_part(const cdk_channel_dots *dots)
 {
     if (dots->rows == 1) {
         dots_rows(dots, 1);
@@ -187,7 +178,7 @@ static TILE_TARGET void dots_part(const cdk_channel_dots *dots)
     }
 }
 
-static TILE_TARGET void channel_dots(const cdk_channel_dots *dots)
+static VEC_TARGET void channel_dots(const cdk_channel_dots *dots)
 {
     for (int64_t r = 0; r < dots->rows; r += DOTS_AT_ONCE) {
         for (int64_t s = 0; s < dots->columns; s += DOTS_AT_ONCE) {
@@ -201,8 +192,8 @@ static TILE_TARGET void channel_dots(const cdk_channel_dots *dots)
     }
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void sum_channels(float *sum, const float *x, ptrdiff_t x_pixel,
-                                                              int64_t pixels, const int part, VEC_MASK mask)
+VEC_INLINE void sum_channels(float *sum, const float *x, ptrdiff_t x_pixel, int64_t pixels, const int part,
+                             VEC_MASK mask)
 {
     VEC even = VEC_ZERO(), odd = VEC_ZERO();
     int64_t i = 0;
@@ -218,8 +209,8 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void sum_channels(float *sum, const 
     channels_store(sum, even, part, mask, CDK_ACTIVATION_NONE, 0);
 }
 
-static TILE_TARGET void channel_sum(float *sum, const float *x, ptrdiff_t x_pixel, int64_t pixels,
-                                    int64_t channels)
+static VEC_TARGET void channel_sum(float *sum, const float *x, ptrdiff_t x_pixel, int64_t pixels,
+                                   int64_t channels)
 {
     CHANNELS_EACH_VECTOR(channels, sum_channels(sum + c, x + c, x_pixel, pixels, part, mask))
 }
@@ -243,9 +234,9 @@ static TILE_TARGET void channel_sum(float *sum, const float *x, ptrdiff_t x_pixe
     }
 
 /* `vectors` (at most four, a constant) vectors of channels side by side. */
-static inline CDK_ALWAYS_INLINE TILE_TARGET void
-moments_vectors(float *sum, float *squares, const float *minus_shift, const float *x, ptrdiff_t x_pixel,
-                int64_t pixels, const int vectors, const int part, VEC_MASK mask)
+VEC_INLINE void moments_vectors(float *sum, float *squares, const float *minus_shift, const float *x,
+                                ptrdiff_t x_pixel, int64_t pixels, const int vectors, const int part,
+                                VEC_MASK mask)
 {
     MOMENTS_EACH(MOMENTS_LOAD)
     for (int64_t i = 0; i < pixels; i++, x += x_pixel) {
@@ -254,8 +245,8 @@ moments_vectors(float *sum, float *squares, const float *minus_shift, const floa
     MOMENTS_EACH(MOMENTS_ADD)
 }
 
-static TILE_TARGET void channel_moments(float *sum, float *squares, const float *minus_shift, const float *x,
-                                        ptrdiff_t x_pixel, int64_t pixels, int64_t channels)
+static VEC_TARGET void channel_moments(float *sum, float *squares, const float *minus_shift, const float *x,
+                                       ptrdiff_t x_pixel, int64_t pixels, int64_t channels)
 {
     const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
     int64_t c = 0;
@@ -276,7 +267,7 @@ static TILE_TARGET void channel_moments(float *sum, float *squares, const float 
     }
 }
 
-static TILE_TARGET void move_out(float *to, const float *from, int64_t n)
+static VEC_TARGET void move_out(float *to, const float *from, int64_t n)
 {
     int64_t i = 0;
     for (; i < n && (uintptr_t)(to + i) % (CDK_LINE_FLOATS * sizeof(float)) != 0; i++) {

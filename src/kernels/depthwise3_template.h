@@ -1,14 +1,9 @@
 /* 3 x 3 kernels of depthwise convolutions on strips, see kernels/isa.h. Included once for each instruction
- * set, after TILE_TARGET, DEPTHWISE3_PIXELS, the VEC operations of tile_template.h and channels_template.h.
+ * set, after its vectors (kernels/vec.h), DEPTHWISE3_PIXELS and channels_template.h.
  *
  * A few rows at a time, vector after vector: what lies together in memory is read and written together.
  * `rows`, `stride` and `pixels` are constants at every call, so that taps without an output vanish. Local
  * arrays are indexed by constants only, which lets compilers keep them in registers. */
-
-/* VEC_KEEP(v) keeps v in a register: compilers may otherwise load it again for each of its uses. */
-#ifndef VEC_KEEP
-#define VEC_KEEP(v)
-#endif
 
 /* Where there are registers for them, outputs of two rows are computed at once, which share inputs and
  * weights; then it is the next vector's turn. Otherwise a vector goes through all rows of a strip, with its
@@ -99,15 +94,15 @@
 #define STRIP_EACH_WIDTH(X, name, stride, rows) \
     X(name##_1, stride, 1, rows)                \
     X(name##_2, stride, 2, rows) X(name##_4, stride, 4, rows) STRIP_WIDEST(X, name, stride, rows)
-#define STRIP_KERNEL(name, stride, pixels, rows)                                                   \
-    static TILE_TARGET void name(const STRIP_TASK *task, int64_t h, int64_t end, int64_t c)        \
-    {                                                                                              \
-        STRIP_VECTOR(task, h, end, c, stride, pixels, rows, 0, VEC_MAKE_MASK(VEC_WIDTH));          \
-    }                                                                                              \
-    static TILE_TARGET void name##_part(const STRIP_TASK *task, int64_t h, int64_t end, int64_t c) \
-    {                                                                                              \
-        STRIP_VECTOR(task, h, end, c, stride, pixels, rows, 1,                                     \
-                     VEC_MAKE_MASK((int)(task->strip.channels - c)));                              \
+#define STRIP_KERNEL(name, stride, pixels, rows)                                                  \
+    static VEC_TARGET void name(const STRIP_TASK *task, int64_t h, int64_t end, int64_t c)        \
+    {                                                                                             \
+        STRIP_VECTOR(task, h, end, c, stride, pixels, rows, 0, VEC_MAKE_MASK(VEC_WIDTH));         \
+    }                                                                                             \
+    static VEC_TARGET void name##_part(const STRIP_TASK *task, int64_t h, int64_t end, int64_t c) \
+    {                                                                                             \
+        STRIP_VECTOR(task, h, end, c, stride, pixels, rows, 1,                                    \
+                     VEC_MAKE_MASK((int)(task->strip.channels - c)));                             \
     }
 #define STRIP_ENTRY(name, stride, pixels, rows) {name, name##_part},
 /* [rows - 1][stride - 1][width][whole or part] */
@@ -188,10 +183,9 @@ static inline ptrdiff_t strip_ahead(const cdk_strip *strip, int64_t c, ptrdiff_t
 typedef void (*depthwise3_function)(const cdk_depthwise3 *, int64_t, int64_t, int64_t);
 
 /* One vector of channels, from channel c on, of rows h to `end`. */
-static inline CDK_ALWAYS_INLINE TILE_TARGET void depthwise3_vector(const cdk_depthwise3 *task, int64_t h,
-                                                                   int64_t end, int64_t c, const int stride,
-                                                                   const int pixels, const int rows,
-                                                                   const int part, VEC_MASK mask)
+VEC_INLINE void depthwise3_vector(const cdk_depthwise3 *task, int64_t h, int64_t end, int64_t c,
+                                  const int stride, const int pixels, const int rows, const int part,
+                                  VEC_MASK mask)
 {
     const cdk_strip *strip = &task->strip;
     const ptrdiff_t pixel = strip->pixel, x_ahead = strip_ahead(strip, c, pixels * stride * pixel),
@@ -244,7 +238,7 @@ STRIP_EACH_SHAPE(STRIP_KERNEL, depthwise3)
 
 /* Lines are written past the caches if they are written whole; then row by row, for neighbouring lines have
  * to follow each other closely. */
-static TILE_TARGET void depthwise3(const cdk_depthwise3 *caller_task)
+static VEC_TARGET void depthwise3(const cdk_depthwise3 *caller_task)
 {
     static const depthwise3_function kernels[][2] = STRIP_TABLE(depthwise3);
     cdk_depthwise3 task = *caller_task;
@@ -292,9 +286,8 @@ static TILE_TARGET void depthwise3(const cdk_depthwise3 *caller_task)
 
 typedef void (*dots3_function)(const cdk_dots3 *, int64_t, int64_t, int64_t);
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void dots3_vector(const cdk_dots3 *task, int64_t h, int64_t end,
-                                                              int64_t c, const int stride, const int pixels,
-                                                              const int rows, const int part, VEC_MASK mask)
+VEC_INLINE void dots3_vector(const cdk_dots3 *task, int64_t h, int64_t end, int64_t c, const int stride,
+                             const int pixels, const int rows, const int part, VEC_MASK mask)
 {
     const cdk_strip *strip = &task->strip;
     const ptrdiff_t pixel = strip->pixel, x_ahead = strip_ahead(strip, c, pixels * stride * pixel),
@@ -321,7 +314,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void dots3_vector(const cdk_dots3 *t
 
 STRIP_EACH_SHAPE(STRIP_KERNEL, dots3)
 
-static TILE_TARGET void dots3(const cdk_dots3 *task)
+static VEC_TARGET void dots3(const cdk_dots3 *task)
 {
     static const dots3_function kernels[][2] = STRIP_TABLE(dots3);
     STRIP_RUN(kernels, task, STRIP_ROWS_AT_ONCE)

@@ -1,6 +1,5 @@
 /* Rows of at most four columns: a tile would leave most lanes empty, so here the lanes run along the
- * reduction. Included once for each instruction set, after TILE_TARGET, the VEC operations of tile_template.h
- * and VEC_SUM4(sums, a, b, c, d) (sums[0] is the sum of the lanes of a, and so on). Three pixels times four
+ * reduction. Included once for each instruction set, after its vectors (kernels/vec.h). Three pixels times four
  * columns are twelve named accumulators. */
 
 #include <math.h>
@@ -47,9 +46,8 @@ static inline float thin_finish(float sum, int k, const cdk_tile *tile)
     return high < sum ? high : sum;
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void thin_pixels(const cdk_tile *tile, float *y, const float *x,
-                                                             const float *ahead, const int pixels,
-                                                             const int columns)
+VEC_INLINE void thin_pixels(const cdk_tile *tile, float *y, const float *x, const float *ahead,
+                            const int pixels, const int columns)
 {
     const ptrdiff_t x_row = tile->x_row, w_step = tile->w_step;
     const int rest = (int)(tile->length % VEC_WIDTH);
@@ -74,8 +72,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void thin_pixels(const cdk_tile *til
     (void)mask;
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void thin_columns(const cdk_tile *tile, int64_t n,
-                                                              const int columns)
+VEC_INLINE void thin_columns(const cdk_tile *tile, int64_t n, const int columns)
 {
     const float *x = tile->x, *ahead = tile->ahead ? tile->ahead : tile->w;
     float *y = tile->y;
@@ -94,7 +91,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void thin_columns(const cdk_tile *ti
     }
 }
 
-static TILE_TARGET void thin(const cdk_tile *tile, int64_t n)
+static VEC_TARGET void thin(const cdk_tile *tile, int64_t n)
 {
     switch (tile->lanes) {
     case 1:

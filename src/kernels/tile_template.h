@@ -1,9 +1,7 @@
 /* The register tile of kernels/isa.h for one vector type; included once for each tile kind.
  *
  * Set before inclusion: TILE_NAME (suffix of the names), TILE_ROWS (largest number of rows, at most 14),
- * TILE_VECTORS (1 or 2 vectors side by side), TILE_TARGET (target attribute), VEC, VEC_WIDTH, VEC_MASK and
- * the operations VEC_ZERO, VEC_LOAD, VEC_STORE, VEC_SET1, VEC_ADD, VEC_FMA, VEC_MAX, VEC_MIN, VEC_MAKE_MASK,
- * VEC_LOAD_MASK, VEC_STORE_MASK, and VEC_STREAM (a store past the caches).
+ * TILE_VECTORS (1 or 2 vectors side by side), and a level's vectors (kernels/vec.h).
  *
  * The accumulators are named variables, not an array: compilers at -O2 keep an array in memory. `rows` and
  * `bounded` are constants at every call, so that rows that do not exist vanish. Rows are addressed from a
@@ -46,7 +44,7 @@
         TILE_FN(finish)(tile->y + i * tile->y_row, a##i, b##i, tile, stream); \
     }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET VEC TILE_FN(activate)(VEC v, cdk_activation activation)
+VEC_INLINE VEC TILE_FN(activate)(VEC v, cdk_activation activation)
 {
     if (activation != CDK_ACTIVATION_NONE) {
         v = VEC_MAX(VEC_ZERO(), v);
@@ -57,8 +55,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET VEC TILE_FN(activate)(VEC v, cdk_act
     return v;
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void TILE_FN(finish_vector)(float *y, VEC v, int lanes,
-                                                                        const cdk_tile *tile, int stream)
+VEC_INLINE void TILE_FN(finish_vector)(float *y, VEC v, int lanes, const cdk_tile *tile, int stream)
 {
     if (lanes >= VEC_WIDTH) {
         if (tile->accumulate) {
@@ -79,8 +76,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void TILE_FN(finish_vector)(float *y
     }
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void TILE_FN(finish)(float *y, VEC a, VEC b, const cdk_tile *tile,
-                                                                 int stream)
+VEC_INLINE void TILE_FN(finish)(float *y, VEC a, VEC b, const cdk_tile *tile, int stream)
 {
     TILE_FN(finish_vector)(y, a, tile->lanes, tile, stream);
     if (TILE_VECTORS > 1) {
@@ -88,13 +84,12 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void TILE_FN(finish)(float *y, VEC a
     }
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET VEC TILE_FN(load_part)(const float *p, int lanes)
+VEC_INLINE VEC TILE_FN(load_part)(const float *p, int lanes)
 {
     return lanes >= VEC_WIDTH ? VEC_LOAD(p) : lanes > 0 ? VEC_LOAD_MASK(p, VEC_MAKE_MASK(lanes)) : VEC_ZERO();
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void TILE_FN(tile)(const cdk_tile *tile, const int rows,
-                                                               const int bounded)
+VEC_INLINE void TILE_FN(tile)(const cdk_tile *tile, const int rows, const int bounded)
 {
     const ptrdiff_t size = sizeof(float);
     const ptrdiff_t x_row = tile->x_row * size, x_step = tile->x_step * size, w_step = tile->w_step;
@@ -138,14 +133,14 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void TILE_FN(tile)(const cdk_tile *t
     (void)mask1;
 }
 
-#define TILE_KERNEL(rows)                                                        \
-    static TILE_TARGET void TILE_JOIN(TILE_FN(tile), rows)(const cdk_tile *tile) \
-    {                                                                            \
-        if (tile->w_bounded && tile->lanes < TILE_VECTORS * VEC_WIDTH) {         \
-            TILE_FN(tile)(tile, rows, 1);                                        \
-        } else {                                                                 \
-            TILE_FN(tile)(tile, rows, 0);                                        \
-        }                                                                        \
+#define TILE_KERNEL(rows)                                                       \
+    static VEC_TARGET void TILE_JOIN(TILE_FN(tile), rows)(const cdk_tile *tile) \
+    {                                                                           \
+        if (tile->w_bounded && tile->lanes < TILE_VECTORS * VEC_WIDTH) {        \
+            TILE_FN(tile)(tile, rows, 1);                                       \
+        } else {                                                                \
+            TILE_FN(tile)(tile, rows, 0);                                       \
+        }                                                                       \
     }
 
 TILE_KERNEL(1)

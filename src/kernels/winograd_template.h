@@ -1,7 +1,6 @@
 /* The transforms of kernels/conv_winograd.c for one tile of images, vectorised over channels; see
- * kernels/isa.h. Included once for each instruction set, after TILE_TARGET, the VEC operations of
- * tile_template.h and channels_template.h. Local arrays are indexed by constants only, which lets compilers
- * keep them in registers.
+ * kernels/isa.h. Included once for each instruction set, after its vectors (kernels/vec.h) and
+ * channels_template.h. Local arrays are indexed by constants only, which lets compilers keep them in registers.
  */
 
 /* B^T column j */
@@ -25,15 +24,13 @@
         winograd_store(v + (4 * i + 3) * v_point, VEC_SUB(t[4 * i + 1], t[4 * i + 3]), part, mask); \
     }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void winograd_store(float *p, VEC v, const int part,
-                                                                VEC_MASK mask)
+VEC_INLINE void winograd_store(float *p, VEC v, const int part, VEC_MASK mask)
 {
     channels_store(p, v, part, mask, CDK_ACTIVATION_NONE, 0);
 }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void winograd_input_vector(float *v, ptrdiff_t v_point,
-                                                                       const float *const *d, int64_t first,
-                                                                       const int part, VEC_MASK mask)
+VEC_INLINE void winograd_input_vector(float *v, ptrdiff_t v_point, const float *const *d, int64_t first,
+                                      const int part, VEC_MASK mask)
 {
     VEC t[16];
     WINOGRAD_COLUMN(0)
@@ -46,11 +43,9 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void winograd_input_vector(float *v,
     WINOGRAD_ROW(3)
 }
 
-static TILE_TARGET void winograd_input(float *v, ptrdiff_t v_point, const float *const *d, int64_t first,
-                                       int64_t channels)
-{
-    CHANNELS_EACH_VECTOR(channels, winograd_input_vector(v + c, v_point, d, first + c, part, mask))
-}
+static VEC_TARGET void winograd_input(float *v, ptrdiff_t v_point, const float *const *d, int64_t first,
+                                      int64_t channels){
+    CHANNELS_EACH_VECTOR(channels, winograd_input_vector(v + c, v_point, d, first + c, part, mask))}
 
 /* A^T column j */
 #define WINOGRAD_SUM_COLUMN(j)                           \
@@ -65,8 +60,8 @@ static TILE_TARGET void winograd_input(float *v, ptrdiff_t v_point, const float 
 #define WINOGRAD_FINISH(i, sum) \
     channels_store(row->y[i] + c, VEC_ADD(sum, bias), part, mask, row->activation, row->stream);
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void
-winograd_output_vector(const cdk_winograd_output *row, int64_t c, const int part, VEC_MASK mask)
+VEC_INLINE
+    void winograd_output_vector(const cdk_winograd_output *row, int64_t c, const int part, VEC_MASK mask)
 {
     const float *m = row->m + c;
     const ptrdiff_t m_point = row->m_point;
@@ -82,10 +77,8 @@ winograd_output_vector(const cdk_winograd_output *row, int64_t c, const int part
     WINOGRAD_FINISH(3, VEC_SUB(VEC_SUB(t[5], t[6]), t[7]))
 }
 
-static TILE_TARGET void winograd_output(const cdk_winograd_output *row)
-{
-    CHANNELS_EACH_VECTOR(row->lanes, winograd_output_vector(row, c, part, mask))
-}
+static VEC_TARGET void winograd_output(const cdk_winograd_output *row){
+    CHANNELS_EACH_VECTOR(row->lanes, winograd_output_vector(row, c, part, mask))}
 
 /* G column j */
 #define WINOGRAD_WEIGHT_COLUMN(j)                                      \
@@ -108,9 +101,8 @@ static TILE_TARGET void winograd_output(const cdk_winograd_output *row)
         winograd_store(u + (4 * i + 3) * u_point, t[3 * i + 2], part, mask);                         \
     }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void winograd_weight_vector(float *u, ptrdiff_t u_point,
-                                                                        const float *g, int64_t width,
-                                                                        const int part, VEC_MASK mask)
+VEC_INLINE void winograd_weight_vector(float *u, ptrdiff_t u_point, const float *g, int64_t width,
+                                       const int part, VEC_MASK mask)
 {
     const VEC half = VEC_SET1(0.5f);
     VEC t[12];
@@ -123,7 +115,7 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void winograd_weight_vector(float *u
     WINOGRAD_WEIGHT_ROW(3)
 }
 
-static TILE_TARGET void winograd_weight(float *u, ptrdiff_t u_point, const float *g, int64_t width)
+static VEC_TARGET void winograd_weight(float *u, ptrdiff_t u_point, const float *g, int64_t width)
 {
     CHANNELS_EACH_VECTOR(width, winograd_weight_vector(u + c, u_point, g + c, width, part, mask))
 }
@@ -148,10 +140,8 @@ static TILE_TARGET void winograd_weight(float *u, ptrdiff_t u_point, const float
         winograd_store(v + (4 * i + 3) * v_point, VEC_SUB(VEC_ZERO(), b), part, mask); \
     }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void winograd_gradient_vector(float *v, ptrdiff_t v_point,
-                                                                          const float *const *dy,
-                                                                          int64_t first, const int part,
-                                                                          VEC_MASK mask)
+VEC_INLINE void winograd_gradient_vector(float *v, ptrdiff_t v_point, const float *const *dy, int64_t first,
+                                         const int part, VEC_MASK mask)
 {
     VEC t[8];
     WINOGRAD_GRADIENT_COLUMN(0)
@@ -162,8 +152,8 @@ static inline CDK_ALWAYS_INLINE TILE_TARGET void winograd_gradient_vector(float 
     WINOGRAD_GRADIENT_ROW(3)
 }
 
-static TILE_TARGET void winograd_gradient(float *v, ptrdiff_t v_point, const float *const *dy, int64_t first,
-                                          int64_t channels)
+static VEC_TARGET void winograd_gradient(float *v, ptrdiff_t v_point, const float *const *dy, int64_t first,
+                                         int64_t channels)
 {
     CHANNELS_EACH_VECTOR(channels, winograd_gradient_vector(v + c, v_point, dy, first + c, part, mask))
 }
@@ -188,9 +178,8 @@ static TILE_TARGET void winograd_gradient(float *v, ptrdiff_t v_point, const flo
         winograd_store(dg + (3 * i + 2) * width, VEC_ADD(sum, t[4 * i + 3]), part, mask);                  \
     }
 
-static inline CDK_ALWAYS_INLINE TILE_TARGET void
-winograd_weight_gradient_vector(float *dg, int64_t width, const float *u, ptrdiff_t u_point, const int part,
-                                VEC_MASK mask)
+VEC_INLINE void winograd_weight_gradient_vector(float *dg, int64_t width, const float *u, ptrdiff_t u_point,
+                                                const int part, VEC_MASK mask)
 {
     const VEC half = VEC_SET1(0.5f);
     VEC t[12];
@@ -203,7 +192,7 @@ winograd_weight_gradient_vector(float *dg, int64_t width, const float *u, ptrdif
     WINOGRAD_DW_ROW(2)
 }
 
-static TILE_TARGET void winograd_weight_gradient(float *dg, int64_t width, const float *u, ptrdiff_t u_point)
+static VEC_TARGET void winograd_weight_gradient(float *dg, int64_t width, const float *u, ptrdiff_t u_point)
 {
     CHANNELS_EACH_VECTOR(width, winograd_weight_gradient_vector(dg + c, width, u + c, u_point, part, mask))
 }
