@@ -123,7 +123,7 @@ static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
     return status;
 }
 
-#define RECTIFIER(id, function, high, backward_text)            \
+#define RECTIFY(id, function, high, backward_text)            \
     static cd_status id##_forward(cd_call *call, cd_error *err) \
     {                                                           \
         return rectifier_forward(call, function, high, err);    \
@@ -138,20 +138,22 @@ static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
                               .forward = id##_forward,          \
                               .backward = rectifier_backward};
 
-RECTIFIER(relu, CDK_RELU, INFINITY, "ReluBackward0")
-RECTIFIER(relu6, CDK_RELU6, 6, "HardtanhBackward0")
+RECTIFY(relu, CDK_FUNCTION_relu, INFINITY, "ReluBackward0")
+RECTIFY(relu6, CDK_FUNCTION_relu6, 6, "HardtanhBackward0")
 
-#define ACTIVATION(id, function, backward_text)                   \
+/* The others, from their lines in kernels/activation.def. */
+#define RECTIFIER(id, node, y)
+#define ACTIVATION(id, node, y, dx)                               \
     static cd_status id##_forward(cd_call *call, cd_error *err)   \
     {                                                             \
-        return activation_forward(call, function, err);           \
+        return activation_forward(call, CDK_FUNCTION_##id, err);  \
     }                                                             \
     static cd_status id##_backward(cd_gradient *g, cd_error *err) \
     {                                                             \
-        return activation_backward(g, function, err);             \
+        return activation_backward(g, CDK_FUNCTION_##id, err);    \
     }                                                             \
     const cd_op cd_op_##id = {.name = #id,                        \
-                              .backward_name = backward_text,     \
+                              .backward_name = node,              \
                               .min_in = 1,                        \
                               .max_in = 1,                        \
                               .n_out = 1,                         \
@@ -160,16 +162,4 @@ RECTIFIER(relu6, CDK_RELU6, 6, "HardtanhBackward0")
                               .shape = activation_shape,          \
                               .forward = id##_forward,            \
                               .backward = id##_backward};
-
-ACTIVATION(hardtanh, CDK_HARDTANH, "HardtanhBackward0")
-ACTIVATION(leaky_relu, CDK_LEAKY_RELU, "LeakyReluBackward0")
-ACTIVATION(elu, CDK_ELU, "EluBackward0")
-ACTIVATION(selu, CDK_SELU, "EluBackward0")
-ACTIVATION(celu, CDK_CELU, "CeluBackward0")
-ACTIVATION(gelu, CDK_GELU, "GeluBackward0")
-ACTIVATION(gelu_tanh, CDK_GELU_TANH, "GeluBackward0")
-ACTIVATION(silu, CDK_SILU, "SiluBackward0")
-ACTIVATION(hardswish, CDK_HARDSWISH, "HardswishBackward0")
-ACTIVATION(hardsigmoid, CDK_HARDSIGMOID, "HardsigmoidBackward0")
-ACTIVATION(softplus, CDK_SOFTPLUS, "SoftplusBackward0")
-ACTIVATION(log_sigmoid, CDK_LOG_SIGMOID, "LogSigmoidBackward0")
+#include "kernels/activation.def"

@@ -1,9 +1,20 @@
-/* One loop, compiled for several instruction sets.
+/* A kernel is written once and compiled for each instruction set; the one to use is chosen when it is called.
  *
- * CDK_LEVELS(name, parameters, arguments) defines `static void name parameters` that runs the inline function
- * name_body, compiled for AVX2 where the machine has it and for the baseline elsewhere. Loops in a body are
- * plain C which the compiler turns into vector instructions: files that use this start with the pragma below.
- * Floating point exceptions, which nobody reads, would forbid that for comparisons.
+ * Compiling: a template, that is a header without guard whose functions are VEC_TARGET and named CDK_AT(name),
+ * is included once for each level by
+ *
+ *     #define CDK_TEMPLATE "kernels/x_template.h"
+ *     #include "kernels/each_level.h"
+ *
+ * Its loops speak of vectors (kernels/vec.h), or are plain C that the compiler turns into vector instructions.
+ * Convolutions and matrix products have a file for each level instead (isa_*.c), which compiles longer.
+ *
+ * Choosing: CDK_FOR_CPU(name) is the function or table CDK_AT(name) of the level in use (base/cpu.h,
+ * CANDELA_SIMD), and CDK_CHOOSE the one of its arguments, where a family has an AVX-512 version of its own.
+ *
+ * This header comes before all others: loops in plain C need the optimisation it asks for. Floating point
+ * exceptions, which nobody reads, would keep comparisons from becoming vector instructions. With CDK_EXACT after
+ * it, products and sums are contracted nowhere but where VEC_FMA says so.
  */
 #ifndef CANDELA_KERNELS_LEVELS_H
 #define CANDELA_KERNELS_LEVELS_H
@@ -12,38 +23,22 @@
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("O3", "no-trapping-math")
+#define CDK_EXACT _Pragma("GCC optimize(\"fp-contract=off\")")
+#elif defined(__clang__)
+#define CDK_EXACT _Pragma("STDC FP_CONTRACT OFF")
+#else
+#define CDK_EXACT
 #endif
 
-#if defined(__GNUC__) || defined(__clang__)
-#define CDK_INLINE static inline __attribute__((always_inline))
+#if defined(CD_HAVE_X86_TARGETS)
+#define CDK_CHOOSE(plain, neon, avx2, avx512) \
+    (cd_cpu_level() >= CD_CPU_AVX512 ? (avx512) : cd_cpu_level() >= CD_CPU_AVX2 ? (avx2) : (plain))
+#elif defined(CD_HAVE_NEON)
+#define CDK_CHOOSE(plain, neon, avx2, avx512) (cd_cpu_level() >= CD_CPU_NEON ? (neon) : (plain))
 #else
-#define CDK_INLINE static inline
+#define CDK_CHOOSE(plain, neon, avx2, avx512) (plain)
 #endif
 
-#ifdef CD_HAVE_X86_TARGETS
-#define CDK_LEVELS(name, parameters, arguments)       \
-    CD_TARGET_AVX2 static void name##_avx2 parameters \
-    {                                                 \
-        name##_body arguments;                        \
-    }                                                 \
-    static void name##_plain parameters               \
-    {                                                 \
-        name##_body arguments;                        \
-    }                                                 \
-    static void name parameters                       \
-    {                                                 \
-        if (cd_cpu_level() >= CD_CPU_AVX2) {          \
-            name##_avx2 arguments;                    \
-        } else {                                      \
-            name##_plain arguments;                   \
-        }                                             \
-    }
-#else
-#define CDK_LEVELS(name, parameters, arguments) \
-    static void name parameters                 \
-    {                                           \
-        name##_body arguments;                  \
-    }
-#endif
+#define CDK_FOR_CPU(name) CDK_CHOOSE(name##_plain, name##_neon, name##_avx2, name##_avx2)
 
 #endif

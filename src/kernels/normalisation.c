@@ -1,11 +1,11 @@
-#include "kernels/normalisation.h"
+#include "kernels/levels.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "kernels/levels.h"
+#include "kernels/normalisation.h"
 
 /* Elements of a chunk: small enough for the second pass over it to come from the cache. */
 #define CHUNK 16384
@@ -51,28 +51,27 @@ static void join_moments(double *mean, double *squares, double before, double pa
 #define LANES 32
 #define SPAN 8192
 
+#define CDK_TEMPLATE "kernels/normalisation_level.h"
+#include "kernels/each_level.h"
+
 #define T float
 #define NAME(name) name##_f32
-#define BODY(name) name##_f32_body
-#define PASTE_LEVELS(name, parameters, arguments) CDK_LEVELS(name, parameters, arguments)
-#define LEVELS(name, parameters, arguments) PASTE_LEVELS(name##_f32, parameters, arguments)
+#define LOOP(name) CDK_FOR_CPU(name##_f32)
 #include "kernels/normalisation_template.h"
 #undef T
 #undef NAME
-#undef BODY
-#undef LEVELS
+#undef LOOP
 
 #define T double
 #define NAME(name) name##_f64
-#define BODY(name) name##_f64_body
-#define LEVELS(name, parameters, arguments) PASTE_LEVELS(name##_f64, parameters, arguments)
+#define LOOP(name) CDK_FOR_CPU(name##_f64)
 #include "kernels/normalisation_template.h"
 
 void cdk_affine_rows(float *y, const float *x, const float *scale, const float *shift,
                      cdk_activation activation, int64_t rows, int64_t C)
 {
-    affine_rows_f32(y, x, scale, shift, cdk_activation_low(activation), cdk_activation_high(activation), rows,
-                    C);
+    CDK_FOR_CPU(affine_rows_f32)
+    (y, x, scale, shift, cdk_activation_low(activation), cdk_activation_high(activation), rows, C);
 }
 
 void cdk_affine_coefficients(float *coefficients, const cdk_affine *affine, int64_t C)

@@ -1,172 +1,5 @@
-/* Normalisation for one float type: included by normalisation.c with T, NAME, BODY and LEVELS. */
-
-/* Loops of one chunk. sums and the like have `width` elements, rows are `width` long. */
-
-CDK_INLINE void BODY(add_rows)(T *sums, const T *x, int64_t rows, int64_t width)
-{
-    for (int64_t r = 0; r < rows; r++) {
-        for (int64_t c = 0; c < width; c++) {
-            sums[c] += x[r * width + c];
-        }
-    }
-}
-LEVELS(add_rows, (T *restrict sums, const T *restrict x, int64_t rows, int64_t width), (sums, x, rows, width))
-
-/* Sums of distances and of squared distances from mean. */
-CDK_INLINE void BODY(add_distances)(T *d1, T *d2, const T *mean, const T *x, int64_t rows, int64_t width)
-{
-    for (int64_t r = 0; r < rows; r++) {
-        for (int64_t c = 0; c < width; c++) {
-            T d = x[r * width + c] - mean[c];
-            d1[c] += d;
-            d2[c] += d * d;
-        }
-    }
-}
-LEVELS(add_distances,
-       (T *restrict d1, T *restrict d2, const T *restrict mean, const T *restrict x, int64_t rows,
-        int64_t width),
-       (d1, d2, mean, x, rows, width))
-
-CDK_INLINE void BODY(add_products)(T *s1, T *s2, const T *mean, const T *dy, const T *x, int64_t rows,
-                                   int64_t width)
-{
-    for (int64_t r = 0; r < rows; r++) {
-        for (int64_t c = 0; c < width; c++) {
-            T g = dy[r * width + c];
-            s1[c] += g;
-            s2[c] += g * (x[r * width + c] - mean[c]);
-        }
-    }
-}
-LEVELS(add_products,
-       (T *restrict s1, T *restrict s2, const T *restrict mean, const T *restrict dy, const T *restrict x,
-        int64_t rows, int64_t width),
-       (s1, s2, mean, dy, x, rows, width))
-
-/* Written so that NaN passes both comparisons. */
-CDK_INLINE void BODY(affine_rows)(T *y, const T *x, const T *scale, const T *shift, T low, T high,
-                                  int64_t rows, int64_t width)
-{
-    for (int64_t r = 0; r < rows; r++) {
-        for (int64_t c = 0; c < width; c++) {
-            T v = scale[c] * x[r * width + c] + shift[c];
-            v = v < low ? low : v;
-            y[r * width + c] = v > high ? high : v;
-        }
-    }
-}
-LEVELS(affine_rows,
-       (T * y, const T *x, const T *scale, const T *shift, T low, T high, int64_t rows, int64_t width),
-       (y, x, scale, shift, low, high, rows, width))
-
-CDK_INLINE void BODY(gradient_rows)(T *dx, const T *dy, const T *x, const T *mean, const T *a, const T *b,
-                                    const T *d, int64_t rows, int64_t width)
-{
-    for (int64_t r = 0; r < rows; r++) {
-        for (int64_t c = 0; c < width; c++) {
-            dx[r * width + c] = a[c] * dy[r * width + c] + b[c] * (x[r * width + c] - mean[c]) + d[c];
-        }
-    }
-}
-LEVELS(gradient_rows,
-       (T *restrict dx, const T *restrict dy, const T *restrict x, const T *restrict mean,
-        const T *restrict a, const T *restrict b, const T *restrict d, int64_t rows, int64_t width),
-       (dx, dy, x, mean, a, b, d, rows, width))
-
-/* Spans: neighbours of one channel. Sums run in LANES partial sums and, from one span to the next, in double.
- */
-
-CDK_INLINE void BODY(add_span)(double *sum, const T *x, int64_t n)
-{
-    T lane[LANES] = {0};
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        for (int k = 0; k < LANES; k++) {
-            lane[k] += x[i + k];
-        }
-    }
-    for (; i < n; i++) {
-        *sum += x[i];
-    }
-    for (int k = 0; k < LANES; k++) {
-        *sum += lane[k];
-    }
-}
-LEVELS(add_span, (double *restrict sum, const T *restrict x, int64_t n), (sum, x, n))
-
-/* first += sum of dy, second += sum of dy (x - mean). */
-CDK_INLINE void BODY(add_span_products)(double *first, double *second, const T *dy, const T *x, T mean,
-                                        int64_t n)
-{
-    T lane1[LANES] = {0}, lane2[LANES] = {0};
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        for (int k = 0; k < LANES; k++) {
-            T g = dy[i + k];
-            lane1[k] += g;
-            lane2[k] += g * (x[i + k] - mean);
-        }
-    }
-    for (; i < n; i++) {
-        *first += dy[i];
-        *second += dy[i] * (x[i] - mean);
-    }
-    for (int k = 0; k < LANES; k++) {
-        *first += lane1[k];
-        *second += lane2[k];
-    }
-}
-LEVELS(add_span_products,
-       (double *restrict first, double *restrict second, const T *restrict dy, const T *restrict x, T mean,
-        int64_t n),
-       (first, second, dy, x, mean, n))
-
-/* d1 += sum of distances from mean, d2 += sum of their squares. */
-CDK_INLINE void BODY(add_span_distances)(double *d1, double *d2, const T *x, T mean, int64_t n)
-{
-    T lane1[LANES] = {0}, lane2[LANES] = {0};
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        for (int k = 0; k < LANES; k++) {
-            T d = x[i + k] - mean;
-            lane1[k] += d;
-            lane2[k] += d * d;
-        }
-    }
-    for (; i < n; i++) {
-        T d = x[i] - mean;
-        *d1 += d;
-        *d2 += d * d;
-    }
-    for (int k = 0; k < LANES; k++) {
-        *d1 += lane1[k];
-        *d2 += lane2[k];
-    }
-}
-LEVELS(add_span_distances, (double *restrict d1, double *restrict d2, const T *restrict x, T mean, int64_t n),
-       (d1, d2, x, mean, n))
-
-CDK_INLINE void BODY(affine_span)(T *y, const T *x, T scale, T shift, T low, T high, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        T v = scale * x[i] + shift;
-        v = v < low ? low : v;
-        y[i] = v > high ? high : v;
-    }
-}
-LEVELS(affine_span, (T * y, const T *x, T scale, T shift, T low, T high, int64_t n),
-       (y, x, scale, shift, low, high, n))
-
-CDK_INLINE void BODY(gradient_span)(T *dx, const T *dy, const T *x, T mean, T a, T b, T d, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        dx[i] = a * dy[i] + b * (x[i] - mean) + d;
-    }
-}
-LEVELS(gradient_span,
-       (T *restrict dx, const T *restrict dy, const T *restrict x, T mean, T a, T b, T d, int64_t n),
-       (dx, dy, x, mean, a, b, d, n))
+/* Normalisation for one float type: included by normalisation.c with T, NAME(name) and LOOP(name), the loop of
+ * kernels/normalisation_loops.h for this type. */
 
 /* One task over all chunks (plane = 1) or all channels (plane > 1). */
 typedef struct {
@@ -210,16 +43,16 @@ static void NAME(moments_of_chunk)(NAME(task) * t, int64_t chunk, T *scratch)
     double *mean = t->first + chunk * C, *squares = t->second + chunk * C;
     T *d1 = scratch, *d2 = scratch + width, *about = scratch + 2 * width;
     memset(d1, 0, (size_t)width * sizeof *d1);
-    NAME(add_rows)(d1, x, whole, width);
-    NAME(add_rows)(d1, tail, rest, C);
+    LOOP(add_rows)(d1, x, whole, width);
+    LOOP(add_rows)(d1, tail, rest, C);
     NAME(fold_sums)(mean, d1, C, width);
     for (int64_t c = 0; c < C; c++) {
         mean[c] /= (double)rows;
     }
     NAME(unfold_coefficients)(about, mean, C, width);
     memset(d1, 0, 2 * (size_t)width * sizeof *d1);
-    NAME(add_distances)(d1, d2, about, x, whole, width);
-    NAME(add_distances)(d1, d2, about, tail, rest, C);
+    LOOP(add_distances)(d1, d2, about, x, whole, width);
+    LOOP(add_distances)(d1, d2, about, tail, rest, C);
     NAME(fold_sums)(squares, d2, C, width);
     for (int64_t c = 0; c < C; c++) {
         double correction = 0;
@@ -247,13 +80,13 @@ static void NAME(moments_of_channel)(NAME(task) * t, int64_t c)
     double n = (double)(t->shape.rows * S), sum = 0, d1 = 0, d2 = 0;
     for (int64_t r = 0; r < t->shape.rows; r++) {
         for (int64_t s = 0; s < S; s += SPAN) {
-            NAME(add_span)(&sum, t->x + (r * C + c) * S + s, at_most(SPAN, S - s));
+            LOOP(add_span)(&sum, t->x + (r * C + c) * S + s, at_most(SPAN, S - s));
         }
     }
     T mean = (T)(sum / n);
     for (int64_t r = 0; r < t->shape.rows; r++) {
         for (int64_t s = 0; s < S; s += SPAN) {
-            NAME(add_span_distances)(&d1, &d2, t->x + (r * C + c) * S + s, mean, at_most(SPAN, S - s));
+            LOOP(add_span_distances)(&d1, &d2, t->x + (r * C + c) * S + s, mean, at_most(SPAN, S - s));
         }
     }
     t->first[c] = mean + d1 / n;
@@ -319,8 +152,8 @@ static void NAME(sums_of_chunk)(NAME(task) * t, int64_t chunk, T *scratch)
     T *s1 = scratch, *s2 = scratch + width, *about = scratch + 2 * width;
     NAME(unfold_coefficients)(about, t->mean, C, width);
     memset(s1, 0, 2 * (size_t)width * sizeof *s1);
-    NAME(add_products)(s1, s2, about, dy, x, whole, width);
-    NAME(add_products)(s1, s2, about, dy + whole * width, x + whole * width, rest, C);
+    LOOP(add_products)(s1, s2, about, dy, x, whole, width);
+    LOOP(add_products)(s1, s2, about, dy + whole * width, x + whole * width, rest, C);
     NAME(fold_sums)(t->first + chunk * C, s1, C, width);
     NAME(fold_sums)(t->second + chunk * C, s2, C, width);
 }
@@ -343,7 +176,7 @@ static void NAME(sums_planes)(void *context, int64_t begin, int64_t end, int thr
         for (int64_t r = 0; r < t->shape.rows; r++) {
             for (int64_t s = 0; s < S; s += SPAN) {
                 int64_t at = (r * C + c) * S + s;
-                NAME(add_span_products)
+                LOOP(add_span_products)
                 (&first, &second, t->dy + at, t->x + at, (T)t->mean[c], at_most(SPAN, S - s));
             }
         }
@@ -386,8 +219,8 @@ static void NAME(affine_chunks)(void *context, int64_t begin, int64_t end, int t
                 start = chunk * t->cut.rows * C;
         const T *x = t->x + start, *scale = t->scratch, *shift = t->scratch + width;
         T *y = t->out + start;
-        NAME(affine_rows)(y, x, scale, shift, t->low, t->high, whole, width);
-        NAME(affine_rows)
+        LOOP(affine_rows)(y, x, scale, shift, t->low, t->high, whole, width);
+        LOOP(affine_rows)
         (y + whole * width, x + whole * width, scale, shift, t->low, t->high, rows % t->cut.fold, C);
     }
 }
@@ -399,7 +232,7 @@ static void NAME(affine_planes)(void *context, int64_t begin, int64_t end, int t
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
         T scale = (T)t->a[i % t->shape.C], shift = (T)t->b[i % t->shape.C];
-        NAME(affine_span)(t->out + i * S, t->x + i * S, scale, shift, t->low, t->high, S);
+        LOOP(affine_span)(t->out + i * S, t->x + i * S, scale, shift, t->low, t->high, S);
     }
 }
 
@@ -443,8 +276,8 @@ static void NAME(gradient_chunks)(void *context, int64_t begin, int64_t end, int
         int64_t rows = NAME(chunk_rows)(t, chunk), whole = rows / t->cut.fold,
                 start = chunk * t->cut.rows * C;
         int64_t tail = start + whole * width;
-        NAME(gradient_rows)(t->out + start, t->dy + start, t->x + start, mean, a, b, d, whole, width);
-        NAME(gradient_rows)(t->out + tail, t->dy + tail, t->x + tail, mean, a, b, d, rows % t->cut.fold, C);
+        LOOP(gradient_rows)(t->out + start, t->dy + start, t->x + start, mean, a, b, d, whole, width);
+        LOOP(gradient_rows)(t->out + tail, t->dy + tail, t->x + tail, mean, a, b, d, rows % t->cut.fold, C);
     }
 }
 
@@ -456,7 +289,7 @@ static void NAME(gradient_planes)(void *context, int64_t begin, int64_t end, int
     for (int64_t i = begin; i < end; i++) {
         int64_t c = i % t->shape.C;
         T mean = (T)t->mean[c], a = (T)t->a[c], b = (T)t->b[c], d = (T)t->d[c];
-        NAME(gradient_span)(t->out + i * S, t->dy + i * S, t->x + i * S, mean, a, b, d, S);
+        LOOP(gradient_span)(t->out + i * S, t->dy + i * S, t->x + i * S, mean, a, b, d, S);
     }
 }
 

@@ -1,7 +1,7 @@
 /* Element-by-element functions of one and two arguments, on runs of strided elements.
  *
- * Integers wrap around on overflow; bool is a byte 0 or 1. Float32 exp, log, tanh and sigmoid are vectorised
- * polynomials with relative error below 1e-6; the others are the C library's.
+ * Integers wrap around on overflow; bool is a byte 0 or 1. Float32 exp, log, tanh and sigmoid are those of
+ * kernels/vector_math.h, which has their errors; the others are the C library's.
  */
 #ifndef CANDELA_KERNELS_POINTWISE_H
 #define CANDELA_KERNELS_POINTWISE_H

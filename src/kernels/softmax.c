@@ -1,4 +1,6 @@
-#include "kernels/softmax.h"
+#include "kernels/levels.h"
+/* Products and sums contract where it is written. */
+CDK_EXACT
 
 #include <math.h>
 #include <stddef.h>
@@ -6,7 +8,7 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "kernels/exponential.h"
+#include "kernels/softmax.h"
 
 /* Vectors taken side by side, so that loops run over them and not over their few elements. */
 #define BLOCK 64
@@ -28,27 +30,23 @@ static int64_t vector_start(cdk_vectors s, int64_t position)
     return position / s.inner * s.D * s.inner + position % s.inner;
 }
 
+#define CDK_TEMPLATE "kernels/softmax_loops.h"
+#include "kernels/each_level.h"
+#include "kernels/vec_double.h"
+
+#include "kernels/softmax_loops.h"
+
 #define T float
 #define NAME(name) name##_f32
-#define BODY(name) name##_f32_body
-#define PASTE_LEVELS(name, parameters, arguments) CDK_LEVELS(name, parameters, arguments)
-#define LEVELS(name, parameters, arguments) PASTE_LEVELS(name##_f32, parameters, arguments)
-#define EXP cdk_expf
-#define LOG cdk_logf
+#define LOOP(name) CDK_FOR_CPU(name)
 #include "kernels/softmax_template.h"
 #undef T
 #undef NAME
-#undef BODY
-#undef LEVELS
-#undef EXP
-#undef LOG
+#undef LOOP
 
 #define T double
 #define NAME(name) name##_f64
-#define BODY(name) name##_f64_body
-#define LEVELS(name, parameters, arguments) PASTE_LEVELS(name##_f64, parameters, arguments)
-#define EXP exp
-#define LOG log
+#define LOOP(name) name##_f64
 #include "kernels/softmax_template.h"
 
 cdk_softmax_run *const cdk_softmax[CD_DTYPES] = CDK_FLOATS(softmax);

@@ -1,4 +1,5 @@
-/* Softmax and cross entropy for one float type: included by softmax.c with T, NAME, BODY, LEVELS, EXP, LOG.
+/* Softmax and cross entropy for one float type: included by softmax.c with T, NAME(name) and LOOP(name), the loop
+ * of kernels/softmax_loops.h for this type.
  *
  * A block holds BLOCK vectors transposed, block[d][j]; a short last block is filled up with zeros. */
 
@@ -73,75 +74,13 @@ static void NAME(scatter)(T *y, const T *block, cdk_vectors s, int64_t first, in
     }
 }
 
-/* block -= the largest of each vector; p = exp(block); sum[j] = sum of p. */
-CDK_INLINE void BODY(exponentials_and_sum)(T *restrict p, T *restrict block, T *restrict sum, int64_t D)
-{
-    T top[BLOCK], total[BLOCK] = {0};
-    for (int j = 0; j < BLOCK; j++) {
-        top[j] = block[j];
-    }
-    for (int64_t d = 1; d < D; d++) {
-        for (int j = 0; j < BLOCK; j++) {
-            T x = block[d * BLOCK + j];
-            top[j] = x > top[j] ? x : top[j];
-        }
-    }
-    for (int64_t d = 0; d < D; d++) {
-        for (int j = 0; j < BLOCK; j++) {
-            T x = block[d * BLOCK + j] - top[j], e = EXP(x);
-            block[d * BLOCK + j] = x;
-            p[d * BLOCK + j] = e;
-            total[j] += e;
-        }
-    }
-    for (int j = 0; j < BLOCK; j++) {
-        sum[j] = total[j];
-    }
-}
-LEVELS(exponentials_and_sum, (T *restrict p, T *restrict block, T *restrict sum, int64_t D),
-       (p, block, sum, D))
-
-CDK_INLINE void BODY(logarithms)(T *y, const T *x)
-{
-    for (int j = 0; j < BLOCK; j++) {
-        y[j] = x[j] == x[j] ? LOG(x[j]) : x[j];
-    }
-}
-LEVELS(logarithms, (T * y, const T *x), (y, x))
-
-CDK_INLINE void BODY(subtract)(T *block, const T *amount, int64_t D)
-{
-    for (int64_t d = 0; d < D; d++) {
-        for (int j = 0; j < BLOCK; j++) {
-            block[d * BLOCK + j] -= amount[j];
-        }
-    }
-}
-LEVELS(subtract, (T * block, const T *amount, int64_t D), (block, amount, D))
-
-/* p *= factor / sum */
-CDK_INLINE void BODY(multiply)(T *restrict p, const T *restrict factor, const T *restrict sum, int64_t D)
-{
-    T ratio[BLOCK];
-    for (int j = 0; j < BLOCK; j++) {
-        ratio[j] = factor[j] / sum[j];
-    }
-    for (int64_t d = 0; d < D; d++) {
-        for (int j = 0; j < BLOCK; j++) {
-            p[d * BLOCK + j] *= ratio[j];
-        }
-    }
-}
-LEVELS(multiply, (T *restrict p, const T *restrict factor, const T *restrict sum, int64_t D),
-       (p, factor, sum, D))
-
 /* Logarithms of the softmax of a block, in place; p is for its use. */
 static void NAME(log_softmax_block)(T *block, T *p, int64_t D)
 {
     T sum[BLOCK];
-    NAME(exponentials_and_sum)(p, block, sum, D);
-    NAME(logarithms)(sum, sum);
-    NAME(subtract)(block, sum, D);
+    LOOP(exponentials_and_sum)(p, block, sum, D);
+    LOOP(logarithms)(sum, sum);
+    LOOP(subtract)(block, sum, D);
 }
 
 /* p = the softmax of a block, which changes. */
@@ -151,8 +90,8 @@ static void NAME(softmax_block)(T *p, T *block, int64_t D)
     for (int j = 0; j < BLOCK; j++) {
         ones[j] = 1;
     }
-    NAME(exponentials_and_sum)(p, block, sum, D);
-    NAME(multiply)(p, ones, sum, D);
+    LOOP(exponentials_and_sum)(p, block, sum, D);
+    LOOP(multiply)(p, ones, sum, D);
 }
 
 typedef struct {
@@ -205,24 +144,6 @@ static cd_status NAME(softmax)(void *y, const void *x, cdk_vectors shape, bool l
     return CD_OK;
 }
 
-CDK_INLINE void BODY(gradient_block)(T *dy, const T *y, int64_t D, bool logarithm)
-{
-    T sum[BLOCK] = {0};
-    for (int64_t d = 0; d < D; d++) {
-        for (int j = 0; j < BLOCK; j++) {
-            T g = dy[d * BLOCK + j];
-            sum[j] += logarithm ? g : g * y[d * BLOCK + j];
-        }
-    }
-    for (int64_t d = 0; d < D; d++) {
-        for (int j = 0; j < BLOCK; j++) {
-            T g = dy[d * BLOCK + j], p = y[d * BLOCK + j];
-            dy[d * BLOCK + j] = logarithm ? g - EXP(p) * sum[j] : p * (g - sum[j]);
-        }
-    }
-}
-LEVELS(gradient_block, (T * dy, const T *y, int64_t D, bool logarithm), (dy, y, D, logarithm))
-
 static void NAME(gradient_blocks)(void *context, int64_t begin, int64_t end, int thread)
 {
     NAME(softmax_task) *t = context;
@@ -231,7 +152,11 @@ static void NAME(gradient_blocks)(void *context, int64_t begin, int64_t end, int
         int64_t count = block_size(t->shape, b);
         NAME(gather)(y, t->x, t->shape, b * BLOCK, count);
         NAME(gather)(dy, t->dy, t->shape, b * BLOCK, count);
-        NAME(gradient_block)(dy, y, t->shape.D, t->logarithm);
+        if (t->logarithm) {
+            LOOP(log_softmax_gradient)(dy, y, t->shape.D);
+        } else {
+            LOOP(softmax_gradient)(dy, y, t->shape.D);
+        }
         NAME(scatter)(t->out, dy, t->shape, b * BLOCK, count);
     }
 }
@@ -319,7 +244,7 @@ static void NAME(probabilities)(const NAME(softmax_task) * t, NAME(classified) *
         bool counts = j < count && !equal && o->target[first + j] != o->ignore;
         factor[j] = (T)(equal ? o->scale : counts ? NAME(factor_of)(t, o->target[first + j] - 1) : 0);
     }
-    NAME(multiply)(c->p, factor, c->sum, t->shape.D);
+    LOOP(multiply)(c->p, factor, c->sum, t->shape.D);
 }
 
 /* p becomes scale times the gradient of vector j's loss, sum_d v[d] (p - 1[d]), where v[d] is what -log p[d]
@@ -355,8 +280,8 @@ static void NAME(cross_entropy_block)(NAME(softmax_task) * t, int64_t b, NAME(cl
     int64_t first = b * BLOCK, count = block_size(t->shape, b);
     NAME(gather)(c->x, t->x, t->shape, first, count);
     if (!t->options->is_log) {
-        NAME(exponentials_and_sum)(c->p, c->x, c->sum, t->shape.D);
-        NAME(logarithms)(c->log_sum, c->sum);
+        LOOP(exponentials_and_sum)(c->p, c->x, c->sum, t->shape.D);
+        LOOP(logarithms)(c->log_sum, c->sum);
     }
     t->partial[b] = NAME(block_losses)(t, c, first, count);
     if (t->out != NULL) {

@@ -1,0 +1,148 @@
+/* The inner loops of normalisation, plain C that compilers turn into vector instructions: included for one float type
+ * by normalisation_level.h with T and LOOP(name).
+ */
+
+/* Loops of one chunk. sums and the like have `width` elements, rows are `width` long. */
+
+static VEC_TARGET void LOOP(add_rows)(T *restrict sums, const T *restrict x, int64_t rows, int64_t width)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t c = 0; c < width; c++) {
+            sums[c] += x[r * width + c];
+        }
+    }
+}
+
+/* Sums of distances and of squared distances from mean. */
+static VEC_TARGET void LOOP(add_distances)(T *restrict d1, T *restrict d2, const T *restrict mean,
+                                           const T *restrict x, int64_t rows, int64_t width)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t c = 0; c < width; c++) {
+            T d = x[r * width + c] - mean[c];
+            d1[c] += d;
+            d2[c] += d * d;
+        }
+    }
+}
+
+static VEC_TARGET void LOOP(add_products)(T *restrict s1, T *restrict s2, const T *restrict mean,
+                                          const T *restrict dy, const T *restrict x, int64_t rows,
+                                          int64_t width)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t c = 0; c < width; c++) {
+            T g = dy[r * width + c];
+            s1[c] += g;
+            s2[c] += g * (x[r * width + c] - mean[c]);
+        }
+    }
+}
+
+/* Written so that NaN passes both comparisons. */
+static VEC_TARGET void LOOP(affine_rows)(T *y, const T *x, const T *scale, const T *shift, T low, T high,
+                                         int64_t rows, int64_t width)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t c = 0; c < width; c++) {
+            T v = scale[c] * x[r * width + c] + shift[c];
+            v = v < low ? low : v;
+            y[r * width + c] = v > high ? high : v;
+        }
+    }
+}
+
+static VEC_TARGET void LOOP(gradient_rows)(T *restrict dx, const T *restrict dy, const T *restrict x,
+                                           const T *restrict mean, const T *restrict a, const T *restrict b,
+                                           const T *restrict d, int64_t rows, int64_t width)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t c = 0; c < width; c++) {
+            dx[r * width + c] = a[c] * dy[r * width + c] + b[c] * (x[r * width + c] - mean[c]) + d[c];
+        }
+    }
+}
+
+/* Spans: neighbours of one channel. Sums run in LANES partial sums and, from one span to the next, in double.
+ */
+
+static VEC_TARGET void LOOP(add_span)(double *restrict sum, const T *restrict x, int64_t n)
+{
+    T lane[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (int k = 0; k < LANES; k++) {
+            lane[k] += x[i + k];
+        }
+    }
+    for (; i < n; i++) {
+        *sum += x[i];
+    }
+    for (int k = 0; k < LANES; k++) {
+        *sum += lane[k];
+    }
+}
+
+/* first += sum of dy, second += sum of dy (x - mean). */
+static VEC_TARGET void LOOP(add_span_products)(double *restrict first, double *restrict second,
+                                               const T *restrict dy, const T *restrict x, T mean, int64_t n)
+{
+    T lane1[LANES] = {0}, lane2[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (int k = 0; k < LANES; k++) {
+            T g = dy[i + k];
+            lane1[k] += g;
+            lane2[k] += g * (x[i + k] - mean);
+        }
+    }
+    for (; i < n; i++) {
+        *first += dy[i];
+        *second += dy[i] * (x[i] - mean);
+    }
+    for (int k = 0; k < LANES; k++) {
+        *first += lane1[k];
+        *second += lane2[k];
+    }
+}
+
+/* d1 += sum of distances from mean, d2 += sum of their squares. */
+static VEC_TARGET void LOOP(add_span_distances)(double *restrict d1, double *restrict d2, const T *restrict x,
+                                                T mean, int64_t n)
+{
+    T lane1[LANES] = {0}, lane2[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (int k = 0; k < LANES; k++) {
+            T d = x[i + k] - mean;
+            lane1[k] += d;
+            lane2[k] += d * d;
+        }
+    }
+    for (; i < n; i++) {
+        T d = x[i] - mean;
+        *d1 += d;
+        *d2 += d * d;
+    }
+    for (int k = 0; k < LANES; k++) {
+        *d1 += lane1[k];
+        *d2 += lane2[k];
+    }
+}
+
+static VEC_TARGET void LOOP(affine_span)(T *y, const T *x, T scale, T shift, T low, T high, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        T v = scale * x[i] + shift;
+        v = v < low ? low : v;
+        y[i] = v > high ? high : v;
+    }
+}
+
+static VEC_TARGET void LOOP(gradient_span)(T *restrict dx, const T *restrict dy, const T *restrict x, T mean,
+                                           T a, T b, T d, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        dx[i] = a * dy[i] + b * (x[i] - mean) + d;
+    }
+}
