@@ -277,3 +277,70 @@ test_that("sorting keeps the order of equal elements, and NaN last", {
   expect_equal(as.array(torch_sort(torch_tensor(m, dtype = torch_double()), dim = 1)[[1]]), apply(m, 2, sort))
   expect_equal(as.array(torch_median(torch_tensor(c(5, 1, 4, 2)))), 2)
 })
+
+# Every 2^17 th float or so: all exponents, denormal numbers among them, of both signs.
+floats <- function() {
+  bits <- c(seq(0, 2139095039, by = 131071), seq(1, 8388607, by = 9973))
+  exponent <- bits %/% 2^23
+  mantissa <- bits %% 2^23
+  x <- ifelse(exponent == 0, mantissa * 2^-149, (1 + mantissa * 2^-23) * 2^(exponent - 127))
+  c(x, -x, 0, -0, Inf, -Inf, NaN)
+}
+
+# Error in units of the last place of a float, denormal or not; 0 where both overflow or both are NaN.
+last_places <- function(y, exact) {
+  place <- 2^(floor(log2(pmax(abs(exact), 2^-126))) - 23)
+  same <- y == exact | is.nan(y) & is.nan(exact) | abs(exact) >= 2^128 & y == sign(exact) * Inf
+  ifelse(same %in% TRUE, 0, abs(y - exact) / place)
+}
+
+test_that("exponentials and logarithms over the whole range of floats", {
+  x <- floats()
+  exact <- list(
+    exp = exp(x), log = suppressWarnings(log(x)), tanh = tanh(x), sigmoid = stats::plogis(x)
+  )
+  limit <- c(exp = 1, log = 1.95, tanh = 2.45, sigmoid = 2.35)
+  for (name in names(exact)) {
+    f <- getExportedValue("candela", paste0("torch_", name))
+    y <- on_every_level(function() as.array(f(torch_tensor(x))), name)
+    for (level in names(y)) {
+      error <- last_places(y[[level]], exact[[name]])
+      expect_lt(max(error), limit[[name]], label = paste(name, level, "at", x[which.max(error)]))
+    }
+  }
+})
+
+test_that("results that are denormal, and their neighbours", {
+  x <- c(-87, -88, -90, -100, -103.9, -104, -200)
+  for (level in simd_levels()) {
+    with_simd(level, {
+      y <- as.array(torch_exp(torch_tensor(x)))
+      expect_equal(as.array(nnf_softmax(torch_tensor(c(0, -90)), 1))[2], y[3], tolerance = 0, label = level)
+      expect_equal(as.array(torch_sigmoid(torch_tensor(x))), y, tolerance = 0, label = level)
+    })
+    expect_true(all(abs(y - exp(x)) <= 2^-149), label = level)
+    expect_identical(y[6:7], c(0, 0), label = level)
+  }
+})
+
+test_that("one formula has one value, whatever the kernel, the neighbours and the strides", {
+  set.seed(3)
+  x <- torch_tensor(stats::rnorm(1003) * 10)
+  functions <- list(
+    torch_exp, torch_log, torch_tanh, torch_sigmoid, nnf_silu, nnf_gelu, nnf_elu, nnf_selu, nnf_softplus, nnf_logsigmoid,
+    function(x) nnf_gelu(x, approximate = "tanh"), nnf_hardswish
+  )
+  for (level in simd_levels()) {
+    with_simd(level, {
+      expect_identical(as.array(nnf_silu(x)), as.array(x * torch_sigmoid(x)), label = level)
+      for (f in functions) {
+        whole <- as.array(f(x))
+        apart <- as.array(f(torch_stack(list(x, x), dim = 2)[, 1]))
+        expect_identical(apart, whole, label = level)
+        for (first in c(2, 5, 997)) {
+          expect_identical(as.array(f(x[first:1003])), whole[first:1003], label = paste(level, "from", first))
+        }
+      }
+    })
+  }
+})
