@@ -327,7 +327,8 @@ test_that("one formula has one value, whatever the kernel, the neighbours and th
   set.seed(3)
   x <- torch_tensor(stats::rnorm(1003) * 10)
   functions <- list(
-    torch_exp, torch_log, torch_tanh, torch_sigmoid, nnf_silu, nnf_gelu, nnf_elu, nnf_selu, nnf_softplus, nnf_logsigmoid,
+    torch_exp, torch_log, torch_tanh, torch_sigmoid, nnf_silu, nnf_gelu, nnf_elu, nnf_selu, nnf_softplus,
+    nnf_logsigmoid,
     function(x) nnf_gelu(x, approximate = "tanh"), nnf_hardswish
   )
   for (level in simd_levels()) {
