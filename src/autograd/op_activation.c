@@ -123,7 +123,7 @@ static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
     return status;
 }
 
-#define RECTIFY(id, function, high, backward_text)            \
+#define RECTIFY(id, function, high, backward_text)              \
     static cd_status id##_forward(cd_call *call, cd_error *err) \
     {                                                           \
         return rectifier_forward(call, function, high, err);    \

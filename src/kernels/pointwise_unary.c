@@ -84,7 +84,7 @@ DEFINE_FLOAT(f64, double, )
         [CDK_TRUNC] = trunc_##s
 
 static const cdk_unary_run runs[CD_DTYPES][CDK_UNARIES] = {
-    [CD_UINT8] = {INTEGER_RUNS(u8)}, [CD_INT32] = {INTEGER_RUNS(i32)}, [CD_INT64] = {INTEGER_RUNS(i64)},
+    [CD_UINT8] = {INTEGER_RUNS(u8)},  [CD_INT32] = {INTEGER_RUNS(i32)}, [CD_INT64] = {INTEGER_RUNS(i64)},
     [CD_FLOAT32] = {FLOAT_RUNS(f32)}, [CD_FLOAT64] = {FLOAT_RUNS(f64)},
 };
 

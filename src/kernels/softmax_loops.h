@@ -72,7 +72,7 @@ static VEC_TARGET void CDK_AT(multiply)(VEC_T *restrict p, const VEC_T *restrict
 }
 
 /* dy becomes y (dy - sum(dy y)). */
-static VEC_TARGET void CDK_AT(softmax_gradient)(VEC_T *restrict dy, const VEC_T *restrict y, int64_t D)
+static VEC_TARGET void CDK_AT(softmax_gradient_block)(VEC_T *restrict dy, const VEC_T *restrict y, int64_t D)
 {
     VEC_T sum[BLOCK] = {0};
     for (int64_t d = 0; d < D; d++) {
@@ -92,7 +92,8 @@ static VEC_TARGET void CDK_AT(softmax_gradient)(VEC_T *restrict dy, const VEC_T 
 }
 
 /* dy becomes dy - exp(y) sum(dy). */
-static VEC_TARGET void CDK_AT(log_softmax_gradient)(VEC_T *restrict dy, const VEC_T *restrict y, int64_t D)
+static VEC_TARGET void CDK_AT(log_softmax_gradient_block)(VEC_T *restrict dy, const VEC_T *restrict y,
+                                                          int64_t D)
 {
     VEC_T sum[BLOCK] = {0};
     for (int64_t d = 0; d < D; d++) {

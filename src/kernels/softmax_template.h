@@ -153,9 +153,9 @@ static void NAME(gradient_blocks)(void *context, int64_t begin, int64_t end, int
         NAME(gather)(y, t->x, t->shape, b * BLOCK, count);
         NAME(gather)(dy, t->dy, t->shape, b * BLOCK, count);
         if (t->logarithm) {
-            LOOP(log_softmax_gradient)(dy, y, t->shape.D);
+            LOOP(log_softmax_gradient_block)(dy, y, t->shape.D);
         } else {
-            LOOP(softmax_gradient)(dy, y, t->shape.D);
+            LOOP(softmax_gradient_block)(dy, y, t->shape.D);
         }
         NAME(scatter)(t->out, dy, t->shape, b * BLOCK, count);
     }
