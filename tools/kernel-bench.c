@@ -229,7 +229,7 @@ static cd_status run_masked(float *out, const images *im, const cdk_conv *c, pas
         finish.end.high = 6;
         status = cdk_conv_transpose_forward(out, im->y, im->w, im->bias, c, &finish, &error);
     }
-    cdk_mask_f32(expected, out, n, finish.end.high);
+    cdk_mask[CD_FLOAT32](expected, out, n, finish.end.high);
     out[n] = memcmp(mask, expected, bytes) == 0;
     free(mask);
     return status;
@@ -672,7 +672,8 @@ static void time_moments(const char *name, cdk_conv c, int repeats)
         const double start = now();
         cdk_conv_forward(out, im.x, im.w, NULL, &c, &alone, &error);
         const double first = now();
-        cdk_channel_moments_f32(mean, squares, out, (cdk_channels){c.N * c.OH * c.OW, c.K, 1}, &error);
+        cdk_channel_moments[CD_FLOAT32](mean, squares, out, (cdk_channels){c.N * c.OH * c.OW, c.K, 1},
+                                        &error);
         const double second = now();
         cdk_conv_forward(out, im.x, im.w, NULL, &c, &with_moments, &error);
         const double times[3] = {first - start, second - first, now() - second};

@@ -19,11 +19,7 @@ cd_status cd_channel_affine(cd_tensor *y, const cd_tensor *x, const double *scal
 {
     void *out = cd_tensor_data(y), *in = cd_tensor_data(x);
     const cdk_channels channels = cd_channels_of(x);
-    if (x->dtype == CD_FLOAT32) {
-        CD_TRY(cdk_channel_affine_f32(out, in, scale, shift, end->activation, channels, err));
-    } else {
-        CD_TRY(cdk_channel_affine_f64(out, in, scale, shift, end->activation, channels, err));
-    }
+    CD_TRY(cdk_channel_affine[x->dtype](out, in, scale, shift, end->activation, channels, err));
     if (end->mask != NULL) {
         cd_dense_mask(end->mask, y, end->high);
     }

@@ -19,10 +19,5 @@ cd_status cd_new_like(cd_tensor **t, const cd_tensor *like, cd_error *err)
 
 void cd_dense_mask(uint8_t *mask, const cd_tensor *y, double high)
 {
-    const int64_t n = cd_tensor_numel(y);
-    if (y->dtype == CD_FLOAT32) {
-        cdk_mask_f32(mask, cd_tensor_data(y), n, (float)high);
-    } else {
-        cdk_mask_f64(mask, cd_tensor_data(y), n, high);
-    }
+    cdk_mask[y->dtype](mask, cd_tensor_data(y), cd_tensor_numel(y), high);
 }

@@ -114,10 +114,8 @@ static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
     const uint8_t *mask = cd_tensor_data(g->saved[CD_RECTIFIER_MASK]);
     CD_TRY(cd_dense_like(&dy, g->dy[0], g->out[0], err));
     cd_status status = gradient_target(g, dy, g->out[0], err);
-    if (status == CD_OK && dy->dtype == CD_FLOAT32) {
-        cdk_mask_gradient_f32(cd_tensor_data(g->dx[0]), cd_tensor_data(dy), mask, cd_tensor_numel(dy));
-    } else if (status == CD_OK) {
-        cdk_mask_gradient_f64(cd_tensor_data(g->dx[0]), cd_tensor_data(dy), mask, cd_tensor_numel(dy));
+    if (status == CD_OK) {
+        cdk_mask_gradient[dy->dtype](cd_tensor_data(g->dx[0]), cd_tensor_data(dy), mask, cd_tensor_numel(dy));
     }
     cd_tensor_release(dy);
     return status;

@@ -73,11 +73,7 @@ static cd_status bilinear(cd_tensor *y, const cd_tensor *x, const cdk_resizing *
     void *to = cd_tensor_data(y), *from = cd_tensor_data(x), *scratch;
     size_t per_thread = cdk_bilinear_scratch(r) * cd_dtype_size(y->dtype);
     CD_TRY(cd_memory_alloc(&scratch, per_thread * (size_t)cd_threads(), err));
-    if (y->dtype == CD_FLOAT32) {
-        cdk_bilinear_f32(to, from, r, scratch);
-    } else {
-        cdk_bilinear_f64(to, from, r, scratch);
-    }
+    cdk_bilinear[y->dtype](to, from, r, scratch);
     cd_memory_free(scratch);
     return CD_OK;
 }
@@ -90,10 +86,8 @@ static cd_status resize(cd_tensor *y, const cd_tensor *x, const cdk_resizing *r,
         cdk_nearest(to, from, cd_dtype_size(x->dtype), r);
     } else if ((cdk_interpolation)attr[CD_RESIZE_MODE] == CDK_BILINEAR) {
         return bilinear(y, x, r, err);
-    } else if (x->dtype == CD_FLOAT32) {
-        cdk_interpolate_f32(to, from, r);
     } else {
-        cdk_interpolate_f64(to, from, r);
+        cdk_interpolate[x->dtype](to, from, r);
     }
     return CD_OK;
 }
@@ -124,16 +118,6 @@ static cd_status interpolate_forward(cd_call *call, cd_error *err)
     return status;
 }
 
-static void spread(cd_tensor *dx, const cd_tensor *dy, const cdk_resizing *r)
-{
-    void *to = cd_tensor_data(dx), *from = cd_tensor_data(dy);
-    if (dx->dtype == CD_FLOAT32) {
-        cdk_interpolate_gradient_f32(to, from, r);
-    } else {
-        cdk_interpolate_gradient_f64(to, from, r);
-    }
-}
-
 static cd_status interpolate_backward(cd_gradient *g, cd_error *err)
 {
     cdk_resizing r = {0};
@@ -148,7 +132,7 @@ static cd_status interpolate_backward(cd_gradient *g, cd_error *err)
         status = resizing_make(&r, x, layout == CD_CHANNELS_LAST, g->attr, err);
     }
     if (status == CD_OK) {
-        spread(g->dx[0], dy, &r);
+        cdk_interpolate_gradient[x->dtype](cd_tensor_data(g->dx[0]), cd_tensor_data(dy), &r);
     }
     cdk_resizing_free(&r);
     cd_tensor_release(dy);

@@ -71,10 +71,7 @@ static cd_status new_vector(cd_tensor **t, int64_t C, cd_error *err)
 /* Of x, which is dense: the mean of each channel and the sum of squared distances from it. */
 static cd_status mean_and_M2(double *mean, double *M2, const cd_tensor *x, cd_error *err)
 {
-    if (x->dtype == CD_FLOAT32) {
-        return cdk_channel_moments_f32(mean, M2, cd_tensor_data(x), cd_channels_of(x), err);
-    }
-    return cdk_channel_moments_f64(mean, M2, cd_tensor_data(x), cd_channels_of(x), err);
+    return cdk_channel_moments[x->dtype](mean, M2, cd_tensor_data(x), cd_channels_of(x), err);
 }
 
 /* running = (1 - momentum) running + momentum (factor value) */
@@ -207,13 +204,8 @@ typedef struct {
 static cd_status gradient_sums(gradient_vectors *v, const double *mean, const cd_tensor *dy,
                                const cd_tensor *x, cd_error *err)
 {
-    const void *gradient = cd_tensor_data(dy), *input = cd_tensor_data(x);
-    if (x->dtype == CD_FLOAT32) {
-        return cdk_channel_gradient_sums_f32(v->sum_dy, v->sum_dyx, gradient, input, mean, cd_channels_of(x),
-                                             err);
-    }
-    return cdk_channel_gradient_sums_f64(v->sum_dy, v->sum_dyx, gradient, input, mean, cd_channels_of(x),
-                                         err);
+    return cdk_channel_gradient_sums[x->dtype](v->sum_dy, v->sum_dyx, cd_tensor_data(dy), cd_tensor_data(x),
+                                               mean, cd_channels_of(x), err);
 }
 
 /* dx = weight rstd (dy - mean(dy) - xhat mean(dy xhat)) when training, weight rstd dy otherwise. */
@@ -248,15 +240,10 @@ static cd_status vector_gradient(cd_tensor **dw, const cd_tensor *like, const do
 static cd_status input_gradient(cd_gradient *g, const gradient_vectors *v, const cd_tensor *dy,
                                 const cd_tensor *x, cd_error *err)
 {
-    const double *mean = cd_tensor_data(g->saved[SAVED_MEAN]);
+    const cdk_channel_coefficients by = {cd_tensor_data(g->saved[SAVED_MEAN]), v->a, v->b, v->d};
     CD_TRY(cd_new_like(&g->dx[X], x, err));
-    void *dx = cd_tensor_data(g->dx[X]);
-    if (x->dtype == CD_FLOAT32) {
-        return cdk_channel_gradient_f32(dx, cd_tensor_data(dy), cd_tensor_data(x), mean, v->a, v->b, v->d,
-                                        cd_channels_of(x), err);
-    }
-    return cdk_channel_gradient_f64(dx, cd_tensor_data(dy), cd_tensor_data(x), mean, v->a, v->b, v->d,
-                                    cd_channels_of(x), err);
+    return cdk_channel_gradient[x->dtype](cd_tensor_data(g->dx[X]), cd_tensor_data(dy), cd_tensor_data(x),
+                                          &by, cd_channels_of(x), err);
 }
 
 static bool wanted(const cd_gradient *g, int i)
@@ -340,11 +327,7 @@ static cd_status row_norm_forward(cd_call *call, cd_error *err)
     CD_TRY(cd_dense_like(&x, call->in[0], call->out[0], err));
     double *rstd = cd_tensor_data(call->saved[0]);
     void *y = cd_tensor_data(call->out[0]);
-    if (x->dtype == CD_FLOAT32) {
-        cdk_row_normalise_f32(y, rstd, cd_tensor_data(x), rows, length, call->attr[ROW_EPS]);
-    } else {
-        cdk_row_normalise_f64(y, rstd, cd_tensor_data(x), rows, length, call->attr[ROW_EPS]);
-    }
+    cdk_row_normalise[x->dtype](y, rstd, cd_tensor_data(x), rows, length, call->attr[ROW_EPS]);
     cd_tensor_release(x);
     return CD_OK;
 }
@@ -356,12 +339,9 @@ static cd_status row_norm_backward(cd_gradient *g, cd_error *err)
     CD_TRY(cd_dense_like(&dy, g->dy[0], y, err));
     cd_status status = cd_new_like(&g->dx[0], y, err);
     const double *rstd = cd_tensor_data(g->saved[0]);
-    if (status == CD_OK && y->dtype == CD_FLOAT32) {
-        cdk_row_gradient_f32(cd_tensor_data(g->dx[0]), cd_tensor_data(dy), cd_tensor_data(y), rstd, rows,
-                             length);
-    } else if (status == CD_OK) {
-        cdk_row_gradient_f64(cd_tensor_data(g->dx[0]), cd_tensor_data(dy), cd_tensor_data(y), rstd, rows,
-                             length);
+    if (status == CD_OK) {
+        cdk_row_gradient[y->dtype](cd_tensor_data(g->dx[0]), cd_tensor_data(dy), cd_tensor_data(y), rstd,
+                                   rows, length);
     }
     cd_tensor_release(dy);
     return status;

@@ -49,13 +49,8 @@ static void standardise(cd_tensor *y, const cd_tensor *x, bool interleaved, cons
     if (cd_tensor_numel(x) == 0) {
         return;
     }
-    if (x->dtype == CD_FLOAT32) {
-        (interleaved ? cdk_standardise_pixels_f32 : cdk_standardise_planes_f32)(to, from, s.planes, s.pixels,
-                                                                                s.C, mean, std);
-    } else {
-        (interleaved ? cdk_standardise_pixels_f64 : cdk_standardise_planes_f64)(to, from, s.planes, s.pixels,
-                                                                                s.C, mean, std);
-    }
+    (interleaved ? cdk_standardise_pixels : cdk_standardise_planes)[x->dtype](to, from, s.planes, s.pixels,
+                                                                              s.C, mean, std);
 }
 
 static cd_status standardise_forward(cd_call *call, cd_error *err)

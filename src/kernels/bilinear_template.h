@@ -79,7 +79,7 @@ static void NAME(bilinear_rows)(void *context, int64_t begin, int64_t end, int t
     }
 }
 
-void NAME(cdk_bilinear)(T *y, const S *x, const cdk_resizing *r, T *scratch)
+static void NAME(bilinear)(void *y, const void *x, const cdk_resizing *r, void *scratch)
 {
     NAME(bilinear_task) t = {y, x, r, scratch};
     cd_parallel_for(r->planes * r->rows.count, CDK_RESIZE_GRAIN / (r->columns.count * r->C) + 1,

@@ -14,7 +14,7 @@ static cd_status resize_with(float *y, const uint8_t *bytes, const cdk_resizing 
         return cd_fail(err, CD_EALLOC, "no memory to resize an image to width %lld.",
                        (long long)r->columns.count);
     }
-    cdk_bilinear_bytes(y, bytes, r, scratch);
+    cdk_bilinear_of_bytes(y, bytes, r, scratch);
     free(scratch);
     return CD_OK;
 }
@@ -39,7 +39,7 @@ cd_status cdk_byte_image_to_f32(float *y, const cdk_byte_image *image, cd_error 
         cdk_byte_shares(y, image->bytes, pixels * image->C);
     }
     if (image->mean != NULL) {
-        cdk_standardise_pixels_f32(y, y, 1, pixels, image->C, image->mean, image->std);
+        cdk_standardise_pixels[CD_FLOAT32](y, y, 1, pixels, image->C, image->mean, image->std);
     }
     return CD_OK;
 }

@@ -127,7 +127,7 @@ static cd_status convolve_taps(float *y, const float *x, const float *w, const f
     }
     CD_TRY(cdk_conv_winograd(y, x, w, bias, taps, &finish->end, err));
     const cdk_channels shape = {taps->N * taps->h.outputs * taps->w.outputs, taps->out_channels, 1};
-    return finish->mean ? cdk_channel_moments_f32(finish->mean, finish->M2, y, shape, err) : CD_OK;
+    return finish->mean ? cdk_channel_moments[CD_FLOAT32](finish->mean, finish->M2, y, shape, err) : CD_OK;
 }
 
 static cd_status convolve_images(float *y, const float *x, const float *w, const float *bias,
@@ -161,7 +161,7 @@ static cd_status convolve(float *y, const float *x, const float *w, const float 
     }
     CD_TRY(convolve_images(y, x, w, bias, conv, backward, &own, err));
     if (own.end.mask != finish->end.mask) {
-        cdk_mask_f32(finish->end.mask, y, conv->N * pixels * channels, finish->end.high);
+        cdk_mask[CD_FLOAT32](finish->end.mask, y, conv->N * pixels * channels, finish->end.high);
     }
     return CD_OK;
 }

@@ -64,6 +64,15 @@
 #undef T
 #undef NAME
 
+cdk_interpolate_run *const cdk_interpolate[CD_DTYPES] = CDK_FLOATS(interpolate);
+cdk_interpolate_run *const cdk_interpolate_gradient[CD_DTYPES] = CDK_FLOATS(interpolate_gradient);
+cdk_bilinear_run *const cdk_bilinear[CD_DTYPES] = CDK_FLOATS(bilinear);
+
+void cdk_bilinear_of_bytes(float *y, const uint8_t *x, const cdk_resizing *r, float *scratch)
+{
+    bilinear_bytes(y, x, r, scratch);
+}
+
 void cdk_nearest(void *y, const void *x, size_t size, const cdk_resizing *r)
 {
     if (size == 1) {

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "kernels/by_dtype.h"
 
 typedef enum { CDK_NEAREST, CDK_BILINEAR, CDK_BICUBIC } cdk_interpolation;
 
@@ -46,22 +47,21 @@ cd_status cdk_resizing_make(cdk_resizing *r, const int64_t *size, const cdk_resi
 void cdk_resizing_free(cdk_resizing *r);
 
 /* y from x, for taps of any mode. */
-void cdk_interpolate_f32(float *y, const float *x, const cdk_resizing *r);
-void cdk_interpolate_f64(double *y, const double *x, const cdk_resizing *r);
+typedef void cdk_interpolate_run(void *y, const void *x, const cdk_resizing *r);
+extern cdk_interpolate_run *const cdk_interpolate[CD_DTYPES];
 
 /* The same for bilinear taps: each row of x is stretched along its width first, then rows are blended.
  * scratch: cdk_bilinear_scratch() elements for each thread (cd_threads()).
- * _bytes: x holds 0 .. 255 for 0 .. 1, with the result of _f32 for x / 255, bit for bit. */
+ * _of_bytes: x holds 0 .. 255 for 0 .. 1, with the result of float32 for x / 255, bit for bit. */
 size_t cdk_bilinear_scratch(const cdk_resizing *r);
-void cdk_bilinear_f32(float *y, const float *x, const cdk_resizing *r, float *scratch);
-void cdk_bilinear_f64(double *y, const double *x, const cdk_resizing *r, double *scratch);
-void cdk_bilinear_bytes(float *y, const uint8_t *x, const cdk_resizing *r, float *scratch);
+typedef void cdk_bilinear_run(void *y, const void *x, const cdk_resizing *r, void *scratch);
+extern cdk_bilinear_run *const cdk_bilinear[CD_DTYPES];
+void cdk_bilinear_of_bytes(float *y, const uint8_t *x, const cdk_resizing *r, float *scratch);
 
 /* The same for nearest taps and elements of `size` bytes (1, 4 or 8). */
 void cdk_nearest(void *y, const void *x, size_t size, const cdk_resizing *r);
 
 /* dx from dy: the adjoint. */
-void cdk_interpolate_gradient_f32(float *dx, const float *dy, const cdk_resizing *r);
-void cdk_interpolate_gradient_f64(double *dx, const double *dy, const cdk_resizing *r);
+extern cdk_interpolate_run *const cdk_interpolate_gradient[CD_DTYPES];
 
 #endif

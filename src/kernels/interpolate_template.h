@@ -39,7 +39,7 @@ static void NAME(resize_rows)(void *context, int64_t begin, int64_t end, int thr
     }
 }
 
-void NAME(cdk_interpolate)(T *y, const T *x, const cdk_resizing *r)
+static void NAME(interpolate)(void *y, const void *x, const cdk_resizing *r)
 {
     NAME(resize_task) t = {y, x, r};
     cd_parallel_for(r->planes * r->rows.count, CDK_RESIZE_GRAIN / (r->columns.count * r->C) + 1,
@@ -72,7 +72,7 @@ static void NAME(spread_planes)(void *context, int64_t begin, int64_t end, int t
     }
 }
 
-void NAME(cdk_interpolate_gradient)(T *dx, const T *dy, const cdk_resizing *r)
+static void NAME(interpolate_gradient)(void *dx, const void *dy, const cdk_resizing *r)
 {
     NAME(resize_task) t = {dx, dy, r};
     cd_parallel_for(r->planes, 1, NAME(spread_planes), &t);

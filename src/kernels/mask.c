@@ -134,7 +134,7 @@ static void gradient_range_f64(void *context, int64_t begin, int64_t end, int th
     }
 }
 
-void cdk_mask_f32(uint8_t *mask, const float *y, int64_t n, float high)
+static void mask_f32(uint8_t *mask, const void *y, int64_t n, double high)
 {
     work w = {.mask = mask, .x = y, .n = n, .high = high};
     cd_parallel_for(cdk_mask_bytes(n), GRAIN, mask_range_f32, &w);
@@ -146,20 +146,23 @@ void cdk_mask_run(uint8_t *mask, const float *y, int64_t n, float high)
     mask_range_f32(&w, 0, cdk_mask_bytes(n), 0);
 }
 
-void cdk_mask_f64(uint8_t *mask, const double *y, int64_t n, double high)
+static void mask_f64(uint8_t *mask, const void *y, int64_t n, double high)
 {
     work w = {.mask = mask, .x = y, .n = n, .high = high};
     cd_parallel_for(cdk_mask_bytes(n), GRAIN, mask_range_f64, &w);
 }
 
-void cdk_mask_gradient_f32(float *dx, const float *dy, const uint8_t *mask, int64_t n)
+static void mask_gradient_f32(void *dx, const void *dy, const uint8_t *mask, int64_t n)
 {
     work w = {.given = mask, .x = dy, .dx = dx, .n = n};
     cd_parallel_for(cdk_mask_bytes(n), GRAIN, gradient_range_f32, &w);
 }
 
-void cdk_mask_gradient_f64(double *dx, const double *dy, const uint8_t *mask, int64_t n)
+static void mask_gradient_f64(void *dx, const void *dy, const uint8_t *mask, int64_t n)
 {
     work w = {.given = mask, .x = dy, .dx = dx, .n = n};
     cd_parallel_for(cdk_mask_bytes(n), GRAIN, gradient_range_f64, &w);
 }
+
+cdk_mask_of *const cdk_mask[CD_DTYPES] = CDK_FLOATS(mask);
+cdk_mask_gradient_run *const cdk_mask_gradient[CD_DTYPES] = CDK_FLOATS(mask_gradient);

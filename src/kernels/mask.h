@@ -8,18 +8,20 @@
 
 #include <stdint.h>
 
+#include "kernels/by_dtype.h"
+
 /* Bytes of a mask of n elements. */
 int64_t cdk_mask_bytes(int64_t n);
 
 /* high may be INFINITY. NaN gives 0. */
-void cdk_mask_f32(uint8_t *mask, const float *y, int64_t n, float high);
-void cdk_mask_f64(uint8_t *mask, const double *y, int64_t n, double high);
+typedef void cdk_mask_of(uint8_t *mask, const void *y, int64_t n, double high);
+extern cdk_mask_of *const cdk_mask[CD_DTYPES];
 
-/* The first of these on the calling thread alone, for a run of elements whose mask starts on a whole byte. */
+/* The same for float32 on the calling thread alone, for a run of elements whose mask starts on a whole byte. */
 void cdk_mask_run(uint8_t *mask, const float *y, int64_t n, float high);
 
 /* dx[i] = mask bit i ? dy[i] : 0; dx may be dy. */
-void cdk_mask_gradient_f32(float *dx, const float *dy, const uint8_t *mask, int64_t n);
-void cdk_mask_gradient_f64(double *dx, const double *dy, const uint8_t *mask, int64_t n);
+typedef void cdk_mask_gradient_run(void *dx, const void *dy, const uint8_t *mask, int64_t n);
+extern cdk_mask_gradient_run *const cdk_mask_gradient[CD_DTYPES];
 
 #endif

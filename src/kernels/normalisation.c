@@ -67,6 +67,13 @@ static void join_moments(double *mean, double *squares, double before, double pa
 #define LOOP(name) CDK_FOR_CPU(name##_f64)
 #include "kernels/normalisation_template.h"
 
+cdk_channel_moments_run *const cdk_channel_moments[CD_DTYPES] = CDK_FLOATS(channel_moments);
+cdk_channel_affine_run *const cdk_channel_affine[CD_DTYPES] = CDK_FLOATS(channel_affine);
+cdk_channel_gradient_sums_run *const cdk_channel_gradient_sums[CD_DTYPES] = CDK_FLOATS(channel_gradient_sums);
+cdk_channel_gradient_run *const cdk_channel_gradient[CD_DTYPES] = CDK_FLOATS(channel_gradient);
+cdk_row_normalise_run *const cdk_row_normalise[CD_DTYPES] = CDK_FLOATS(row_normalise);
+cdk_row_gradient_run *const cdk_row_gradient[CD_DTYPES] = CDK_FLOATS(row_gradient);
+
 void cdk_affine_rows(float *y, const float *x, const float *scale, const float *shift,
                      cdk_activation activation, int64_t rows, int64_t C)
 {

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "kernels/by_dtype.h"
 #include "kernels/epilogue.h"
 
 typedef struct cdk_channels {
@@ -18,16 +19,14 @@ typedef struct cdk_channels {
 } cdk_channels;
 
 /* mean[C] and sum_squares[C], the sum of squared distances from the mean. Errors: CD_EALLOC. */
-cd_status cdk_channel_moments_f32(double *mean, double *sum_squares, const float *x, cdk_channels shape,
-                                  cd_error *err);
-cd_status cdk_channel_moments_f64(double *mean, double *sum_squares, const double *x, cdk_channels shape,
-                                  cd_error *err);
+typedef cd_status cdk_channel_moments_run(double *mean, double *sum_squares, const void *x,
+                                          cdk_channels shape, cd_error *err);
+extern cdk_channel_moments_run *const cdk_channel_moments[CD_DTYPES];
 
-/* y = activation(scale[c] x + shift[c]); y may be x. */
-cd_status cdk_channel_affine_f32(float *y, const float *x, const double *scale, const double *shift,
-                                 cdk_activation activation, cdk_channels shape, cd_error *err);
-cd_status cdk_channel_affine_f64(double *y, const double *x, const double *scale, const double *shift,
-                                 cdk_activation activation, cdk_channels shape, cd_error *err);
+/* y = activation(scale[c] x + shift[c]); y may be x. Errors: CD_EALLOC. */
+typedef cd_status cdk_channel_affine_run(void *y, const void *x, const double *scale, const double *shift,
+                                         cdk_activation activation, cdk_channels shape, cd_error *err);
+extern cdk_channel_affine_run *const cdk_channel_affine[CD_DTYPES];
 
 /* The same with coefficients in float32, for some rows of C channels, on the calling thread. */
 void cdk_affine_rows(float *y, const float *x, const float *scale, const float *shift,
@@ -36,29 +35,30 @@ void cdk_affine_rows(float *y, const float *x, const float *scale, const float *
 /* coefficients[2][C]: scale and shift for it. */
 void cdk_affine_coefficients(float *coefficients, const cdk_affine *affine, int64_t C);
 
-/* sum_dy[c] = sum of dy, sum_dyx[c] = sum of dy (x - mean[c]). */
-cd_status cdk_channel_gradient_sums_f32(double *sum_dy, double *sum_dyx, const float *dy, const float *x,
-                                        const double *mean, cdk_channels shape, cd_error *err);
-cd_status cdk_channel_gradient_sums_f64(double *sum_dy, double *sum_dyx, const double *dy, const double *x,
-                                        const double *mean, cdk_channels shape, cd_error *err);
+/* sum_dy[c] = sum of dy, sum_dyx[c] = sum of dy (x - mean[c]). Errors: CD_EALLOC. */
+typedef cd_status cdk_channel_gradient_sums_run(double *sum_dy, double *sum_dyx, const void *dy,
+                                                const void *x, const double *mean, cdk_channels shape,
+                                                cd_error *err);
+extern cdk_channel_gradient_sums_run *const cdk_channel_gradient_sums[CD_DTYPES];
 
-/* dx = a[c] dy + b[c] (x - mean[c]) + d[c]. */
-cd_status cdk_channel_gradient_f32(float *dx, const float *dy, const float *x, const double *mean,
-                                   const double *a, const double *b, const double *d, cdk_channels shape,
-                                   cd_error *err);
-cd_status cdk_channel_gradient_f64(double *dx, const double *dy, const double *x, const double *mean,
-                                   const double *a, const double *b, const double *d, cdk_channels shape,
-                                   cd_error *err);
+/* dx = a[c] dy + b[c] (x - mean[c]) + d[c]. Errors: CD_EALLOC. */
+typedef struct cdk_channel_coefficients {
+    const double *mean, *a, *b, *d; /* [C] each */
+} cdk_channel_coefficients;
+
+typedef cd_status cdk_channel_gradient_run(void *dx, const void *dy, const void *x,
+                                           const cdk_channel_coefficients *by, cdk_channels shape,
+                                           cd_error *err);
+extern cdk_channel_gradient_run *const cdk_channel_gradient[CD_DTYPES];
 
 /* y[r][i] = (x[r][i] - mean[r]) rstd[r], rstd = 1 / sqrt(var + eps), var = mean squared distance. */
-void cdk_row_normalise_f32(float *y, double *rstd, const float *x, int64_t rows, int64_t length, double eps);
-void cdk_row_normalise_f64(double *y, double *rstd, const double *x, int64_t rows, int64_t length,
-                           double eps);
+typedef void cdk_row_normalise_run(void *y, double *rstd, const void *x, int64_t rows, int64_t length,
+                                   double eps);
+extern cdk_row_normalise_run *const cdk_row_normalise[CD_DTYPES];
 
 /* dx[r][i] = rstd[r] (dy - mean(dy) - y mean(dy y)). */
-void cdk_row_gradient_f32(float *dx, const float *dy, const float *y, const double *rstd, int64_t rows,
-                          int64_t length);
-void cdk_row_gradient_f64(double *dx, const double *dy, const double *y, const double *rstd, int64_t rows,
-                          int64_t length);
+typedef void cdk_row_gradient_run(void *dx, const void *dy, const void *y, const double *rstd, int64_t rows,
+                                  int64_t length);
+extern cdk_row_gradient_run *const cdk_row_gradient[CD_DTYPES];
 
 #endif

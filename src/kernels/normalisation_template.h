@@ -129,8 +129,8 @@ static void NAME(join_chunks)(double *mean, double *squares, const NAME(task) * 
     }
 }
 
-cd_status NAME(cdk_channel_moments)(double *mean, double *sum_squares, const T *x, cdk_channels shape,
-                                    cd_error *err)
+static cd_status NAME(channel_moments)(double *mean, double *sum_squares, const void *x, cdk_channels shape,
+                                       cd_error *err)
 {
     NAME(task) t = {.shape = shape, .cut = cut_rows(shape), .x = x, .first = mean, .second = sum_squares};
     if (shape.plane > 1) {
@@ -185,8 +185,8 @@ static void NAME(sums_planes)(void *context, int64_t begin, int64_t end, int thr
     }
 }
 
-cd_status NAME(cdk_channel_gradient_sums)(double *sum_dy, double *sum_dyx, const T *dy, const T *x,
-                                          const double *mean, cdk_channels shape, cd_error *err)
+static cd_status NAME(channel_gradient_sums)(double *sum_dy, double *sum_dyx, const void *dy, const void *x,
+                                             const double *mean, cdk_channels shape, cd_error *err)
 {
     NAME(task) t = {.shape = shape, .cut = cut_rows(shape), .x = x, .dy = dy, .mean = mean};
     t.first = sum_dy;
@@ -248,8 +248,8 @@ static cd_status NAME(coefficients)(NAME(task) * t, int count, const double *con
     return CD_OK;
 }
 
-cd_status NAME(cdk_channel_affine)(T *y, const T *x, const double *scale, const double *shift,
-                                   cdk_activation activation, cdk_channels shape, cd_error *err)
+static cd_status NAME(channel_affine)(void *y, const void *x, const double *scale, const double *shift,
+                                      cdk_activation activation, cdk_channels shape, cd_error *err)
 {
     NAME(task) t = {.shape = shape, .cut = cut_rows(shape), .x = x, .out = y, .a = scale, .b = shift};
     t.low = cdk_activation_low(activation);
@@ -293,24 +293,18 @@ static void NAME(gradient_planes)(void *context, int64_t begin, int64_t end, int
     }
 }
 
-cd_status NAME(cdk_channel_gradient)(T *dx, const T *dy, const T *x, const double *mean, const double *a,
-                                     const double *b, const double *d, cdk_channels shape, cd_error *err)
+static cd_status NAME(channel_gradient)(void *dx, const void *dy, const void *x,
+                                        const cdk_channel_coefficients *by, cdk_channels shape, cd_error *err)
 {
-    NAME(task)
-    t = {.shape = shape,
-         .cut = cut_rows(shape),
-         .x = x,
-         .dy = dy,
-         .out = dx,
-         .mean = mean,
-         .a = a,
-         .b = b,
-         .d = d};
+    NAME(task) t = {.shape = shape, .cut = cut_rows(shape), .x = x, .dy = dy, .out = dx, .mean = by->mean};
+    t.a = by->a;
+    t.b = by->b;
+    t.d = by->d;
     if (shape.plane > 1) {
         cd_parallel_for(shape.rows * shape.C, CHUNK / shape.plane + 1, NAME(gradient_planes), &t);
         return CD_OK;
     }
-    CD_TRY(NAME(coefficients)(&t, 4, (const double *const[]){mean, a, b, d}, err));
+    CD_TRY(NAME(coefficients)(&t, 4, (const double *const[]){t.mean, t.a, t.b, t.d}, err));
     cd_parallel_for(t.cut.chunks, 1, NAME(gradient_chunks), &t);
     cd_memory_free(t.scratch);
     return CD_OK;
@@ -349,7 +343,8 @@ static void NAME(normalise_rows)(void *context, int64_t begin, int64_t end, int 
     }
 }
 
-void NAME(cdk_row_normalise)(T *y, double *rstd, const T *x, int64_t rows, int64_t length, double eps)
+static void NAME(row_normalise)(void *y, double *rstd, const void *x, int64_t rows, int64_t length,
+                                double eps)
 {
     NAME(row_task) t = {.out = y, .x = x, .rstd = rstd, .length = length, .eps = eps};
     cd_parallel_for(rows, CHUNK / (length + 1) + 1, NAME(normalise_rows), &t);
@@ -373,7 +368,8 @@ static void NAME(gradient_of_rows)(void *context, int64_t begin, int64_t end, in
     }
 }
 
-void NAME(cdk_row_gradient)(T *dx, const T *dy, const T *y, const double *rstd, int64_t rows, int64_t length)
+static void NAME(row_gradient)(void *dx, const void *dy, const void *y, const double *rstd, int64_t rows,
+                               int64_t length)
 {
     NAME(row_task) t = {.out = dx, .x = dy, .y = y, .kept_rstd = rstd, .length = length};
     cd_parallel_for(rows, CHUNK / (length + 1) + 1, NAME(gradient_of_rows), &t);

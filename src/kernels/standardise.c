@@ -26,3 +26,6 @@
 #include "kernels/standardise_template.h"
 #undef T
 #undef NAME
+
+cdk_standardise_run *const cdk_standardise_pixels[CD_DTYPES] = CDK_FLOATS(cdk_standardise_pixels);
+cdk_standardise_run *const cdk_standardise_planes[CD_DTYPES] = CDK_FLOATS(cdk_standardise_planes);

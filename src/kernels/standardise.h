@@ -4,17 +4,16 @@
 
 #include <stdint.h>
 
+#include "kernels/by_dtype.h"
+
+typedef void cdk_standardise_run(void *y, const void *x, int64_t planes, int64_t pixels, int64_t C,
+                                 const double *mean, const double *std);
+
 /* Interleaved: x and y are [planes][pixels][C], C <= CDK_STANDARDISE_CHANNELS. y may be x. */
 #define CDK_STANDARDISE_CHANNELS 16
-void cdk_standardise_pixels_f32(float *y, const float *x, int64_t planes, int64_t pixels, int64_t C,
-                                const double *mean, const double *std);
-void cdk_standardise_pixels_f64(double *y, const double *x, int64_t planes, int64_t pixels, int64_t C,
-                                const double *mean, const double *std);
+extern cdk_standardise_run *const cdk_standardise_pixels[CD_DTYPES];
 
 /* Plane by plane: x and y are [planes][C][pixels]. y may be x. */
-void cdk_standardise_planes_f32(float *y, const float *x, int64_t planes, int64_t pixels, int64_t C,
-                                const double *mean, const double *std);
-void cdk_standardise_planes_f64(double *y, const double *x, int64_t planes, int64_t pixels, int64_t C,
-                                const double *mean, const double *std);
+extern cdk_standardise_run *const cdk_standardise_planes[CD_DTYPES];
 
 #endif

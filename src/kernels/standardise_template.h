@@ -59,15 +59,15 @@ static void NAME(standardise_planes)(void *context, int64_t begin, int64_t end, 
     }
 }
 
-void NAME(cdk_standardise_pixels)(T *y, const T *x, int64_t planes, int64_t pixels, int64_t C,
-                                  const double *mean, const double *std)
+static void NAME(cdk_standardise_pixels)(void *y, const void *x, int64_t planes, int64_t pixels, int64_t C,
+                                         const double *mean, const double *std)
 {
     NAME(standardise_task) t = {y, x, pixels, C, mean, std};
     cd_parallel_for(planes * pixels, GRAIN / C, NAME(standardise_pixels), &t);
 }
 
-void NAME(cdk_standardise_planes)(T *y, const T *x, int64_t planes, int64_t pixels, int64_t C,
-                                  const double *mean, const double *std)
+static void NAME(cdk_standardise_planes)(void *y, const void *x, int64_t planes, int64_t pixels, int64_t C,
+                                         const double *mean, const double *std)
 {
     NAME(standardise_task) t = {y, x, pixels, C, mean, std};
     cd_parallel_for(planes * C, GRAIN / (pixels + 1) + 1, NAME(standardise_planes), &t);

@@ -101,7 +101,7 @@ void cd_lazy_finish(cd_tensor *t, const cdk_epilogue *end)
 {
     cdk_rectify_f32(cd_tensor_data(t), cd_tensor_numel(t), end->activation);
     if (end->mask != NULL) {
-        cdk_mask_f32(end->mask, cd_tensor_data(t), cd_tensor_numel(t), end->high);
+        cdk_mask[CD_FLOAT32](end->mask, cd_tensor_data(t), cd_tensor_numel(t), end->high);
     }
 }
 
