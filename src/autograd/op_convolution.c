@@ -1,7 +1,7 @@
 /* Convolution and transposed convolution of images, N x C x H x W. Results are channels last. */
 #include "autograd/dense.h"
 #include "kernels/conv.h"
-#include "kernels/conv_double.h"
+#include "kernels/conv_table.h"
 
 enum {
     STRIDE_H,
@@ -188,16 +188,10 @@ static cd_status conv_shape(cd_call *call, cd_error *err)
 static cd_status conv_run(const cd_call *call, const dense_set *d, const cd_fused *with, cd_error *err)
 {
     cdk_conv conv = describe(call->in[0], call->out[0], call->in[1], call->attr);
-    void *y = cd_tensor_data(call->out[0]);
-    if (d->x->dtype == CD_FLOAT32) {
-        const cdk_conv_finish finish = {
-            .input = with->before, .end = with->after, .mean = with->mean, .M2 = with->M2};
-        return cdk_conv_forward(y, cd_tensor_data(d->x), cd_tensor_data(d->w), bias_of(d), &conv, &finish,
-                                err);
-    }
-    cdk_fill_rows_double(y, bias_of(d), pixels_of(call->out[0]), conv.K);
-    cdk_conv_add_double(y, cd_tensor_data(d->x), cd_tensor_data(d->w), &conv);
-    return CD_OK;
+    const cdk_conv_finish finish = {
+        .input = with->before, .end = with->after, .mean = with->mean, .M2 = with->M2};
+    return cdk_conv_of[d->x->dtype]->plain.forward(cd_tensor_data(call->out[0]), cd_tensor_data(d->x),
+                                                   cd_tensor_data(d->w), bias_of(d), &conv, &finish, err);
 }
 
 typedef cd_status (*run_function)(const cd_call *, const dense_set *, const cd_fused *, cd_error *);
@@ -223,10 +217,9 @@ static cd_status conv_forward(cd_call *call, cd_error *err)
     return run_dense(call, conv_run, &alone, err);
 }
 
-/* Only the kernels for float32 do anything besides. */
 static bool can_fuse(const cd_call *call, const cd_fused *with)
 {
-    return call->in[0]->dtype == CD_FLOAT32 && cd_tensor_numel(call->out[0]) > 0 && with->scale == NULL;
+    return cdk_conv_of[call->in[0]->dtype]->fuses && cd_tensor_numel(call->out[0]) > 0 && with->scale == NULL;
 }
 
 static cd_status conv_fused(bool *done, cd_call *call, const cd_fused *with, cd_error *err)
@@ -244,39 +237,15 @@ static cd_status new_gradient(cd_tensor **dx, const cd_tensor *like, cd_layout l
     return cd_tensor_new(dx, like->dtype, like->ndim, like->shape, layout, err);
 }
 
-typedef struct {
-    cd_status (*input)(float *, const float *, const float *, const cdk_conv *, cd_error *);
-    cd_status (*weight)(float *, float *, const float *, const float *, const cdk_conv *, cd_error *);
-    bool transposed;
-} gradient_kernels;
-
 static bool wants_bias(const cd_gradient *g)
 {
     return g->n_in > 2 && g->wants[2];
 }
 
-static cd_status weight_gradient_float(float *dw, float *db, const dense_set *d, const gradient_kernels *k,
-                                       const cdk_conv *conv, cd_error *err)
+/* The kernels of one direction of the convolutions of dtype. */
+static const cdk_conv_direction *direction_of(cd_dtype dtype, bool transposed)
 {
-    const float *dy = cd_tensor_data(d->dy);
-    if (dw != NULL) {
-        return k->weight(dw, db, dy, cd_tensor_data(d->x), conv, err);
-    }
-    return db != NULL ? cdk_channel_sums(db, dy, pixels_of(d->dy), d->dy->shape[1], err) : CD_OK;
-}
-
-static void weight_gradient_double(double *dw, double *db, const dense_set *d, const gradient_kernels *k,
-                                   const cdk_conv *conv)
-{
-    const double *dy = cd_tensor_data(d->dy);
-    if (dw != NULL) {
-        const double *x = cd_tensor_data(d->x);
-        cdk_fill_rows_double(dw, NULL, 1, conv->K * (conv->C / conv->groups) * conv->R * conv->S);
-        cdk_conv_add_weight_double(dw, k->transposed ? x : dy, k->transposed ? dy : x, conv);
-    }
-    if (db != NULL) {
-        cdk_sum_rows_double(db, dy, pixels_of(d->dy), d->dy->shape[1]);
-    }
+    return transposed ? &cdk_conv_of[dtype]->transposed : &cdk_conv_of[dtype]->plain;
 }
 
 static void *data_or_null(const cd_tensor *t)
@@ -294,17 +263,18 @@ static cd_status weight_gradient_operands(cd_gradient *g, dense_set *d, cd_error
 }
 
 /* dw and db, where they are wanted. */
-static cd_status weight_gradient(cd_gradient *g, dense_set *d, const gradient_kernels *k,
-                                 const cdk_conv *conv, cd_error *err)
+static cd_status weight_gradient(cd_gradient *g, dense_set *d, bool transposed, const cdk_conv *conv,
+                                 cd_error *err)
 {
     const cd_dtype dtype = d->dy->dtype;
     CD_TRY(weight_gradient_operands(g, d, err));
     void *dw = data_or_null(g->dx[1]), *db = wants_bias(g) ? cd_tensor_data(g->dx[2]) : NULL;
-    if (dtype == CD_FLOAT32) {
-        return weight_gradient_float(dw, db, d, k, conv, err);
+    const void *dy = cd_tensor_data(d->dy);
+    if (dw != NULL) {
+        return direction_of(dtype, transposed)->weight(dw, db, dy, cd_tensor_data(d->x), conv, err);
     }
-    weight_gradient_double(dw, db, d, k, conv);
-    return CD_OK;
+    return db != NULL ? cdk_conv_of[dtype]->channel_sums(db, dy, pixels_of(d->dy), d->dy->shape[1], err)
+                      : CD_OK;
 }
 
 static cd_status input_gradient_operands(cd_gradient *g, dense_set *d, cd_error *err)
@@ -314,30 +284,24 @@ static cd_status input_gradient_operands(cd_gradient *g, dense_set *d, cd_error 
     return new_gradient(&g->dx[0], x, CD_CHANNELS_LAST, err);
 }
 
-static cd_status input_gradient(cd_gradient *g, dense_set *d, const gradient_kernels *k, const cdk_conv *conv,
+static cd_status input_gradient(cd_gradient *g, dense_set *d, bool transposed, const cdk_conv *conv,
                                 cd_error *err)
 {
     CD_TRY(input_gradient_operands(g, d, err));
-    void *dx = cd_tensor_data(g->dx[0]);
-    const void *dy = cd_tensor_data(d->dy), *w = cd_tensor_data(d->w);
-    if (d->dy->dtype == CD_FLOAT32) {
-        return k->input(dx, dy, w, conv, err);
-    }
-    cdk_fill_rows_double(dx, NULL, 1, cd_tensor_numel(g->dx[0]));
-    (k->transposed ? cdk_conv_add_double : cdk_conv_add_input_double)(dx, dy, w, conv);
-    return CD_OK;
+    return direction_of(d->dy->dtype, transposed)
+        ->input(cd_tensor_data(g->dx[0]), cd_tensor_data(d->dy), cd_tensor_data(d->w), conv, err);
 }
 
-static bool wants_both(const cd_gradient *g, const gradient_kernels *k, const cdk_conv *conv)
+static bool wants_both(const cd_gradient *g, bool transposed, const cdk_conv *conv)
 {
-    return g->wants[0] && g->wants[1] && !k->transposed && g->in[1]->dtype == CD_FLOAT32 &&
+    return g->wants[0] && g->wants[1] && !transposed && cdk_conv_of[g->in[1]->dtype]->fuses &&
            cdk_conv_prefers_both(conv);
 }
 
-static cd_status both_gradients(cd_gradient *g, dense_set *d, const gradient_kernels *k, const cdk_conv *conv,
+static cd_status both_gradients(cd_gradient *g, dense_set *d, bool transposed, const cdk_conv *conv,
                                 cd_error *err)
 {
-    (void)k;
+    (void)transposed;
     CD_TRY(weight_gradient_operands(g, d, err));
     CD_TRY(input_gradient_operands(g, d, err));
     return cdk_conv_backward(cd_tensor_data(g->dx[0]), cd_tensor_data(g->dx[1]),
@@ -346,25 +310,25 @@ static cd_status both_gradients(cd_gradient *g, dense_set *d, const gradient_ker
 }
 
 /* The gradient of the weights comes first: with it done the memory of x is free for the gradient of x. */
-static cd_status one_by_one(cd_gradient *g, dense_set *d, const gradient_kernels *k, const cdk_conv *conv,
+static cd_status one_by_one(cd_gradient *g, dense_set *d, bool transposed, const cdk_conv *conv,
                             cd_error *err)
 {
-    CD_TRY(weight_gradient(g, d, k, conv, err));
+    CD_TRY(weight_gradient(g, d, transposed, conv, err));
     cd_tensor_release(d->x);
     d->x = NULL;
     cd_gradient_done_with(g, 0);
-    return g->wants[0] ? input_gradient(g, d, k, conv, err) : CD_OK;
+    return g->wants[0] ? input_gradient(g, d, transposed, conv, err) : CD_OK;
 }
 
-static cd_status gradients(cd_gradient *g, const gradient_kernels *k, cd_error *err)
+static cd_status gradients(cd_gradient *g, bool transposed, cd_error *err)
 {
     dense_set d = {0};
     const cd_tensor *x = g->in[0], *y = g->out[0];
-    const cdk_conv conv =
-        k->transposed ? describe(y, x, g->in[1], g->attr) : describe(x, y, g->in[1], g->attr);
+    const cdk_conv conv = transposed ? describe(y, x, g->in[1], g->attr) : describe(x, y, g->in[1], g->attr);
     cd_status status = as_image(&d.dy, g->dy[0], g->in[1]->dtype, err);
     if (status == CD_OK) {
-        status = (wants_both(g, k, &conv) ? both_gradients : one_by_one)(g, &d, k, &conv, err);
+        status =
+            (wants_both(g, transposed, &conv) ? both_gradients : one_by_one)(g, &d, transposed, &conv, err);
     }
     dense_clear(&d);
     return status;
@@ -372,8 +336,7 @@ static cd_status gradients(cd_gradient *g, const gradient_kernels *k, cd_error *
 
 static cd_status conv_backward(cd_gradient *g, cd_error *err)
 {
-    static const gradient_kernels k = {cdk_conv_backward_input, cdk_conv_backward_weight, false};
-    return gradients(g, &k, err);
+    return gradients(g, false, err);
 }
 
 const cd_op cd_op_conv2d = {.name = "conv2d",
@@ -439,16 +402,11 @@ static int64_t pixel_step(const cd_tensor *y)
 static cd_status transpose_run(const cd_call *call, const dense_set *d, const cd_fused *with, cd_error *err)
 {
     cdk_conv conv = describe(call->out[0], call->in[0], call->in[1], call->attr);
-    void *y = cd_tensor_data(call->out[0]);
-    const void *x = cd_tensor_data(d->x), *w = cd_tensor_data(d->w);
-    if (d->x->dtype == CD_FLOAT32) {
-        const int64_t step = pixel_step(call->out[0]);
-        const cdk_conv_finish finish = {.end = with->after, .y_pixel = step == conv.C ? 0 : step};
-        return cdk_conv_transpose_forward(y, x, w, bias_of(d), &conv, &finish, err);
-    }
-    cdk_fill_rows_double(y, bias_of(d), pixels_of(call->out[0]), conv.C);
-    cdk_conv_add_input_double(y, x, w, &conv);
-    return CD_OK;
+    const int64_t step = pixel_step(call->out[0]);
+    const cdk_conv_finish finish = {.end = with->after, .y_pixel = step == conv.C ? 0 : step};
+    return cdk_conv_of[d->x->dtype]->transposed.forward(cd_tensor_data(call->out[0]), cd_tensor_data(d->x),
+                                                        cd_tensor_data(d->w), bias_of(d), &conv, &finish,
+                                                        err);
 }
 
 static cd_status transpose_forward(cd_call *call, cd_error *err)
@@ -468,9 +426,7 @@ static cd_status transpose_fused(bool *done, cd_call *call, const cd_fused *with
 
 static cd_status transpose_backward(cd_gradient *g, cd_error *err)
 {
-    static const gradient_kernels k = {cdk_conv_transpose_backward_input, cdk_conv_transpose_backward_weight,
-                                       true};
-    return gradients(g, &k, err);
+    return gradients(g, true, err);
 }
 
 const cd_op cd_op_conv_transpose2d = {.name = "conv_transpose2d",
