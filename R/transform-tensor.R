@@ -108,7 +108,7 @@ transform_normalize <- function(img, mean, std, inplace = FALSE) {
   if (inplace) {
     return(img$sub_(channel_values(mean, img, "mean"))$div_(channel_values(std, img, "std")))
   }
-  apply_op(ops$standardise, list(img), c(channel_numbers(mean, img, "mean"), channel_numbers(std, img, "std")))
+  apply_op(ops$normalise, list(img), c(channel_numbers(mean, img, "mean"), channel_numbers(std, img, "std")))
 }
 
 #' @rdname transform_to_tensor

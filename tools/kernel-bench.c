@@ -3,10 +3,10 @@
  *     kernel-bench check
  *         every kernel at awkward shapes against its naive twin, on every instruction set this machine has,
  *         and that 1, 2 and 4 threads give the same bits
- *     kernel-bench time [batch] [threads] [repeats] [all | decoder | encoder | kinds | moments]
+ *     kernel-bench time [batch] [threads] [repeats] [all | decoder | encoder | kinds | statistics]
  *         the layers of a U-Net on a MobileNet v2, in GFLOP/s, as a share of the multiply-add peak measured
- *         in the same run, and in GB/s of the images read and written; moments: a convolution and the
- *         moments of its output, in two passes and in one
+ *         in the same run, and in GB/s of the images read and written; statistics: a convolution and the
+ *         mean and M2 of its output, in two passes and in one
  *
  * CANDELA_SIMD chooses the instruction set that is timed. Exit status 1 when a check fails. */
 #define _POSIX_C_SOURCE 200809L
@@ -83,9 +83,9 @@ static void report(const char *what, const char *shape, int threads, double erro
 typedef enum {
     FORWARD,
     MASKED, /* and that the mask is that of the result */
-    MOMENTS,
+    STATISTICS,
     NORMALISED,         /* of an affine image of x */
-    NORMALISED_MOMENTS, /* both */
+    NORMALISED_STATISTICS, /* both */
     BACKWARD_INPUT,
     BACKWARD_WEIGHT,
     BOTH_INPUT, /* the one or the other of both gradients computed together */
@@ -96,7 +96,7 @@ typedef enum {
     PASSES
 } pass;
 static const char *pass_name[PASSES] = {
-    "forward",         "masked",     "moments",     "normalised", "normalised moments", "backward input",
+    "forward",         "masked",     "statistics",     "normalised", "normalised statistics", "backward input",
     "backward weight", "both input", "both weight", "transpose",  "transpose masked",   "transpose weight"};
 
 typedef struct images {
@@ -125,9 +125,9 @@ static void free_images(images *im)
 
 static int64_t output_size(const images *im, const cdk_conv *c, pass p)
 {
-    const int64_t y = im->y_size, with_moments = y + 2 * c->K, w = im->w_size;
+    const int64_t y = im->y_size, with_statistics = y + 2 * c->K, w = im->w_size;
     const int64_t x = im->x_size;
-    const int64_t sizes[PASSES] = {y,        y + 1, with_moments, y, with_moments, x,
+    const int64_t sizes[PASSES] = {y,        y + 1, with_statistics, y, with_statistics, x,
                                    w + c->K, x,     w + c->K,     x, x + 1,        w + c->C};
     return sizes[p];
 }
@@ -155,7 +155,7 @@ static images affine_image(const images *im, const cdk_conv *c, const cdk_affine
 }
 
 /* The output, then means and mean squared distances. */
-static cd_status run_moments(float *out, const images *im, const cdk_conv *c, const cdk_affine *input,
+static cd_status run_statistics(float *out, const images *im, const cdk_conv *c, const cdk_affine *input,
                              int naive)
 {
     const int64_t pixels = c->N * c->OH * c->OW, K = c->K;
@@ -193,7 +193,7 @@ static cd_status run_both(float *out, const images *im, const cdk_conv *c, pass 
 
 static int is_normalised(pass p)
 {
-    return p == NORMALISED || p == NORMALISED_MOMENTS;
+    return p == NORMALISED || p == NORMALISED_STATISTICS;
 }
 
 static cd_status run_normalised(float *out, const images *im, const cdk_conv *c, pass p, int naive)
@@ -201,8 +201,8 @@ static cd_status run_normalised(float *out, const images *im, const cdk_conv *c,
     const cdk_affine affine = some_affine(c);
     const images image = affine_image(im, c, &affine);
     cd_status status = CD_OK;
-    if (p == NORMALISED_MOMENTS) {
-        status = run_moments(out, naive ? &image : im, c, naive ? NULL : &affine, naive);
+    if (p == NORMALISED_STATISTICS) {
+        status = run_statistics(out, naive ? &image : im, c, naive ? NULL : &affine, naive);
     } else if (naive) {
         cdk_conv_forward_naive(out, image.x, im->w, im->bias, c, CDK_ACTIVATION_RELU);
     } else {
@@ -256,8 +256,8 @@ static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, in
             cdk_conv_transpose_forward_naive(out, im->y, im->w, im->bias, c, CDK_ACTIVATION_RELU6);
             out[im->x_size] = 1;
             break;
-        case MOMENTS:
-            run_moments(out, im, c, NULL, 1);
+        case STATISTICS:
+            run_statistics(out, im, c, NULL, 1);
             break;
         case BACKWARD_INPUT:
         case BOTH_INPUT:
@@ -283,8 +283,8 @@ static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, in
         return run_masked(out, im, c, p, im->y_size);
     case TRANSPOSE_MASKED:
         return run_masked(out, im, c, p, im->x_size);
-    case MOMENTS:
-        return run_moments(out, im, c, NULL, 0);
+    case STATISTICS:
+        return run_statistics(out, im, c, NULL, 0);
     case BACKWARD_INPUT:
         return cdk_conv_backward_input(out, im->y, im->w, c, &error);
     case BACKWARD_WEIGHT:
@@ -660,50 +660,50 @@ static void time_encoder(int64_t N, int repeats, double best)
     print_total("encoder, forward");
 }
 
-/* A convolution and then the moments of its output, against both at once. */
-static void time_moments(const char *name, cdk_conv c, int repeats)
+/* A convolution and then the mean and M2 of its output, against both at once. */
+static void time_statistics(const char *name, cdk_conv c, int repeats)
 {
     images im = make_images(&c);
     float *out = random_floats(im.y_size + 2 * c.K);
     double *mean = calloc((size_t)c.K, 2 * sizeof *mean), *squares = mean + c.K;
     double best[3] = {1e30, 1e30, 1e30};
-    const cdk_conv_finish alone = {.mean = NULL}, with_moments = {.mean = mean, .M2 = squares};
+    const cdk_conv_finish alone = {.mean = NULL}, with_statistics = {.mean = mean, .M2 = squares};
     for (int i = 0; i < repeats; i++) {
         const double start = now();
         cdk_conv_forward(out, im.x, im.w, NULL, &c, &alone, &error);
         const double first = now();
-        cdk_channel_moments[CD_FLOAT32](mean, squares, out, (cdk_channels){c.N * c.OH * c.OW, c.K, 1},
+        cdk_channel_mean_m2[CD_FLOAT32](mean, squares, out, (cdk_channels){c.N * c.OH * c.OW, c.K, 1},
                                         &error);
         const double second = now();
-        cdk_conv_forward(out, im.x, im.w, NULL, &c, &with_moments, &error);
+        cdk_conv_forward(out, im.x, im.w, NULL, &c, &with_statistics, &error);
         const double times[3] = {first - start, second - first, now() - second};
         for (int j = 0; j < 3; j++) {
             best[j] = times[j] < best[j] ? times[j] : best[j];
         }
     }
-    printf("%-28s convolution %8.2f ms, then moments %8.2f ms; together %8.2f ms (%.2f)\n", name,
+    printf("%-28s convolution %8.2f ms, then statistics %8.2f ms; together %8.2f ms (%.2f)\n", name,
            best[0] * 1e3, best[1] * 1e3, best[2] * 1e3, best[2] / (best[0] + best[1]));
     free(mean);
     free(out);
     free_images(&im);
 }
 
-static void time_all_moments(int64_t N, int repeats)
+static void time_all_statistics(int64_t N, int repeats)
 {
-    time_moments("stem 3 -> 32 s2 at 224", square(N, 3, 224, 32, 3, 2, 1, 1), repeats);
-    time_moments("depthwise 32 s1 at 112", square(N, 32, 112, 32, 3, 1, 1, 32), repeats);
-    time_moments("project 32 -> 16 at 112", square(N, 32, 112, 16, 1, 1, 0, 1), repeats);
-    time_moments("expand 16 -> 96 at 112", square(N, 16, 112, 96, 1, 1, 0, 1), repeats);
-    time_moments("depthwise 96 s2 at 112", square(N, 96, 112, 96, 3, 2, 1, 96), repeats);
-    time_moments("project 96 -> 24 at 56", square(N, 96, 56, 24, 1, 1, 0, 1), repeats);
-    time_moments("expand 24 -> 144 at 56", square(N, 24, 56, 144, 1, 1, 0, 1), repeats);
-    time_moments("depthwise 144 s1 at 56", square(N, 144, 56, 144, 3, 1, 1, 144), repeats);
-    time_moments("depthwise 192 s1 at 28", square(N, 192, 28, 192, 3, 1, 1, 192), repeats);
-    time_moments("expand 64 -> 384 at 14", square(N, 64, 14, 384, 1, 1, 0, 1), repeats);
-    time_moments("project 384 -> 64 at 14", square(N, 384, 14, 64, 1, 1, 0, 1), repeats);
-    time_moments("depthwise 960 s1 at 7", square(N, 960, 7, 960, 3, 1, 1, 960), repeats);
-    time_moments("expand 160 -> 960 at 7", square(N, 160, 7, 960, 1, 1, 0, 1), repeats);
-    time_moments("conv 48 -> 32 at 112", square(N, 48, 112, 32, 3, 1, 1, 1), repeats);
+    time_statistics("stem 3 -> 32 s2 at 224", square(N, 3, 224, 32, 3, 2, 1, 1), repeats);
+    time_statistics("depthwise 32 s1 at 112", square(N, 32, 112, 32, 3, 1, 1, 32), repeats);
+    time_statistics("project 32 -> 16 at 112", square(N, 32, 112, 16, 1, 1, 0, 1), repeats);
+    time_statistics("expand 16 -> 96 at 112", square(N, 16, 112, 96, 1, 1, 0, 1), repeats);
+    time_statistics("depthwise 96 s2 at 112", square(N, 96, 112, 96, 3, 2, 1, 96), repeats);
+    time_statistics("project 96 -> 24 at 56", square(N, 96, 56, 24, 1, 1, 0, 1), repeats);
+    time_statistics("expand 24 -> 144 at 56", square(N, 24, 56, 144, 1, 1, 0, 1), repeats);
+    time_statistics("depthwise 144 s1 at 56", square(N, 144, 56, 144, 3, 1, 1, 144), repeats);
+    time_statistics("depthwise 192 s1 at 28", square(N, 192, 28, 192, 3, 1, 1, 192), repeats);
+    time_statistics("expand 64 -> 384 at 14", square(N, 64, 14, 384, 1, 1, 0, 1), repeats);
+    time_statistics("project 384 -> 64 at 14", square(N, 384, 14, 64, 1, 1, 0, 1), repeats);
+    time_statistics("depthwise 960 s1 at 7", square(N, 960, 7, 960, 3, 1, 1, 960), repeats);
+    time_statistics("expand 160 -> 960 at 7", square(N, 160, 7, 960, 1, 1, 0, 1), repeats);
+    time_statistics("conv 48 -> 32 at 112", square(N, 48, 112, 32, 3, 1, 1, 1), repeats);
 }
 
 static void time_gemm(int64_t n, int repeats, double peak_rate)
@@ -751,8 +751,8 @@ int main(int argc, char **argv)
     if (strcmp(part, "kinds") == 0) {
         time_kinds(N, repeats, best);
     }
-    if (all || strcmp(part, "moments") == 0) {
-        time_all_moments(N, repeats);
+    if (all || strcmp(part, "statistics") == 0) {
+        time_all_statistics(N, repeats);
     }
     return 0;
 }

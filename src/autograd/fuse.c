@@ -549,7 +549,7 @@ static const struct {
     {&cd_op_stack, is_anything, join_in_place},
     {&cd_op_interpolate, cd_is_lazy_bytes, resize_bytes},
     {&cd_op_interpolate, cd_is_lazy_image, resize_image},
-    {&cd_op_standardise, cd_is_lazy_image, normalise_image},
+    {&cd_op_normalise, cd_is_lazy_image, normalise_image},
     {&cd_op_flip, cd_is_lazy_bytes, move_bytes},
     {&cd_op_flip, cd_is_lazy_image, flip_image},
 };

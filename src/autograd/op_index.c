@@ -487,8 +487,8 @@ const cd_op cd_op_scatter_add = {.name = "scatter_add",
                                  .forward = scatter_add_forward,
                                  .backward = scatter_add_backward};
 
-/* ---- assign: x, value, index (optional); attr: dim of the region the index is along, then index codes ----
- */
+/* ---- assign: x, value, index (optional); attr: dim of the region the index is
+ * along, then index codes ---- */
 
 /* The part of t that the codes show. */
 static cd_status region_of(cd_tensor **region, const cd_tensor *t, int n_attr, const double *attr,
@@ -509,8 +509,8 @@ static cd_status assign_shape(cd_call *call, cd_error *err)
     return CD_OK;
 }
 
-/* Shape of what an index takes out of the region: [before, count, after] or with the index's own dimensions.
- */
+/* Shape of what an index takes out of the region: [before, count, after] or with
+ * the index's own dimensions. */
 static int picked_shape(int64_t *shape, const cd_tensor *region, const cd_tensor *index, int64_t count,
                         int dim)
 {

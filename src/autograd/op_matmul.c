@@ -1,5 +1,5 @@
-/* Matrix products. All go through one batched product of stored matrices; the other operators arrange shapes.
- */
+/* Matrix products. All go through one batched product of stored matrices; the
+ * other operators arrange shapes. */
 #include <string.h>
 
 #include "autograd/expression.h"

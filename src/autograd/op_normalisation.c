@@ -71,7 +71,7 @@ static cd_status new_vector(cd_tensor **t, int64_t C, cd_error *err)
 /* Of x, which is dense: the mean of each channel and the sum of squared distances from it. */
 static cd_status mean_and_M2(double *mean, double *M2, const cd_tensor *x, cd_error *err)
 {
-    return cdk_channel_moments[x->dtype](mean, M2, cd_tensor_data(x), cd_channels_of(x), err);
+    return cdk_channel_mean_m2[x->dtype](mean, M2, cd_tensor_data(x), cd_channels_of(x), err);
 }
 
 /* running = (1 - momentum) running + momentum (factor value) */

@@ -1,5 +1,5 @@
-/* Reductions. Attributes: keepdim, dtype of the result (-1: by rule), then the dimensions from 0 (none: all).
- */
+/* Reductions. Attributes: keepdim, dtype of the result (-1: by rule), then the
+ * dimensions from 0 (none: all). */
 #include <math.h>
 #include <stdlib.h>
 

@@ -18,8 +18,8 @@ static cd_status check_not_empty(const cd_call *call, int64_t n, cd_error *err)
     return n > 0 ? CD_OK : cd_fail(err, CD_EVALUE, "%s(): the dimension to search is empty.", call->op->name);
 }
 
-/* ---- max_dim, min_dim, argmax, argmin: attributes keepdim, dim (none: all elements in row-major order) ----
- */
+/* ---- max_dim, min_dim, argmax, argmin: attributes keepdim, dim (none: all
+ * elements in row-major order) ---- */
 
 enum { KEEPDIM, DIM };
 

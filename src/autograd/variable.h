@@ -54,8 +54,8 @@ struct cd_node {
     cd_node *next_to_free;
 };
 
-/* Wraps a tensor (takes over the reference, also on failure). Caller owns one reference. value may be NULL.
- */
+/* Wraps a tensor (takes over the reference, also on failure). Caller owns one
+ * reference. value may be NULL. */
 cd_status cd_variable_new(cd_variable **v, cd_tensor *value, bool requires_grad, cd_error *err);
 cd_variable *cd_variable_retain(cd_variable *v);
 void cd_variable_release(cd_variable *v);

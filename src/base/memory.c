@@ -211,8 +211,8 @@ static void forget_spans(size_t bytes)
     }
 }
 
-/* What is free is in pieces too small for h, which is about to be handed out and touched for the first time.
- */
+/* What is free is in pieces too small for h, which is about to be handed out and
+ * touched for the first time. */
 static void make_room_for(const header *h)
 {
     const size_t part = pool.highest / SPARE_PART;

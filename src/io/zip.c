@@ -115,8 +115,8 @@ static cd_status find_directory(directory *d, cd_file *f, cd_error *err)
     return CD_OK;
 }
 
-/* The ZIP64 extra field holds, in this order, those of size, compressed size and position that are all ones.
- */
+/* The ZIP64 extra field holds, in this order, those of size, compressed size and
+ * position that are all ones. */
 static void read_extra64(cd_zip_entry *e, int64_t *compressed, const unsigned char *extra, int64_t length)
 {
     int64_t *field[3] = {&e->size, compressed, &e->header};

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "base/parallel.h"
+#include "kernels/image_normalise.h"
 #include "kernels/pixels.h"
-#include "kernels/standardise.h"
 
 /* The scratch is malloc's and not the pool's, which belongs to the main thread. */
 static cd_status resize_with(float *y, const uint8_t *bytes, const cdk_resizing *r, cd_error *err)
@@ -39,7 +39,7 @@ cd_status cdk_byte_image_to_f32(float *y, const cdk_byte_image *image, cd_error 
         cdk_byte_shares(y, image->bytes, pixels * image->C);
     }
     if (image->mean != NULL) {
-        cdk_standardise_pixels[CD_FLOAT32](y, y, 1, pixels, image->C, image->mean, image->std);
+        cdk_normalise_pixels[CD_FLOAT32](y, y, 1, pixels, image->C, image->mean, image->std);
     }
     return CD_OK;
 }

@@ -13,7 +13,7 @@ typedef struct cdk_byte_image {
     const uint8_t *bytes; /* [H][W][C] */
     int64_t H, W, C;
     const cdk_resize_form *form; /* NULL: the size stays */
-    const double *mean, *std;    /* [C], C <= CDK_STANDARDISE_CHANNELS; NULL: they are not normalised */
+    const double *mean, *std;    /* [C], C <= CDK_NORMALISE_CHANNELS; NULL: they are not normalised */
 } cdk_byte_image;
 
 /* y[h][w][c] = (bilinear(bytes / 255)[h][w][c] - mean[c]) / std[c]; y is [form->rows][form->columns][C], or

@@ -215,55 +215,55 @@ static VEC_TARGET void channel_sum(float *sum, const float *x, ptrdiff_t x_pixel
     CHANNELS_EACH_VECTOR(channels, sum_channels(sum + c, x + c, x_pixel, pixels, part, mask))
 }
 
-#define MOMENTS_EACH(X) X(0) X(1) X(2) X(3)
-#define MOMENTS_LOAD(i)                                                      \
+#define STATISTICS_EACH(X) X(0) X(1) X(2) X(3)
+#define STATISTICS_LOAD(i)                                                   \
     VEC sum##i = VEC_ZERO(), squares##i = VEC_ZERO(), shift##i = VEC_ZERO(); \
     if (vectors > i) {                                                       \
         shift##i = channels_load(minus_shift + i * VEC_WIDTH, part, mask);   \
     }
-#define MOMENTS_STEP(i)                                                                \
+#define STATISTICS_STEP(i)                                                             \
     if (vectors > i) {                                                                 \
         const VEC d = VEC_ADD(channels_load(x + i * VEC_WIDTH, part, mask), shift##i); \
         sum##i = VEC_ADD(sum##i, d);                                                   \
         squares##i = VEC_FMA(d, d, squares##i);                                        \
     }
-#define MOMENTS_ADD(i)                                                 \
+#define STATISTICS_ADD(i)                                              \
     if (vectors > i) {                                                 \
         channels_add(sum + i * VEC_WIDTH, sum##i, part, mask);         \
         channels_add(squares + i * VEC_WIDTH, squares##i, part, mask); \
     }
 
 /* `vectors` (at most four, a constant) vectors of channels side by side. */
-VEC_INLINE void moments_vectors(float *sum, float *squares, const float *minus_shift, const float *x,
-                                ptrdiff_t x_pixel, int64_t pixels, const int vectors, const int part,
-                                VEC_MASK mask)
+VEC_INLINE void statistics_vectors(float *sum, float *squares, const float *minus_shift, const float *x,
+                                   ptrdiff_t x_pixel, int64_t pixels, const int vectors, const int part,
+                                   VEC_MASK mask)
 {
-    MOMENTS_EACH(MOMENTS_LOAD)
+    STATISTICS_EACH(STATISTICS_LOAD)
     for (int64_t i = 0; i < pixels; i++, x += x_pixel) {
-        MOMENTS_EACH(MOMENTS_STEP)
+        STATISTICS_EACH(STATISTICS_STEP)
     }
-    MOMENTS_EACH(MOMENTS_ADD)
+    STATISTICS_EACH(STATISTICS_ADD)
 }
 
-static VEC_TARGET void channel_moments(float *sum, float *squares, const float *minus_shift, const float *x,
-                                       ptrdiff_t x_pixel, int64_t pixels, int64_t channels)
+static VEC_TARGET void channel_statistics(float *sum, float *squares, const float *minus_shift,
+                                          const float *x, ptrdiff_t x_pixel, int64_t pixels, int64_t channels)
 {
     const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
     int64_t c = 0;
     for (; c + 4 * VEC_WIDTH <= channels; c += 4 * VEC_WIDTH) {
-        moments_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 4, 0, whole);
+        statistics_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 4, 0, whole);
     }
     if (c + 2 * VEC_WIDTH <= channels) {
-        moments_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 2, 0, whole);
+        statistics_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 2, 0, whole);
         c += 2 * VEC_WIDTH;
     }
     if (c + VEC_WIDTH <= channels) {
-        moments_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 1, 0, whole);
+        statistics_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 1, 0, whole);
         c += VEC_WIDTH;
     }
     if (c < channels) {
-        moments_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 1, 1,
-                        VEC_MAKE_MASK((int)(channels - c)));
+        statistics_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 1, 1,
+                           VEC_MAKE_MASK((int)(channels - c)));
     }
 }
 
@@ -293,7 +293,7 @@ static VEC_TARGET void move_out(float *to, const float *from, int64_t n)
 #undef DOTS_DECLARE
 #undef DOTS_STEP
 #undef DOTS_ADD
-#undef MOMENTS_EACH
-#undef MOMENTS_LOAD
-#undef MOMENTS_STEP
-#undef MOMENTS_ADD
+#undef STATISTICS_EACH
+#undef STATISTICS_LOAD
+#undef STATISTICS_STEP
+#undef STATISTICS_ADD

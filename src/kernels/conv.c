@@ -11,7 +11,7 @@
 #include "kernels/isa.h"
 #include "kernels/mask.h"
 #include "kernels/masking.h"
-#include "kernels/moments.h"
+#include "kernels/mean_m2.h"
 #include "kernels/normalisation.h"
 #include "kernels/winograd_grid.h"
 
@@ -73,18 +73,18 @@ static cd_status multiply(const product *p, const cdk_gemm_options *options, cd_
     return cdk_gemm_full(p->y, p->x, p->w, p->pixels, p->out, p->in, p->in, p->ldb, p->out, options, err);
 }
 
-static cd_status multiply_with_moments(const product *p, cdk_gemm_options *options,
-                                       const cdk_conv_finish *finish, cd_error *err)
+static cd_status multiply_with_statistics(const product *p, cdk_gemm_options *options,
+                                          const cdk_conv_finish *finish, cd_error *err)
 {
-    cdk_moments moments;
-    CD_TRY(cdk_moments_begin(&moments, 1, p->pixels, cdk_gemm_part_rows(p->pixels), CDK_GEMM_BLOCK_ROWS,
+    cdk_mean_m2 statistics;
+    CD_TRY(cdk_mean_m2_begin(&statistics, 1, p->pixels, cdk_gemm_part_rows(p->pixels), CDK_GEMM_BLOCK_ROWS,
                              p->out, err));
-    options->moments = &moments;
+    options->statistics = &statistics;
     const cd_status status = multiply(p, options, err);
     if (status == CD_OK) {
-        cdk_moments_join(finish->mean, finish->M2, &moments);
+        cdk_mean_m2_join(finish->mean, finish->M2, &statistics);
     }
-    cdk_moments_free(&moments);
+    cdk_mean_m2_free(&statistics);
     return status;
 }
 
@@ -113,7 +113,7 @@ static cd_status multiply_pixels(float *y, const float *x, const float *w, const
                        .ldb = conv->C};
     cdk_gemm_options options = {
         .input = finish->input, .bias = bias, .activation = finish->end.activation, .trans_b = !backward};
-    return finish->mean       ? multiply_with_moments(&p, &options, finish, err)
+    return finish->mean       ? multiply_with_statistics(&p, &options, finish, err)
            : finish->end.mask ? multiply_with_mask(&p, &options, finish, err)
                               : multiply(&p, &options, err);
 }
@@ -123,11 +123,11 @@ static cd_status convolve_taps(float *y, const float *x, const float *w, const f
 {
     if (!cdk_winograd_suits(taps)) {
         const int depthwise = taps->in_group == 1 && taps->out_group == 1;
-        return (depthwise ? cdk_conv_depthwise : cdk_conv_dense)(y, x, w, bias, taps, finish, err);
+        return (depthwise ? cdk_conv_depthwise : cdk_conv_direct)(y, x, w, bias, taps, finish, err);
     }
     CD_TRY(cdk_conv_winograd(y, x, w, bias, taps, &finish->end, err));
     const cdk_channels shape = {taps->N * taps->h.outputs * taps->w.outputs, taps->out_channels, 1};
-    return finish->mean ? cdk_channel_moments[CD_FLOAT32](finish->mean, finish->M2, y, shape, err) : CD_OK;
+    return finish->mean ? cdk_channel_mean_m2[CD_FLOAT32](finish->mean, finish->M2, y, shape, err) : CD_OK;
 }
 
 static cd_status convolve_images(float *y, const float *x, const float *w, const float *bias,
@@ -266,7 +266,7 @@ static cd_status transpose_apart(float *y, const float *x, const float *w, const
         return CD_OK;
     }
     CD_TRY(cdk_taps_make(&taps, conv, 1, err));
-    const cd_status status = cdk_conv_dense(y, x, w, bias, &taps, finish, err);
+    const cd_status status = cdk_conv_direct(y, x, w, bias, &taps, finish, err);
     cdk_taps_free(&taps);
     return status;
 }

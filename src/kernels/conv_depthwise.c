@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/masking.h"
-#include "kernels/moments.h"
+#include "kernels/mean_m2.h"
 #include "kernels/normalisation.h"
 #include "kernels/sizes.h"
 #include "kernels/transpose.h"
@@ -38,8 +38,8 @@
 
 typedef struct depthwise_job {
     cdk_depthwise_rows rows;
-    const cdk_moments *moments; /* or NULL */
-    const cdk_masking *masking; /* or NULL */
+    const cdk_mean_m2 *statistics; /* or NULL */
+    const cdk_masking *masking;    /* or NULL */
     int64_t part_rows, rows_at_once;
 } depthwise_job;
 
@@ -235,7 +235,7 @@ static cdk_piece piece_from(const cdk_piece *piece, int64_t c)
     return (cdk_piece){piece->sum + c, piece->squares + c, piece->minus_shift + c, piece->starts_part};
 }
 
-/* y holds the slab's rows, all their channels. `piece` or NULL takes the slab's moments. */
+/* y holds the slab's rows, all their channels. `piece` or NULL takes the slab's mean and M2. */
 static void convolve_slab(const cdk_depthwise_rows *job, const source_rows *source, float *y,
                           const cdk_slab *slab, const cdk_piece *piece)
 {
@@ -386,20 +386,20 @@ static void convolve_strips_of_rows(void *context, int64_t begin, int64_t end, i
     }
 }
 
-/* Rows of a part that are in the cache together, with their moments. */
+/* Rows of a part that are in the cache together, with their mean and M2. */
 static void convolve_piece(const depthwise_job *job, int64_t part, int64_t n, int64_t h, int64_t end,
                            int starts_part, int thread)
 {
-    const cdk_moments *moments = job->moments;
+    const cdk_mean_m2 *statistics = job->statistics;
     float *y = cdk_depthwise_place(&job->rows, n, h);
     if (job->rows.three) {
-        const cdk_piece piece = cdk_moments_piece(moments, part, starts_part, thread);
+        const cdk_piece piece = cdk_mean_m2_piece(statistics, part, starts_part, thread);
         convolve_slabs(&job->rows, thread, y, n, h, end, &piece);
-        cdk_moments_add_piece(moments, part, &piece);
+        cdk_mean_m2_add_piece(statistics, part, &piece);
     } else {
-        float *block = cdk_moments_block(moments, thread, y);
+        float *block = cdk_mean_m2_block(statistics, thread, y);
         cdk_depthwise_compute(&job->rows, thread, block, n, h, end);
-        cdk_moments_finish(moments, part, starts_part, thread, y, block,
+        cdk_mean_m2_finish(statistics, part, starts_part, thread, y, block,
                            (end - h) * job->rows.taps->w.outputs);
     }
 }
@@ -409,8 +409,8 @@ static void convolve_parts(void *context, int64_t begin, int64_t end, int thread
     const depthwise_job *job = context;
     const int64_t H = job->rows.taps->h.outputs;
     for (int64_t part = begin; part < end; part++) {
-        const int64_t n = part / job->moments->image_parts;
-        const int64_t first = part % job->moments->image_parts * job->part_rows,
+        const int64_t n = part / job->statistics->image_parts;
+        const int64_t first = part % job->statistics->image_parts * job->part_rows,
                       last = cdk_min(H, first + job->part_rows);
         for (int64_t h = first; h < last; h += job->rows_at_once) {
             convolve_piece(job, part, n, h, cdk_min(last, h + job->rows_at_once), h == first, thread);
@@ -418,25 +418,25 @@ static void convolve_parts(void *context, int64_t begin, int64_t end, int thread
     }
 }
 
-static cd_status run_with_moments(depthwise_job *job, const cdk_conv_finish *finish, int64_t row_work,
-                                  cd_error *err)
+static cd_status run_with_statistics(depthwise_job *job, const cdk_conv_finish *finish, int64_t row_work,
+                                     cd_error *err)
 {
     const cdk_taps *taps = job->rows.taps;
     const int64_t H = taps->h.outputs, W = taps->w.outputs;
-    cdk_moments moments;
-    CD_TRY(cdk_moments_begin(&moments, taps->N, H * W, job->part_rows * W, job->rows.three ? 0 : W,
+    cdk_mean_m2 statistics;
+    CD_TRY(cdk_mean_m2_begin(&statistics, taps->N, H * W, job->part_rows * W, job->rows.three ? 0 : W,
                              taps->groups, err));
-    job->moments = &moments;
+    job->statistics = &statistics;
     job->rows.stream = job->rows.stream && job->rows.three;
-    cd_parallel_for(taps->N * moments.image_parts, 1 + GRAIN_WORK / (row_work * job->part_rows + 1),
+    cd_parallel_for(taps->N * statistics.image_parts, 1 + GRAIN_WORK / (row_work * job->part_rows + 1),
                     convolve_parts, job);
-    cdk_moments_join(finish->mean, finish->M2, &moments);
-    cdk_moments_free(&moments);
+    cdk_mean_m2_join(finish->mean, finish->M2, &statistics);
+    cdk_mean_m2_free(&statistics);
     return CD_OK;
 }
 
 /* Strips sum what they have in registers; others go row by row, through a block where y is large. Without
- * moments fewer rows are done at once where threads would not share the strips of few images well. */
+ * mean and M2 fewer rows are done at once where threads would not share the strips of few images well. */
 static void plan(depthwise_job *job, const cdk_conv_finish *finish)
 {
     const cdk_taps *taps = job->rows.taps;
@@ -480,7 +480,7 @@ static cd_status run(depthwise_job *job, const cdk_conv_finish *finish, cd_error
         CD_TRY(cdk_depthwise_transform_input(&job->rows, finish->input, job->rows_at_once, err));
     }
     if (finish->mean) {
-        return run_with_moments(job, finish, row_work, err);
+        return run_with_statistics(job, finish, row_work, err);
     }
     if (finish->end.mask) {
         return run_with_mask(job, finish, row_work, err);
@@ -492,7 +492,7 @@ static cd_status run(depthwise_job *job, const cdk_conv_finish *finish, cd_error
 cd_status cdk_conv_depthwise(float *y, const float *x, const float *w, const float *bias,
                              const cdk_taps *taps, const cdk_conv_finish *finish, cd_error *err)
 {
-    depthwise_job job = {.moments = NULL};
+    depthwise_job job = {.statistics = NULL};
     CD_TRY(cdk_depthwise_begin(&job.rows, y, x, w, bias, taps, finish->end.activation, err));
     const cd_status status = run(&job, finish, err);
     cdk_depthwise_end(&job.rows);

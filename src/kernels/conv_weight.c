@@ -10,8 +10,8 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "kernels/columns.h"
 #include "kernels/conv.h"
+#include "kernels/panels.h"
 #include "kernels/sizes.h"
 
 /* Floats all partial sums together may take (unless one chunk needs more). */
@@ -47,7 +47,7 @@ typedef struct weight_job {
     const cdk_isa *isa;
     lanes lanes; /* what the columns of a tile are: output channels or input channels */
     int joined;  /* the taps of a row of the kernel are rows of one tile; for LANES_IN the last first */
-    cdk_columns columns; /* of one group */
+    cdk_panels columns; /* of one group */
     /* [chunks][partial_size]: products as they are computed, [groups][blocks][taps][rows][width of the
      * block], then [K] sums of dy, [C] of x. */
     float *partial;
@@ -77,7 +77,7 @@ static int64_t slot_of(const weight_job *job, int64_t h, int64_t w)
     return h * job->conv.S + (job->joined && job->lanes == LANES_IN ? job->conv.S - 1 - w : w);
 }
 
-static float *products_of(const weight_job *job, float *partial, int64_t group, const cdk_column_block *block,
+static float *products_of(const weight_job *job, float *partial, int64_t group, const cdk_panel *block,
                           int64_t slot)
 {
     const int64_t column = group * job->columns.width + block->panel;
@@ -129,7 +129,7 @@ static void fetched(band *b, int64_t lines)
 }
 
 static void multiply_range(const weight_job *job, float *partial, band *b, const tap_range *range,
-                           int64_t group, const cdk_column_block *block)
+                           int64_t group, const cdk_panel *block)
 {
     const cdk_conv *conv = &job->conv;
     const int out = job->lanes == LANES_OUT;
@@ -176,7 +176,7 @@ static tap_range range_of_tap(const weight_job *job, int64_t h, int64_t w, int64
 /* All taps of row h of the kernel at once where all exist, then each by itself at the borders. For LANES_IN
  * the rows of the tile are pixels of dy, and tap w reads column q + shift of y where the last one reads q. */
 static void multiply_joined(const weight_job *job, float *partial, band *b, int64_t h, int64_t group,
-                            const cdk_column_block *block)
+                            const cdk_panel *block)
 {
     const int64_t S = job->conv.S, OW = job->conv.OW, in = job->lanes == LANES_IN;
     tap_range all = {h, in ? S - 1 : 0, 0, OW, h * S, S * job->rows};
@@ -201,7 +201,7 @@ static void multiply_joined(const weight_job *job, float *partial, band *b, int6
 }
 
 static void multiply_band(const weight_job *job, float *partial, band *b, int64_t group,
-                          const cdk_column_block *block)
+                          const cdk_panel *block)
 {
     for (int64_t h = 0; h < job->conv.R; h++) {
         if (job->joined) {
@@ -257,8 +257,7 @@ static void fetch_band(const weight_job *job, band *b, const band *next)
 /* The blocks of a column group lie one behind the other. */
 static void clear_products(const weight_job *job, float *partial, int64_t group, int64_t first, int64_t last)
 {
-    const cdk_column_block from = cdk_columns_get(&job->columns, first),
-                           to = cdk_columns_get(&job->columns, last - 1);
+    const cdk_panel from = cdk_panels_get(&job->columns, first), to = cdk_panels_get(&job->columns, last - 1);
     float *begin = products_of(job, partial, group, &from, 0);
     float *end = products_of(job, partial, group, &to, job->taps.kernel_size);
     memset(begin, 0, (size_t)(end - begin) * sizeof(float));
@@ -275,16 +274,15 @@ static void clear_item(const weight_job *job, float *partial, int64_t column_gro
     }
 }
 
-static void pack_band(const weight_job *job, float *panel, band *b, int64_t group,
-                      const cdk_column_block *block)
+static void pack_band(const weight_job *job, float *panel, band *b, int64_t group, const cdk_panel *block)
 {
     const cdk_conv *conv = &job->conv;
     const int out = job->lanes == LANES_OUT;
     const int64_t channels = out ? conv->K : conv->C, first = b->first * conv->OW;
     const float *from = out ? job->dy + group * job->k_group : job->x + group * job->c_group;
     b->panel = panel;
-    cdk_columns_pack(panel, block, from + first * channels + block->first, channels,
-                     b->last * conv->OW - first);
+    cdk_panels_pack(panel, block, from + first * channels + block->first, channels,
+                    b->last * conv->OW - first);
 }
 
 static void multiply_item(const weight_job *job, int64_t item, float *panel)
@@ -303,7 +301,7 @@ static void multiply_item(const weight_job *job, int64_t item, float *panel)
         }
         for (int64_t group = 0; group < job->conv.groups; group++) {
             for (int64_t j = first; j < last; j++) {
-                const cdk_column_block block = cdk_columns_get(&job->columns, j);
+                const cdk_panel block = cdk_panels_get(&job->columns, j);
                 if (panel) {
                     pack_band(job, panel, &b, group, &block);
                 }
@@ -338,7 +336,7 @@ static void add_chunks(const weight_job *job, float *sum, const float *from, int
 }
 
 /* Puts the sums of one row of one block of columns into PyTorch's order. */
-static void order_row(const weight_job *job, int64_t group, const cdk_column_block *block, int64_t row)
+static void order_row(const weight_job *job, int64_t group, const cdk_panel *block, int64_t row)
 {
     const int64_t S = job->conv.S, taps = job->taps.kernel_size, width = block->kind->width;
     const int64_t row_stride = job->lanes == LANES_OUT ? taps : job->c_group * taps;
@@ -361,7 +359,7 @@ static void order_rows(void *context, int64_t begin, int64_t end, int thread)
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
         const int64_t j = i / job->rows;
-        const cdk_column_block block = cdk_columns_get(&job->columns, j % job->columns.count);
+        const cdk_panel block = cdk_panels_get(&job->columns, j % job->columns.count);
         order_row(job, j / job->columns.count, &block, i % job->rows);
     }
 }
@@ -375,8 +373,8 @@ static int64_t cost(int64_t width, int64_t rows, int64_t joined)
 static void choose_lanes(weight_job *job)
 {
     const cdk_conv *conv = &job->conv;
-    const cdk_columns out = cdk_columns_make(job->isa, job->k_group),
-                      in = cdk_columns_make(job->isa, job->c_group);
+    const cdk_panels out = cdk_panels_make(job->isa, job->k_group),
+                     in = cdk_panels_make(job->isa, job->c_group);
     const int side_by_side = conv->groups == 1 && conv->dilation_w == 1 && conv->S > 1;
     const int join_out = side_by_side && job->c_group < WEIGHT_TILE_ROWS;
     const int join_in = side_by_side && conv->stride_w == 1 && job->k_group < WEIGHT_TILE_ROWS;

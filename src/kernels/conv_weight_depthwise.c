@@ -16,8 +16,8 @@
 #define CHANNELS_MAX_IMAGE_CHUNKS 8
 /* Additions of partial sums a thread should have at least. */
 #define CHANNELS_SUM_WORK 65536
-/* With fewer images threads would not share them well: the gradient of the input is then computed by itself.
- */
+/* With fewer images threads would not share them well: the gradient of the input
+ * is then computed by itself. */
 #define CHANNELS_MIN_IMAGES 16
 /* Multiply-adds a chunk should have at least. */
 #define CHANNELS_CHUNK_WORK (512 * 1024)

@@ -4,8 +4,8 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "kernels/columns.h"
 #include "kernels/masking.h"
+#include "kernels/panels.h"
 #include "kernels/sizes.h"
 #include "kernels/winograd_grid.h"
 
@@ -27,7 +27,7 @@ typedef struct winograd {
     const cdk_epilogue *end;
     cdk_masking masking; /* where end->mask is not NULL */
     int stream;
-    cdk_columns columns;
+    cdk_panels columns;
     cdk_winograd_grid grid;
     int64_t block_tiles, blocks, column_groups;
     int64_t chunk, chunks;      /* channels of a chain, but the last; chains */
@@ -44,7 +44,7 @@ static int64_t chunk_channels(const winograd *f, int64_t chunk)
 }
 
 /* Where the lanes of input channel `channel` are at point 0; *point is the distance to the next point. */
-static float *weights_of(const winograd *f, const cdk_column_block *block, int64_t channel, ptrdiff_t *point)
+static float *weights_of(const winograd *f, const cdk_panel *block, int64_t channel, ptrdiff_t *point)
 {
     const int64_t chunk = channel / f->chunk, width = block->kind->width;
     *point = chunk_channels(f, chunk) * width;
@@ -53,7 +53,7 @@ static float *weights_of(const winograd *f, const cdk_column_block *block, int64
            channel % f->chunk * width;
 }
 
-static void pack_channel(const winograd *f, const cdk_column_block *block, int64_t channel)
+static void pack_channel(const winograd *f, const cdk_panel *block, int64_t channel)
 {
     const cdk_taps *taps = f->taps;
     const int64_t width = block->kind->width;
@@ -75,7 +75,7 @@ static void pack_panels(void *context, int64_t begin, int64_t end, int thread)
     const winograd *f = context;
     (void)thread;
     for (int64_t item = begin; item < end; item++) {
-        const cdk_column_block block = cdk_columns_get(&f->columns, item / f->taps->in_channels);
+        const cdk_panel block = cdk_panels_get(&f->columns, item / f->taps->in_channels);
         pack_channel(f, &block, item % f->taps->in_channels);
     }
 }
@@ -94,7 +94,7 @@ static void transform_inputs(const winograd *f, float *v, int64_t first_tile, in
 }
 
 static void multiply_point(const winograd *f, float *m, const float *v, int64_t point, int64_t count,
-                           const cdk_column_block *block)
+                           const cdk_panel *block)
 {
     const ptrdiff_t start = 0;
     for (int64_t q = 0; q < f->chunks; q++) {
@@ -121,7 +121,7 @@ static void multiply_point(const winograd *f, float *m, const float *v, int64_t 
 }
 
 static void transform_outputs(const winograd *f, float *m, int64_t first_tile, int64_t count,
-                              const cdk_column_block *block)
+                              const cdk_panel *block)
 {
     float *unused = m + CDK_WINOGRAD_POINTS * f->m_point;
     cdk_winograd_output out = {.bias = f->bias ? f->bias + block->first : NULL,
@@ -159,7 +159,7 @@ static void mask_outputs(const winograd *f, int64_t first_tile, int64_t count, i
 
 static int64_t first_channel(const winograd *f, int64_t block)
 {
-    return block < f->columns.count ? cdk_columns_get(&f->columns, block).first : f->taps->out_channels;
+    return block < f->columns.count ? cdk_panels_get(&f->columns, block).first : f->taps->out_channels;
 }
 
 static void convolve_block(const winograd *f, float *scratch, int64_t item)
@@ -171,7 +171,7 @@ static void convolve_block(const winograd *f, float *scratch, int64_t item)
                   last = (group + 1) * f->columns.count / f->column_groups;
     transform_inputs(f, v, first_tile, count);
     for (int64_t b = first; b < last; b++) {
-        const cdk_column_block block = cdk_columns_get(&f->columns, b);
+        const cdk_panel block = cdk_panels_get(&f->columns, b);
         for (int64_t point = 0; point < CDK_WINOGRAD_POINTS; point++) {
             multiply_point(f, m, v, point, count, &block);
         }
@@ -233,7 +233,7 @@ cd_status cdk_conv_winograd(float *y, const float *x, const float *w, const floa
     const int64_t floats = taps->N * taps->h.outputs * taps->w.outputs * taps->out_channels;
     winograd f = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .end = end};
     f.isa = cdk_isa_current();
-    f.columns = cdk_columns_make(f.isa, taps->out_channels);
+    f.columns = cdk_panels_make(f.isa, taps->out_channels);
     f.stream = is_streamed(&f);
     plan(&f);
     CD_TRY(cdk_masking_begin(&f.masking, end, y, floats, 0, err));

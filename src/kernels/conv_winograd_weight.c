@@ -6,8 +6,8 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "kernels/columns.h"
 #include "kernels/conv_winograd.h"
+#include "kernels/panels.h"
 #include "kernels/sizes.h"
 #include "kernels/winograd_grid.h"
 
@@ -30,7 +30,7 @@ typedef struct weight_job {
     const cdk_isa *isa;
     int64_t C, K;
     cdk_winograd_grid grid;
-    cdk_columns columns; /* output channels */
+    cdk_panels columns; /* output channels */
     int64_t chunks, column_groups;
     int64_t partial_size, bias_at; /* of a chunk: products [block][point][C][width], then the bias [K] */
     float *partial;                /* [chunks][partial_size] */
@@ -42,10 +42,10 @@ typedef struct weight_job {
 
 static int64_t first_channel(const weight_job *job, int64_t block)
 {
-    return block < job->columns.count ? cdk_columns_get(&job->columns, block).first : job->K;
+    return block < job->columns.count ? cdk_panels_get(&job->columns, block).first : job->K;
 }
 
-static float *products_of(const weight_job *job, float *partial, const cdk_column_block *block, int64_t point)
+static float *products_of(const weight_job *job, float *partial, const cdk_panel *block, int64_t point)
 {
     return partial + (POINTS * block->panel + point * block->kind->width) * job->C;
 }
@@ -72,8 +72,8 @@ static void transform(const weight_job *job, const tile_points *points, int64_t 
     }
 }
 
-static void multiply(const weight_job *job, float *partial, const tile_points *points,
-                     const cdk_column_block *block, int accumulate)
+static void multiply(const weight_job *job, float *partial, const tile_points *points, const cdk_panel *block,
+                     int accumulate)
 {
     const ptrdiff_t start = 0;
     for (int64_t point = 0; point < POINTS; point++) {
@@ -109,7 +109,7 @@ static void multiply_tiles(const weight_job *job, float *partial, float *scratch
         points.count = cdk_min(WEIGHT_TILES, last_tile - tile);
         transform(job, &points, tile);
         for (int64_t b = first_block; b < last_block; b++) {
-            const cdk_column_block block = cdk_columns_get(&job->columns, b);
+            const cdk_panel block = cdk_panels_get(&job->columns, b);
             multiply(job, partial, &points, &block, tile > first_tile);
         }
         if (job->dbias) {
@@ -144,7 +144,7 @@ static void add_chunks(void *context, int64_t begin, int64_t end, int thread)
     }
 }
 
-static void order_channel(const weight_job *job, const cdk_column_block *block, int64_t c)
+static void order_channel(const weight_job *job, const cdk_panel *block, int64_t c)
 {
     const int64_t width = block->kind->width;
     float dg[9 * CDK_TILE_MAX_WIDTH];
@@ -163,7 +163,7 @@ static void order_weights(void *context, int64_t begin, int64_t end, int thread)
     const weight_job *job = context;
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
-        const cdk_column_block block = cdk_columns_get(&job->columns, i / job->C);
+        const cdk_panel block = cdk_panels_get(&job->columns, i / job->C);
         order_channel(job, &block, i % job->C);
     }
 }
@@ -209,7 +209,7 @@ cd_status cdk_conv_winograd_weight(float *dw, float *dbias, const float *dy, con
     job.C = taps->in_channels;
     job.K = taps->out_channels;
     job.grid = cdk_winograd_grid_make(taps);
-    job.columns = cdk_columns_make(job.isa, job.K);
+    job.columns = cdk_panels_make(job.isa, job.K);
     plan(&job);
     const cd_status status = alloc_scratch(&job, err);
     if (status == CD_OK) {

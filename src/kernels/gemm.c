@@ -5,10 +5,10 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "kernels/columns.h"
 #include "kernels/masking.h"
-#include "kernels/moments.h"
+#include "kernels/mean_m2.h"
 #include "kernels/normalisation.h"
+#include "kernels/panels.h"
 #include "kernels/sizes.h"
 #include "kernels/transpose.h"
 
@@ -18,8 +18,8 @@
 #define GEMM_KC 240
 /* Rows of A taken together, a multiple of every tile height: so few that threads end together. */
 #define GEMM_MC CDK_GEMM_BLOCK_ROWS
-/* Blocks of a part whose moments are wanted: its sums are joined with those of the others on one thread. */
-#define GEMM_MOMENTS_BLOCKS 3
+/* Blocks of a part whose mean and M2 are wanted: its sums are joined with those of the others on one thread. */
+#define GEMM_STATISTICS_BLOCKS 3
 /* Elements a thread should have to pack. */
 #define GEMM_PACK_GRAIN 8192
 /* Below so many rows the panels of B are not used often enough to pay for packing them. */
@@ -37,20 +37,20 @@ typedef struct gemm {
     int64_t M, N, K, ldc, ldb;
     ptrdiff_t a_row, a_step;
     cdk_gemm_options options;
-    cdk_columns columns;
+    cdk_panels columns;
     int64_t kc; /* steps of K done before moving on */
     int64_t row_blocks, column_groups;
     int64_t part_blocks; /* row blocks of an item */
 } gemm;
 
 /* Rows of B are copied as they lie. */
-static void pack_rows(const gemm *g, const cdk_column_block *block, float *panel)
+static void pack_rows(const gemm *g, const cdk_panel *block, float *panel)
 {
-    cdk_columns_pack(panel, block, g->B + block->first, g->ldb, g->K);
+    cdk_panels_pack(panel, block, g->B + block->first, g->ldb, g->K);
 }
 
 /* Rows of stored B become columns. */
-static void pack_columns(const gemm *g, const cdk_column_block *block, float *panel)
+static void pack_columns(const gemm *g, const cdk_panel *block, float *panel)
 {
     const int width = block->kind->width;
     cdk_transpose(panel, width, g->B + block->first * g->ldb, g->ldb, block->lanes, g->K);
@@ -64,7 +64,7 @@ static void pack_panels(void *context, int64_t begin, int64_t end, int thread)
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
         const gemm *g = context;
-        const cdk_column_block block = cdk_columns_get(&g->columns, i);
+        const cdk_panel block = cdk_panels_get(&g->columns, i);
         (g->options.trans_b ? pack_columns : pack_rows)(g, &block, g->panels + block.panel * g->K);
     }
 }
@@ -119,7 +119,7 @@ static strip_of_rows rows_of_a(const gemm *g, float *copy, int64_t first_row, in
 }
 
 /* Rows of one block of columns of c for steps k0 .. k0 + kc of K. */
-static void multiply_block(const gemm *g, const cdk_column_block *block, float *c, int64_t rows, int64_t k0,
+static void multiply_block(const gemm *g, const cdk_panel *block, float *c, int64_t rows, int64_t k0,
                            int64_t kc, strip_of_rows x)
 {
     const ptrdiff_t start = 0;
@@ -143,7 +143,7 @@ static void multiply_block(const gemm *g, const cdk_column_block *block, float *
         .lanes = block->lanes,
         .accumulate = k0 > 0 || g->options.accumulate,
         .w_bounded = g->panels == NULL,
-        .stream = kc == g->K && !g->options.accumulate && !g->options.moments && !g->options.masking &&
+        .stream = kc == g->K && !g->options.accumulate && !g->options.statistics && !g->options.masking &&
                   g->M * g->N * (int64_t)sizeof(float) > CDK_STREAM_BYTES,
     };
     cdk_tile_strip(block, &tile, rows);
@@ -158,7 +158,7 @@ static void multiply_rows(const gemm *g, float *c, int64_t first_row, int64_t ro
         const int64_t kc = cdk_min(g->kc, g->K - k0);
         const strip_of_rows x = rows_of_a(g, copy, first_row, rows, k0, kc);
         for (int64_t b = first_block; b < last_block; b++) {
-            const cdk_column_block block = cdk_columns_get(&g->columns, b);
+            const cdk_panel block = cdk_panels_get(&g->columns, b);
             multiply_block(g, &block, c, rows, k0, kc, x);
         }
         k0 += g->kc;
@@ -167,15 +167,15 @@ static void multiply_rows(const gemm *g, float *c, int64_t first_row, int64_t ro
 
 static int64_t first_column(const gemm *g, int64_t block)
 {
-    return block < g->columns.count ? cdk_columns_get(&g->columns, block).first : g->N;
+    return block < g->columns.count ? cdk_panels_get(&g->columns, block).first : g->N;
 }
 
 /* Where a thread computes rows that belong at y: whole rows may go through a block of its own. */
 static float *place_of_rows(const gemm *g, float *y, int thread)
 {
     const cdk_gemm_options *o = &g->options;
-    return o->moments ? cdk_moments_block(o->moments, thread, y)
-                      : (o->masking ? cdk_masking_block(o->masking, thread, y) : y);
+    return o->statistics ? cdk_mean_m2_block(o->statistics, thread, y)
+                         : (o->masking ? cdk_masking_block(o->masking, thread, y) : y);
 }
 
 /* Rows of a part that have been computed for y. */
@@ -188,8 +188,8 @@ typedef struct finished {
 
 static void finish_rows(const gemm *g, const finished *f, const float *c)
 {
-    if (g->options.moments) {
-        cdk_moments_finish(g->options.moments, f->part, f->starts_part, f->thread, f->y, c, f->rows);
+    if (g->options.statistics) {
+        cdk_mean_m2_finish(g->options.statistics, f->part, f->starts_part, f->thread, f->y, c, f->rows);
     } else if (g->options.masking) {
         cdk_masking_finish(g->options.masking, f->y, c, f->rows * g->N);
     }
@@ -199,9 +199,9 @@ static void finish_rows(const gemm *g, const finished *f, const float *c)
  * where it is the last. */
 static void finish_columns(const gemm *g, const finished *f, int64_t first, int64_t last)
 {
-    if (g->options.moments) {
-        cdk_moments_add(g->options.moments, f->part, f->starts_part, f->thread, f->y + first, f->rows, first,
-                        last - first);
+    if (g->options.statistics) {
+        cdk_mean_m2_add(g->options.statistics, f->part, f->starts_part, f->thread, f->y + first, f->rows,
+                        first, last - first);
     }
     for (int64_t i = 0; g->options.masking && i < f->rows; i++) {
         float *y = f->y + i * g->ldc + first;
@@ -248,7 +248,7 @@ static int64_t blocks_of_part(int64_t M, int64_t least)
 
 int64_t cdk_gemm_part_rows(int64_t M)
 {
-    return blocks_of_part(M, GEMM_MOMENTS_BLOCKS) * GEMM_MC;
+    return blocks_of_part(M, GEMM_STATISTICS_BLOCKS) * GEMM_MC;
 }
 
 /* Few row blocks: cut the columns too, so that every thread has work. */
@@ -258,7 +258,7 @@ static void plan_items(gemm *g)
     g->kc = cdk_ceil_div(g->K, cdk_max(1, cdk_ceil_div(g->K, GEMM_KC)));
     g->row_blocks = cdk_ceil_div(g->M, GEMM_MC);
     g->column_groups = 1;
-    g->part_blocks = blocks_of_part(g->M, g->options.moments ? GEMM_MOMENTS_BLOCKS : 1);
+    g->part_blocks = blocks_of_part(g->M, g->options.statistics ? GEMM_STATISTICS_BLOCKS : 1);
     if (g->row_blocks < wanted) {
         g->column_groups = cdk_min(g->columns.count, cdk_ceil_div(wanted, g->row_blocks));
     }
@@ -311,7 +311,7 @@ cd_status cdk_gemm_full(float *C, const float *A, const float *B, int64_t M, int
     gemm g = {.C = C, .A = A, .B = B, .M = M, .N = N, .K = K, .ldc = ldc, .ldb = ldb, .options = *options};
     g.a_row = options->trans_a ? 1 : lda;
     g.a_step = options->trans_a ? lda : 1;
-    g.columns = cdk_columns_make(cdk_isa_current(), N);
+    g.columns = cdk_panels_make(cdk_isa_current(), N);
     plan_items(&g);
     const cd_status status = alloc_scratch(&g, err);
     if (status == CD_OK) {

@@ -14,16 +14,17 @@
 #include "kernels/epilogue.h"
 
 typedef struct cdk_gemm_options {
-    const cdk_affine *input;     /* of the columns of A, not with trans_a; or NULL: A as it is */
-    const float *bias;           /* [N], added to every row, or NULL */
-    cdk_activation activation;   /* applied last */
-    int trans_a;                 /* A is stored [K][M] */
-    int trans_b;                 /* B is stored [N][K] */
-    int accumulate;              /* add to what C holds */
-    struct cdk_moments *moments; /* of the columns of C, to be joined by the caller, or NULL; needs ldc = N,
+    const cdk_affine *input;   /* of the columns of A, not with trans_a; or NULL: A as it is */
+    const float *bias;         /* [N], added to every row, or NULL */
+    cdk_activation activation; /* applied last */
+    int trans_a;               /* A is stored [K][M] */
+    int trans_b;               /* B is stored [N][K] */
+    int accumulate;            /* add to what C holds */
+    struct cdk_mean_m2
+        *statistics;             /* of the columns of C, to be joined by the caller, or NULL; needs ldc = N,
                                     no accumulate, and parts of cdk_gemm_part_rows(M) rows */
     struct cdk_masking *masking; /* of C, or NULL; needs ldc = N, a multiple of CDK_MASKING_CHANNELS, no
-                                    accumulate and no moments */
+                                    accumulate and no mean and M2 */
 } cdk_gemm_options;
 
 /* Rows of C computed at a time. */

@@ -1,5 +1,5 @@
-/* What the templates ask of the compiler: they pass constants to functions and rely on their being inlined.
- */
+/* What the templates ask of the compiler: they pass constants to functions and
+ * rely on their being inlined. */
 #ifndef CANDELA_KERNELS_INLINE_H
 #define CANDELA_KERNELS_INLINE_H
 

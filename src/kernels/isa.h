@@ -45,8 +45,8 @@ typedef struct cdk_tile_kind {
     const cdk_tile_kernel *kernel;
 } cdk_tile_kind;
 
-/* One channel at a time: y[i][c] = sum_tap w[w_tap + c] x[x_tap + i x_pixel + c] for pixels i and channels c.
- */
+/* One channel at a time: y[i][c] = sum_tap w[w_tap + c] x[x_tap + i x_pixel + c]
+ * for pixels i and channels c. */
 typedef struct cdk_depthwise {
     float *y;
     const float *x, *w;
@@ -70,7 +70,7 @@ typedef struct cdk_strip {
     int fetch;                       /* what the strip to the right of it reads into the cache, meanwhile */
 } cdk_strip;
 
-/* Where results leave their moments: sums of d = y + minus_shift and of d d are added, [channels] each,
+/* Where results leave what mean and M2 are made of: sums of d = y + minus_shift and of d d are added, [channels] each,
  * unless sum is NULL. A kernel that starts a part of the images makes minus_shift its first output with the
  * sign changed. */
 typedef struct cdk_piece {
@@ -78,8 +78,7 @@ typedef struct cdk_piece {
     int starts_part;
 } cdk_piece;
 
-/* y[h y_row + i pixel + c] = min(high, max(low, bias[c] + sum_{r, s < 3} w[(3 r + s) w_tap + c] x[..][c]))
- */
+/* y[h y_row + i pixel + c] = min(high, max(low, bias[c] + sum_{r, s < 3} w[(3 r + s) w_tap + c] x[..][c])) */
 typedef struct cdk_depthwise3 {
     cdk_strip strip;
     float *y;
@@ -159,8 +158,8 @@ typedef struct cdk_isa {
     void (*channel_sum)(float *sum, const float *x, ptrdiff_t x_pixel, int64_t pixels, int64_t channels);
     /* sum[c] += sum_{i < pixels} d, squares[c] += sum_{i < pixels} d d,
      * d = x[i x_pixel + c] + minus_shift[c] */
-    void (*channel_moments)(float *sum, float *squares, const float *minus_shift, const float *x,
-                            ptrdiff_t x_pixel, int64_t pixels, int64_t channels);
+    void (*channel_statistics)(float *sum, float *squares, const float *minus_shift, const float *x,
+                               ptrdiff_t x_pixel, int64_t pixels, int64_t channels);
     /* to[i] = from[i], i < n, past the caches */
     void (*move_out)(float *to, const float *from, int64_t n);
     /* v[p v_point + c] = (B^T d B)_p for the 4 x 4 inputs d[i][first + c], i < 16, c < channels */
@@ -180,7 +179,7 @@ typedef struct cdk_isa {
 #define CDK_ISA_KERNELS                                                                               \
     .thin = thin, .depthwise = depthwise, .depthwise3 = depthwise3, .dots3 = dots3,                   \
     .depthwise3_pixels = DEPTHWISE3_PIXELS, .channel_dots = channel_dots, .channel_sum = channel_sum, \
-    .channel_moments = channel_moments, .move_out = move_out, .winograd_input = winograd_input,       \
+    .channel_statistics = channel_statistics, .move_out = move_out, .winograd_input = winograd_input, \
     .winograd_output = winograd_output, .winograd_weight = winograd_weight,                           \
     .winograd_gradient = winograd_gradient, .winograd_weight_gradient = winograd_weight_gradient
 

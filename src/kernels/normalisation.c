@@ -39,8 +39,8 @@ static int64_t at_most(int64_t a, int64_t b)
 }
 
 /* Joins (count, mean, sum of squares) of a part to that of what came before. */
-static void join_moments(double *mean, double *squares, double before, double part_mean, double part_squares,
-                         double count)
+static void join_statistics(double *mean, double *squares, double before, double part_mean,
+                            double part_squares, double count)
 {
     double total = before + count, delta = part_mean - *mean;
     *mean += delta * count / total;
@@ -67,7 +67,7 @@ static void join_moments(double *mean, double *squares, double before, double pa
 #define LOOP(name) CDK_FOR_CPU(name##_f64)
 #include "kernels/normalisation_template.h"
 
-cdk_channel_moments_run *const cdk_channel_moments[CD_DTYPES] = CDK_FLOATS(channel_moments);
+cdk_channel_mean_m2_run *const cdk_channel_mean_m2[CD_DTYPES] = CDK_FLOATS(channel_statistics);
 cdk_channel_affine_run *const cdk_channel_affine[CD_DTYPES] = CDK_FLOATS(channel_affine);
 cdk_channel_gradient_sums_run *const cdk_channel_gradient_sums[CD_DTYPES] = CDK_FLOATS(channel_gradient_sums);
 cdk_channel_gradient_run *const cdk_channel_gradient[CD_DTYPES] = CDK_FLOATS(channel_gradient);

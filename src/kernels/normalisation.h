@@ -19,9 +19,9 @@ typedef struct cdk_channels {
 } cdk_channels;
 
 /* mean[C] and sum_squares[C], the sum of squared distances from the mean. Errors: CD_EALLOC. */
-typedef cd_status cdk_channel_moments_run(double *mean, double *sum_squares, const void *x,
+typedef cd_status cdk_channel_mean_m2_run(double *mean, double *sum_squares, const void *x,
                                           cdk_channels shape, cd_error *err);
-extern cdk_channel_moments_run *const cdk_channel_moments[CD_DTYPES];
+extern cdk_channel_mean_m2_run *const cdk_channel_mean_m2[CD_DTYPES];
 
 /* y = activation(scale[c] x + shift[c]); y may be x. Errors: CD_EALLOC. */
 typedef cd_status cdk_channel_affine_run(void *y, const void *x, const double *scale, const double *shift,

@@ -63,8 +63,8 @@ static VEC_TARGET void LOOP(gradient_rows)(T *restrict dx, const T *restrict dy,
     }
 }
 
-/* Spans: neighbours of one channel. Sums run in LANES partial sums and, from one span to the next, in double.
- */
+/* Spans: neighbours of one channel. Sums run in LANES partial sums and, from one
+ * span to the next, in double. */
 
 static VEC_TARGET void LOOP(add_span)(double *restrict sum, const T *restrict x, int64_t n)
 {

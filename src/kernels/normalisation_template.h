@@ -35,7 +35,7 @@ static int64_t NAME(chunk_rows)(const NAME(task) * t, int64_t chunk)
     return at_most(t->cut.rows, t->shape.rows - chunk * t->cut.rows);
 }
 
-static void NAME(moments_of_chunk)(NAME(task) * t, int64_t chunk, T *scratch)
+static void NAME(statistics_of_chunk)(NAME(task) * t, int64_t chunk, T *scratch)
 {
     int64_t C = t->shape.C, width = t->cut.width, rows = NAME(chunk_rows)(t, chunk);
     int64_t whole = rows / t->cut.fold, rest = rows % t->cut.fold;
@@ -64,17 +64,17 @@ static void NAME(moments_of_chunk)(NAME(task) * t, int64_t chunk, T *scratch)
     }
 }
 
-static void NAME(moments_chunks)(void *context, int64_t begin, int64_t end, int thread)
+static void NAME(statistics_chunks)(void *context, int64_t begin, int64_t end, int thread)
 {
     NAME(task) *t = context;
     for (int64_t chunk = begin; chunk < end; chunk++) {
-        NAME(moments_of_chunk)(t, chunk, t->scratch + thread * 3 * t->cut.width);
+        NAME(statistics_of_chunk)(t, chunk, t->scratch + thread * 3 * t->cut.width);
     }
 }
 
 /* Planes: each channel is a sequence of N contiguous runs. Squares are taken about the mean rounded to T, and
  * corrected for the rounding. */
-static void NAME(moments_of_channel)(NAME(task) * t, int64_t c)
+static void NAME(statistics_of_channel)(NAME(task) * t, int64_t c)
 {
     int64_t C = t->shape.C, S = t->shape.plane;
     double n = (double)(t->shape.rows * S), sum = 0, d1 = 0, d2 = 0;
@@ -93,11 +93,11 @@ static void NAME(moments_of_channel)(NAME(task) * t, int64_t c)
     t->second[c] = d2 - d1 * d1 / n > 0 ? d2 - d1 * d1 / n : d2 * 0;
 }
 
-static void NAME(moments_planes)(void *context, int64_t begin, int64_t end, int thread)
+static void NAME(statistics_planes)(void *context, int64_t begin, int64_t end, int thread)
 {
     (void)thread;
     for (int64_t c = begin; c < end; c++) {
-        NAME(moments_of_channel)(context, c);
+        NAME(statistics_of_channel)(context, c);
     }
 }
 
@@ -123,22 +123,22 @@ static void NAME(join_chunks)(double *mean, double *squares, const NAME(task) * 
     for (int64_t chunk = 1; chunk < t->cut.chunks; chunk++) {
         double before = (double)(chunk * t->cut.rows), count = (double)NAME(chunk_rows)(t, chunk);
         for (int64_t c = 0; c < C; c++) {
-            join_moments(&mean[c], &squares[c], before, t->first[chunk * C + c], t->second[chunk * C + c],
-                         count);
+            join_statistics(&mean[c], &squares[c], before, t->first[chunk * C + c], t->second[chunk * C + c],
+                            count);
         }
     }
 }
 
-static cd_status NAME(channel_moments)(double *mean, double *sum_squares, const void *x, cdk_channels shape,
-                                       cd_error *err)
+static cd_status NAME(channel_statistics)(double *mean, double *sum_squares, const void *x,
+                                          cdk_channels shape, cd_error *err)
 {
     NAME(task) t = {.shape = shape, .cut = cut_rows(shape), .x = x, .first = mean, .second = sum_squares};
     if (shape.plane > 1) {
-        cd_parallel_for(shape.C, 1, NAME(moments_planes), &t);
+        cd_parallel_for(shape.C, 1, NAME(statistics_planes), &t);
         return CD_OK;
     }
     CD_TRY(NAME(task_memory)(&t, err));
-    cd_parallel_for(t.cut.chunks, 1, NAME(moments_chunks), &t);
+    cd_parallel_for(t.cut.chunks, 1, NAME(statistics_chunks), &t);
     NAME(join_chunks)(mean, sum_squares, &t);
     cd_memory_free(t.scratch);
     return CD_OK;

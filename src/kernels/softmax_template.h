@@ -3,8 +3,8 @@
  *
  * A block holds BLOCK vectors transposed, block[d][j]; a short last block is filled up with zeros. */
 
-/* Do the vectors first .. first + count - 1 lie in one run of s.inner? Then each of their elements is a row.
- */
+/* Do the vectors first .. first + count - 1 lie in one run of s.inner? Then each
+ * of their elements is a row. */
 static bool NAME(is_run)(cdk_vectors s, int64_t first, int64_t count)
 {
     return first / s.inner == (first + count - 1) / s.inner;

@@ -52,8 +52,8 @@ enum { CD_ADADELTA_LR, CD_ADADELTA_RHO, CD_ADADELTA_EPS, CD_ADADELTA_DECAY };
 enum { CD_RPROP_ETA_MINUS, CD_RPROP_ETA_PLUS, CD_RPROP_SMALLEST, CD_RPROP_LARGEST };
 enum { CD_ASGD_LR, CD_ASGD_LAMBDA, CD_ASGD_ALPHA, CD_ASGD_T0, CD_ASGD_DECAY };
 
-/* Elements begin .. end - 1. k are the numbers prepared for this step; p, g and s[] are of the rule's type.
- */
+/* Elements begin .. end - 1. k are the numbers prepared for this step; p, g and
+ * s[] are of the rule's type. */
 typedef void (*cd_rule_body)(void *p, const void *g, void *const *s, int64_t begin, int64_t end,
                              const double *k);
 

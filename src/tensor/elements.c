@@ -47,8 +47,8 @@ typedef void (*copy_run)(char *dst, int64_t dst_step, const char *src, int64_t s
     DEFINE_COPY(name, type, f32, float, TO_NUMBER)   \
     DEFINE_COPY(name, type, f64, double, TO_NUMBER)
 
-/* A float to an unsigned byte goes through int64_t: the direct conversion of a negative value is undefined.
- */
+/* A float to an unsigned byte goes through int64_t: the direct conversion of a
+ * negative value is undefined. */
 DEFINE_COPIES_FROM(u8, uint8_t)
 DEFINE_COPIES_FROM(i32, int32_t)
 DEFINE_COPIES_FROM(i64, int64_t)

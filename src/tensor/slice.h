@@ -5,8 +5,8 @@
 #include "base/status.h"
 #include "tensor/tensor.h"
 
-/* A view of some tensor: element (i0, i1, ...) lies at offset + i0 * stride[0] + ... elements of its storage.
- */
+/* A view of some tensor: element (i0, i1, ...) lies at offset + i0 * stride[0] +
+ * ... elements of its storage. */
 typedef struct cd_geometry {
     int ndim;
     int64_t shape[CD_MAX_DIMS];

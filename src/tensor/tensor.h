@@ -109,8 +109,8 @@ cd_layout cd_tensor_preferred_layout(const cd_tensor *t);
 /* Whether the channels of a pixel lie side by side: a picture, or channels last. */
 bool cd_tensor_is_interleaved(const cd_tensor *t);
 
-/* dim counted from 0, negative from the end, into *resolved. CD_EINDEX otherwise; the message counts from 1.
- */
+/* dim counted from 0, negative from the end, into *resolved. CD_EINDEX otherwise;
+ * the message counts from 1. */
 cd_status cd_tensor_dim(int *resolved, const cd_tensor *t, int64_t dim, cd_error *err);
 
 /* "[2, 3, 4]" into text (size CD_SHAPE_TEXT); returns text. */

@@ -1,4 +1,4 @@
-#include "kernels/moments.h"
+#include "kernels/mean_m2.h"
 #include "kernels/sizes.h"
 
 #include <string.h>
@@ -9,15 +9,15 @@
 /* Pixels summed in float32, and moved while they are in the first cache. */
 #define PIECE_PIXELS 64
 
-static int64_t scratch_floats(const cdk_moments *m)
+static int64_t scratch_floats(const cdk_mean_m2 *m)
 {
     return cdk_round_up(2 * m->channels + m->block_floats, CDK_LINE_FLOATS);
 }
 
-cd_status cdk_moments_begin(cdk_moments *m, int64_t images, int64_t image_pixels, int64_t part_pixels,
+cd_status cdk_mean_m2_begin(cdk_mean_m2 *m, int64_t images, int64_t image_pixels, int64_t part_pixels,
                             int64_t block_pixels, int64_t channels, cd_error *err)
 {
-    *m = (cdk_moments){.isa = cdk_isa_current(),
+    *m = (cdk_mean_m2){.isa = cdk_isa_current(),
                        .channels = channels,
                        .images = images,
                        .image_pixels = image_pixels,
@@ -35,37 +35,37 @@ cd_status cdk_moments_begin(cdk_moments *m, int64_t images, int64_t image_pixels
     return CD_OK;
 }
 
-void cdk_moments_free(cdk_moments *m)
+void cdk_mean_m2_free(cdk_mean_m2 *m)
 {
     cd_memory_free(m->memory);
     m->memory = NULL;
 }
 
-static float *scratch_of(const cdk_moments *m, int thread)
+static float *scratch_of(const cdk_mean_m2 *m, int thread)
 {
     return m->scratch + thread * scratch_floats(m);
 }
 
-float *cdk_moments_block(const cdk_moments *m, int thread, float *y)
+float *cdk_mean_m2_block(const cdk_mean_m2 *m, int thread, float *y)
 {
     return m->block_floats > 0 ? scratch_of(m, thread) : y;
 }
 
-static void clear_part(const cdk_moments *m, int64_t part, int64_t first, int64_t channels)
+static void clear_part(const cdk_mean_m2 *m, int64_t part, int64_t first, int64_t channels)
 {
     double *sums = m->sums + part * 2 * m->channels + first;
     memset(sums, 0, (size_t)channels * sizeof(double));
     memset(sums + m->channels, 0, (size_t)channels * sizeof(double));
 }
 
-static cdk_piece new_piece(const cdk_moments *m, int64_t part, int thread, int64_t first, int64_t channels)
+static cdk_piece new_piece(const cdk_mean_m2 *m, int64_t part, int thread, int64_t first, int64_t channels)
 {
     float *scratch = scratch_of(m, thread) + m->block_floats;
     memset(scratch, 0, 2 * (size_t)channels * sizeof(float));
     return (cdk_piece){scratch, scratch + channels, m->minus_shift + part * m->channels + first, 0};
 }
 
-static void add_piece(const cdk_moments *m, int64_t part, const cdk_piece *piece, int64_t first,
+static void add_piece(const cdk_mean_m2 *m, int64_t part, const cdk_piece *piece, int64_t first,
                       int64_t channels)
 {
     double *sums = m->sums + part * 2 * m->channels + first, *squares = sums + m->channels;
@@ -77,7 +77,7 @@ static void add_piece(const cdk_moments *m, int64_t part, const cdk_piece *piece
     }
 }
 
-cdk_piece cdk_moments_piece(const cdk_moments *m, int64_t part, int starts_part, int thread)
+cdk_piece cdk_mean_m2_piece(const cdk_mean_m2 *m, int64_t part, int starts_part, int thread)
 {
     cdk_piece piece = new_piece(m, part, thread, 0, m->channels);
     piece.starts_part = starts_part;
@@ -87,12 +87,12 @@ cdk_piece cdk_moments_piece(const cdk_moments *m, int64_t part, int starts_part,
     return piece;
 }
 
-void cdk_moments_add_piece(const cdk_moments *m, int64_t part, const cdk_piece *piece)
+void cdk_mean_m2_add_piece(const cdk_mean_m2 *m, int64_t part, const cdk_piece *piece)
 {
     add_piece(m, part, piece, 0, m->channels);
 }
 
-static void start_part(const cdk_moments *m, int64_t part, const float *y, int64_t first, int64_t channels)
+static void start_part(const cdk_mean_m2 *m, int64_t part, const float *y, int64_t first, int64_t channels)
 {
     float *minus_shift = m->minus_shift + part * m->channels + first;
     clear_part(m, part, first, channels);
@@ -101,7 +101,7 @@ static void start_part(const cdk_moments *m, int64_t part, const float *y, int64
     }
 }
 
-void cdk_moments_add(const cdk_moments *m, int64_t part, int starts_part, int thread, const float *y,
+void cdk_mean_m2_add(const cdk_mean_m2 *m, int64_t part, int starts_part, int thread, const float *y,
                      int64_t pixels, int64_t first_channel, int64_t channels)
 {
     if (starts_part) {
@@ -109,18 +109,18 @@ void cdk_moments_add(const cdk_moments *m, int64_t part, int starts_part, int th
     }
     for (int64_t i = 0; i < pixels; i += PIECE_PIXELS) {
         const cdk_piece piece = new_piece(m, part, thread, first_channel, channels);
-        m->isa->channel_moments(piece.sum, piece.squares, piece.minus_shift, y + i * m->channels, m->channels,
-                                cdk_min(PIECE_PIXELS, pixels - i), channels);
+        m->isa->channel_statistics(piece.sum, piece.squares, piece.minus_shift, y + i * m->channels,
+                                   m->channels, cdk_min(PIECE_PIXELS, pixels - i), channels);
         add_piece(m, part, &piece, first_channel, channels);
     }
 }
 
-void cdk_moments_finish(const cdk_moments *m, int64_t part, int starts_part, int thread, float *y,
+void cdk_mean_m2_finish(const cdk_mean_m2 *m, int64_t part, int starts_part, int thread, float *y,
                         const float *block, int64_t pixels)
 {
     for (int64_t i = 0; i < pixels; i += PIECE_PIXELS) {
         const int64_t at = i * m->channels, count = cdk_min(PIECE_PIXELS, pixels - i);
-        cdk_moments_add(m, part, starts_part && i == 0, thread, block + at, count, 0, m->channels);
+        cdk_mean_m2_add(m, part, starts_part && i == 0, thread, block + at, count, 0, m->channels);
         if (block != y) {
             m->isa->move_out(y + at, block + at, count * m->channels);
         }
@@ -128,7 +128,7 @@ void cdk_moments_finish(const cdk_moments *m, int64_t part, int starts_part, int
 }
 
 /* Joins part number `part` of `count` pixels to the `before` pixels that came before it. */
-static void join_part(double *mean, double *sum_squares, const cdk_moments *m, int64_t part, double before,
+static void join_part(double *mean, double *sum_squares, const cdk_mean_m2 *m, int64_t part, double before,
                       double count)
 {
     const double share = count / (before + count), one = 1 / count;
@@ -143,7 +143,7 @@ static void join_part(double *mean, double *sum_squares, const cdk_moments *m, i
     }
 }
 
-void cdk_moments_join(double *mean, double *sum_squares, const cdk_moments *m)
+void cdk_mean_m2_join(double *mean, double *sum_squares, const cdk_mean_m2 *m)
 {
     memset(mean, 0, (size_t)m->channels * sizeof(double));
     memset(sum_squares, 0, (size_t)m->channels * sizeof(double));

@@ -1,4 +1,4 @@
-#include "kernels/columns.h"
+#include "kernels/panels.h"
 
 #include <string.h>
 
@@ -14,16 +14,16 @@ static const cdk_tile_kind *kind_for_rest(const cdk_isa *isa, int64_t rest)
     return &isa->kind[0];
 }
 
-cdk_columns cdk_columns_make(const cdk_isa *isa, int64_t n)
+cdk_panels cdk_panels_make(const cdk_isa *isa, int64_t n)
 {
-    cdk_columns columns = {.widest = &isa->kind[0], .full = n / isa->kind[0].width};
+    cdk_panels columns = {.widest = &isa->kind[0], .full = n / isa->kind[0].width};
     int64_t first = columns.full * columns.widest->width;
     columns.count = columns.full;
     columns.width = first;
     while (first < n) {
         const cdk_tile_kind *kind = kind_for_rest(isa, n - first);
         const int64_t lanes = n - first < kind->width ? n - first : kind->width;
-        cdk_column_block *block = &columns.tail[columns.count++ - columns.full];
+        cdk_panel *block = &columns.tail[columns.count++ - columns.full];
         block->kind = kind;
         block->first = first;
         block->panel = columns.width;
@@ -34,13 +34,13 @@ cdk_columns cdk_columns_make(const cdk_isa *isa, int64_t n)
     return columns;
 }
 
-cdk_column_block cdk_columns_get(const cdk_columns *columns, int64_t block)
+cdk_panel cdk_panels_get(const cdk_panels *columns, int64_t block)
 {
     if (block >= columns->full) {
         return columns->tail[block - columns->full];
     }
     const int64_t first = block * columns->widest->width;
-    const cdk_column_block full = {columns->widest, first, first, columns->widest->width};
+    const cdk_panel full = {columns->widest, first, first, columns->widest->width};
     return full;
 }
 
@@ -50,8 +50,7 @@ int cdk_tile_rows(const cdk_tile_kind *kind, int64_t n, int64_t i)
     return (int)((n - i + tiles_left - 1) / tiles_left);
 }
 
-void cdk_columns_pack(float *panel, const cdk_column_block *block, const float *from, int64_t row,
-                      int64_t reduction)
+void cdk_panels_pack(float *panel, const cdk_panel *block, const float *from, int64_t row, int64_t reduction)
 {
     const int width = block->kind->width;
     for (int64_t k = 0; k < reduction; k++, panel += width, from += row) {
@@ -60,14 +59,14 @@ void cdk_columns_pack(float *panel, const cdk_column_block *block, const float *
     }
 }
 
-static void run_tile(const cdk_column_block *block, cdk_tile *tile, int rows)
+static void run_tile(const cdk_panel *block, cdk_tile *tile, int rows)
 {
     block->kind->kernel[rows - 1](tile);
     tile->y += rows * tile->y_row;
     tile->x += rows * tile->x_row;
 }
 
-void cdk_tile_strip(const cdk_column_block *block, cdk_tile *tile, int64_t n)
+void cdk_tile_strip(const cdk_panel *block, cdk_tile *tile, int64_t n)
 {
     const ptrdiff_t fetched = tile->ahead ? tile->runs * tile->length * tile->ahead_step : 0;
     for (int64_t i = 0; i < n;) {
@@ -78,7 +77,7 @@ void cdk_tile_strip(const cdk_column_block *block, cdk_tile *tile, int64_t n)
     }
 }
 
-void cdk_tile_stream(const cdk_column_block *block, cdk_tile *tile, int64_t n)
+void cdk_tile_stream(const cdk_panel *block, cdk_tile *tile, int64_t n)
 {
     for (int64_t i = 0; i < n;) {
         const int rows = cdk_tile_rows(block->kind, n, i);

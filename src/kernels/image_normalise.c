@@ -1,4 +1,4 @@
-#include "kernels/standardise.h"
+#include "kernels/image_normalise.h"
 
 #include <string.h>
 
@@ -17,15 +17,15 @@
 
 #define T float
 #define NAME(name) name##_f32
-#include "kernels/standardise_template.h"
+#include "kernels/image_normalise_template.h"
 #undef T
 #undef NAME
 
 #define T double
 #define NAME(name) name##_f64
-#include "kernels/standardise_template.h"
+#include "kernels/image_normalise_template.h"
 #undef T
 #undef NAME
 
-cdk_standardise_run *const cdk_standardise_pixels[CD_DTYPES] = CDK_FLOATS(cdk_standardise_pixels);
-cdk_standardise_run *const cdk_standardise_planes[CD_DTYPES] = CDK_FLOATS(cdk_standardise_planes);
+cdk_normalise_run *const cdk_normalise_pixels[CD_DTYPES] = CDK_FLOATS(cdk_normalise_pixels);
+cdk_normalise_run *const cdk_normalise_planes[CD_DTYPES] = CDK_FLOATS(cdk_normalise_planes);

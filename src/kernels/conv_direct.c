@@ -9,9 +9,9 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "kernels/columns.h"
 #include "kernels/masking.h"
-#include "kernels/moments.h"
+#include "kernels/mean_m2.h"
+#include "kernels/panels.h"
 #include "kernels/sizes.h"
 
 /* Bytes of input a band should read: half of a common second-level cache. */
@@ -35,9 +35,9 @@ typedef struct dense {
     const cdk_taps *taps;
     int64_t y_pixel; /* elements between pixels of y */
     cdk_activation activation;
-    const cdk_moments *moments; /* or NULL */
-    const cdk_masking *masking; /* or NULL */
-    cdk_columns columns;
+    const cdk_mean_m2 *statistics; /* or NULL */
+    const cdk_masking *masking;    /* or NULL */
+    cdk_panels columns;
     float *panels;
     float *scratch; /* [threads][scratch_rows][scratch_w][in_channels], or NULL: read x */
     ptrdiff_t *x_run, *w_run;
@@ -93,15 +93,14 @@ static int64_t phase_count(const cdk_taps *taps)
     return taps->h.phases * taps->w.phases;
 }
 
-static float *panel_of(const dense *d, const phase *p, int64_t group, const cdk_column_block *block)
+static float *panel_of(const dense *d, const phase *p, int64_t group, const cdk_panel *block)
 {
     const int64_t taps = p->taps_h * p->taps_w, depth = d->taps->in_group;
     return d->panels + (p->before * d->taps->groups + taps * group) * d->columns.width * depth +
            block->panel * taps * depth;
 }
 
-static void pack_taps(const dense *d, const phase *p, const float *w, const cdk_column_block *block,
-                      float *panel)
+static void pack_taps(const dense *d, const phase *p, const float *w, const cdk_panel *block, float *panel)
 {
     const cdk_taps *taps = d->taps;
     const int width = block->kind->width;
@@ -121,7 +120,7 @@ static void pack_taps(const dense *d, const phase *p, const float *w, const cdk_
 }
 
 /* A block of few columns is left to isa->thin: the lanes that fills, against those a tile leaves empty. */
-static int is_thin(const dense *d, const phase *p, const cdk_column_block *block)
+static int is_thin(const dense *d, const phase *p, const cdk_panel *block)
 {
     const int64_t vectors = (p->length + d->isa->thin_width - 1) / d->isa->thin_width;
     return d->taps->groups == 1 && block->lanes <= CDK_THIN_COLUMNS &&
@@ -129,8 +128,7 @@ static int is_thin(const dense *d, const phase *p, const cdk_column_block *block
 }
 
 /* For isa->thin: an output channel's weights one after the other. */
-static void pack_thin(const dense *d, const phase *p, const float *w, const cdk_column_block *block,
-                      float *panel)
+static void pack_thin(const dense *d, const phase *p, const float *w, const cdk_panel *block, float *panel)
 {
     const cdk_taps *taps = d->taps;
     for (int64_t k = 0; k < block->lanes; k++) {
@@ -151,7 +149,7 @@ static void pack_panels(void *context, int64_t begin, int64_t end, int thread)
     const cdk_taps *taps = d->taps;
     (void)thread;
     for (int64_t item = begin; item < end; item++) {
-        const cdk_column_block block = cdk_columns_get(&d->columns, item % d->columns.count);
+        const cdk_panel block = cdk_panels_get(&d->columns, item % d->columns.count);
         const int64_t group = item / d->columns.count % taps->groups;
         const phase p = make_phase(taps, item / d->columns.count / taps->groups);
         float *panel = panel_of(d, &p, group, &block);
@@ -205,8 +203,8 @@ static void fill_scratch(const dense *d, float *scratch, int64_t n, int64_t h0, 
 }
 
 /* What the rows of a block have in common. */
-static cdk_tile make_tile(const dense *d, const phase *p, int64_t group, const cdk_column_block *block,
-                          float *y, const float *x)
+static cdk_tile make_tile(const dense *d, const phase *p, int64_t group, const cdk_panel *block, float *y,
+                          const float *x)
 {
     const cdk_taps *taps = d->taps;
     const int64_t column = group * taps->out_group + block->first;
@@ -247,7 +245,7 @@ static int64_t fetch_step(int64_t floats, int64_t steps)
 }
 
 /* Part of the runs of a phase. */
-static void convolve_rows(const dense *d, const phase *p, const cdk_column_block *block, cdk_tile tile,
+static void convolve_rows(const dense *d, const phase *p, const cdk_panel *block, cdk_tile tile,
                           const row_range *rows, int thin)
 {
     const cdk_taps *taps = d->taps;
@@ -273,7 +271,7 @@ static void convolve_rows(const dense *d, const phase *p, const cdk_column_block
     }
 }
 
-static void convolve_thin(const dense *d, const phase *p, const cdk_column_block *block, cdk_tile tile,
+static void convolve_thin(const dense *d, const phase *p, const cdk_panel *block, cdk_tile tile,
                           const row_range *rows)
 {
     tile.w_step = p->taps_h * p->taps_w * d->taps->in_group;
@@ -282,7 +280,7 @@ static void convolve_thin(const dense *d, const phase *p, const cdk_column_block
 }
 
 /* By parts of at most DENSE_STEPS: some runs, or steps t of one run. */
-static void convolve_parts(const dense *d, const phase *p, const cdk_column_block *block, cdk_tile tile,
+static void convolve_parts(const dense *d, const phase *p, const cdk_panel *block, cdk_tile tile,
                            row_range rows)
 {
     const int64_t together = cdk_max(1, DENSE_STEPS / cdk_max(p->length, 1));
@@ -316,7 +314,7 @@ static void convolve_phases(const dense *d, float *y, const float *x, const row_
         row_range own = *rows;
         own.last = cdk_min(rows->last, cdk_axis_count(&taps->h, p.h));
         for (int64_t i = 0; i < taps->groups * d->columns.count; i++) {
-            const cdk_column_block block = cdk_columns_get(&d->columns, i % d->columns.count);
+            const cdk_panel block = cdk_panels_get(&d->columns, i % d->columns.count);
             const cdk_tile tile = make_tile(d, &p, i / d->columns.count, &block, y, x);
             own.next = index == 0 && i == 0 ? rows->next : NULL;
             if (is_thin(d, &p, &block)) {
@@ -335,8 +333,8 @@ static const float *input_row(const dense *d, int64_t item, int64_t row)
     return d->x + (n * taps->h.inputs + j * taps->h.in_step) * taps->w.inputs * taps->in_channels;
 }
 
-/* What is read from memory next: the row behind, or all of the next band, which is copied before it is used.
- */
+/* What is read from memory next: the row behind, or all of the next band, which
+ * is copied before it is used. */
 static const float *input_ahead(const dense *d, int64_t item, int64_t last_item)
 {
     if (!d->scratch) {
@@ -358,10 +356,10 @@ static void convolve_band(const dense *d, int64_t item, const float *next, int t
         x = scratch;
     }
     float *y = d->y + (n * taps->h.outputs + j0 * taps->h.out_step) * taps->w.outputs * d->y_pixel;
-    if (d->moments) {
-        float *block = cdk_moments_block(d->moments, thread, y);
+    if (d->statistics) {
+        float *block = cdk_mean_m2_block(d->statistics, thread, y);
         convolve_phases(d, block, x, &rows);
-        cdk_moments_finish(d->moments, item, 1, thread, y, block, (rows.last - j0) * taps->w.outputs);
+        cdk_mean_m2_finish(d->statistics, item, 1, thread, y, block, (rows.last - j0) * taps->w.outputs);
     } else if (d->masking) {
         const int64_t end = cdk_min(rows.last * taps->h.out_step, taps->h.outputs) - j0 * taps->h.out_step;
         float *block = cdk_masking_block(d->masking, thread, y);
@@ -444,16 +442,16 @@ static void run(dense *d)
     cd_parallel_chunks(items, serial ? items : together, convolve_bands, d);
 }
 
-static cd_status run_with_moments(dense *d, const cdk_conv_finish *finish, cd_error *err)
+static cd_status run_with_statistics(dense *d, const cdk_conv_finish *finish, cd_error *err)
 {
     const cdk_taps *taps = d->taps;
     const int64_t cols = taps->w.outputs, part = d->band_rows * cols;
-    cdk_moments moments;
-    CD_TRY(cdk_moments_begin(&moments, taps->N, d->rows * cols, part, part, taps->out_channels, err));
-    d->moments = &moments;
+    cdk_mean_m2 statistics;
+    CD_TRY(cdk_mean_m2_begin(&statistics, taps->N, d->rows * cols, part, part, taps->out_channels, err));
+    d->statistics = &statistics;
     run(d);
-    cdk_moments_join(finish->mean, finish->M2, &moments);
-    cdk_moments_free(&moments);
+    cdk_mean_m2_join(finish->mean, finish->M2, &statistics);
+    cdk_mean_m2_free(&statistics);
     return CD_OK;
 }
 
@@ -472,7 +470,7 @@ static cd_status run_with_mask(dense *d, const cdk_conv_finish *finish, cd_error
 static cd_status run_and_finish(dense *d, const cdk_conv_finish *finish, cd_error *err)
 {
     if (finish->mean) {
-        return run_with_moments(d, finish, err);
+        return run_with_statistics(d, finish, err);
     }
     if (finish->end.mask) {
         return run_with_mask(d, finish, err);
@@ -481,13 +479,13 @@ static cd_status run_and_finish(dense *d, const cdk_conv_finish *finish, cd_erro
     return CD_OK;
 }
 
-cd_status cdk_conv_dense(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
-                         const cdk_conv_finish *finish, cd_error *err)
+cd_status cdk_conv_direct(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
+                          const cdk_conv_finish *finish, cd_error *err)
 {
     dense d = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .activation = finish->end.activation};
     d.y_pixel = finish->y_pixel > 0 ? finish->y_pixel : taps->out_channels;
     d.isa = cdk_isa_current();
-    d.columns = cdk_columns_make(d.isa, taps->out_group);
+    d.columns = cdk_panels_make(d.isa, taps->out_group);
     d.rows = cdk_axis_count(&taps->h, 0);
     d.cols = cdk_axis_count(&taps->w, 0);
     d.stream = !finish->mean && !finish->end.mask &&
