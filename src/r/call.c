@@ -90,7 +90,6 @@ SEXP cdr_apply(SEXP id, SEXP tensors, SEXP attrs)
     int n_attr;
     const cd_op *op = op_of(id);
     const double *attr = attributes_of(attrs, &n_attr);
-    cdr_collect_if_needed();
     SEXP result = PROTECT(handles(op->n_out));
     cd_status status = inputs_from_r(&p, tensors, &err);
     if (status == CD_OK) {
@@ -126,7 +125,6 @@ SEXP cdr_apply_in_place(SEXP id, SEXP tensors, SEXP attrs)
     const cd_op *op = op_of(id);
     const double *attr = attributes_of(attrs, &n_attr);
     cd_variable *target = cdr_described(VECTOR_ELT(tensors, 0), "self");
-    cdr_collect_if_needed();
     cd_status status = inputs_from_r(&p, tensors, &err);
     if (status == CD_OK) {
         status = cd_apply_in_place(target, op, p.count, p.in, n_attr, attr, &err);

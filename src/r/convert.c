@@ -202,7 +202,6 @@ SEXP cdr_tensor(SEXP x, SEXP dtype, SEXP requires_grad)
     cd_tensor *t;
     int wanted = dtype == R_NilValue ? -1 : (int)cdr_int64(dtype, "dtype");
     int grad = cdr_flag(requires_grad, "requires_grad");
-    cdr_collect_if_needed();
     SEXP handle = PROTECT(cdr_handle());
     cd_status status = cdr_tensor_from_r(&t, x, wanted, &err);
     cdr_handle_set_tensor(handle, t, grad, status, &err);
@@ -257,8 +256,7 @@ static cd_status copy_out(void *data, cd_dtype dtype, const cd_tensor *t, cd_err
 SEXP cdr_as_array(SEXP x, SEXP type)
 {
     cd_error err;
-    const cd_tensor *t = cdr_defined(x, "x")->value;
-    cdr_collect_after_pass();
+    const cd_tensor *t = cdr_looked_at(x, "x")->value;
     SEXPTYPE as = r_type(t->dtype);
     cd_dtype element = as == REALSXP ? CD_FLOAT64 : CD_INT32;
     if (type != R_NilValue) {

@@ -46,7 +46,6 @@ SEXP cdr_full(SEXP size, SEXP value, SEXP dtype, SEXP requires_grad)
     cd_dtype type = dtype_from_r(dtype);
     int grad = cdr_flag(requires_grad, "requires_grad");
     double fill = value == R_NilValue ? 0 : cdr_double(value, "fill_value");
-    cdr_collect_if_needed();
     SEXP handle = PROTECT(cdr_handle());
     cd_status status = cd_tensor_new(&t, type, ndim, shape, CD_CONTIGUOUS, &err);
     if (status == CD_OK && value != R_NilValue) {

@@ -19,7 +19,8 @@ void cdr_raise(const cd_error *err);
 /* Raises (as cdr_raise) a condition of the given status with a formatted message. Does not return. */
 void cdr_stop(cd_status status, const char *format, ...) CD_PRINTF(2, 3);
 
-/* A new R tensor handle without a variable yet (unprotected): phase 1. */
+/* A new R tensor handle without a variable yet (unprotected). Phase 1: R may be asked for a collection first
+ * (r/collect.h). */
 SEXP cdr_handle(void);
 
 /* Gives the handle its variable; takes over the caller's reference. Does not allocate. */
@@ -42,6 +43,10 @@ cd_variable *cdr_described(SEXP x, const char *what);
 /* As cdr_described, with the data there. Phase 1 only. */
 cd_variable *cdr_defined(SEXP x, const char *what);
 
+/* As cdr_defined, where R code is to see the data, which is how a pass without recording ends: R may be asked
+ * for a collection (r/collect.h). Phase 1 only. */
+cd_variable *cdr_looked_at(SEXP x, const char *what);
+
 /* A variable for anything an operator accepts: a handle (its variable, retained), a number of length one
  * without dim (a 0-d "number"), any other atomic vector or array (converted as torch_tensor does). NULL gives
  * NULL. The caller releases it. Allocates no R object and does not jump. */
@@ -53,18 +58,6 @@ cd_status cdr_as_operand(cd_variable **v, SEXP x, cd_error *err);
 /* A tensor from an R vector or array: index order kept, dtype by R type (double -> float32, integer -> int64,
  * integer64 -> int64, logical -> bool, raw -> uint8) unless dtype >= 0. A vector without dim is 1-d. */
 cd_status cdr_tensor_from_r(cd_tensor **t, SEXP x, int dtype, cd_error *err);
-
-/* Asks R for a collection when the memory in use has grown much since the last one, so that tensors nobody
- * reaches any more are freed. Call in phase 1 only. */
-void cdr_collect_if_needed(void);
-
-/* The same where a forward pass has just ended: its temporaries are young and unreachable, the graph is at
- * its largest. A collection in the middle of the pass would make the collector take the temporaries alive
- * then for old ones. */
-void cdr_collect_before_backward(void);
-
-/* The same where a result is looked at, which is how a pass without recording ends. Call in phase 1 only. */
-void cdr_collect_after_pass(void);
 
 /* Scalars from R with a clear error that names the argument. */
 int64_t cdr_int64(SEXP x, const char *what);

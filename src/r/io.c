@@ -174,7 +174,6 @@ static SEXP read_document(SEXP path, cd_status (*read)(cd_document *, const char
 {
     cd_error err;
     const char *file = cdr_string(path, "path");
-    cdr_collect_if_needed();
     SEXP held = PROTECT(hold_document());
     cd_status status = read(R_ExternalPtrAddr(held), file, &err);
     SEXP x = finish(held, status, &err);

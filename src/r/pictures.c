@@ -60,7 +60,6 @@ SEXP cdr_image_read_begin(SEXP paths, SEXP as)
     cd_reading *reading;
     const char **list = path_list(paths);
     const cd_decode_as *form = forms(as, Rf_xlength(paths));
-    cdr_collect_if_needed();
     SEXP holder = PROTECT(R_MakeExternalPtr(NULL, reading_tag(), R_NilValue));
     R_RegisterCFinalizerEx(holder, stop_reading, FALSE);
     if (cd_reading_begin(&reading, list, form, Rf_xlength(paths), &err) != CD_OK) {
@@ -174,7 +173,6 @@ SEXP cdr_image_tensor(SEXP x)
     if (bytes == NULL) {
         return R_NilValue;
     }
-    cdr_collect_if_needed();
     SEXP handle = PROTECT(cdr_handle());
     cd_status status = cd_lazy_image_new(&t, bytes, &err);
     give_tensor(handle, t, status, &err);
@@ -202,7 +200,6 @@ SEXP cdr_image_batch(SEXP paths, SEXP size, SEXP mean, SEXP std)
     const cd_image_batch form = {(int64_t)REAL(size)[0], (int64_t)REAL(size)[1], three_numbers(mean, "mean"),
                                  three_numbers(std, "std")};
     const int64_t shape[] = {Rf_xlength(paths), 3, form.height, form.width};
-    cdr_collect_if_needed();
     SEXP handle = PROTECT(cdr_handle());
     cd_status status = cd_tensor_new(&t, CD_FLOAT32, 4, shape, CD_CHANNELS_LAST, &err);
     if (status == CD_OK) {

@@ -236,7 +236,6 @@ SEXP cdr_index(SEXP x, SEXP list, SEXP drop)
     parsed p;
     cd_variable *out = NULL, *v = cdr_described(x, "x");
     int dropping = cdr_flag(drop, "drop");
-    cdr_collect_if_needed();
     SEXP handle = PROTECT(cdr_handle());
     cd_status status = parse(&p, list, dropping, v->value, &err);
     if (status == CD_OK) {
@@ -274,7 +273,6 @@ SEXP cdr_assign(SEXP x, SEXP list, SEXP value)
     cd_error err;
     parsed p;
     cd_variable *from = NULL, *v = cdr_defined(x, "x");
-    cdr_collect_if_needed();
     cd_status status = parse(&p, list, true, v->value, &err);
     if (status == CD_OK) {
         status = cdr_as_variable(&from, value, &err);

@@ -256,7 +256,7 @@ test_that("the model gets the batch itself: in-place changes show, lists and att
 test_that("a batch is freed when the next takes its place, unless somebody keeps it", {
   bytes <- 8 * 2^20
   noise <- dataset(
-    .getbatch = function(i) list(x = torch_ones(length(i), 2^19) * i[[1]], y = torch_ones(length(i), 2^19)),
+    .getbatch = function(i) list(x = torch_full(c(length(i), 2^19), i[[1]]), y = torch_ones(length(i), 2^19)),
     .getitem = function(i) NULL, .length = function() 40L
   )()
   in_use <- c()
