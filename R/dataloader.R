@@ -159,8 +159,8 @@ batch_fetcher <- function(loader) {
     return(function(indices) default_convert(get_batch(dataset, indices)))
   }
   function(indices) {
-    .Call(cdr_batch_begins)
-    on.exit(.Call(cdr_batch_ends))
+    batch_begins()
+    on.exit(batch_ends())
     if (is.function(dataset$.prefetch)) prefetch(dataset, indices)
     collate(lapply(indices, function(i) get_item(dataset, i)))
   }

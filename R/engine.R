@@ -57,13 +57,3 @@ zero_based_dim <- function(dim) {
   }
   as.double(dim - (dim > 0))
 }
-
-# `.Call(cdr_let_go, x)`, written out where `x` is a local variable about to be replaced, frees an intermediate result
-# at once if nobody else refers to it: R's collector would only find it later, and does not know how large it is.
-
-# The forward function of a layer that lets go of its argument in this way, where that was computed for the call, as
-# in relu(conv(x)).
-consuming <- function(forward) {
-  body(forward) <- bquote(.Call(cdr_result_of, .(body(forward)), input))
-  forward
-}

@@ -27,9 +27,9 @@ nn_relu <- nn_module(
   initialize = function(inplace = FALSE) {
     self$inplace <- inplace
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_relu(input, self$inplace)
-  })
+  }
 )
 
 #' @rdname activations
@@ -39,9 +39,9 @@ nn_relu6 <- nn_module(
   initialize = function(inplace = FALSE) {
     self$inplace <- inplace
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_relu6(input, self$inplace)
-  })
+  }
 )
 
 #' @rdname activations
@@ -52,9 +52,9 @@ nn_leaky_relu <- nn_module(
     self$negative_slope <- negative_slope
     self$inplace <- inplace
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_leaky_relu(input, self$negative_slope, self$inplace)
-  })
+  }
 )
 
 #' @rdname activations
@@ -65,9 +65,9 @@ nn_elu <- nn_module(
     self$alpha <- alpha
     self$inplace <- inplace
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_elu(input, self$alpha, self$inplace)
-  })
+  }
 )
 
 #' @rdname activations
@@ -78,9 +78,9 @@ nn_celu <- nn_module(
     self$alpha <- alpha
     self$inplace <- inplace
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_celu(input, self$alpha, self$inplace)
-  })
+  }
 )
 
 #' @rdname activations
@@ -90,9 +90,9 @@ nn_selu <- nn_module(
   initialize = function(inplace = FALSE) {
     self$inplace <- inplace
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_selu(input, self$inplace)
-  })
+  }
 )
 
 #' @rdname activations
@@ -102,9 +102,9 @@ nn_gelu <- nn_module(
   initialize = function(approximate = "none") {
     self$approximate <- approximate
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_gelu(input, self$approximate)
-  })
+  }
 )
 
 #' @rdname activations
@@ -114,27 +114,27 @@ nn_silu <- nn_module(
   initialize = function(inplace = FALSE) {
     self$inplace <- inplace
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_silu(input, self$inplace)
-  })
+  }
 )
 
 #' @rdname activations
 #' @export
 nn_hardswish <- nn_module(
   "nn_hardswish",
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_hardswish(input)
-  })
+  }
 )
 
 #' @rdname activations
 #' @export
 nn_hardsigmoid <- nn_module(
   "nn_hardsigmoid",
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_hardsigmoid(input)
-  })
+  }
 )
 
 #' @rdname activations
@@ -146,9 +146,9 @@ nn_hardtanh <- nn_module(
     self$max_val <- max_val
     self$inplace <- inplace
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_hardtanh(input, self$min_val, self$max_val, self$inplace)
-  })
+  }
 )
 
 #' @rdname activations
@@ -159,36 +159,36 @@ nn_softplus <- nn_module(
     self$beta <- beta
     self$threshold <- threshold
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_softplus(input, self$beta, self$threshold)
-  })
+  }
 )
 
 #' @rdname activations
 #' @export
 nn_sigmoid <- nn_module(
   "nn_sigmoid",
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_sigmoid(input)
-  })
+  }
 )
 
 #' @rdname activations
 #' @export
 nn_tanh <- nn_module(
   "nn_tanh",
-  forward = consuming(function(input) {
+  forward = function(input) {
     torch_tanh(input)
-  })
+  }
 )
 
 #' @rdname activations
 #' @export
 nn_log_sigmoid <- nn_module(
   "nn_log_sigmoid",
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_logsigmoid(input)
-  })
+  }
 )
 
 #' @rdname activations
@@ -199,9 +199,9 @@ nn_prelu <- nn_module(
     self$num_parameters <- num_parameters
     self$weight <- nn_parameter(torch_full(num_parameters, init))
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_prelu(input, self$weight)
-  })
+  }
 )
 
 #' Softmax layers
@@ -219,9 +219,9 @@ nn_softmax <- nn_module(
   initialize = function(dim) {
     self$dim <- dim
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_softmax(input, self$dim)
-  })
+  }
 )
 
 #' @rdname nn_softmax
@@ -231,9 +231,9 @@ nn_log_softmax <- nn_module(
   initialize = function(dim) {
     self$dim <- dim
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_log_softmax(input, self$dim)
-  })
+  }
 )
 
 nn_dropout_base <- nn_module(
@@ -260,9 +260,9 @@ nn_dropout_base <- nn_module(
 nn_dropout <- nn_module(
   "nn_dropout",
   inherit = nn_dropout_base,
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_dropout(input, self$p, self$training, self$inplace)
-  })
+  }
 )
 
 #' @rdname nn_dropout
@@ -270,7 +270,7 @@ nn_dropout <- nn_module(
 nn_dropout2d <- nn_module(
   "nn_dropout2d",
   inherit = nn_dropout_base,
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_dropout2d(input, self$p, self$training, self$inplace)
-  })
+  }
 )

@@ -118,9 +118,9 @@ nn_conv2d <- nn_module(
     super$initialize(2, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
       padding_mode)
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     self$convolve(nnf_conv2d, input)
-  })
+  }
 )
 
 #' @rdname nn_conv2d
@@ -133,9 +133,9 @@ nn_conv1d <- nn_module(
     super$initialize(1, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
       padding_mode)
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     self$convolve(nnf_conv1d, input)
-  })
+  }
 )
 
 #' @rdname nn_conv2d
@@ -149,9 +149,9 @@ nn_conv_transpose2d <- nn_module(
     super$initialize(2, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
       padding_mode, transposed = TRUE, output_padding = output_padding)
   },
-  forward = consuming(function(input, output_size = NULL) {
+  forward = function(input, output_size = NULL) {
     self$convolve_transposed(nnf_conv_transpose2d, input, output_size)
-  })
+  }
 )
 
 #' @rdname nn_conv2d
@@ -165,9 +165,9 @@ nn_conv_transpose1d <- nn_module(
     super$initialize(1, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
       padding_mode, transposed = TRUE, output_padding = output_padding)
   },
-  forward = consuming(function(input, output_size = NULL) {
+  forward = function(input, output_size = NULL) {
     self$convolve_transposed(nnf_conv_transpose1d, input, output_size)
-  })
+  }
 )
 
 #' Patches of images
@@ -190,9 +190,9 @@ nn_unfold <- nn_module(
     self$padding <- padding
     self$stride <- stride
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_unfold(input, self$kernel_size, self$dilation, self$padding, self$stride)
-  })
+  }
 )
 
 #' @rdname nn_unfold
@@ -206,7 +206,7 @@ nn_fold <- nn_module(
     self$padding <- padding
     self$stride <- stride
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_fold(input, self$output_size, self$kernel_size, self$dilation, self$padding, self$stride)
-  })
+  }
 )

@@ -39,9 +39,9 @@ nn_linear <- nn_module(
   reset_parameters = function() {
     init_uniform_by_fan(self$weight, self$bias)
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_linear(input, self$weight, self$bias)
-  })
+  }
 )
 
 #' @rdname nn_linear
@@ -108,10 +108,10 @@ nn_embedding <- nn_module(
       with_no_grad(weight$narrow(1, self$padding_idx, 1)$zero_())
     }
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_embedding(input, self$weight, self$padding_idx, self$max_norm, self$norm_type, self$scale_grad_by_freq,
       self$sparse)
-  })
+  }
 )
 
 check_padding_index <- function(index, n) {

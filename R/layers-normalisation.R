@@ -56,7 +56,7 @@ nn_batch_norm_base <- nn_module(
     count$add_(1L)
     if (is.null(self$momentum)) 1 / count$item() else self$momentum
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     self$check_input_dim(input)
     training <- self$training
     tracking <- self$track_running_stats
@@ -76,7 +76,7 @@ nn_batch_norm_base <- nn_module(
       momentum,
       self$eps
     )
-  })
+  }
 )
 
 #' Batch normalisation
@@ -126,11 +126,11 @@ nn_instance_norm_base <- nn_module(
   initialize = function(num_features, eps = 1e-5, momentum = 0.1, affine = FALSE, track_running_stats = FALSE) {
     super$initialize(num_features, eps, momentum, affine, track_running_stats)
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     self$check_input_dim(input)
     nnf_instance_norm(input, self$running_mean, self$running_var, self$weight, self$bias,
       self$training || !self$track_running_stats, self$momentum, self$eps)
-  })
+  }
 )
 
 #' Layer, group and instance normalisation
@@ -167,9 +167,9 @@ nn_layer_norm <- nn_module(
       nn_init_zeros_(self$bias)
     }
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_layer_norm(input, self$normalized_shape, self$weight, self$bias, self$eps)
-  })
+  }
 )
 
 #' @rdname nn_layer_norm
@@ -192,9 +192,9 @@ nn_group_norm <- nn_module(
       nn_init_zeros_(self$bias)
     }
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_group_norm(input, self$num_groups, self$weight, self$bias, self$eps)
-  })
+  }
 )
 
 #' @rdname nn_layer_norm

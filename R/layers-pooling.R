@@ -44,10 +44,10 @@ nn_max_pool1d <- nn_module(
     super$initialize(kernel_size, stride, padding = padding, dilation = dilation, return_indices = return_indices,
       ceil_mode = ceil_mode)
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_max_pool1d(input, self$kernel_size, self$stride, self$padding, self$dilation, self$ceil_mode,
       self$return_indices)
-  })
+  }
 )
 
 #' @rdname pooling
@@ -60,10 +60,10 @@ nn_max_pool2d <- nn_module(
     super$initialize(kernel_size, stride, padding = padding, dilation = dilation, return_indices = return_indices,
       ceil_mode = ceil_mode)
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_max_pool2d(input, self$kernel_size, self$stride, self$padding, self$dilation, self$ceil_mode,
       self$return_indices)
-  })
+  }
 )
 
 #' @rdname pooling
@@ -75,9 +75,9 @@ nn_avg_pool1d <- nn_module(
     super$initialize(kernel_size, stride, padding = padding, ceil_mode = ceil_mode,
       count_include_pad = count_include_pad)
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_avg_pool1d(input, self$kernel_size, self$stride, self$padding, self$ceil_mode, self$count_include_pad)
-  })
+  }
 )
 
 #' @rdname pooling
@@ -90,10 +90,10 @@ nn_avg_pool2d <- nn_module(
     super$initialize(kernel_size, stride, padding = padding, ceil_mode = ceil_mode,
       count_include_pad = count_include_pad, divisor_override = divisor_override)
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_avg_pool2d(input, self$kernel_size, self$stride, self$padding, self$ceil_mode, self$count_include_pad,
       self$divisor_override)
-  })
+  }
 )
 
 #' @rdname pooling
@@ -103,9 +103,9 @@ nn_adaptive_avg_pool1d <- nn_module(
   initialize = function(output_size) {
     self$output_size <- output_size
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_adaptive_avg_pool1d(input, self$output_size)
-  })
+  }
 )
 
 #' @rdname pooling
@@ -115,9 +115,9 @@ nn_adaptive_avg_pool2d <- nn_module(
   initialize = function(output_size) {
     self$output_size <- output_size
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_adaptive_avg_pool2d(input, self$output_size)
-  })
+  }
 )
 
 #' @rdname pooling
@@ -128,9 +128,9 @@ nn_adaptive_max_pool2d <- nn_module(
     self$output_size <- output_size
     self$return_indices <- return_indices
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     nnf_adaptive_max_pool2d(input, self$output_size, self$return_indices)
-  })
+  }
 )
 
 #' Resize layer
@@ -152,8 +152,8 @@ nn_upsample <- nn_module(
     self$mode <- mode
     self$align_corners <- align_corners
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     align <- self$align_corners
     nnf_interpolate(input, self$size, self$scale_factor, self$mode, if (is.null(align)) FALSE else align)
-  })
+  }
 )

@@ -287,15 +287,18 @@ for_each_batch <- function(ctx, body) {
 
 # Tensors of the old value that nobody else refers to are freed at once. R's collector, which thinks them small, would
 # leave them for a full collection.
-replace_in <- function(ctx, name, value) {
-  old <- ctx[[name]]
+replace_in <- function(ctx, name, value) release_all(replaced_in(ctx, name, value))
+
+# A list of the old value.
+replaced_in <- function(ctx, name, value) {
+  old <- list(ctx[[name]])
   ctx[[name]] <- value
-  .Call(cdr_let_go_of_all, old)
+  old
 }
 
-# The input behind handles of its own: frames of forward() refer to these until R collects them, and the batch can be
-# freed before.
-model_input <- function(ctx) .Call(cdr_other_handles, ctx$input)
+# What the model makes of the input. That is behind handles of its own: frames of forward() may refer to these until R
+# collects them, and the batch can be freed before.
+prediction <- function(ctx, model) release_after(model(other_handles(ctx$input)))
 
 default_train_step <- function(ctx) {
   for (name in names(ctx$optimizers)) {
@@ -306,7 +309,7 @@ default_train_step <- function(ctx) {
 }
 
 default_step_opt <- function(ctx) {
-  ctx$pred <- ctx$model(model_input(ctx))
+  ctx$pred <- prediction(ctx, ctx$model)
   ctx$call_callbacks("on_train_batch_after_pred")
   loss <- ctx$loss_fn(ctx$pred, ctx$target)
   ctx$loss_grad <- loss
@@ -321,7 +324,7 @@ default_step_opt <- function(ctx) {
 }
 
 default_valid_step <- function(ctx) {
-  ctx$pred <- ctx$model(model_input(ctx))
+  ctx$pred <- prediction(ctx, ctx$model)
   ctx$call_callbacks("on_valid_batch_after_pred")
   loss <- ctx$loss_fn(ctx$pred, ctx$target)
   for (name in names(ctx$optimizers) %||% "opt") ctx$loss[[name]] <- loss
@@ -419,7 +422,7 @@ predict_batches <- function(ctx) {
   ctx$call_callbacks("on_predict_begin")
   with_no_grad(for_each_batch(ctx, function() {
     ctx$call_callbacks("on_predict_batch_begin")
-    ctx$pred <- apply_model(model_input(ctx))
+    ctx$pred <- prediction(ctx, apply_model)
     predictions[[length(predictions) + 1L]] <<- ctx$pred
     ctx$call_callbacks("on_predict_batch_end")
   }))

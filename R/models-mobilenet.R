@@ -39,13 +39,7 @@ inverted_residual <- nn_module(
     self$.is_cn <- stride > 1
   },
   forward = function(x) {
-    y <- self$conv(x)
-    if (!self$use_res_connect) {
-      return(y)
-    }
-    sum <- x + y
-    .Call(cdr_let_go, y)
-    sum
+    if (self$use_res_connect) x + self$conv(x) else self$conv(x)
   }
 )
 

@@ -30,11 +30,13 @@ nn_sequential <- nn_module(
     if (length(names) == 0) {
       return(..1)
     }
+    made <- handles_made()
     x <- .subset2(self, names[[1]])(...)
+    release_dots(made)
+    release_since(made)
     for (name in names[-1]) {
-      y <- .subset2(self, name)(x)
-      .Call(cdr_let_go, x)
-      x <- y
+      x <- .subset2(self, name)(x)
+      release_since(made)
     }
     x
   }
@@ -197,9 +199,9 @@ nn_flatten <- nn_module(
     self$start_dim <- start_dim
     self$end_dim <- end_dim
   },
-  forward = consuming(function(input) {
+  forward = function(input) {
     input$flatten(start_dim = self$start_dim, end_dim = self$end_dim)
-  })
+  }
 )
 
 #' @rdname nn_identity

@@ -1,3 +1,6 @@
+#' @include engine.R release.R
+NULL
+
 # Modules: an instance is its bound `forward` function, with the class vector and the R6 object as attributes.
 #
 # Parameters, buffers and children are ordinary bindings of the R6 object, so that `self$conv` is one look-up; the
@@ -532,12 +535,15 @@ nn_module <- function(classname = NULL, inherit = nn_Module, ..., private = NULL
   inherit <- inherited_class(inherit)
   env <- new.env(parent = parent_env)
   env$.__inherit__ <- inherit
+  bind_release(env)
+  members <- rlang::list2(...)
+  if (is.function(members$forward)) members$forward <- with_release(members$forward)
   classes <- c(classname, inherit$public_fields$.classes)
   class <- R6::R6Class(
     classname,
     inherit = .__inherit__,
     lock_objects = FALSE,
-    public = c(list(.classes = classes), rlang::list2(...)),
+    public = c(list(.classes = classes), members),
     private = private,
     active = active,
     parent_env = env

@@ -19,21 +19,30 @@ NULL
 #' torch_meshgrid(list(torch_tensor(1:2), torch_tensor(1:3)), indexing = "ij")
 #' @rdname torch_cat
 #' @export
-torch_cat <- function(tensors, dim = 1L) apply_op(ops$cat, tensor_list(tensors), zero_based_dim(dim))
+torch_cat <- function(tensors, dim = 1L) {
+  check_tensors(tensors)
+  .Call(cdr_apply_argument, ops$cat, if (is_tensor(tensors)) list(tensors) else tensors, zero_based_dim(dim))
+}
 
 #' @rdname torch_cat
 #' @export
-torch_stack <- function(tensors, dim = 1L) apply_op(ops$stack, tensor_list(tensors), zero_based_dim(dim))
+torch_stack <- function(tensors, dim = 1L) {
+  check_tensors(tensors)
+  .Call(cdr_apply_argument, ops$stack, if (is_tensor(tensors)) list(tensors) else tensors, zero_based_dim(dim))
+}
 
 tensor_list <- function(tensors) {
-  if (is_tensor(tensors)) return(list(tensors))
-  if (!is.list(tensors)) {
+  check_tensors(tensors)
+  if (is_tensor(tensors)) list(tensors) else tensors
+}
+
+check_tensors <- function(tensors) {
+  if (!is_tensor(tensors) && !is.list(tensors)) {
     type_error("`tensors` must be a list of tensors.")
   }
-  if (length(tensors) == 0) {
+  if (length(tensors) == 0 && !is_tensor(tensors)) {
     value_error("`tensors` must hold at least one tensor.")
   }
-  tensors
 }
 
 #' @rdname torch_cat

@@ -3,6 +3,7 @@
 
 #include "r/glue.h"
 #include "r/registry.h"
+#include "r/release.h"
 
 #define FEW 16
 
@@ -68,18 +69,6 @@ static SEXP handles(int n)
     return list;
 }
 
-/* A list that only its caller's argument refers to was made for this call. Emptied, it does not keep the
- * inputs referenced until R collects it, and cdr_let_go can tell that nobody needs them. */
-static void let_go_of_inputs(SEXP tensors)
-{
-    if (MAYBE_SHARED(tensors)) {
-        return;
-    }
-    for (int i = 0; i < Rf_length(tensors); i++) {
-        SET_VECTOR_ELT(tensors, i, R_NilValue);
-    }
-}
-
 /* id: position in the table; tensors: list of tensors, numbers, arrays, NULL; attrs: double vector or NULL.
  * Gives a tensor, or a list of them for operators with several outputs. */
 SEXP cdr_apply(SEXP id, SEXP tensors, SEXP attrs)
@@ -111,7 +100,7 @@ SEXP cdr_apply(SEXP id, SEXP tensors, SEXP attrs)
 SEXP cdr_apply_argument(SEXP id, SEXP tensors, SEXP attrs)
 {
     SEXP result = PROTECT(cdr_apply(id, tensors, attrs));
-    let_go_of_inputs(tensors);
+    cdr_release_inputs(tensors);
     UNPROTECT(1);
     return result;
 }
@@ -134,7 +123,7 @@ SEXP cdr_apply_in_place(SEXP id, SEXP tensors, SEXP attrs)
         cdr_raise(&err);
     }
     SEXP changed = PROTECT(VECTOR_ELT(tensors, 0));
-    let_go_of_inputs(tensors);
+    cdr_release_inputs(tensors);
     UNPROTECT(1);
     return changed;
 }

@@ -6,6 +6,7 @@
 
 #include "r/collect.h"
 #include "r/registry.h"
+#include "r/release.h"
 #include "tensor/lazy.h"
 
 static SEXP tensor_class = NULL; /* c("torch_tensor", "R7"), preserved */
@@ -46,39 +47,19 @@ void cdr_stop(cd_status status, const char *format, ...)
 
 /* ---- handles ---- */
 
-static SEXP handle_tag(void)
-{
-    static SEXP tag = NULL;
-    if (tag == NULL) {
-        tag = Rf_install("candela_tensor");
-    }
-    return tag;
-}
-
-/* A handle is two external pointers: the one R code holds, and behind it the owner, which has the finalizer.
- * A finalizer counts as a reference to its object, and cdr_let_go must see those of R code only. */
-static void finalize(SEXP owner)
-{
-    cd_variable *v = R_ExternalPtrAddr(owner);
-    R_ClearExternalPtr(owner);
-    cd_variable_release(v);
-}
-
 SEXP cdr_handle(void)
 {
     cdr_collect_before_handle();
-    SEXP owner = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, R_NilValue));
-    R_RegisterCFinalizerEx(owner, finalize, FALSE);
-    SEXP handle = PROTECT(R_MakeExternalPtr(NULL, handle_tag(), owner));
+    SEXP handle = PROTECT(R_MakeExternalPtr(NULL, cdr_handle_tag(), R_NilValue));
     Rf_setAttrib(handle, R_ClassSymbol, tensor_class);
-    UNPROTECT(2);
+    cdr_release_watch(handle);
+    UNPROTECT(1);
     return handle;
 }
 
 void cdr_handle_set(SEXP handle, cd_variable *v)
 {
     R_SetExternalPtrAddr(handle, v);
-    R_SetExternalPtrAddr(R_ExternalPtrProtected(handle), v);
 }
 
 void cdr_handle_set_tensor(SEXP handle, cd_tensor *t, int requires_grad, cd_status status, cd_error *err)
@@ -97,72 +78,6 @@ void cdr_handle_set_tensor(SEXP handle, cd_tensor *t, int requires_grad, cd_stat
         cdr_raise(err);
     }
     cdr_handle_set(handle, v);
-}
-
-/* Frees the tensor of a handle that only one R variable refers to, without waiting for R's collector. Where
- * anything else refers to the handle nothing happens. */
-SEXP cdr_let_go(SEXP handle)
-{
-    if (cdr_is_handle(handle) && !MAYBE_SHARED(handle) && R_ExternalPtrAddr(handle) != NULL) {
-        R_SetExternalPtrAddr(handle, NULL);
-        finalize(R_ExternalPtrProtected(handle));
-    }
-    return R_NilValue;
-}
-
-/* The same for all tensors in a list that only one R variable refers to, and in lists within it. */
-SEXP cdr_let_go_of_all(SEXP x)
-{
-    if (TYPEOF(x) != VECSXP) {
-        return cdr_let_go(x);
-    }
-    const R_xlen_t n = MAYBE_SHARED(x) ? 0 : Rf_xlength(x);
-    for (R_xlen_t i = 0; i < n; i++) {
-        cdr_let_go_of_all(VECTOR_ELT(x, i));
-    }
-    return R_NilValue;
-}
-
-static SEXP another_handle(SEXP handle)
-{
-    SEXP another = PROTECT(cdr_handle());
-    Rf_copyMostAttrib(handle, another);
-    cdr_handle_set(another, cd_variable_retain(R_ExternalPtrAddr(handle)));
-    UNPROTECT(1);
-    return another;
-}
-
-/* The same tensors behind handles of their own, for a call after which the old handles are to be let go of:
- * what the call's frames refer to until R collects them are the new ones, which are young then. Lists are
- * gone through; anything else is left as it is. */
-SEXP cdr_other_handles(SEXP x)
-{
-    if (cdr_is_handle(x)) {
-        return R_ExternalPtrAddr(x) != NULL ? another_handle(x) : x;
-    }
-    if (TYPEOF(x) != VECSXP) {
-        return x;
-    }
-    SEXP others = PROTECT(Rf_shallow_duplicate(x));
-    for (R_xlen_t i = 0; i < Rf_xlength(x); i++) {
-        SET_VECTOR_ELT(others, i, cdr_other_handles(VECTOR_ELT(x, i)));
-    }
-    UNPROTECT(1);
-    return others;
-}
-
-/* Gives the result of a call and lets go of the call's input, unless that is the result. */
-SEXP cdr_result_of(SEXP result, SEXP input)
-{
-    if (result != input) {
-        cdr_let_go(input);
-    }
-    return result;
-}
-
-int cdr_is_handle(SEXP x)
-{
-    return TYPEOF(x) == EXTPTRSXP && R_ExternalPtrTag(x) == handle_tag();
 }
 
 cd_variable *cdr_variable(SEXP x, const char *what)

@@ -12,6 +12,7 @@
 
 #include "autograd/variable.h"
 #include "base/status.h"
+#include "r/release.h"
 
 /* Raises a classed R condition with err's message. Does not return. Hold no C memory. */
 void cdr_raise(const cd_error *err);
@@ -29,9 +30,6 @@ void cdr_handle_set(SEXP handle, cd_variable *v);
 /* Gives the handle a new variable of t, where status is CD_OK; else raises err. Takes over t, which may be
  * NULL. err receives what goes wrong here. */
 void cdr_handle_set_tensor(SEXP handle, cd_tensor *t, int requires_grad, cd_status status, cd_error *err);
-
-/* Is x a tensor handle (valid or not)? */
-int cdr_is_handle(SEXP x);
 
 /* The variable of a handle, borrowed. Raises when x is no tensor, or one restored from a saved workspace.
  * what names the argument. The variable may be undefined (value == NULL). */

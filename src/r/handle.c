@@ -138,6 +138,35 @@ SEXP cdr_grad_mode(SEXP enabled)
     return Rf_ScalarLogical(before);
 }
 
+/* ---- a tensor behind another handle ---- */
+
+static SEXP another_handle(SEXP handle)
+{
+    SEXP another = PROTECT(cdr_handle());
+    Rf_copyMostAttrib(handle, another);
+    cdr_handle_set(another, cd_variable_retain(R_ExternalPtrAddr(handle)));
+    UNPROTECT(1);
+    return another;
+}
+
+/* The same tensors behind handles of their own, for a call whose frames may refer to them longer than the old
+ * handles are to live. Lists are gone through; anything else is left as it is. */
+SEXP cdr_other_handles(SEXP x)
+{
+    if (cdr_is_handle(x)) {
+        return R_ExternalPtrAddr(x) != NULL ? another_handle(x) : x;
+    }
+    if (TYPEOF(x) != VECSXP) {
+        return x;
+    }
+    SEXP others = PROTECT(Rf_shallow_duplicate(x));
+    for (R_xlen_t i = 0; i < Rf_xlength(x); i++) {
+        SET_VECTOR_ELT(others, i, cdr_other_handles(VECTOR_ELT(x, i)));
+    }
+    UNPROTECT(1);
+    return others;
+}
+
 /* ---- the graph, as users see it ---- */
 
 static SEXP node_tag(void)

@@ -371,7 +371,7 @@ test_that("layers free an argument computed for them, and no other", {
   bytes <- 4 * prod(sizes)
   gc()
   before <- in_use()
-  y <- with_no_grad(relu(relu(relu(torch_randn(sizes)))))
+  y <- with_no_grad(nn_sequential(relu, relu, relu)(torch_randn(sizes)))
   expect_lt(in_use() - before, 1.5 * bytes)
 
   values <- c(-1, 0, 2)
