@@ -22,6 +22,7 @@
 #include "base/parallel.h"
 #include "kernels/conv.h"
 #include "kernels/gemm.h"
+#include "kernels/dispatch.h"
 #include "kernels/isa.h"
 #include "kernels/mask.h"
 #include "kernels/normalisation.h"
@@ -434,20 +435,17 @@ static void check_gemm(int64_t M, int64_t N, int64_t K)
     const size_t bytes = (size_t)(M * N) * sizeof(float);
     for (int form = 0; form < 8; form++) {
         char shape[80];
-        const cdk_gemm_options options = {.bias = form & 4 ? NULL : bias,
-                                          .trans_a = form & 1,
-                                          .trans_b = form >> 1 & 1,
-                                          .accumulate = form >> 2 & 1};
-        const int64_t lda = form & 1 ? M : K, ldb = form & 2 ? K : N;
+        const cdk_gemm_options options = {.bias = form & 4 ? NULL : bias, .accumulate = form >> 2 & 1};
+        const cdk_matrix a = {A, form & 1 ? M : K, form & 1}, b = {B, form & 2 ? K : N, form >> 1 & 1};
         snprintf(shape, sizeof shape, "%d x %d x %d, form %d", (int)M, (int)N, (int)K, form);
         memcpy(expected, before, bytes);
-        cdk_gemm_naive(expected, A, B, M, N, K, lda, ldb, N, &options);
+        cdk_gemm_naive(expected, &a, &b, M, N, K, &options);
         for (cd_cpu level = CD_CPU_PLAIN; level < CD_CPU_LEVELS; level++) {
             for (int threads = 1; cd_cpu_has(level) && threads <= 4; threads *= 2) {
                 set_level(level);
                 cd_set_threads(threads);
                 memcpy(out, before, bytes);
-                const cd_status status = cdk_gemm_full(out, A, B, M, N, K, lda, ldb, N, &options, &error);
+                const cd_status status = cdk_gemm(out, &a, &b, M, N, K, &options, &error);
                 if (threads == 1) {
                     memcpy(single, out, bytes);
                 }
@@ -710,10 +708,11 @@ static void time_gemm(int64_t n, int repeats, double peak_rate)
 {
     float *A = random_floats(n * n), *B = random_floats(n * n), *C = random_floats(n * n);
     for (int form = 0; form < 4; form++) {
+        const cdk_matrix a = {A, n, form & 1}, b = {B, n, form >> 1};
         double best = 1e30;
         for (int i = 0; i < repeats; i++) {
             const double start = now();
-            cdk_gemm(C, A, B, n, n, n, n, n, n, form & 1, form >> 1, 0, &error);
+            cdk_gemm(C, &a, &b, n, n, n, NULL, &error);
             best = now() - start < best ? now() - start : best;
         }
         const double rate = 2e-9 * (double)(n * n * n) / best;

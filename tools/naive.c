@@ -128,17 +128,18 @@ void cdk_channel_sums_naive(float *sums, const float *x, int64_t pixels, int64_t
     }
 }
 
-void cdk_gemm_naive(float *C, const float *A, const float *B, int64_t M, int64_t N, int64_t K, int64_t lda,
-                    int64_t ldb, int64_t ldc, const cdk_gemm_options *options)
+void cdk_gemm_naive(float *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N, int64_t K,
+                    const cdk_gemm_options *options)
 {
+    const float *a = A->data, *b = B->data;
     for (int64_t m = 0; m < M; m++) {
         for (int64_t n = 0; n < N; n++) {
-            double sum = (options->accumulate ? C[m * ldc + n] : 0) + (options->bias ? options->bias[n] : 0);
+            double sum = (options->accumulate ? C[m * N + n] : 0) + (options->bias ? options->bias[n] : 0);
             for (int64_t k = 0; k < K; k++) {
-                sum += (double)(options->trans_a ? A[k * lda + m] : A[m * lda + k]) *
-                       (options->trans_b ? B[n * ldb + k] : B[k * ldb + n]);
+                sum += (double)(A->transposed ? a[k * A->step + m] : a[m * A->step + k]) *
+                       (B->transposed ? b[n * B->step + k] : b[k * B->step + n]);
             }
-            C[m * ldc + n] = (float)activate(sum, options->activation);
+            C[m * N + n] = (float)activate(sum, options->activation);
         }
     }
 }

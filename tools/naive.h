@@ -13,8 +13,8 @@ void cdk_conv_backward_weight_naive(float *dw, float *dbias, const float *dy, co
                                     const cdk_conv *conv);
 void cdk_conv_transpose_forward_naive(float *y, const float *x, const float *w, const float *bias,
                                       const cdk_conv *conv, cdk_activation activation);
-void cdk_gemm_naive(float *C, const float *A, const float *B, int64_t M, int64_t N, int64_t K, int64_t lda,
-                    int64_t ldb, int64_t ldc, const cdk_gemm_options *options);
+void cdk_gemm_naive(float *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N, int64_t K,
+                    const cdk_gemm_options *options);
 void cdk_channel_sums_naive(float *sums, const float *x, int64_t pixels, int64_t channels);
 
 #endif

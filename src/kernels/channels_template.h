@@ -233,11 +233,11 @@ static VEC_TARGET void channel_sum(float *sum, const float *x, ptrdiff_t x_pixel
         channels_add(squares + i * VEC_WIDTH, squares##i, part, mask); \
     }
 
-/* `vectors` (at most four, a constant) vectors of channels side by side. */
+/* `whole` (at most four, a constant) vectors of channels side by side; 0: the part of one that `mask` tells. */
 VEC_INLINE void statistics_vectors(float *sum, float *squares, const float *minus_shift, const float *x,
-                                   ptrdiff_t x_pixel, int64_t pixels, const int vectors, const int part,
-                                   VEC_MASK mask)
+                                   ptrdiff_t x_pixel, int64_t pixels, const int whole, VEC_MASK mask)
 {
+    const int part = whole == 0, vectors = part ? 1 : whole;
     STATISTICS_EACH(STATISTICS_LOAD)
     for (int64_t i = 0; i < pixels; i++, x += x_pixel) {
         STATISTICS_EACH(STATISTICS_STEP)
@@ -248,21 +248,21 @@ VEC_INLINE void statistics_vectors(float *sum, float *squares, const float *minu
 static VEC_TARGET void channel_statistics(float *sum, float *squares, const float *minus_shift,
                                           const float *x, ptrdiff_t x_pixel, int64_t pixels, int64_t channels)
 {
-    const VEC_MASK whole = VEC_MAKE_MASK(VEC_WIDTH);
+    const VEC_MASK all = VEC_MAKE_MASK(VEC_WIDTH);
     int64_t c = 0;
     for (; c + 4 * VEC_WIDTH <= channels; c += 4 * VEC_WIDTH) {
-        statistics_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 4, 0, whole);
+        statistics_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 4, all);
     }
     if (c + 2 * VEC_WIDTH <= channels) {
-        statistics_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 2, 0, whole);
+        statistics_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 2, all);
         c += 2 * VEC_WIDTH;
     }
     if (c + VEC_WIDTH <= channels) {
-        statistics_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 1, 0, whole);
+        statistics_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 1, all);
         c += VEC_WIDTH;
     }
     if (c < channels) {
-        statistics_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 1, 1,
+        statistics_vectors(sum + c, squares + c, minus_shift + c, x + c, x_pixel, pixels, 0,
                            VEC_MAKE_MASK((int)(channels - c)));
     }
 }

@@ -1,4 +1,5 @@
 #include "kernels/conv.h"
+#include "kernels/dispatch.h"
 
 #include <string.h>
 
@@ -64,13 +65,13 @@ static int is_product(const cdk_conv *conv)
 /* A product of the pixels of x and the weights. */
 typedef struct product {
     float *y;
-    const float *x, *w;
-    int64_t pixels, in, out, ldb;
+    cdk_matrix x, w;
+    int64_t pixels, in, out;
 } product;
 
 static cd_status multiply(const product *p, const cdk_gemm_options *options, cd_error *err)
 {
-    return cdk_gemm_full(p->y, p->x, p->w, p->pixels, p->out, p->in, p->in, p->ldb, p->out, options, err);
+    return cdk_gemm(p->y, &p->x, &p->w, p->pixels, p->out, p->in, options, err);
 }
 
 static cd_status multiply_with_statistics(const product *p, cdk_gemm_options *options,
@@ -104,15 +105,14 @@ static cd_status multiply_pixels(float *y, const float *x, const float *w, const
                                  const cdk_conv *conv, int backward, const cdk_conv_finish *finish,
                                  cd_error *err)
 {
+    const int64_t in = backward ? conv->K : conv->C;
     const product p = {.y = y,
-                       .x = x,
-                       .w = w,
+                       .x = {x, in, 0},
+                       .w = {w, conv->C, !backward},
                        .pixels = conv->N * conv->H * conv->W,
-                       .in = backward ? conv->K : conv->C,
-                       .out = backward ? conv->C : conv->K,
-                       .ldb = conv->C};
-    cdk_gemm_options options = {
-        .input = finish->input, .bias = bias, .activation = finish->end.activation, .trans_b = !backward};
+                       .in = in,
+                       .out = backward ? conv->C : conv->K};
+    cdk_gemm_options options = {.input = finish->input, .bias = bias, .activation = finish->end.activation};
     return finish->mean       ? multiply_with_statistics(&p, &options, finish, err)
            : finish->end.mask ? multiply_with_mask(&p, &options, finish, err)
                               : multiply(&p, &options, err);

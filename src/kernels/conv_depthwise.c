@@ -3,6 +3,7 @@
  * Kernels of 3 x 3 go through strips of rows. For others, pixels whose taps all exist are done together;
  * those at the left and right border one by one, with the taps they have. */
 #include "kernels/conv_depthwise.h"
+#include "kernels/dispatch.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -4,6 +4,7 @@
  * input that the band reads are first copied into a zero-padded scratch; then every tile reads its pixels at
  * a constant distance, and taps that lie side by side are one long run. */
 #include "kernels/conv_taps.h"
+#include "kernels/dispatch.h"
 
 #include <string.h>
 

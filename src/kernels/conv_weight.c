@@ -5,12 +5,12 @@
  * goes band by band, so that the rows of x and dy a band needs stay in cache for all taps, and the next
  * band's are fetched meanwhile. For every tap only the pixels that exist are summed: nothing is padded. */
 #include "kernels/conv_taps.h"
+#include "kernels/dispatch.h"
 
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "kernels/conv.h"
 #include "kernels/panels.h"
 #include "kernels/sizes.h"
 

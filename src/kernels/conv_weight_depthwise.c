@@ -2,6 +2,7 @@
  * all images are cut into chunks, a number that does not depend on the threads, with partial sums of their
  * own. The gradient of the input follows by a few rows, while the rows of dy it reads are in the cache. */
 #include "kernels/conv_depthwise.h"
+#include "kernels/dispatch.h"
 
 #include <string.h>
 

@@ -1,4 +1,5 @@
 #include "kernels/conv_winograd.h"
+#include "kernels/dispatch.h"
 
 #include <string.h>
 

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/conv_winograd.h"
+#include "kernels/dispatch.h"
 #include "kernels/panels.h"
 #include "kernels/sizes.h"
 #include "kernels/winograd_grid.h"

@@ -1,4 +1,5 @@
 #include "kernels/gemm.h"
+#include "kernels/dispatch.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -34,7 +35,8 @@ typedef struct gemm {
     float *panels;       /* B packed, or NULL: read B as it lies */
     float *copies;       /* [threads][MC][COPY_STRIDE], or NULL */
     float *coefficients; /* [2][K]: scale and shift of options.input, or NULL */
-    int64_t M, N, K, ldc, ldb;
+    int64_t M, N, K, ldb;
+    int transposed_b;
     ptrdiff_t a_row, a_step;
     cdk_gemm_options options;
     cdk_panels columns;
@@ -65,7 +67,7 @@ static void pack_panels(void *context, int64_t begin, int64_t end, int thread)
     for (int64_t i = begin; i < end; i++) {
         const gemm *g = context;
         const cdk_panel block = cdk_panels_get(&g->columns, i);
-        (g->options.trans_b ? pack_columns : pack_rows)(g, &block, g->panels + block.panel * g->K);
+        (g->transposed_b ? pack_columns : pack_rows)(g, &block, g->panels + block.panel * g->K);
     }
 }
 
@@ -133,7 +135,7 @@ static void multiply_block(const gemm *g, const cdk_panel *block, float *c, int6
         .w_run = &start,
         .runs = 1,
         .length = kc,
-        .y_row = g->ldc,
+        .y_row = g->N,
         .x_row = x.a_row,
         .x_step = g->a_step,
         .ahead = block->first == 0 ? x.ahead : NULL,
@@ -204,7 +206,7 @@ static void finish_columns(const gemm *g, const finished *f, int64_t first, int6
                         first, last - first);
     }
     for (int64_t i = 0; g->options.masking && i < f->rows; i++) {
-        float *y = f->y + i * g->ldc + first;
+        float *y = f->y + i * g->N + first;
         cdk_masking_finish(g->options.masking, y, y, last - first);
     }
 }
@@ -219,7 +221,7 @@ static void multiply_item(const gemm *g, int64_t item, int thread, float *copy)
     const int whole = g->column_groups == 1;
     for (int64_t row = part * part_rows, i = 0; row < end; row += GEMM_MC, i++) {
         const int64_t rows = cdk_min(GEMM_MC, end - row);
-        float *y = g->C + row * g->ldc, *c = whole ? place_of_rows(g, y, thread) : y;
+        float *y = g->C + row * g->N, *c = whole ? place_of_rows(g, y, thread) : y;
         multiply_rows(g, c, row, rows, first_block, last_block, copy);
         const finished f = {part, i == 0, thread, y, rows};
         if (whole) {
@@ -268,7 +270,7 @@ static cd_status alloc_scratch(gemm *g, cd_error *err)
 {
     void *block = NULL;
     size_t bytes = 0;
-    if (g->options.trans_b || g->M > GEMM_PACK_ROWS) {
+    if (g->transposed_b || g->M > GEMM_PACK_ROWS) {
         CD_TRY(cd_memory_size(&bytes, (size_t)g->columns.width, (size_t)g->K, sizeof(float), err));
         CD_TRY(cd_memory_alloc(&block, bytes, err));
         g->panels = block;
@@ -302,15 +304,24 @@ static void run_gemm(gemm *g)
     }
 }
 
-cd_status cdk_gemm_full(float *C, const float *A, const float *B, int64_t M, int64_t N, int64_t K,
-                        int64_t lda, int64_t ldb, int64_t ldc, const cdk_gemm_options *options, cd_error *err)
+cd_status cdk_gemm(float *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N, int64_t K,
+                   const cdk_gemm_options *options, cd_error *err)
 {
+    static const cdk_gemm_options none = {.activation = CDK_ACTIVATION_NONE};
     if (M <= 0 || N <= 0) {
         return CD_OK;
     }
-    gemm g = {.C = C, .A = A, .B = B, .M = M, .N = N, .K = K, .ldc = ldc, .ldb = ldb, .options = *options};
-    g.a_row = options->trans_a ? 1 : lda;
-    g.a_step = options->trans_a ? lda : 1;
+    gemm g = {.C = C,
+              .A = A->data,
+              .B = B->data,
+              .M = M,
+              .N = N,
+              .K = K,
+              .ldb = B->step,
+              .transposed_b = B->transposed,
+              .options = options != NULL ? *options : none};
+    g.a_row = A->transposed ? 1 : A->step;
+    g.a_step = A->transposed ? A->step : 1;
     g.columns = cdk_panels_make(cdk_isa_current(), N);
     plan_items(&g);
     const cd_status status = alloc_scratch(&g, err);
@@ -321,11 +332,4 @@ cd_status cdk_gemm_full(float *C, const float *A, const float *B, int64_t M, int
     cd_memory_free(g.copies);
     cd_memory_free(g.coefficients);
     return status;
-}
-
-cd_status cdk_gemm(float *C, const float *A, const float *B, int64_t M, int64_t N, int64_t K, int64_t lda,
-                   int64_t ldb, int64_t ldc, int trans_a, int trans_b, int accumulate, cd_error *err)
-{
-    const cdk_gemm_options options = {.trans_a = trans_a, .trans_b = trans_b, .accumulate = accumulate};
-    return cdk_gemm_full(C, A, B, M, N, K, lda, ldb, ldc, &options, err);
 }

@@ -183,9 +183,6 @@ typedef struct cdk_isa {
     .winograd_output = winograd_output, .winograd_weight = winograd_weight,                           \
     .winograd_gradient = winograd_gradient, .winograd_weight_gradient = winograd_weight_gradient
 
-/* The table for cd_cpu_level(). */
-const cdk_isa *cdk_isa_current(void);
-
 extern const cdk_isa cdk_isa_plain, cdk_isa_neon, cdk_isa_avx2, cdk_isa_avx512;
 
 #endif

@@ -1,4 +1,5 @@
 #include "kernels/masking.h"
+#include "kernels/dispatch.h"
 
 #include "base/memory.h"
 #include "base/parallel.h"

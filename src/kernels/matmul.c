@@ -6,7 +6,7 @@
 static cd_status matmul_f32(void *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N,
                             int64_t K, cd_error *err)
 {
-    return cdk_gemm(C, A->data, B->data, M, N, K, A->step, B->step, N, A->transposed, B->transposed, 0, err);
+    return cdk_gemm(C, A, B, M, N, K, NULL, err);
 }
 
 static cd_status matmul_f64(void *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N,
@@ -39,8 +39,8 @@ cdk_matmul_run *const cdk_matmul[CD_DTYPES] = {
 static cd_status matmul_bias_f32(void *C, const cdk_matrix *A, const cdk_matrix *B, const void *bias,
                                  int64_t M, int64_t N, int64_t K, cd_error *err)
 {
-    cdk_gemm_options options = {.bias = bias, .trans_a = A->transposed, .trans_b = B->transposed};
-    return cdk_gemm_full(C, A->data, B->data, M, N, K, A->step, B->step, N, &options, err);
+    const cdk_gemm_options options = {.bias = bias};
+    return cdk_gemm(C, A, B, M, N, K, &options, err);
 }
 
 cdk_matmul_bias_run *const cdk_matmul_bias[CD_DTYPES] = {[CD_FLOAT32] = matmul_bias_f32};

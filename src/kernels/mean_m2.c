@@ -1,4 +1,5 @@
 #include "kernels/mean_m2.h"
+#include "kernels/dispatch.h"
 #include "kernels/sizes.h"
 
 #include <string.h>

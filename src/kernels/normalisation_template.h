@@ -14,10 +14,10 @@ typedef struct {
 } NAME(task);
 
 /* Copies a coefficient per channel to one per element of a folded row. */
-static void NAME(unfold_coefficients)(T *wide, const double *narrow, int64_t C, int64_t width)
+static void NAME(unfold_coefficients)(T *wide, const double *values, int64_t C, int64_t width)
 {
     for (int64_t i = 0; i < width; i++) {
-        wide[i] = (T)narrow[i % C];
+        wide[i] = (T)values[i % C];
     }
 }
 
@@ -236,14 +236,14 @@ static void NAME(affine_planes)(void *context, int64_t begin, int64_t end, int t
     }
 }
 
-static cd_status NAME(coefficients)(NAME(task) * t, int count, const double *const *narrow, cd_error *err)
+static cd_status NAME(coefficients)(NAME(task) * t, int count, const double *const *values, cd_error *err)
 {
     void *block;
     int64_t width = t->cut.width;
     CD_TRY(cd_memory_alloc(&block, (size_t)(count * width) * sizeof(T), err));
     t->scratch = block;
     for (int i = 0; i < count; i++) {
-        NAME(unfold_coefficients)(t->scratch + i * width, narrow[i], t->shape.C, width);
+        NAME(unfold_coefficients)(t->scratch + i * width, values[i], t->shape.C, width);
     }
     return CD_OK;
 }

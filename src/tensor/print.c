@@ -79,7 +79,7 @@ typedef struct {
     double scale;
 } format;
 
-static void widen(range *r, const double *x, int64_t n)
+static void extend(range *r, const double *x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         double size = fabs(x[i]);
@@ -155,7 +155,7 @@ static cd_status widen_by_vector(range *r, const cd_tensor *x, cd_error *err)
     for (int64_t from = 0; from < x->shape[0]; from += BUFFER) {
         int64_t n = x->shape[0] - from < BUFFER ? x->shape[0] - from : BUFFER;
         CD_TRY(read_some(buffer, x, from, n, err));
-        widen(r, buffer, n);
+        extend(r, buffer, n);
     }
     return CD_OK;
 }

@@ -1,4 +1,4 @@
-#include "kernels/isa.h"
+#include "kernels/dispatch.h"
 
 #include "kernels/levels.h"
 
