@@ -20,23 +20,23 @@ NULL
 #' @rdname torch_cat
 #' @export
 torch_cat <- function(tensors, dim = 1L) {
-  check_tensors(tensors)
+  check_joined(tensors)
   .Call(cdr_apply_argument, ops$cat, if (is_tensor(tensors)) list(tensors) else tensors, zero_based_dim(dim))
 }
 
 #' @rdname torch_cat
 #' @export
 torch_stack <- function(tensors, dim = 1L) {
-  check_tensors(tensors)
+  check_joined(tensors)
   .Call(cdr_apply_argument, ops$stack, if (is_tensor(tensors)) list(tensors) else tensors, zero_based_dim(dim))
 }
 
 tensor_list <- function(tensors) {
-  check_tensors(tensors)
+  check_joined(tensors)
   if (is_tensor(tensors)) list(tensors) else tensors
 }
 
-check_tensors <- function(tensors) {
+check_joined <- function(tensors) {
   if (!is_tensor(tensors) && !is.list(tensors)) {
     type_error("`tensors` must be a list of tensors.")
   }
