@@ -68,19 +68,25 @@ static cd_status handle_new(cd_tensor **t, cd_dtype dtype, int ndim, const int64
     return CD_OK;
 }
 
+/* A shape with too many elements is refused where memory is asked for it; until then its strides wrap around. */
+static int64_t wrapping_product(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a * (uint64_t)b);
+}
+
 void cd_tensor_fill_strides(int64_t *stride, int ndim, const int64_t *shape, cd_layout layout)
 {
     if (layout == CD_CHANNELS_LAST && ndim == 4) {
         stride[1] = 1;
         stride[3] = shape[1];
-        stride[2] = stride[3] * shape[3];
-        stride[0] = stride[2] * shape[2];
+        stride[2] = wrapping_product(stride[3], shape[3]);
+        stride[0] = wrapping_product(stride[2], shape[2]);
         return;
     }
     int64_t step = 1;
     for (int i = ndim - 1; i >= 0; i--) {
         stride[i] = step;
-        step *= shape[i];
+        step = wrapping_product(step, shape[i]);
     }
 }
 

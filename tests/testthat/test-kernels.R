@@ -159,7 +159,7 @@ test_that("depthwise kernels of 3 x 3 on rows around their pieces, gradients of 
   conv_case(16, 24, 24, 29, 31, 3, stride = 2, padding = 1, groups = 24)
 })
 
-test_that("batch norm behind a depthwise convolution takes the moments of what was computed", {
+test_that("batch norm behind a depthwise convolution takes the statistics of what was computed", {
   set.seed(7)
   case <- function(n, channels, h, w, ...) {
     inputs <- list(
