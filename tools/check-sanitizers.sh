@@ -23,5 +23,5 @@ EOF
 (cd "$work" && R CMD build --no-build-vignettes "$OLDPWD" > build.log 2>&1) || { cat "$work/build.log"; exit 1; }
 CANDELA_DEBUG=1 R_MAKEVARS_USER=$work/Makevars MAKEFLAGS=-j2 R CMD INSTALL --no-docs --no-test-load \
     --library="$work/library" "$work"/candela_*.tar.gz > "$work/install.log" 2>&1 || { cat "$work/install.log"; exit 1; }
-R_LIBS=$work/library LD_PRELOAD=$asan ASAN_OPTIONS=detect_leaks=0:abort_on_error=0 \
+R_LIBS=$work/library LD_PRELOAD=$asan ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
     UBSAN_OPTIONS=print_stacktrace=1 Rscript tools/test.R "^($(echo "$files" | tr -s ' \n' '||'))\$"

@@ -122,7 +122,7 @@ VEC_INLINE VEC CDK_AT(vec_log)(VEC x)
 {
     const VEC zero = VEC_ZERO(), one = VEC_SET1(1.0f);
     VEC scaled = VEC_MUL(x, VEC_SET1(8388608.0f)), limit = VEC_SET1(1.17549435e-38f);
-    VEC_INT bits = VEC_BITS(VEC_SELECT(VEC_GREATER(limit, x), scaled, x));
+    VEC_INT bits = VEC_BITS(VEC_SELECT(VEC_GREATER(limit, x), scaled, x)) & 0x7fffffff;
     VEC scale = VEC_SELECT(VEC_GREATER(limit, x), VEC_SET1(-23.0f), zero);
     VEC_INT n = (bits - 0x3f3504f3) >> 23;
     VEC m = VEC_OF_BITS(bits - (n << 23));
