@@ -57,12 +57,12 @@ written="$all $(ls R/*.R tests/testthat/*.R bench/*.R bench/*.c tools/*.R tools/
 long=$(awk 'length > 120 { print FILENAME ":" FNR ": longer than 120 columns" }' R/*.R tests/testthat/*.R bench/*.R tools/*.R)
 [ -z "$long" ] || complain "$long"
 
-# Told, without failing: words that have a better one in the field: pattern, what to say, what is left alone (names of PyTorch's functions).
+# Words that have a better one in the field: pattern, what to say, what is left alone (names of PyTorch's functions).
 # shellcheck disable=SC2086
 while IFS=';' read -r word instead except; do
     case $word in ''|'#'*) continue ;; esac
     found=$(grep -nEiw "$word" $written | grep -vE "${except:-^\$}")
-    [ -z "$found" ] || echo "$(echo "$found" | head -n 5)
+    [ -z "$found" ] || complain "$(echo "$found" | head -n 5)
     ^ \"$word\" in $(echo "$found" | wc -l | tr -d ' ') lines: $instead"
 done < tools/words
 
