@@ -18,9 +18,9 @@ else
     echo "clang-format is not installed: formatting not checked"
 fi
 
-# Objects without optimisation, for their symbols and the compiler's warnings. A header that is not included shows here,
+# Objects, for their symbols and the compiler's warnings; without optimisation the inner kernels take minutes. A header that is not included shows here,
 # before a compiler that refuses to guess meets it.
-flags="-std=c11 -O0 -Wall -Wextra -pedantic -fopenmp -fPIC -Isrc $(R CMD config --cppflags)"
+flags="-std=c11 -O1 -Wall -Wextra -pedantic -fopenmp -fPIC -Isrc $(R CMD config --cppflags)"
 for folder in src/*/; do mkdir -p "$work/$(basename "$folder")"; done
 compile() {
     # shellcheck disable=SC2016,SC2086
