@@ -138,32 +138,19 @@ static inline void plain_sum4(float *sums, float a, float b, float c, float d)
 
 #endif
 
+#include "kernels/vec_scalar.h"
+
 #define CDK_LEVEL plain
-#define VEC_TARGET
 #define VEC_T float
 #define VEC float
-#define VEC_WIDTH 1
-#define VEC_MASK int
-#define VEC_MAKE_MASK(n) (n)
-#define VEC_LOAD(p) (*(p))
-#define VEC_STORE(p, v) ((void)(*(p) = (v)))
 #define VEC_STREAM VEC_STORE
 #define VEC_LOAD_MASK(p, mask) ((mask) ? *(p) : 0.0f)
-#define VEC_STORE_MASK(p, mask, v) ((void)((mask) && (*(p) = (v), 1)))
 #define VEC_KEEP(v)
 #define VEC_ZERO() 0.0f
 #define VEC_SET1(a) ((float)(a))
-#define VEC_ADD(a, b) ((a) + (b))
-#define VEC_SUB(a, b) ((a) - (b))
-#define VEC_MUL(a, b) ((a) * (b))
-#define VEC_FMA(a, b, c) ((a) * (b) + (c))
-#define VEC_MAX(a, b) ((a) > (b) ? (a) : (b))
-#define VEC_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define VEC_SUM4 plain_sum4
 #define VEC_INT int32_t
 #define VEC_BITS(v) plain_bits(v)
 #define VEC_OF_BITS(i) plain_of_bits(i)
-#define VEC_GREATER(a, b) ((a) > (b))
-#define VEC_SELECT(choice, a, b) ((choice) ? (a) : (b))
 
 #endif

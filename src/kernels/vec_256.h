@@ -1,0 +1,40 @@
+/* What vectors of 8 floats have in common, whether AVX2 or AVX-512 computes on them. See kernels/vec.h, which the
+ * level's own header includes first. */
+#ifndef CANDELA_KERNELS_VEC_256_H
+#define CANDELA_KERNELS_VEC_256_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "base/cpu.h"
+
+typedef int32_t vec256_int __attribute__((vector_size(32)));
+
+static inline CD_TARGET_AVX2 void vec256_sum4(float *sums, __m256 a, __m256 b, __m256 c, __m256 d)
+{
+    const __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+    const __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+    const __m256 four = _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
+    _mm_storeu_ps(sums, _mm_add_ps(_mm256_castps256_ps128(four), _mm256_extractf128_ps(four, 1)));
+}
+
+#endif
+
+#define VEC_T float
+#define VEC __m256
+#define VEC_WIDTH 8
+#define VEC_LOAD _mm256_loadu_ps
+#define VEC_STORE _mm256_storeu_ps
+#define VEC_STREAM _mm256_stream_ps
+#define VEC_ZERO _mm256_setzero_ps
+#define VEC_SET1 _mm256_set1_ps
+#define VEC_ADD _mm256_add_ps
+#define VEC_SUB _mm256_sub_ps
+#define VEC_MUL _mm256_mul_ps
+#define VEC_FMA _mm256_fmadd_ps
+#define VEC_MAX _mm256_max_ps
+#define VEC_MIN _mm256_min_ps
+#define VEC_OF_BITS(i) ((__m256)(i))
+#define VEC_SUM4 vec256_sum4
+#define VEC_INT vec256_int
+#define VEC_BITS(v) ((vec256_int)(v))
