@@ -84,15 +84,8 @@ static corners corners_of(double u, double v, const cdk_sampling *s, bool single
     return k;
 }
 
-#define T float
-#define NAME(name) name##_f32
-#include "kernels/grid_sample_template.h"
-#undef T
-#undef NAME
-
-#define T double
-#define NAME(name) name##_f64
-#include "kernels/grid_sample_template.h"
+#define CDK_TEMPLATE "kernels/grid_sample_template.h"
+#include "kernels/each_float.h"
 
 cdk_grid_sample_run *const cdk_grid_sample[CD_DTYPES] = CDK_FLOATS(grid_sample);
 cdk_grid_sample_gradient_run *const cdk_grid_sample_gradient[CD_DTYPES] = CDK_FLOATS(grid_sample_gradient);

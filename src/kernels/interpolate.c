@@ -1,3 +1,6 @@
+/* Before all others: loops are to become vector code. */
+#include "kernels/levels.h"
+
 #include "kernels/interpolate.h"
 
 #include <math.h>
@@ -7,11 +10,6 @@
 #include "base/parallel.h"
 #include "kernels/inline.h"
 #include "kernels/pixels.h"
-
-/* Loops are to become vector code. */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("O3", "no-trapping-math")
-#endif
 
 /* Outputs below which a second thread costs more than it gives. */
 #define CDK_RESIZE_GRAIN 32768

@@ -1,9 +1,7 @@
-#include "kernels/pixels.h"
+/* Before all others: loops are to become vector code. */
+#include "kernels/levels.h"
 
-/* Loops are to become vector code. */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("O3", "no-trapping-math")
-#endif
+#include "kernels/pixels.h"
 
 #define SHARE(i) (float)((i) / 255.0)
 #define SHARES4(i) SHARE(i), SHARE(i + 1), SHARE(i + 2), SHARE(i + 3)

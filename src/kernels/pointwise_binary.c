@@ -1,12 +1,10 @@
+/* Before all others: loops are to become vector code. */
+#include "kernels/levels.h"
+
 #include <math.h>
 #include <stddef.h>
 
 #include "kernels/pointwise.h"
-
-/* Loops are to become vector code. Floating point exceptions, which nobody reads, would forbid it. */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("O3", "no-trapping-math")
-#endif
 
 /* One loop, written three times so that the compiler sees unit strides and constants. */
 #define DEFINE_BINARY(name, in, out, expression)                                                           \

@@ -4,15 +4,8 @@
 
 #include "base/parallel.h"
 
-#define T float
-#define NAME(name) name##_f32
-#include "kernels/pooling_template.h"
-#undef T
-#undef NAME
-
-#define T double
-#define NAME(name) name##_f64
-#include "kernels/pooling_template.h"
+#define CDK_TEMPLATE "kernels/pooling_template.h"
+#include "kernels/each_float.h"
 
 cdk_max_pool_run *const cdk_max_pool[CD_DTYPES] = CDK_FLOATS(max_pool);
 cdk_max_pool_gradient_run *const cdk_max_pool_gradient[CD_DTYPES] = CDK_FLOATS(max_pool_gradient);

@@ -1,14 +1,12 @@
+/* Before all others: loops are to become vector code. */
+#include "kernels/levels.h"
+
 #include "kernels/reduce.h"
 
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/parallel.h"
-
-/* Loops are to become vector code. Floating point exceptions, which nobody reads, would forbid it. */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("O3", "no-trapping-math")
-#endif
 
 /* Elements of x one piece reads, and columns it keeps sums of: half of the first cache. */
 #define PIECE 32768
