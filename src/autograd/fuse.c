@@ -8,6 +8,7 @@
 #include "autograd/dense.h"
 #include "autograd/join.h"
 #include "autograd/positions.h"
+#include "autograd/table.h"
 #include "base/memory.h"
 #include "kernels/interpolate.h"
 #include "kernels/mask.h"
@@ -15,10 +16,6 @@
 #include "tensor/lazy.h"
 #include "tensor/lazy_bytes.h"
 #include "tensor/lazy_image.h"
-
-#define CD_OP(name) extern const cd_op cd_op_##name;
-#include "autograd/table.def"
-#undef CD_OP
 
 static const cdk_epilogue as_it_is = {.activation = CDK_ACTIVATION_NONE};
 
