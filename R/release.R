@@ -17,11 +17,9 @@
 # - Between two statements: what the first one left behind, which is the old value of a variable it assigned, the
 #   arguments it computed, and the variables of the functions it called, which R has given up with their frames.
 # - After a call among the arguments of another: the same for that call.
-#
 # - At the end of a function with variables: what only these refer to.
 #
-# A function that is one call of computed numbers,
-# such as those of the layers, stays as it was written.
+# A function that is one call without a computed tensor among its arguments, as most layers' are, stays as it is.
 #
 # Only statements of the function itself are rewritten, with those of its `if`, `for`, `while` and `repeat`: in between
 # them the evaluator holds no value of the function's. Functions defined within are left alone, and so are arguments
@@ -46,7 +44,7 @@ release_dots <- function(made) .Call(cdr_release_dots, made, parent.frame())
 release_all <- function(list) .Call(cdr_release_list, list)
 
 # The same tensors behind handles of their own. What the frames of a call refer to until R collects them are then these,
-# and the old handles can be let go of.
+# and the old handles can be released.
 other_handles <- function(x) .Call(cdr_other_handles, x)
 
 # Around the reading of a batch: what transforming its items leaves behind is collected once the batch is there.
