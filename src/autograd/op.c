@@ -38,7 +38,8 @@ cd_status cd_out_ordered_like(cd_call *call, int i, const cd_tensor *t, cd_error
 
 int64_t cd_int_attr(const double *attr, int i)
 {
-    return (int64_t)attr[i];
+    const double limit = 9223372036854774784.0; /* the largest double below 2^63 */
+    return attr[i] < limit ? (attr[i] > -limit ? (int64_t)attr[i] : INT64_MIN) : INT64_MAX;
 }
 
 void cd_gradient_done_with(const cd_gradient *g, int i)
@@ -54,6 +55,12 @@ cd_status cd_call_check(const cd_call *call, cd_error *err)
     if (call->n_in < op->min_in || call->n_in > op->max_in) {
         return cd_fail(err, CD_EVALUE, "%s takes %d to %d tensors, got %d.", op->name, op->min_in, op->max_in,
                        call->n_in);
+    }
+    if (call->n_attr < op->min_attr || call->n_attr > op->max_attr) {
+        return cd_fail(err, CD_EVALUE,
+                       "%s: an argument has the wrong length: %d numbers in all where it takes %s%d.",
+                       op->name, call->n_attr, call->n_attr < op->min_attr ? "at least " : "at most ",
+                       call->n_attr < op->min_attr ? op->min_attr : op->max_attr);
     }
     for (int i = 0; i < op->min_in; i++) {
         if (call->in[i] == NULL) {

@@ -82,6 +82,7 @@ struct cd_op {
     const char *name;          /* "conv2d" */
     const char *backward_name; /* "ConvolutionBackward0", what printing shows; NULL: not differentiable */
     int min_in, max_in;        /* how many inputs */
+    int min_attr, max_attr;    /* how many numbers; 0 and 0: none */
     int n_out;
     unsigned keeps;
     unsigned traits;
@@ -104,7 +105,7 @@ cd_status cd_out_like(cd_call *call, int i, const cd_tensor *t, cd_error *err);
 /* The same with the order in memory of t where t is dense, whatever it is: for element by element work. */
 cd_status cd_out_ordered_like(cd_call *call, int i, const cd_tensor *t, cd_error *err);
 
-/* Attribute i as an integer. */
+/* Attribute i as an integer; NaN and what is out of range become the nearest end of int64. */
 int64_t cd_int_attr(const double *attr, int i);
 
 /* Backward will not read in[i] again: its memory is released where g->frees_kept, unless somebody else holds

@@ -154,6 +154,7 @@ RECTIFY(relu6, CDK_FUNCTION_relu6, 6, "HardtanhBackward0")
                               .backward_name = node,              \
                               .min_in = 1,                        \
                               .max_in = 1,                        \
+                              .max_attr = SECOND + 1,             \
                               .n_out = 1,                         \
                               .keeps = CD_KEEP_IN(0),             \
                               .traits = CD_POINTWISE,             \

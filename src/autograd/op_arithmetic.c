@@ -310,6 +310,7 @@ static cd_status atan2_backward(cd_gradient *g, cd_error *err)
                               .backward_name = printed,    \
                               .min_in = 2,                 \
                               .max_in = 2,                 \
+                              .max_attr = 1,               \
                               .n_out = 1,                  \
                               .keeps = kept,               \
                               .traits = CD_POINTWISE,      \

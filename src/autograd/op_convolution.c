@@ -83,9 +83,6 @@ static cd_status check_ranks(const cd_call *call, cd_error *err)
                            i == 0 ? "input" : "weight", cd_shape_text(got, t->ndim, t->shape));
         }
     }
-    if (call->n_attr != CONV_ATTRS) {
-        return cd_fail(err, CD_EINTERNAL, "%s takes %d numbers.", call->op->name, CONV_ATTRS);
-    }
     return check_numbers(call->attr, call->op->name, err);
 }
 
@@ -343,6 +340,8 @@ const cd_op cd_op_conv2d = {.name = "conv2d",
                             .backward_name = "ConvolutionBackward0",
                             .min_in = 2,
                             .max_in = 3,
+                            .min_attr = CONV_ATTRS,
+                            .max_attr = CONV_ATTRS,
                             .n_out = 1,
                             .keeps = CD_KEEP_IN(0) | CD_KEEP_IN(1),
                             .shape = conv_shape,
@@ -433,6 +432,8 @@ const cd_op cd_op_conv_transpose2d = {.name = "conv_transpose2d",
                                       .backward_name = "ConvolutionBackward0",
                                       .min_in = 2,
                                       .max_in = 3,
+                                      .min_attr = CONV_ATTRS,
+                                      .max_attr = CONV_ATTRS,
                                       .n_out = 1,
                                       .keeps = CD_KEEP_IN(0) | CD_KEEP_IN(1),
                                       .shape = transpose_shape,

@@ -542,27 +542,29 @@ static cd_status sum_to_shape_forward(cd_call *call, cd_error *err)
     return status;
 }
 
-#define REDUCTION(id, printed, kept, shape_rule, gradient) \
-    const cd_op cd_op_##id = {.name = #id,                 \
-                              .backward_name = printed,    \
-                              .min_in = 1,                 \
-                              .max_in = 1,                 \
-                              .n_out = 1,                  \
-                              .keeps = kept,               \
-                              .shape = shape_rule##_shape, \
-                              .forward = id##_forward,     \
+#define REDUCTION(id, printed, kept, least, shape_rule, gradient) \
+    const cd_op cd_op_##id = {.name = #id,                        \
+                              .backward_name = printed,           \
+                              .min_in = 1,                        \
+                              .max_in = 1,                        \
+                              .min_attr = least,                  \
+                              .max_attr = DIMS + CD_MAX_DIMS,     \
+                              .n_out = 1,                         \
+                              .keeps = kept,                      \
+                              .shape = shape_rule##_shape,        \
+                              .forward = id##_forward,            \
                               .backward = gradient}
 #define BOTH (CD_KEEP_IN(0) | CD_KEEP_OUT(0))
 
-REDUCTION(sum, "SumBackward0", 0, sum, sum_backward);
-REDUCTION(mean, "MeanBackward0", 0, mean, mean_backward);
-REDUCTION(prod, "ProdBackward0", CD_KEEP_IN(0), sum, prod_backward);
-REDUCTION(amax, "AmaxBackward0", BOTH, extreme, amax_backward);
-REDUCTION(amin, "AminBackward0", BOTH, extreme, amax_backward);
-REDUCTION(any, NULL, 0, bool, NULL);
-REDUCTION(all, NULL, 0, bool, NULL);
-REDUCTION(var, "VarBackward0", CD_KEEP_IN(0), spread, var_backward);
-REDUCTION(std, "StdBackward0", BOTH, spread, std_backward);
-REDUCTION(norm, "NormBackward0", BOTH, spread, norm_backward);
-REDUCTION(logsumexp, "LogsumexpBackward0", BOTH, spread, logsumexp_backward);
-REDUCTION(sum_to_shape, NULL, 0, sum_to_shape, NULL);
+REDUCTION(sum, "SumBackward0", 0, 0, sum, sum_backward);
+REDUCTION(mean, "MeanBackward0", 0, 0, mean, mean_backward);
+REDUCTION(prod, "ProdBackward0", CD_KEEP_IN(0), 0, sum, prod_backward);
+REDUCTION(amax, "AmaxBackward0", BOTH, 0, extreme, amax_backward);
+REDUCTION(amin, "AminBackward0", BOTH, 0, extreme, amax_backward);
+REDUCTION(any, NULL, 0, 0, bool, NULL);
+REDUCTION(all, NULL, 0, 0, bool, NULL);
+REDUCTION(var, "VarBackward0", CD_KEEP_IN(0), 2, spread, var_backward);
+REDUCTION(std, "StdBackward0", BOTH, 2, spread, std_backward);
+REDUCTION(norm, "NormBackward0", BOTH, 2, spread, norm_backward);
+REDUCTION(logsumexp, "LogsumexpBackward0", BOTH, 1, spread, logsumexp_backward);
+REDUCTION(sum_to_shape, NULL, 0, 0, sum_to_shape, NULL);

@@ -11,15 +11,17 @@
 #include "tensor/elements.h"
 #include "tensor/slice.h"
 
-#define VIEW(id, backward_text, shape_rule, forward_rule, backward_rule) \
-    const cd_op cd_op_##id = {.name = #id,                               \
-                              .backward_name = backward_text,            \
-                              .min_in = 1,                               \
-                              .max_in = 1,                               \
-                              .n_out = 1,                                \
-                              .traits = CD_VIEW,                         \
-                              .shape = shape_rule,                       \
-                              .forward = forward_rule,                   \
+#define VIEW(id, backward_text, least, most, shape_rule, forward_rule, backward_rule) \
+    const cd_op cd_op_##id = {.name = #id,                                            \
+                              .backward_name = backward_text,                         \
+                              .min_in = 1,                                            \
+                              .max_in = 1,                                            \
+                              .min_attr = least,                                      \
+                              .max_attr = most,                                       \
+                              .n_out = 1,                                             \
+                              .traits = CD_VIEW,                                      \
+                              .shape = shape_rule,                                    \
+                              .forward = forward_rule,                                \
                               .backward = backward_rule};
 
 static cd_status view_of(cd_call *call, const cd_geometry *g, cd_error *err)
@@ -206,9 +208,9 @@ static cd_status reshape_backward(cd_gradient *g, cd_error *err)
     return reshape_like(&g->dx[0], g->dy[0], g->in[0], err);
 }
 
-VIEW(view, "ViewBackward0", view_shape, reshape_forward, reshape_backward)
+VIEW(view, "ViewBackward0", 0, CD_MAX_DIMS, view_shape, reshape_forward, reshape_backward)
 
-VIEW(reshape, "ViewBackward0", reshape_shape, reshape_forward, reshape_backward)
+VIEW(reshape, "ViewBackward0", 0, CD_MAX_DIMS, reshape_shape, reshape_forward, reshape_backward)
 
 /* ---- squeeze and unsqueeze ---- */
 
@@ -232,7 +234,7 @@ static cd_status squeeze_shape(cd_call *call, cd_error *err)
     return view_of(call, &g, err);
 }
 
-VIEW(squeeze, "SqueezeBackward0", squeeze_shape, NULL, reshape_backward)
+VIEW(squeeze, "SqueezeBackward0", 0, CD_ANY_COUNT, squeeze_shape, NULL, reshape_backward)
 
 /* attr: where the new dimension goes, 0 .. ndim, or negative from the end of the result. */
 static cd_status unsqueeze_shape(cd_call *call, cd_error *err)
@@ -255,7 +257,7 @@ static cd_status unsqueeze_shape(cd_call *call, cd_error *err)
     return view_of(call, &g, err);
 }
 
-VIEW(unsqueeze, "UnsqueezeBackward0", unsqueeze_shape, NULL, reshape_backward)
+VIEW(unsqueeze, "UnsqueezeBackward0", 1, 1, unsqueeze_shape, NULL, reshape_backward)
 
 /* ---- permutations ---- */
 
@@ -303,7 +305,7 @@ static cd_status permute_backward(cd_gradient *g, cd_error *err)
     return permuted(&g->dx[0], g->dy[0], inverse, err);
 }
 
-VIEW(permute, "PermuteBackward0", permute_shape, NULL, permute_backward)
+VIEW(permute, "PermuteBackward0", 0, CD_MAX_DIMS, permute_shape, NULL, permute_backward)
 
 /* Swaps two dimensions, which is its own inverse. */
 static cd_status swapped(cd_tensor **y, const cd_tensor *x, const double *attr, cd_error *err)
@@ -327,7 +329,7 @@ static cd_status transpose_backward(cd_gradient *g, cd_error *err)
     return swapped(&g->dx[0], g->dy[0], g->attr, err);
 }
 
-VIEW(transpose, "TransposeBackward0", transpose_shape, NULL, transpose_backward)
+VIEW(transpose, "TransposeBackward0", 2, 2, transpose_shape, NULL, transpose_backward)
 
 static cd_status reversed(cd_tensor **y, const cd_tensor *x, cd_error *err)
 {
@@ -351,7 +353,7 @@ static cd_status t_backward(cd_gradient *g, cd_error *err)
     return reversed(&g->dx[0], g->dy[0], err);
 }
 
-VIEW(t, "TBackward0", t_shape, NULL, t_backward)
+VIEW(t, "TBackward0", 0, 0, t_shape, NULL, t_backward)
 
 /* ---- expand ---- */
 
@@ -380,7 +382,7 @@ static cd_status expand_backward(cd_gradient *g, cd_error *err)
     return cd_sum_to_shape(&g->dx[0], g->dy[0], g->in[0]->ndim, g->in[0]->shape, err);
 }
 
-VIEW(expand, "ExpandBackward0", expand_shape, NULL, expand_backward)
+VIEW(expand, "ExpandBackward0", 0, CD_MAX_DIMS, expand_shape, NULL, expand_backward)
 
 /* ---- parts: slice, diagonal ---- */
 
@@ -414,9 +416,9 @@ static cd_status slice_backward(cd_gradient *g, cd_error *err)
     return part_backward(g, cd_slice_geometry, err);
 }
 
-VIEW(slice, "SliceBackward0", slice_shape, NULL, slice_backward)
+VIEW(slice, "SliceBackward0", 0, CD_ANY_COUNT, slice_shape, NULL, slice_backward)
 
-VIEW(select, "SelectBackward0", slice_shape, NULL, slice_backward)
+VIEW(select, "SelectBackward0", 0, CD_ANY_COUNT, slice_shape, NULL, slice_backward)
 
 /* attr: offset, dim1, dim2. The diagonal becomes the last dimension. */
 static cd_status diagonal_geometry(cd_geometry *g, const cd_tensor *x, int n_attr, const double *attr,
@@ -461,7 +463,7 @@ static cd_status diagonal_backward(cd_gradient *g, cd_error *err)
     return part_backward(g, diagonal_geometry, err);
 }
 
-VIEW(diagonal, "DiagonalBackward0", diagonal_shape, NULL, diagonal_backward)
+VIEW(diagonal, "DiagonalBackward0", 3, 3, diagonal_shape, NULL, diagonal_backward)
 
 /* ---- copies and casts ---- */
 
@@ -521,6 +523,8 @@ const cd_op cd_op_to_dtype = {.name = "to_dtype",
                               .backward_name = "ToCopyBackward0",
                               .min_in = 1,
                               .max_in = 1,
+                              .min_attr = 1,
+                              .max_attr = 1,
                               .n_out = 1,
                               .shape = to_dtype_shape,
                               .forward = copy_forward,

@@ -285,23 +285,25 @@ static cd_status cumprod_backward(cd_gradient *g, cd_error *err)
     return cumulate_backward(g, true, g->in[0], err);
 }
 
-#define ALONG(id, printed, outputs, kept, shape_rule, gradient) \
-    const cd_op cd_op_##id = {.name = #id,                      \
-                              .backward_name = printed,         \
-                              .min_in = 1,                      \
-                              .max_in = 1,                      \
-                              .n_out = outputs,                 \
-                              .keeps = kept,                    \
-                              .shape = shape_rule,              \
-                              .forward = id##_forward,          \
+#define ALONG(id, printed, outputs, kept, least, most, shape_rule, gradient) \
+    const cd_op cd_op_##id = {.name = #id,                                   \
+                              .backward_name = printed,                      \
+                              .min_in = 1,                                   \
+                              .max_in = 1,                                   \
+                              .min_attr = least,                             \
+                              .max_attr = most,                              \
+                              .n_out = outputs,                              \
+                              .keeps = kept,                                 \
+                              .shape = shape_rule,                           \
+                              .forward = id##_forward,                       \
                               .backward = gradient}
 
-ALONG(max_dim, "MaxBackward0", 2, CD_KEEP_OUT(1), pair_shape, found_backward);
-ALONG(min_dim, "MinBackward0", 2, CD_KEEP_OUT(1), pair_shape, found_backward);
-ALONG(median, "MedianBackward1", 2, CD_KEEP_OUT(1), pair_shape, found_backward);
-ALONG(sort, "SortBackward0", 2, CD_KEEP_OUT(1), sort_shape, found_backward);
-ALONG(topk, "TopkBackward0", 2, CD_KEEP_OUT(1), topk_shape, found_backward);
-ALONG(argmax, NULL, 1, 0, arg_shape, NULL);
-ALONG(argmin, NULL, 1, 0, arg_shape, NULL);
-ALONG(cumsum, "CumsumBackward0", 1, 0, cum_shape, cumsum_backward);
-ALONG(cumprod, "CumprodBackward0", 1, CD_KEEP_IN(0), cum_shape, cumprod_backward);
+ALONG(max_dim, "MaxBackward0", 2, CD_KEEP_OUT(1), 2, 2, pair_shape, found_backward);
+ALONG(min_dim, "MinBackward0", 2, CD_KEEP_OUT(1), 2, 2, pair_shape, found_backward);
+ALONG(median, "MedianBackward1", 2, CD_KEEP_OUT(1), 2, 2, pair_shape, found_backward);
+ALONG(sort, "SortBackward0", 2, CD_KEEP_OUT(1), 2, 2, sort_shape, found_backward);
+ALONG(topk, "TopkBackward0", 2, CD_KEEP_OUT(1), 3, 3, topk_shape, found_backward);
+ALONG(argmax, NULL, 1, 0, 1, 2, arg_shape, NULL);
+ALONG(argmin, NULL, 1, 0, 1, 2, arg_shape, NULL);
+ALONG(cumsum, "CumsumBackward0", 1, 0, 2, 2, cum_shape, cumsum_backward);
+ALONG(cumprod, "CumprodBackward0", 1, CD_KEEP_IN(0), 2, 2, cum_shape, cumprod_backward);

@@ -252,3 +252,17 @@ test_that("training checks callbacks and breakpoints, and warns once of losses t
   expect_s3_class(warnings[[1]], "candela_warning_nan_loss")
   expect_match(conditionMessage(warnings[[1]]), "not finite in batch . of epoch 1")
 })
+
+test_that("no number, or too many, where an operator wants one is told", {
+  apply <- function(op, attrs) .Call(candela:::cdr_apply, candela:::ops[[op]], list(x), attrs)
+  for (op in c("softmax", "log_softmax", "unsqueeze", "tril", "one_hot", "to_dtype", "clamp", "topk", "var", "norm",
+               "sort", "cumsum", "transpose", "diagonal", "interpolate", "max_pool2d", "dropout", "argmax")) {
+    expect_error(apply(op, numeric(0)), paste0(op, ": an argument has the wrong length"),
+      class = "candela_error_value", info = op)
+    if (op != "argmax") expect_error(apply(op, NULL), "wrong length", info = op)
+  }
+  for (op in c("softmax", "unsqueeze", "relu", "sum", "argmax", "add_number")) {
+    expect_error(.Call(candela:::cdr_apply, candela:::ops[[op]], if (op == "add_number") list(x, 1) else list(x),
+      rep(1, 99)), "at most", info = op)
+  }
+})
