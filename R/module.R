@@ -243,9 +243,11 @@ apply_to_member <- function(object, name, fn) {
   assign(name, new, envir = object)
 }
 
-converter <- function(dtype, device) {
+# Of memory formats, tensors of other than 4 dimensions have one only.
+converter <- function(dtype, device, memory_format = NULL) {
   function(x) {
     wanted <- if (is.null(dtype) || !x$dtype$is_floating_point) x$dtype else dtype
+    if (!is.null(memory_format) && length(dim(x)) == 4) x <- x$to(memory_format = memory_format)
     if (wanted == x$dtype && (is.null(device) || identical(device_type(device), x$device$type))) {
       return(x)
     }
@@ -257,11 +259,11 @@ device_type <- function(device) {
   if (is.character(device)) sub(":.*", "", device) else device$type
 }
 
-convert_module <- function(object, dtype, device) {
+convert_module <- function(object, dtype, device, memory_format = NULL) {
   if (!is.null(dtype) && !dtype$is_floating_point) {
     value_error("`to()` of a module only accepts floating point dtypes.")
   }
-  .subset2(object, ".apply")(converter(dtype, device))
+  .subset2(object, ".apply")(converter(dtype, device, memory_format))
 }
 
 zero_gradients <- function(object) {
@@ -386,7 +388,7 @@ nn_Module <- R6::R6Class(
         dtype <- if (is.null(dtype)) tensor$dtype else dtype
         device <- if (is.null(device)) tensor$device else device
       }
-      convert_module(self, dtype, device)
+      convert_module(self, dtype, device, memory_format)
     },
     print = function() {
       print_module(self)

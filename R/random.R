@@ -8,11 +8,19 @@ BERNOULLI <- 3
 
 fill_random <- function(x, kind, a, b, in_place = TRUE) .Call(cdr_fill_random, x, kind, a, b, in_place)
 
-new_random <- function(size, kind, a, b, dtype, default, device, requires_grad) {
-  x <- new_full(size, NULL, dtype, default, device, FALSE)
+drawn <- function(x, kind, a, b, requires_grad) {
   fill_random(x, kind, a, b, in_place = FALSE)
   if (requires_grad) x$requires_grad_(TRUE)
   x
+}
+
+new_random <- function(size, kind, a, b, dtype, default, device, requires_grad) {
+  drawn(new_full(size, NULL, dtype, default, device, FALSE), kind, a, b, requires_grad)
+}
+
+# The numbers are the same in every memory format: they are drawn in the order of rows.
+new_random_like <- function(input, kind, a, b, dtype, device, requires_grad, memory_format) {
+  drawn(new_full_like(input, NULL, dtype, device, FALSE, memory_format), kind, a, b, requires_grad)
 }
 
 #' Random tensors
@@ -48,28 +56,32 @@ torch_rand <- function(..., names = NULL, dtype = NULL, layout = NULL, device = 
 #' @rdname torch_randn
 #' @export
 torch_randn_like <- function(input, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
-                             memory_format = NULL) {
-  new_random(as.double(input$shape), NORMAL, 0, 1, dtype, dtype_code(input$dtype), device, requires_grad)
+                             memory_format = torch_preserve_format()) {
+  new_random_like(input, NORMAL, 0, 1, dtype, device, requires_grad, memory_format)
 }
 
 #' @rdname torch_randn
 #' @export
 torch_rand_like <- function(input, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
-                            memory_format = NULL) {
-  new_random(as.double(input$shape), UNIFORM, 0, 1, dtype, dtype_code(input$dtype), device, requires_grad)
+                            memory_format = torch_preserve_format()) {
+  new_random_like(input, UNIFORM, 0, 1, dtype, device, requires_grad, memory_format)
 }
 
 #' @rdname torch_randn
 #' @export
 torch_randint <- function(low, high, size, generator = NULL, dtype = NULL, layout = NULL, device = NULL,
-                          requires_grad = FALSE, memory_format = NULL) {
-  new_random(as_size(size), INTEGER_RANGE, low, high, dtype, default_dtype$code, device, requires_grad)
+                          requires_grad = FALSE, memory_format = torch_preserve_format()) {
+  format <- as_format_code(memory_format)
+  x <- new_random(as_size(size), INTEGER_RANGE, low, high, dtype, default_dtype$code, device, FALSE)
+  if (format == torch_channels_last_format()$code) x <- in_format(x, format)
+  if (requires_grad) x$requires_grad_(TRUE)
+  x
 }
 
 #' @rdname torch_randn
 #' @export
 torch_randint_like <- function(input, low, high, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  new_random(as.double(input$shape), INTEGER_RANGE, low, high, dtype, dtype_code(input$dtype), device, requires_grad)
+  new_random_like(input, INTEGER_RANGE, low, high, dtype, device, requires_grad, torch_preserve_format())
 }
 
 #' @rdname torch_randn

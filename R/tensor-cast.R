@@ -1,11 +1,15 @@
 # Conversion of tensors to another dtype.
 
-cast <- function(self, dtype, copy = FALSE) {
+cast <- function(self, dtype, copy = FALSE, memory_format = NULL) {
   code <- as_dtype_code(dtype, .Call(cdr_dtype, self))
+  format <- as_format_code(memory_format)
   if (code != .Call(cdr_dtype, self)) {
-    return(apply_op(ops$to_dtype, list(self), as.double(code)))
+    return(apply_op(ops$to_dtype, list(self), c(code, format)))
   }
-  if (copy) torch_clone(self) else self
+  if (copy) {
+    return(apply_op(ops$clone, list(self), format))
+  }
+  if (format == torch_preserve_format()$code) self else in_format(self, format)
 }
 
 # dtype may also be a tensor, whose dtype is taken, or a device, as the peers allow.
@@ -20,7 +24,7 @@ tensor_method("to", function(dtype = NULL, device = NULL, other = NULL, non_bloc
     dtype <- NULL
   }
   check_device(device)
-  cast(self, if (is.null(dtype) && is_tensor(other)) other$dtype else dtype, copy)
+  cast(self, if (is.null(dtype) && is_tensor(other)) other$dtype else dtype, copy, memory_format)
 })
 
 tensor_method("type_as", function(other) cast(self, other$dtype))

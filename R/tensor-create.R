@@ -85,6 +85,16 @@ new_full <- function(size, value, dtype, default, device, requires_grad) {
   .Call(cdr_full, if (length(size) > 0) size, value, as_dtype_code(dtype, default), requires_grad)
 }
 
+# The shape of input, and its dtype and memory format unless others are given.
+new_full_like <- function(input, value, dtype, device, requires_grad, memory_format) {
+  code <- as_dtype_code(dtype, dtype_code(input$dtype))
+  if (!is.null(value) && anyNA(value) && !new_dtype(code)$is_floating_point) {
+    value_error("`fill_value` is NA: integer and logical tensors have no missing values.")
+  }
+  check_device(device)
+  .Call(cdr_full_like, input, value, code, requires_grad, as_format_code(memory_format))
+}
+
 #' Tensors of one value
 #'
 #' @param ... sizes, as separate numbers or one vector; or `size = c(...)`. No size gives a 0-d tensor.
@@ -95,7 +105,7 @@ new_full <- function(size, value, dtype, default, device, requires_grad) {
 #' @param size vector of sizes.
 #' @param fill_value a single number or logical.
 #' @param input a tensor whose shape, and dtype unless given, the result takes.
-#' @param memory_format not used.
+#' @param memory_format a [torch_memory_format]: by default the result lies in memory as `input` does.
 #' @return A tensor. The elements of `torch_empty()` have no defined value.
 #' @examples
 #' torch_zeros(2, 3)
@@ -130,29 +140,29 @@ torch_full <- function(size, fill_value, names = NULL, dtype = NULL, layout = NU
 #' @rdname torch_zeros
 #' @export
 torch_zeros_like <- function(input, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
-                             memory_format = NULL) {
-  new_full(as.double(input$shape), 0, dtype, dtype_code(input$dtype), device, requires_grad)
+                             memory_format = torch_preserve_format()) {
+  new_full_like(input, 0, dtype, device, requires_grad, memory_format)
 }
 
 #' @rdname torch_zeros
 #' @export
 torch_ones_like <- function(input, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
-                            memory_format = NULL) {
-  new_full(as.double(input$shape), 1, dtype, dtype_code(input$dtype), device, requires_grad)
+                            memory_format = torch_preserve_format()) {
+  new_full_like(input, 1, dtype, device, requires_grad, memory_format)
 }
 
 #' @rdname torch_zeros
 #' @export
 torch_empty_like <- function(input, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
-                             memory_format = NULL) {
-  new_full(as.double(input$shape), NULL, dtype, dtype_code(input$dtype), device, requires_grad)
+                             memory_format = torch_preserve_format()) {
+  new_full_like(input, NULL, dtype, device, requires_grad, memory_format)
 }
 
 #' @rdname torch_zeros
 #' @export
 torch_full_like <- function(input, fill_value, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
-                            memory_format = NULL) {
-  new_full(as.double(input$shape), as.double(fill_value), dtype, dtype_code(input$dtype), device, requires_grad)
+                            memory_format = torch_preserve_format()) {
+  new_full_like(input, as.double(fill_value), dtype, device, requires_grad, memory_format)
 }
 
 #' Sequences and the identity matrix

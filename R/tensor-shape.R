@@ -170,12 +170,12 @@ at_least <- function(self, new_dims) {
 #' Copy a tensor
 #'
 #' @param self Tensor.
-#' @param memory_format Accepted, without effect: the order in memory is the engine's own business.
+#' @param memory_format a [torch_memory_format]: by default the copy lies in memory as `self` does.
 #' @return A new tensor with the same elements; gradients flow through.
 #' @examples
 #' torch_clone(torch_tensor(1:3))
 #' @export
-torch_clone <- function(self, memory_format = NULL) apply_op(ops$clone, list(self))
+torch_clone <- function(self, memory_format = NULL) apply_op(ops$clone, list(self), as_format_code(memory_format))
 
 expand_tensor <- function(self, size) apply_op(ops$expand, list(self), as.double(size))
 
@@ -204,11 +204,13 @@ tensor_method("stride", function(dim = NULL) tensor_stride(self, dim))
 tensor_method("numel", function() length(self))
 tensor_method("nelement", function() length(self))
 tensor_method("storage_offset", function() .Call(cdr_storage_offset, self))
-tensor_method("is_contiguous", function() .Call(cdr_is_contiguous, self))
-tensor_method("contiguous", function(memory_format = NULL) {
-  if (.Call(cdr_is_contiguous, self)) self else apply_op(ops$contiguous, list(self))
+tensor_method("is_contiguous", function(memory_format = torch_contiguous_format()) {
+  has_format(self, as_format_code(memory_format, torch_contiguous_format(), preserve = FALSE))
 })
-tensor_method("clone", function(memory_format = NULL) torch_clone(self))
+tensor_method("contiguous", function(memory_format = torch_contiguous_format()) {
+  in_format(self, as_format_code(memory_format, torch_contiguous_format(), preserve = FALSE))
+})
+tensor_method("clone", function(memory_format = NULL) torch_clone(self, memory_format))
 tensor_method("view", function(...) apply_op(ops$view, list(self), sizes_of(...)))
 tensor_method("view_as", function(other) apply_op(ops$view, list(self), as.double(dim(other))))
 tensor_method("reshape", function(...) torch_reshape(self, sizes_of(...)))

@@ -1,7 +1,6 @@
 #include "autograd/op.h"
 
-#include <string.h>
-
+#include "tensor/format.h"
 #include "tensor/lazy.h"
 
 static const cd_op *const *all_operators;
@@ -27,13 +26,15 @@ cd_status cd_out_like(cd_call *call, int i, const cd_tensor *t, cd_error *err)
     return cd_out(call, i, t->dtype, t->ndim, t->shape, cd_tensor_preferred_layout(t), err);
 }
 
+cd_status cd_out_format(cd_call *call, int i, cd_dtype dtype, const cd_tensor *t, int64_t format, cd_error *err)
+{
+    CD_TRY(cd_out(call, i, dtype, t->ndim, t->shape, CD_CONTIGUOUS, err));
+    return cd_format_strides(call->out[i]->stride, t, format, err);
+}
+
 cd_status cd_out_ordered_like(cd_call *call, int i, const cd_tensor *t, cd_error *err)
 {
-    CD_TRY(cd_out_like(call, i, t, err));
-    if (cd_tensor_is_dense(t)) {
-        memcpy(call->out[i]->stride, t->stride, sizeof t->stride);
-    }
-    return CD_OK;
+    return cd_out_format(call, i, t->dtype, t, CD_FORMAT_PRESERVE, err);
 }
 
 int64_t cd_int_attr(const double *attr, int i)

@@ -6,6 +6,7 @@
 #include "autograd/positions.h"
 #include "base/parallel.h"
 #include "tensor/copy.h"
+#include "tensor/format.h"
 #include "tensor/index.h"
 
 /* ---- cat and stack ---- */
@@ -82,7 +83,7 @@ static cd_status cat_shape(cd_call *call, cd_error *err)
             shape[dim] += call->in[i]->shape[dim];
         }
     }
-    return cd_out(call, 0, common_dtype(call), first->ndim, shape, cd_tensor_preferred_layout(first), err);
+    return cd_out(call, 0, common_dtype(call), first->ndim, shape, cd_format_common(call->n_in, call->in, CD_ANY_NUMEL), err);
 }
 
 /* The part of y that holds `size` elements of dimension dim from `start` on. */

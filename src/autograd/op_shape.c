@@ -467,15 +467,11 @@ VIEW(diagonal, "DiagonalBackward0", 3, 3, diagonal_shape, NULL, diagonal_backwar
 
 /* ---- copies and casts ---- */
 
+/* attr: the cd_format wanted. */
 static cd_status clone_shape(cd_call *call, cd_error *err)
 {
-    return cd_out_like(call, 0, call->in[0], err);
-}
-
-static cd_status contiguous_shape(cd_call *call, cd_error *err)
-{
     const cd_tensor *x = call->in[0];
-    return cd_out(call, 0, x->dtype, x->ndim, x->shape, CD_CONTIGUOUS, err);
+    return cd_out_format(call, 0, x->dtype, x, cd_int_attr(call->attr, 0), err);
 }
 
 static cd_status copy_forward(cd_call *call, cd_error *err)
@@ -494,6 +490,8 @@ const cd_op cd_op_clone = {.name = "clone",
                            .backward_name = "CloneBackward0",
                            .min_in = 1,
                            .max_in = 1,
+                           .min_attr = 1,
+                           .max_attr = 1,
                            .n_out = 1,
                            .shape = clone_shape,
                            .forward = copy_forward,
@@ -503,12 +501,14 @@ const cd_op cd_op_contiguous = {.name = "contiguous",
                                 .backward_name = "CloneBackward0",
                                 .min_in = 1,
                                 .max_in = 1,
+                                .min_attr = 1,
+                                .max_attr = 1,
                                 .n_out = 1,
-                                .shape = contiguous_shape,
+                                .shape = clone_shape,
                                 .forward = copy_forward,
                                 .backward = copy_backward};
 
-/* attr: the cd_dtype wanted. */
+/* attr: the cd_dtype and the cd_format wanted. */
 static cd_status to_dtype_shape(cd_call *call, cd_error *err)
 {
     const cd_tensor *x = call->in[0];
@@ -516,15 +516,15 @@ static cd_status to_dtype_shape(cd_call *call, cd_error *err)
     if (dtype < 0 || dtype >= CD_DTYPES) {
         return cd_fail(err, CD_EDTYPE, "unknown dtype code %lld.", (long long)dtype);
     }
-    return cd_out(call, 0, (cd_dtype)dtype, x->ndim, x->shape, cd_tensor_preferred_layout(x), err);
+    return cd_out_format(call, 0, (cd_dtype)dtype, x, cd_int_attr(call->attr, 1), err);
 }
 
 const cd_op cd_op_to_dtype = {.name = "to_dtype",
                               .backward_name = "ToCopyBackward0",
                               .min_in = 1,
                               .max_in = 1,
-                              .min_attr = 1,
-                              .max_attr = 1,
+                              .min_attr = 2,
+                              .max_attr = 2,
                               .n_out = 1,
                               .shape = to_dtype_shape,
                               .forward = copy_forward,

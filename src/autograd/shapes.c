@@ -4,6 +4,7 @@
 
 #include "tensor/copy.h"
 #include "tensor/elements.h"
+#include "tensor/format.h"
 
 bool cd_broadcast_size(int64_t *size, int64_t other)
 {
@@ -43,18 +44,11 @@ cd_status cd_out_broadcast(cd_call *call, cd_dtype dtype, cd_error *err)
 {
     int ndim;
     int64_t shape[CD_MAX_DIMS], numel = 1;
-    bool some = false, all = true;
     CD_TRY(cd_broadcast_shape(&ndim, shape, call->n_in, call->in, call->op->name, err));
     for (int d = 0; d < ndim; d++) {
         numel *= shape[d];
     }
-    for (int i = 0; i < call->n_in; i++) {
-        if (call->in[i]->ndim == 4 && cd_tensor_numel(call->in[i]) == numel) {
-            some = some || cd_tensor_preferred_layout(call->in[i]) == CD_CHANNELS_LAST;
-            all = all && cd_tensor_is_channels_last(call->in[i]);
-        }
-    }
-    return cd_out(call, 0, dtype, ndim, shape, some && all ? CD_CHANNELS_LAST : CD_CONTIGUOUS, err);
+    return cd_out(call, 0, dtype, ndim, shape, cd_format_common(call->n_in, call->in, numel), err);
 }
 
 cd_status cd_sum_to_like(cd_tensor **sum, cd_tensor *t, const cd_tensor *like, cd_error *err)

@@ -3,6 +3,7 @@
 #include "r/glue.h"
 #include "r/registry.h"
 #include "tensor/copy.h"
+#include "tensor/format.h"
 #include "tensor/lazy.h"
 
 static int shape_from_r(int64_t *shape, SEXP size)
@@ -36,23 +37,61 @@ static cd_dtype dtype_from_r(SEXP dtype)
     return (cd_dtype)code;
 }
 
+/* Fills a tensor just made with value (a number, or NULL to leave the memory as it is) and wraps it up. */
+static void finish_full(SEXP handle, cd_tensor *t, SEXP value, double fill, int grad, cd_status status,
+                        cd_error *err)
+{
+    if (status == CD_OK && value != R_NilValue) {
+        status = cd_tensor_fill(t, fill, err);
+        t->storage->version = 0;
+    }
+    cdr_handle_set_tensor(handle, t, grad, status, err);
+}
+
 /* size: doubles; value: number, or NULL to leave the memory as it is. */
 SEXP cdr_full(SEXP size, SEXP value, SEXP dtype, SEXP requires_grad)
 {
     cd_error err;
     int64_t shape[CD_MAX_DIMS];
-    cd_tensor *t;
+    cd_tensor *t = NULL;
     int ndim = shape_from_r(shape, size);
     cd_dtype type = dtype_from_r(dtype);
     int grad = cdr_flag(requires_grad, "requires_grad");
     double fill = value == R_NilValue ? 0 : cdr_double(value, "fill_value");
     SEXP handle = PROTECT(cdr_handle());
     cd_status status = cd_tensor_new(&t, type, ndim, shape, CD_CONTIGUOUS, &err);
-    if (status == CD_OK && value != R_NilValue) {
-        status = cd_tensor_fill(t, fill, &err);
-        t->storage->version = 0;
+    finish_full(handle, t, value, fill, grad, status, &err);
+    UNPROTECT(1);
+    return handle;
+}
+
+static cd_status new_in_format(cd_tensor **t, cd_dtype dtype, const cd_tensor *like, int64_t format, cd_error *err)
+{
+    CD_TRY(cd_tensor_new_shape(t, dtype, like->ndim, like->shape, CD_CONTIGUOUS, err));
+    cd_status status = cd_format_strides((*t)->stride, like, format, err);
+    if (status == CD_OK) {
+        status = cd_tensor_allocate(*t, err);
     }
-    cdr_handle_set_tensor(handle, t, grad, status, &err);
+    if (status != CD_OK) {
+        cd_tensor_release(*t);
+        *t = NULL;
+    }
+    return status;
+}
+
+/* The shape of input in a cd_format. */
+SEXP cdr_full_like(SEXP input, SEXP value, SEXP dtype, SEXP requires_grad, SEXP format)
+{
+    cd_error err;
+    cd_tensor *t = NULL;
+    const cd_tensor *like = cdr_described(input, "input")->value;
+    cd_dtype type = dtype_from_r(dtype);
+    int grad = cdr_flag(requires_grad, "requires_grad");
+    int64_t wanted = cdr_int64(format, "memory_format");
+    double fill = value == R_NilValue ? 0 : cdr_double(value, "fill_value");
+    SEXP handle = PROTECT(cdr_handle());
+    cd_status status = new_in_format(&t, type, like, wanted, &err);
+    finish_full(handle, t, value, fill, grad, status, &err);
     UNPROTECT(1);
     return handle;
 }

@@ -4,6 +4,7 @@
 
 #include "r/glue.h"
 #include "r/registry.h"
+#include "tensor/format.h"
 #include "tensor/slice.h"
 
 /* No tensor has more dimensions; new ones and an ellipsis come on top. */
@@ -312,9 +313,11 @@ SEXP cdr_numel(SEXP x)
     return n <= INT32_MAX ? Rf_ScalarInteger((int)n) : Rf_ScalarReal((double)n);
 }
 
-SEXP cdr_is_contiguous(SEXP x)
+/* format: one that a tensor can have (tensor/format.h). */
+SEXP cdr_is_contiguous(SEXP x, SEXP format)
 {
-    return Rf_ScalarLogical(cd_tensor_is_contiguous(cdr_defined(x, "x")->value));
+    const cd_tensor *t = cdr_described(x, "x")->value;
+    return Rf_ScalarLogical(cd_format_is(t, (cd_format)cdr_int64(format, "memory_format")));
 }
 
 SEXP cdr_storage_offset(SEXP x)
