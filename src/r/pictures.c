@@ -180,6 +180,22 @@ SEXP cdr_image_tensor(SEXP x)
     return handle;
 }
 
+/* bytes: uint8 tensor H x W x C, row-major, which nobody changes afterwards. Value: as cdr_image_tensor. */
+SEXP cdr_bytes_image(SEXP bytes)
+{
+    cd_error err;
+    cd_tensor *t = NULL;
+    SEXP handle = PROTECT(cdr_handle());
+    cd_tensor *given = cdr_defined(bytes, "bytes")->value;
+    if (given->dtype != CD_UINT8 || given->ndim != 3 || !cd_tensor_is_contiguous(given)) {
+        cdr_stop(CD_EVALUE, "`bytes` must be a uint8 tensor height x width x channels.");
+    }
+    cd_status status = cd_lazy_image_new(&t, given, &err);
+    give_tensor(handle, t, status, &err);
+    UNPROTECT(1);
+    return handle;
+}
+
 static const double *three_numbers(SEXP x, const char *what)
 {
     if (x == R_NilValue) {
