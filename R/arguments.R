@@ -14,6 +14,9 @@ describe <- function(x) {
     values <- if (is.character(x)) encodeString(x, quote = "\"") else vapply(x, format, "")
     return(if (length(x) == 1) values else sprintf("c(%s)", toString(values)))
   }
+  if (plain) {
+    return(if (length(x) == 0) sprintf("%s(0)", class(x)[[1]]) else sprintf("%d %s values", length(x), class(x)[[1]]))
+  }
   sprintf("an object of class <%s>", paste(class(x), collapse = "/"))
 }
 

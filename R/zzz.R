@@ -8,3 +8,5 @@
 .onUnload <- function(libpath) {
   library.dynam.unload("candela", libpath)
 }
+
+apply_contracts(environment())

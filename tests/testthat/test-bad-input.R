@@ -39,7 +39,7 @@ test_that("a dimension that is not there is told", {
   expect_error(torch_sum(x, 4), "Dimension out of range: got dim = 4 for a tensor of 3")
   expect_error(torch_sum(x, -4), "Dimension out of range")
   expect_error(torch_sum(x, 0), "Indexing starts at 1")
-  expect_error(torch_sum(x, NA), "`dim` must be a whole number, got NA", class = "value_error")
+  expect_error(torch_sum(x, NA), "`dim` must be a whole number, but got NA", class = "value_error")
   expect_error(torch_sum(x, "a"), "`dim` must be a whole number", class = "value_error")
 })
 

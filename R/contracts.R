@@ -1,0 +1,247 @@
+# What arguments may be, said once: by their names, for all functions and classes of the package.
+#
+# A contract is a kind of argument: a quick test that holds for almost every call, and a function that is called where
+# it does not. That one converts what can be converted (arrays to tensors, tensors of one element to numbers) or
+# refuses it with an error that names the argument, what it got and what it wanted. When the package is built,
+# apply_contracts() puts the tests of its arguments in front of the body of each function in `contracts`, so none of
+# them has to say them itself, and a new function is covered when the names of its arguments are known here.
+
+# ---- kinds: `holds` is an expression of x ----
+
+contract_kind <- function(holds, otherwise) list(holds = holds, otherwise = otherwise)
+
+# `x` as a tensor. Numbers take the dtype of `like`, a float tensor they meet; others are what torch_tensor() makes of
+# them.
+as_tensor <- function(x, name, like = NULL) {
+  if (is_tensor(x)) {
+    return(x)
+  }
+  if (!is.atomic(x) || is.null(x) || is.character(x) || is.complex(x) || is.factor(x)) {
+    refuse(x, name, "a tensor, or numbers or logical values for one")
+  }
+  dtype <- if (is.numeric(x) && is_tensor(like) && is_float(like)) like$dtype
+  torch_tensor(x, dtype = dtype)
+}
+
+# Whole numbers in R's type for them may be classes.
+as_target <- function(x, name, like = NULL) as_tensor(x, name, if (!is.integer(x)) like)
+
+# A number stays one: with a tensor it gives the dtype of the tensor.
+as_operand <- function(x, name, like = NULL) {
+  if (is_scalar_operand(x) && !is.character(x)) x else as_tensor(x, name, like)
+}
+
+as_index <- function(x, name) {
+  whole <- is.numeric(x) && !anyNA(x) && all(x == floor(x))
+  if (!whole && !is.logical(x)) refuse(x, name, "a Long tensor or whole numbers, counted from 1")
+  index_tensor(x)
+}
+
+as_flag <- function(x, name) {
+  if (is_tensor(x) && length(x) == 1) x <- as.vector(as_array(x))
+  if (!is_one_number(x, 0, 1) || x != floor(x)) {
+    check_flag(x, name)
+  }
+  as.logical(x)
+}
+
+number_from <- function(x, name, wanted, ok) {
+  if (is_tensor(x) && length(x) == 1) x <- as.vector(as_array(x))
+  if (is.logical(x) && length(x) == 1 && !is.na(x)) x <- as.integer(x)
+  if (!is_one_number(x) || !ok(x)) refuse(x, name, wanted)
+  x
+}
+
+a_number <- function(x, name) number_from(x, name, "a single number", function(x) TRUE)
+
+a_whole_number <- function(x, name) number_from(x, name, "a whole number", function(x) x == floor(x))
+
+a_count <- function(x, name) {
+  number_from(x, name, "a whole number of at least 0", function(x) x == floor(x) && x >= 0 && is.finite(x))
+}
+
+several_numbers <- function(x, name) {
+  if (is.list(x)) x <- unlist(x)
+  if (is_tensor(x)) x <- as.vector(as_array(x))
+  if (!is.numeric(x) || length(x) == 0 || anyNA(x)) refuse(x, name, "one or more numbers")
+  x
+}
+
+a_dim <- function(x, name) {
+  number_from(x, name, "a whole number",
+    function(x) x == floor(x) && is.finite(x))
+}
+
+some_dims <- function(x, name) {
+  if (is_tensor(x)) x <- as.vector(as_array(x))
+  if (is.list(x)) x <- unlist(x)
+  if (!is.null(x) && (!is.numeric(x) || anyNA(x) || any(x != floor(x)) || any(is.infinite(x)))) {
+    refuse(x, name, "a whole number")
+  }
+  x
+}
+
+a_choice <- function(x, name) refuse(x, name, "a string")
+
+a_dtype <- function(x, name) {
+  as_dtype_code(x)
+  x
+}
+
+a_device <- function(x, name) {
+  check_device(x)
+  x
+}
+
+tensor_kinds <- c("tensor", "target", "operand")
+
+contract_kinds <- list(
+  tensor = contract_kind(quote(inherits(x, "torch_tensor")), quote(as_tensor)),
+  target = contract_kind(quote(inherits(x, "torch_tensor")), quote(as_target)),
+  operand = contract_kind(
+    quote(inherits(x, "torch_tensor") || (is.numeric(x) && length(x) == 1L && is.null(attributes(x)))),
+    quote(as_operand)
+  ),
+  index = contract_kind(quote(inherits(x, "torch_tensor")), quote(as_index)),
+  flag = contract_kind(quote(is.logical(x) && length(x) == 1L && !is.na(x)), quote(as_flag)),
+  number = contract_kind(quote(is.numeric(x) && length(x) == 1L && !is.na(x)), quote(a_number)),
+  whole = contract_kind(quote(is.numeric(x) && length(x) == 1L && !is.na(x) && x == floor(x)), quote(a_whole_number)),
+  count = contract_kind(quote(is.integer(x) && length(x) == 1L && !is.na(x) && x >= 0L), quote(a_count)),
+  numbers = contract_kind(quote(is.numeric(x) && length(x) > 0L && !anyNA(x)), quote(several_numbers)),
+  dim = contract_kind(quote(is.numeric(x) && length(x) == 1L && !is.na(x) && x == floor(x)), quote(a_dim)),
+  dims = contract_kind(quote(is.numeric(x) && length(x) == 1L && !is.na(x) && x == floor(x)), quote(some_dims)),
+  string = contract_kind(quote(is.character(x) && length(x) > 0L && !is.na(x[[1L]])), quote(a_choice)),
+  dtype = contract_kind(quote(inherits(x, "torch_dtype")), quote(a_dtype)),
+  device = contract_kind(quote(inherits(x, "torch_device")), quote(a_device))
+)
+
+# ---- which argument is of which kind ----
+
+# In functions of tensors, torch_* and nnf_*, and in methods of tensors. Sizes of windows are not here: they are
+# checked where the number of dimensions is known (per_dimension() in arguments.R).
+function_contracts <- c(
+  self = "tensor", input = "tensor", tensor = "tensor", target = "target", weight = "tensor", bias = "tensor",
+  input1 = "tensor", input2 = "tensor", x1 = "tensor", x2 = "tensor", anchor = "tensor", positive = "tensor",
+  negative = "tensor", grid = "tensor", theta = "tensor", mat1 = "tensor", mat2 = "tensor", vec = "tensor",
+  vec2 = "tensor", running_mean = "tensor", running_var = "tensor", pos_weight = "tensor", mask = "tensor",
+  condition = "tensor", source = "tensor", index = "index", other = "operand",
+  keepdim = "flag", descending = "flag", unbiased = "flag", largest = "flag", sorted = "flag", stable = "flag",
+  as_list = "flag", equal_nan = "flag", ceil_mode = "flag", count_include_pad = "flag", return_indices = "flag",
+  inplace = "flag", training = "flag", log_input = "flag", full = "flag", swap = "flag", use_input_stats = "flag",
+  replacement = "flag", align_corners = "flag", recompute_scale_factor = "flag", requires_grad = "flag",
+  log_target = "flag",
+  dim = "dims", dims = "dims", dim0 = "dim", dim1 = "dim", dim2 = "dim", start_dim = "dim", end_dim = "dim",
+  alpha = "number", beta = "number", eps = "number", margin = "number", delta = "number", rtol = "number",
+  atol = "number", negative_slope = "number", min_val = "number", max_val = "number", threshold = "number",
+  label_smoothing = "number", momentum = "number", p = "number", lambd = "number",
+  offset = "whole", diagonal = "whole", decimals = "whole", ignore_index = "whole", num_classes = "whole",
+  num_samples = "count", minlength = "count", groups = "count", num_groups = "count", k = "count",
+  upscale_factor = "count", steps = "count", n = "count", m = "count",
+  normalized_shape = "numbers", shifts = "numbers", scale_factor = "numbers",
+  divisor_override = "number", low = "number", high = "number", step = "number", base = "number",
+  reduction = "string", mode = "string", padding_mode = "string", approximate = "string", indexing = "string",
+  rounding_mode = "string", equation = "string",
+  dtype = "dtype", device = "device"
+)
+
+# Where a function means something else by a name: NULL is no contract.
+special_contracts <- list(
+  torch_softmax = c(dim = "dim"), torch_log_softmax = c(dim = "dim"), nnf_softmax = c(dim = "dim"),
+  nnf_log_softmax = c(dim = "dim"), torch_unsqueeze = c(dim = "dim"), torch_sort = c(dim = "dim"),
+  torch_argsort = c(dim = "dim"), torch_topk = c(dim = "dim"), torch_cumsum = c(dim = "dim"),
+  torch_cumprod = c(dim = "dim"), torch_gather = c(dim = "dim"),
+  torch_index_add = c(dim = "dim"), torch_index_select = c(dim = "dim"),
+  torch_narrow = c(dim = "dim", start = "whole", length = "count"), torch_select = c(dim = "dim", index = "whole"),
+  torch_argmax = c(dim = "dim"), torch_argmin = c(dim = "dim"), torch_median = c(dim = "dim"),
+  torch_cat = c(dim = "dim"), torch_stack = c(dim = "dim"), torch_split = c(dim = "dim", split_size = "numbers"),
+  torch_chunk = c(dim = "dim", chunks = "count"), torch_unbind = c(dim = "dim"), torch_diff = c(dim = "dim"),
+  torch_repeat_interleave = c(dim = "dim"), torch_prod = c(dim = "dim"),
+  torch_max = c(dim = NA), torch_min = c(dim = NA), torch_tensordot = c(a = "tensor", b = "tensor", dims = NA),
+  torch_movedim = c(source = "dims", destination = "dims"), torch_norm = c(p = "number"),
+  torch_arange = c(start = "number", end = "number"), torch_linspace = c(start = "number", end = "number"),
+  torch_logspace = c(start = "number", end = "number"), torch_bernoulli = c(p = NA),
+  torch_where = c(self = "operand"), torch_matmul = c(other = "tensor"), torch_equal = c(other = "tensor"),
+  torch_scatter = c(dim = "dim", src = "operand"), torch_scatter_add = c(dim = "dim", src = "tensor"),
+  nnf_dropout = c(p = NA), nnf_dropout2d = c(p = NA), torch_lerp = c(end = "tensor", weight = "operand"),
+  torch_device = c(index = NA), torch_to = c(dtype = NA, device = NA, other = NA),
+  torch_tensor = c(requires_grad = "flag"), torch_addmm = c(alpha = "number", beta = "number"),
+  torch_add = c(self = NA), torch_sub = c(self = NA), nnf_embedding = c(input = "index"),
+  nnf_one_hot = c(tensor = "index"), torch_finfo = c(dtype = NA), torch_iinfo = c(dtype = NA),
+  nnf_pad = c(pad = "numbers", value = "number"), nnf_fold = c(output_size = "numbers", padding = "numbers"),
+  nnf_interpolate = c(size = "numbers"), nnf_affine_grid = c(size = "numbers")
+)
+
+# ---- putting them in front of bodies ----
+
+kind_of <- function(argument, special, common) {
+  if (argument %in% names(special)) {
+    as.character(special[[argument]])
+  } else if (argument %in% names(common)) {
+    common[[argument]]
+  } else {
+    NA_character_
+  }
+}
+
+# The statement that checks `argument`, NULL where nothing is known of it. `tensors`: the arguments that are tensors,
+# one of which tells the dtype of numbers given for another.
+contract_statement <- function(argument, default, kind, tensors) {
+  if (is.na(kind)) {
+    return(NULL)
+  }
+  kind_name <- kind
+  kind <- contract_kinds[[kind_name]]
+  symbol <- as.name(argument)
+  call <- as.call(list(kind$otherwise, symbol, argument))
+  others <- setdiff(tensors, argument)
+  if (kind_name %in% tensor_kinds && length(others) > 0) call <- as.call(c(as.list(call), as.name(others[[1]])))
+  fails <- call("!", call("(", do.call(substitute, list(kind$holds, list(x = symbol)))))
+  if (is.null(default)) fails <- call("&&", call("!", call("is.null", symbol)), fails)
+  if (identical(default, quote(expr = ))) fails <- call("&&", call("!", call("missing", symbol)), fails)
+  call("if", fails, call("<-", symbol, call))
+}
+
+# The engine itself takes arrays for tensors, in functions that are one call of it.
+calls_engine_only <- function(f) {
+  statement <- body(f)
+  if (is.call(statement) && identical(statement[[1]], quote(`{`)) && length(statement) == 2) statement <- statement[[2]]
+  is.call(statement) && is.name(statement[[1]]) && as.character(statement[[1]]) %in% c("apply_op", "binary_op")
+}
+
+with_contract <- function(f, special = character(), common = function_contracts) {
+  arguments <- formals(f)
+  kinds <- vapply(names(arguments), kind_of, "", special, common)
+  if (calls_engine_only(f)) kinds[kinds %in% tensor_kinds] <- NA
+  required <- names(kinds)[kinds %in% tensor_kinds & vapply(arguments, identical, NA, quote(expr = ))]
+  statements <- Map(function(argument, kind) contract_statement(argument, arguments[[argument]], kind, required),
+    names(arguments), kinds)
+  statements <- unname(Filter(Negate(is.null), statements))
+  if (length(statements) == 0) {
+    return(f)
+  }
+  own <- attributes(f)
+  body(f) <- as.call(c(as.name("{"), statements, body(f)))
+  attributes(f) <- own[setdiff(names(own), "srcref")]
+  f
+}
+
+# A method that is one call of a function with contracts needs none.
+calls_function_only <- function(f, env) {
+  statement <- body(f)
+  is.call(statement) && is.name(statement[[1]]) && grepl("^torch_", statement[[1]]) &&
+    !is.null(env[[as.character(statement[[1]])]])
+}
+
+apply_contracts <- function(env) {
+  for (name in ls(tensor_methods)) {
+    method <- tensor_methods[[name]]
+    if (!calls_function_only(method, env)) {
+      special <- special_contracts[[paste0("torch_", sub("_$", "", name))]]
+      assign(name, with_contract(method, special %||% character()), envir = tensor_methods)
+    }
+  }
+  names <- ls(env, pattern = "^(torch|nnf)_")
+  for (name in names[vapply(names, function(n) typeof(env[[n]]) == "closure", NA)]) {
+    assign(name, with_contract(env[[name]], special_contracts[[name]] %||% character()), envir = env)
+  }
+}
