@@ -26,7 +26,8 @@ cd_status cd_out_like(cd_call *call, int i, const cd_tensor *t, cd_error *err)
     return cd_out(call, i, t->dtype, t->ndim, t->shape, cd_tensor_preferred_layout(t), err);
 }
 
-cd_status cd_out_format(cd_call *call, int i, cd_dtype dtype, const cd_tensor *t, int64_t format, cd_error *err)
+cd_status cd_out_format(cd_call *call, int i, cd_dtype dtype, const cd_tensor *t, int64_t format,
+                        cd_error *err)
 {
     CD_TRY(cd_out(call, i, dtype, t->ndim, t->shape, CD_CONTIGUOUS, err));
     return cd_format_strides(call->out[i]->stride, t, format, err);

@@ -103,7 +103,8 @@ cd_status cd_out(cd_call *call, int i, cd_dtype dtype, int ndim, const int64_t *
 cd_status cd_out_like(cd_call *call, int i, const cd_tensor *t, cd_error *err);
 
 /* The shape of t in a cd_format (tensor/format.h). */
-cd_status cd_out_format(cd_call *call, int i, cd_dtype dtype, const cd_tensor *t, int64_t format, cd_error *err);
+cd_status cd_out_format(cd_call *call, int i, cd_dtype dtype, const cd_tensor *t, int64_t format,
+                        cd_error *err);
 
 /* The same with the order in memory of t, whatever it is: for element by element work. */
 cd_status cd_out_ordered_like(cd_call *call, int i, const cd_tensor *t, cd_error *err);

@@ -83,7 +83,8 @@ static cd_status cat_shape(cd_call *call, cd_error *err)
             shape[dim] += call->in[i]->shape[dim];
         }
     }
-    return cd_out(call, 0, common_dtype(call), first->ndim, shape, cd_format_common(call->n_in, call->in, CD_ANY_NUMEL), err);
+    return cd_out(call, 0, common_dtype(call), first->ndim, shape,
+                  cd_format_common(call->n_in, call->in, CD_ANY_NUMEL), err);
 }
 
 /* The part of y that holds `size` elements of dimension dim from `start` on. */

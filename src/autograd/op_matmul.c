@@ -4,6 +4,7 @@
 
 #include "autograd/expression.h"
 #include "autograd/shapes.h"
+#include "base/memory.h"
 #include "kernels/matmul.h"
 #include "tensor/copy.h"
 
@@ -58,13 +59,6 @@ static cd_status as_matrix(matrix *m, cd_tensor **owned, cd_tensor *t, cd_error 
     return CD_OK;
 }
 
-/* The matrix that begins `at` elements after the first. */
-static cdk_matrix matrix_at(const matrix *m, int64_t at)
-{
-    const char *data = cd_tensor_data(m->t);
-    return (cdk_matrix){data + at * (int64_t)cd_dtype_size(m->t->dtype), m->step, m->transposed};
-}
-
 /* ---- product: matrices [..., M, K] x [..., K, N], leading dimensions broadcast ---- */
 
 static cd_status product_shape(cd_call *call, cd_error *err)
@@ -101,16 +95,29 @@ static int64_t batch_offset(const cd_tensor *t, const cd_tensor *y, int64_t batc
     return at;
 }
 
+static cdk_matrix stored(const matrix *m)
+{
+    return (cdk_matrix){cd_tensor_data(m->t), m->step, m->transposed};
+}
+
 static cd_status multiply_batches(cd_tensor *y, const matrix *A, const matrix *B, cd_error *err)
 {
-    int64_t M = y->shape[y->ndim - 2], N = y->shape[y->ndim - 1], K = A->t->shape[A->t->ndim - 1];
-    int64_t batches = M * N > 0 ? cd_tensor_numel(y) / (M * N) : 0, size = (int64_t)cd_dtype_size(y->dtype);
-    char *C = cd_tensor_data(y);
+    const int64_t M = y->shape[y->ndim - 2], N = y->shape[y->ndim - 1], K = A->t->shape[A->t->ndim - 1];
+    const int64_t batches = M * N > 0 ? cd_tensor_numel(y) / (M * N) : 0;
+    const cdk_matrix a = stored(A), b = stored(B);
+    void *block;
+    size_t bytes;
+    CD_TRY(cd_memory_size(&bytes, (size_t)batches, 2, sizeof(int64_t), err));
+    CD_TRY(cd_memory_alloc(&block, bytes, err));
+    int64_t *at = block;
     for (int64_t i = 0; i < batches; i++) {
-        cdk_matrix a = matrix_at(A, batch_offset(A->t, y, i)), b = matrix_at(B, batch_offset(B->t, y, i));
-        CD_TRY(cdk_matmul[y->dtype](C + i * M * N * size, &a, &b, M, N, K, err));
+        at[i] = batch_offset(A->t, y, i);
+        at[batches + i] = batch_offset(B->t, y, i);
     }
-    return CD_OK;
+    const cdk_batch batch = {batches, at, at + batches};
+    const cd_status status = cdk_matmul[y->dtype](cd_tensor_data(y), &a, &b, &batch, M, N, K, err);
+    cd_memory_free(block);
+    return status;
 }
 
 /* Types without a product of their own are multiplied as the widest of their kind. */

@@ -1,6 +1,7 @@
 #include "kernels/gemm.h"
 #include "kernels/dispatch.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -266,25 +267,50 @@ static void plan_items(gemm *g)
     }
 }
 
-static cd_status alloc_scratch(gemm *g, cd_error *err)
+/* Floats that B packed takes; 0 where it is read as it lies. */
+static cd_status panel_floats(size_t *floats, const gemm *g, cd_error *err)
+{
+    *floats = 0;
+    if (g->transposed_b || g->M > GEMM_PACK_ROWS) {
+        CD_TRY(cd_memory_size(floats, (size_t)g->columns.width, (size_t)g->K, 1, err));
+        *floats = (*floats + CDK_LINE_FLOATS - 1) / CDK_LINE_FLOATS * CDK_LINE_FLOATS;
+    }
+    return CD_OK;
+}
+
+static cd_status alloc_floats(float **floats, size_t each, size_t count, cd_error *err)
 {
     void *block = NULL;
-    size_t bytes = 0;
-    if (g->transposed_b || g->M > GEMM_PACK_ROWS) {
-        CD_TRY(cd_memory_size(&bytes, (size_t)g->columns.width, (size_t)g->K, sizeof(float), err));
+    size_t bytes;
+    CD_TRY(cd_memory_size(&bytes, each, count, sizeof(float), err));
+    if (bytes > 0) {
         CD_TRY(cd_memory_alloc(&block, bytes, err));
-        g->panels = block;
     }
+    *floats = block;
+    return CD_OK;
+}
+
+/* Panels for so many products at a time, and rows of A for every thread. */
+static cd_status alloc_scratch(gemm *g, size_t at_a_time, cd_error *err)
+{
+    size_t floats;
+    CD_TRY(panel_floats(&floats, g, err));
+    CD_TRY(alloc_floats(&g->panels, floats, at_a_time, err));
     if (g->options.input) {
         CD_TRY(cd_memory_floats(&g->coefficients, 2, g->K, 1, err));
         cdk_affine_coefficients(g->coefficients, g->options.input, g->K);
     }
     if (g->options.input || (g->a_step == 1 && g->a_row % GEMM_BAD_STRIDE == 0 && g->M > 1)) {
-        CD_TRY(cd_memory_size(&bytes, (size_t)cd_threads(), GEMM_MC * GEMM_COPY_STRIDE, sizeof(float), err));
-        CD_TRY(cd_memory_alloc(&block, bytes, err));
-        g->copies = block;
+        CD_TRY(alloc_floats(&g->copies, GEMM_MC * GEMM_COPY_STRIDE, (size_t)cd_threads(), err));
     }
     return CD_OK;
+}
+
+static void free_scratch(gemm *g)
+{
+    cd_memory_free(g->panels);
+    cd_memory_free(g->copies);
+    cd_memory_free(g->coefficients);
 }
 
 static void run_gemm(gemm *g)
@@ -304,13 +330,10 @@ static void run_gemm(gemm *g)
     }
 }
 
-cd_status cdk_gemm(float *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N, int64_t K,
-                   const cdk_gemm_options *options, cd_error *err)
+static gemm gemm_of(float *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N, int64_t K,
+                    const cdk_gemm_options *options)
 {
     static const cdk_gemm_options none = {.activation = CDK_ACTIVATION_NONE};
-    if (M <= 0 || N <= 0) {
-        return CD_OK;
-    }
     gemm g = {.C = C,
               .A = A->data,
               .B = B->data,
@@ -324,12 +347,80 @@ cd_status cdk_gemm(float *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M
     g.a_step = A->transposed ? A->step : 1;
     g.columns = cdk_panels_make(cdk_isa_current(), N);
     plan_items(&g);
-    const cd_status status = alloc_scratch(&g, err);
+    return g;
+}
+
+cd_status cdk_gemm(float *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N, int64_t K,
+                   const cdk_gemm_options *options, cd_error *err)
+{
+    if (M <= 0 || N <= 0) {
+        return CD_OK;
+    }
+    gemm g = gemm_of(C, A, B, M, N, K, options);
+    const cd_status status = alloc_scratch(&g, 1, err);
     if (status == CD_OK) {
         run_gemm(&g);
     }
-    cd_memory_free(g.panels);
-    cd_memory_free(g.copies);
-    cd_memory_free(g.coefficients);
+    free_scratch(&g);
+    return status;
+}
+
+/* ---- many products ---- */
+
+typedef struct {
+    gemm first;
+    size_t panel_floats; /* of one product */
+    const cdk_batch *batch;
+} gemm_batch;
+
+static gemm product_of(const gemm_batch *b, int64_t i)
+{
+    gemm g = b->first;
+    g.C += i * g.M * g.N;
+    g.A += b->batch->a[i];
+    g.B += b->batch->b[i];
+    return g;
+}
+
+/* Products begin .. end on one thread; what is packed serves the next one too where B is the same. */
+static void multiply_products(void *context, int64_t begin, int64_t end, int thread)
+{
+    const gemm_batch *b = context;
+    for (int64_t i = begin; i < end; i++) {
+        gemm g = product_of(b, i);
+        const int64_t items = cdk_ceil_div(g.row_blocks, g.part_blocks) * g.column_groups;
+        if (g.panels) {
+            g.panels += (size_t)thread * b->panel_floats;
+            if (i == begin || b->batch->b[i] != b->batch->b[i - 1]) {
+                pack_panels(&g, 0, g.columns.count, thread);
+            }
+        }
+        multiply_items(&g, 0, items, thread);
+    }
+}
+
+/* From so many products for each thread on, none waits long for the last. */
+#define GEMM_PRODUCTS_OF_THREAD 4
+
+cd_status cdk_gemm_batch(float *C, const cdk_matrix *A, const cdk_matrix *B, const cdk_batch *batch,
+                         int64_t M, int64_t N, int64_t K, cd_error *err)
+{
+    if (M <= 0 || N <= 0 || batch->count <= 0) {
+        return CD_OK;
+    }
+    gemm_batch b = {gemm_of(C, A, B, M, N, K, NULL), 0, batch};
+    const bool apart = batch->count >= GEMM_PRODUCTS_OF_THREAD * cd_threads();
+    cd_status status = panel_floats(&b.panel_floats, &b.first, err);
+    if (status == CD_OK) {
+        status = alloc_scratch(&b.first, apart ? (size_t)cd_threads() : 1, err);
+    }
+    if (status == CD_OK && apart) {
+        cd_parallel_for(batch->count, CDK_SERIAL_WORK / (M * N * cdk_max(K, 1)) + 1, multiply_products, &b);
+    }
+    for (int64_t i = 0; status == CD_OK && !apart && i < batch->count; i++) {
+        gemm g = product_of(&b, i);
+        run_gemm(&g);
+    }
+    free_scratch(&b.first);
     return status;
 }

@@ -36,4 +36,9 @@ int64_t cdk_gemm_part_rows(int64_t M);
 cd_status cdk_gemm(float *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N, int64_t K,
                    const cdk_gemm_options *options, cd_error *err);
 
+/* C[i][M][N] = A[i][M][K] B[i][K][N] for all i of the batch, dense; the bits of cdk_gemm. Many small products are
+ * shared by the threads as they are, few large ones each by all. Errors: CD_EALLOC. */
+cd_status cdk_gemm_batch(float *C, const cdk_matrix *A, const cdk_matrix *B, const cdk_batch *batch,
+                         int64_t M, int64_t N, int64_t K, cd_error *err);
+
 #endif

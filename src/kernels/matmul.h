@@ -10,9 +10,10 @@
 #include "kernels/by_dtype.h"
 #include "kernels/matrix.h"
 
-/* C[M][N] = A[M][K] B[K][N]. Errors: CD_EALLOC; CD_EVALUE for float64 sizes beyond BLAS's 32-bit integers. */
-typedef cd_status cdk_matmul_run(void *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N,
-                                 int64_t K, cd_error *err);
+/* C[i][M][N] = A[i][M][K] B[i][K][N] for all i of the batch. Errors: CD_EALLOC; CD_EVALUE for float64 sizes beyond
+ * BLAS's 32-bit integers. */
+typedef cd_status cdk_matmul_run(void *C, const cdk_matrix *A, const cdk_matrix *B, const cdk_batch *batch,
+                                 int64_t M, int64_t N, int64_t K, cd_error *err);
 extern cdk_matmul_run *const cdk_matmul[CD_DTYPES];
 
 /* C[M][N] = A[M][K] B[K][N] + bias[N] in each row (NULL: none), in one pass: float32 only. Errors: CD_EALLOC. */

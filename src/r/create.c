@@ -65,7 +65,8 @@ SEXP cdr_full(SEXP size, SEXP value, SEXP dtype, SEXP requires_grad)
     return handle;
 }
 
-static cd_status new_in_format(cd_tensor **t, cd_dtype dtype, const cd_tensor *like, int64_t format, cd_error *err)
+static cd_status new_in_format(cd_tensor **t, cd_dtype dtype, const cd_tensor *like, int64_t format,
+                               cd_error *err)
 {
     CD_TRY(cd_tensor_new_shape(t, dtype, like->ndim, like->shape, CD_CONTIGUOUS, err));
     cd_status status = cd_format_strides((*t)->stride, like, format, err);

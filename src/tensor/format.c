@@ -78,7 +78,8 @@ bool cd_format_is(const cd_tensor *t, cd_format format)
 cd_layout cd_format_common(int n, cd_tensor *const *in, int64_t numel)
 {
     for (int i = 0; i < n; i++) {
-        bool counts = in[i] != NULL && in[i]->ndim == 4 && (numel == CD_ANY_NUMEL || cd_tensor_numel(in[i]) == numel);
+        bool counts =
+            in[i] != NULL && in[i]->ndim == 4 && (numel == CD_ANY_NUMEL || cd_tensor_numel(in[i]) == numel);
         if (counts && cd_tensor_preferred_layout(in[i]) == CD_CHANNELS_LAST) {
             return CD_CHANNELS_LAST;
         }

@@ -68,3 +68,24 @@ test_that("einsum and tensordot", {
   expect_error(torch_einsum("ij,jk->ik", list(x)), "2 operands")
   expect_error(torch_einsum("ijk->i", list(x)), "2 dimensions")
 })
+
+test_that("a batch of many products has the bits of each by itself, transposed and broadcast", {
+  torch_manual_seed(1)
+  a <- torch_randn(40, 37, 21)
+  b <- torch_randn(40, 21, 50)
+  c <- torch_randn(21, 50)
+  both <- list(
+    plain = list(a, b), left = list(torch_randn(40, 21, 37)$transpose(2, 3), b),
+    right = list(a, torch_randn(40, 50, 21)$transpose(2, 3)), one = list(a, c),
+    heads = list(torch_randn(5, 37, 8, 21)$transpose(2, 3), torch_randn(5, 1, 50, 21)$transpose(3, 4))
+  )
+  for (name in names(both)) {
+    x <- both[[name]][[1]]
+    y <- both[[name]][[2]]
+    all <- torch_matmul(x, y)
+    x <- x$contiguous()$view(c(-1, 37, 21))
+    y <- y$expand(c(dim(all)[seq_len(length(dim(all)) - 2)], 21, 50))$contiguous()$view(c(-1, 21, 50))
+    all <- all$view(c(-1, 37, 50))
+    for (i in c(1, 2, 17, 40)) expect_identical(as.array(all[i]), as.array(torch_mm(x[i], y[i])), label = name)
+  }
+})
