@@ -184,21 +184,26 @@ band_values <- function(x, n) {
 
 # Bilinear with antialiasing: each pixel of the result is the mean of the pixels under a triangle as wide as two of
 # its own (one pixel of the picture, where that is enlarged), weighted by it. Pixels without data (NaN) have no weight.
-resize_picture <- function(x, size) {
-  now <- image_size(x)
-  if (all(now == size)) {
+resize_picture <- function(x, size, may_have_gaps = TRUE) {
+  if (all(image_size(x) == size)) {
     return(x)
   }
-  rows <- triangle_weights(now[[1]], size[[1]])
-  columns <- triangle_weights(now[[2]], size[[2]])$t()
-  sample <- function(x) torch_matmul(torch_matmul(rows, x), columns)
-  gaps <- torch_isnan(x)
-  if (!as.logical(gaps$any())) {
-    return(sample(x))
+  gaps <- if (may_have_gaps) torch_isnan(x)
+  if (is.null(gaps) || !as.logical(gaps$any())) {
+    return(resample(x, size))
   }
-  weight <- sample((!gaps)$to(dtype = torch_float()))
-  mean <- sample(torch_where(gaps, torch_zeros_like(x), x)) / torch_clamp(weight, min = 1e-6)
+  weight <- resample((!gaps)$to(dtype = torch_float()), size)
+  mean <- resample(torch_where(gaps, torch_zeros_like(x), x), size) / torch_clamp(weight, min = 1e-6)
   torch_where(weight < 0.5, torch_full_like(mean, NaN), mean)
+}
+
+# First along rows, then along columns: two products of matrices.
+resample <- function(x, size) {
+  shape <- as.numeric(x$shape)
+  across <- torch_matmul(x$reshape(c(shape[[1]] * shape[[2]], shape[[3]])), triangle_weights(shape[[3]], size[[2]])$t())
+  across <- across$reshape(c(shape[1:2], size[[2]]))$permute(c(2, 1, 3))$reshape(c(shape[[2]], shape[[1]] * size[[2]]))
+  down <- torch_matmul(triangle_weights(shape[[2]], size[[1]]), across)
+  down$reshape(c(size[[1]], shape[[1]], size[[2]]))$permute(c(2, 1, 3))
 }
 
 # size x now matrix of weights whose rows sum to 1.
@@ -269,8 +274,8 @@ read_input <- function(x, spec, resize = spec$resize) {
   }
   check_picture_fits(picture, spec, if (is.character(x)) sprintf("'%s'", x) else "`x`")
   size <- image_size(picture$x)
-  gaps <- gaps_of(picture$x)
-  y <- if (resize) resize_picture(picture$x, spec$size) else picture$x
+  gaps <- if (may_have_gaps(picture$type, spec$nodata)) gaps_of(picture$x)
+  y <- if (resize) resize_picture(picture$x, spec$size, !is.null(gaps)) else picture$x
   list(x = scale_input(y, spec, !is.null(gaps)), valid = if (!is.null(gaps)) !gaps, size = size)
 }
 
@@ -296,6 +301,8 @@ check_picture_fits <- function(picture, spec, name) {
     ))
   }
 }
+
+may_have_gaps <- function(type, nodata) !is.null(nodata) || type_unit(type) == 1
 
 # Where any band has no data, or NULL.
 gaps_of <- function(x) {

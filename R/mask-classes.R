@@ -149,9 +149,9 @@ read_mask_file <- function(path, kind = NULL) {
 }
 
 mask_colours <- function(path) {
-  x <- image_read(path, channels = 3) * 255
-  x <- round(x)
-  x[, , 1] * 65536 + x[, , 2] * 256 + x[, , 3]
+  x <- image_read(path, channels = 3)
+  size <- dim(x)[1:2]
+  matrix(matrix(round(x * 255), ncol = 3) %*% c(65536, 256, 1), size[[1]], size[[2]])
 }
 
 # The values of one pair's masks. Of several files each pixel has the largest value.
@@ -159,10 +159,7 @@ read_mask_values <- function(mask, kind, size) {
   if (length(mask) == 0) {
     return(NULL)
   }
-  parts <- lapply(mask, function(m) {
-    if (is.character(m)) read_mask_file(m, kind) else matrix_mask(m)
-  })
-  values <- Reduce(function(a, b) united(a, b), parts)
+  values <- if (all(vapply(mask, is.character, NA))) read_mask_files(unlist(mask), kind) else matrix_mask(mask[[1]])
   if (!identical(dim(values$values), as.integer(size))) {
     value_error(sprintf(
       "the mask %sis %s, but its image is %s (height x width).", mask_label(mask),
@@ -172,12 +169,29 @@ read_mask_values <- function(mask, kind, size) {
   values
 }
 
-united <- function(a, b) {
-  if (!identical(dim(a$values), dim(b$values))) {
-    value_error(sprintf("masks of one image must have one size, but there are %s and %s.",
-      paste(dim(a$values), collapse = " x "), paste(dim(b$values), collapse = " x ")))
+# Several files are united, or numbered: a pixel has the number of the last file that is not 0 there.
+read_mask_files <- function(paths, kind, many = "unite") {
+  if (length(paths) == 1 && many == "unite") {
+    return(read_mask_file(paths, kind))
   }
-  list(values = pmax(a$values, b$values), kind = a$kind)
+  reading <- if (!identical(kind, "colour")) {
+    tryCatch(begin_reading(path.expand(paths), "labels"), candela_error_value = function(e) NULL)
+  }
+  if (!is.null(reading)) {
+    return(list(values = .Call(cdr_image_unite, reading, many == "number"), kind = "value"))
+  }
+  parts <- lapply(paths, read_mask_file, kind = kind)
+  check_united(parts)
+  values <- lapply(parts, `[[`, "values")
+  if (many == "number") values <- Map(function(x, i) ifelse(x != 0, i, 0), values, seq_along(values))
+  list(values = Reduce(pmax, values), kind = parts[[1]]$kind)
+}
+
+check_united <- function(parts) {
+  sizes <- unique(vapply(parts, function(p) paste(dim(p$values), collapse = " x "), ""))
+  if (length(sizes) > 1) {
+    value_error(sprintf("masks of one image must have one size, but there are %s.", paste(sizes, collapse = " and ")))
+  }
 }
 
 matrix_mask <- function(m) {
@@ -196,7 +210,7 @@ mask_label <- function(mask) {
 # Classes 1 .. K and void_class of stored values. `tolerance`: how far a value, or each channel of a colour, may lie
 # from that of its class. Value: an integer matrix with the attribute `odd`, the number of pixels that were moved.
 classes_of_values <- function(values, plan, tolerance, where) {
-  present <- unique(as.vector(values))
+  present <- values_present(values)
   known <- c(plan$classes$value, plan$void)
   class <- c(plan$index, rep(void_class, length(plan$void)))
   to <- class[match(present, known)]
@@ -209,10 +223,27 @@ classes_of_values <- function(values, plan, tolerance, where) {
     to[odd] <- class[near$at]
     moved <- sum(values %in% present[odd])
   }
-  result <- to[match(values, present)]
+  result <- looked_up(values, present, to)
   dim(result) <- dim(values)
   attr(result, "odd") <- moved
   result
+}
+
+# Whole numbers to 65535 are counted and looked up in a table, which is quicker than hashing.
+values_present <- function(values) {
+  if (is.integer(values) && !anyNA(values) && min(values) >= 0 && max(values) < 65536) {
+    return(which(tabulate(values + 1L, max(values) + 1L) > 0) - 1L)
+  }
+  unique(as.vector(values))
+}
+
+looked_up <- function(values, present, to) {
+  if (!is.integer(values) || anyNA(present) || min(present) < 0 || max(present) >= 65536) {
+    return(to[match(values, present)])
+  }
+  table <- integer(max(present) + 1L)
+  table[present + 1L] <- to
+  table[values + 1L]
 }
 
 nearest_class <- function(values, known, kind) {
@@ -243,4 +274,108 @@ refuse_values <- function(values, odd, plan, where) {
     sprintf("The classes are %s. ", text(unique(plan$classes$value))),
     "Add them to `classes` or `void`, or give `tolerance`; mask_classes() lists what the masks hold."
   ))
+}
+
+#' What masks hold
+#'
+#' Looks through mask files and tells which values or colours they hold, and how many pixels of each: the first step to
+#' `classes` of [segmentation_dataset()].
+#'
+#' @param masks a folder, a pattern such as `"masks/*.png"`, names of files, or a [segmentation_dataset()].
+#' @param classes classes as [segmentation_dataset()] takes them: values that belong to none are told apart, with the
+#'   nearest class and the distance.
+#' @param void as there.
+#' @param n how many rows at most, the most frequent ones; the rest is summed up in the attribute `rest`.
+#' @return A data frame, ordered by share: `value` (NA for colours), `colour` (as `"#804080"`; for palette images that of
+#'   the palette; else NA), `pixels`, `share` of all pixels, `files` that hold it, and `first`, one of them. With
+#'   `classes`: `class`, a factor (NA for void and for values of no class), `void`, and for values of no class
+#'   `nearest` and `distance`, the largest difference of a channel. A warning of class `candela_warning_mask` counts
+#'   pixels that belong to no class, as anti-aliased edges and masks saved as JPEG have them.
+#' @examples
+#' root <- drawn_cells(tempfile(), n = 2, size = 32)
+#' mask_classes(file.path(root, "masks"))
+#' @export
+mask_classes <- function(masks, classes = NULL, void = NULL, n = 64) {
+  check_whole_number(n, "n", 1)
+  files <- if (inherits(masks, "segmentation_dataset")) masks$source$pairs$mask else files_of(masks, "masks")
+  if (is.list(files)) files <- unlist(Filter(is.character, files))
+  table <- count_values(files)
+  plan <- class_plan(classes, void)
+  if (is.null(plan) && !is.null(classes)) refuse(classes, "classes", "values or colours with names, or a table of them")
+  if (!is.null(plan)) table <- with_classes(table, plan_for_masks(plan, attr(table, "kind") == "colour"))
+  table <- table[order(-table$pixels, table$value, table$colour), ]
+  rest <- sum(table$share) - sum(utils::head(table$share, n))
+  table <- utils::head(table, n)
+  rownames(table) <- NULL
+  attr(table, "kind") <- NULL
+  attr(table, "rest") <- rest
+  table
+}
+
+count_values <- function(files) {
+  kind <- "value"
+  counts <- lapply(files, function(path) {
+    read <- read_mask_file(path)
+    if (read$kind == "colour") kind <<- "colour"
+    tallied(read$values, read$kind, path)
+  })
+  counts <- do.call(rbind, lapply(counts, function(tally) {
+    # Beside masks of colours, grey ones are colours too.
+    if (kind == "colour" && tally$kind[[1]] == "value") tally$value <- tally$value * (65536 + 256 + 1)
+    tally
+  }))
+  by_value <- split(seq_len(nrow(counts)), counts$value)
+  value <- as.numeric(names(by_value))
+  pixels <- vapply(by_value, function(rows) sum(counts$pixels[rows]), 0, USE.NAMES = FALSE)
+  table <- data.frame(
+    value = if (kind == "value") value else NA_real_, colour = if (kind == "colour") colour_name(value) else NA_character_,
+    pixels = pixels, share = pixels / sum(pixels), files = lengths(by_value, use.names = FALSE),
+    first = vapply(by_value, function(rows) counts$file[[rows[[1]]]], "", USE.NAMES = FALSE), stringsAsFactors = FALSE
+  )
+  palette <- if (kind == "value") palette_of(files[[1]])
+  if (!is.null(palette)) table$colour <- palette[value + 1]
+  attr(table, "kind") <- kind
+  table
+}
+
+tallied <- function(values, kind, path) {
+  present <- values_present(values)
+  pixels <- tabulate(match(values, present), length(present))
+  data.frame(value = as.numeric(present), pixels = as.numeric(pixels), kind = kind, file = path, stringsAsFactors = FALSE)
+}
+
+with_classes <- function(table, plan) {
+  value <- if (plan$kind == "colour") colour_code(table$colour) else table$value
+  at <- match(value, plan$classes$value)
+  names <- unique(plan$classes$name)
+  table$class <- factor(names[plan$index[at]], names)
+  table$void <- value %in% plan$void
+  odd <- is.na(at) & !table$void
+  near <- nearest_class(value[odd], plan$classes$value, plan$kind)
+  table$nearest <- factor(NA, names)
+  table$distance <- NA_real_
+  table$nearest[odd] <- names[plan$index[near$at]]
+  table$distance[odd] <- near$distance
+  if (any(odd)) {
+    rlang::warn(sprintf(
+      "%.0f pixels (%.2g %%) hold %d values of no class; each lies within %g of one: `tolerance = %g` takes them for it.",
+      sum(table$pixels[odd]), 100 * sum(table$share[odd]), sum(odd), max(near$distance), max(near$distance)
+    ), class = "candela_warning_mask")
+  }
+  table
+}
+
+# Colours of a palette PNG, for its values 0, 1, ...; NULL for other files.
+palette_of <- function(path) {
+  bytes <- readBin(path, "raw", 65536)
+  if (length(bytes) < 33 || !identical(bytes[2:4], charToRaw("PNG")) || bytes[[26]] != 3) {
+    return(NULL)
+  }
+  at <- grepRaw("PLTE", bytes, fixed = TRUE)
+  if (length(at) == 0) {
+    return(NULL)
+  }
+  n <- sum(as.integer(bytes[at - 4:1]) * 256^(3:0))
+  rgb <- matrix(as.integer(bytes[at + 3 + seq_len(n)]), 3)
+  sprintf("#%02X%02X%02X", rgb[1, ], rgb[2, ], rgb[3, ])
 }

@@ -220,10 +220,10 @@ read_pair <- function(source, i) {
     list(x = transform_to_tensor(image_read(path)), type = source$described$type[[i]]), source$used[[i]], source$nodata
   )$x
   y <- read_classes(source, i, size)
-  gaps <- gaps_of(x)
+  gaps <- if (may_have_gaps(source$described$type[[i]], source$nodata)) gaps_of(x)
   if (!is.null(gaps)) y[gaps] <- void_class
   if (source$resize) {
-    x <- resize_picture(x, source$size)
+    x <- resize_picture(x, source$size, !is.null(gaps))
     y <- resize_mask(y, source$size)
   }
   bytes <- source$described$type[[i]] == "uint8" && is.null(gaps)

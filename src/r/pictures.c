@@ -1,5 +1,7 @@
 /* Images for R: reading, writing, and arrays whose pixels stay bytes until somebody looks at them. */
 
+#include <string.h>
+
 #include "image/batch.h"
 #include "image/decode.h"
 #include "image/encode.h"
@@ -88,6 +90,60 @@ SEXP cdr_image_read_take(SEXP holder, SEXP i)
     cd_reading_drop(reading, at);
     UNPROTECT(1);
     return array;
+}
+
+/* y: row-major, as the picture. Most masks of many are small, so that most of it is zeros. */
+static void unite(int *y, const cd_image *image, int number)
+{
+    const int64_t n = image->height * image->width;
+    const uint8_t *bytes = image->pixels;
+    const uint16_t *words = image->pixels;
+    for (int64_t i = 0; i < n; i++) {
+        const int value = image->bits == 16 ? words[i] : bytes[i];
+        if (value != 0 && (number > 0 || value > y[i])) {
+            y[i] = number > 0 ? number : value;
+        }
+    }
+}
+
+static SEXP matrix_of_rows(const int *rows, int h, int w)
+{
+    SEXP y = Rf_allocMatrix(INTSXP, h, w);
+    for (int i = 0; i < h; i++) {
+        for (int j = 0; j < w; j++) {
+            INTEGER(y)[(int64_t)j * h + i] = rows[(int64_t)i * w + j];
+        }
+    }
+    return y;
+}
+
+/* holder: labels being read, all of one size. Value: an integer matrix; each element is the largest of all
+ * files, or, where number is true, the number of the last file that is not 0 there. */
+SEXP cdr_image_unite(SEXP holder, SEXP number)
+{
+    cd_error err;
+    cd_reading *reading = reading_of(holder);
+    const int numbered = cdr_flag(number, "number");
+    if (reading == NULL || cd_reading_length(reading) < 1 || cd_reading_pixels(reading, 0) == NULL) {
+        cdr_stop(CD_EVALUE, "there are no masks to unite.");
+    }
+    const int64_t h = cd_reading_image(reading, 0)->height, w = cd_reading_image(reading, 0)->width;
+    int *y = (int *)R_alloc((size_t)(h * w), sizeof *y);
+    memset(y, 0, (size_t)(h * w) * sizeof *y);
+    for (int64_t i = 0; i < cd_reading_length(reading); i++) {
+        cd_image image = *cd_reading_image(reading, i);
+        if (image.height != h || image.width != w) {
+            cdr_stop(CD_EVALUE, "masks of one image must have one size, but there are %d x %d and %d x %d.",
+                     (int)h, (int)w, (int)image.height, (int)image.width);
+        }
+        if (cd_reading_wait(reading, i, &err) != CD_OK) {
+            cdr_raise(&err);
+        }
+        image.pixels = cd_tensor_data(cd_reading_pixels(reading, i));
+        unite(y, &image, numbered ? (int)i + 1 : 0);
+        cd_reading_drop(reading, i);
+    }
+    return matrix_of_rows(y, (int)h, (int)w);
 }
 
 /* Value: format's name, then height, width, channels, bits. */
