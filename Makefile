@@ -1,4 +1,4 @@
-# Targets for users: demo, test. For those who work on the package: check (R CMD check), check-kernels, check-arm,
+# Targets for users: demo, test. For those who work on the package: test-models, check (R CMD check), check-kernels, check-arm,
 # check-sanitizers, check-windows, lint, bench, document, kernels, clean.
 
 RSCRIPT ?= Rscript
@@ -9,7 +9,7 @@ OUT ?= .
 # Waiting threads give way soon, so that other work on the machine does not slow training down.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: all setup install demo test check check-kernels check-arm check-sanitizers check-windows lint bench document \
+.PHONY: all setup install demo test test-models check check-kernels check-arm check-sanitizers check-windows lint bench document \
 	kernels clean
 
 all: install
@@ -26,6 +26,10 @@ demo: install
 
 test: install
 	$(RSCRIPT) tools/test.R
+
+# Models against PyTorch's, those of 30 million parameters and more included.
+test-models: install
+	CANDELA_TEST_MODELS=all $(RSCRIPT) tools/test.R models-reference
 
 check: setup
 	sh tools/check.sh

@@ -6,7 +6,9 @@
 #'   `set_optimizers(...)`, returning an optimiser or a named list of them; `backward(loss)`; `step()`, which replaces
 #'   the whole training and validation step and works on the variable `ctx`; `predict(input)`, used instead of
 #'   `forward()` for predictions.
-#' @param module A module generator, made by [nn_module()].
+#'   A module itself is trained as it is: each [fit()][fit.luz_module_generator] works on a copy of it, so that it keeps
+#'   its weights, and starts from these again.
+#' @param module A module generator, made by [nn_module()], or a module.
 #' @param loss A function or loss module, called with predictions and targets.
 #' @param optimizer An optimiser such as [optim_adam()], called with the parameters of the model.
 #' @param metrics A metric such as [luz_metric_accuracy()], a list of metrics, or a [luz_metric_set()].
@@ -21,15 +23,18 @@
 #'   set_opt_hparams(lr = 0.01)
 #' @export
 setup <- function(module, loss = NULL, optimizer = NULL, metrics = NULL, backward = NULL) {
+  original <- if (is_nn_module(module)) module
+  if (!is.null(original)) module <- blank_generator(module)
   class <- attr(module, "module", exact = TRUE)
   if (is.null(class) || !is.function(module) || !inherits(class, "R6ClassGenerator")) {
-    type_error("`module` must be a module generator, made by nn_module().")
+    type_error("`module` must be a module, or a module generator, made by nn_module().")
   }
   check_setup(class, loss, optimizer, backward)
   members <- luz_members(class, loss, optimizer, metrics, backward)
   generator <- rlang::inject(nn_module(inherit = module, !!!members$public, active = members$active,
                                        parent_env = members$env))
   class(generator) <- "luz_module_generator"
+  attr(generator, "original") <- original
   generator
 }
 
@@ -75,7 +80,7 @@ luz_members <- function(class, loss, optimizer, metrics, backward) {
   )
   if (!is.null(loss)) {
     loss_function <- if (inherits(loss, "nn_module_generator")) loss() else loss
-    public$loss <- function(input, target) loss_function(input, target)
+    public$loss <- function(input, target) supervised_loss(loss_function, input, target)
   }
   if (!is.null(optimizer)) {
     public$set_optimizers <- function(...) optimizer(self$parameters, ...)
@@ -108,6 +113,9 @@ print.luz_module_generator <- function(x, ...) {
 #' @rdname setup
 #' @export
 set_hparams <- function(module, ...) {
+  if (!is.null(attr(module, "original"))) {
+    value_error("setup() got a module that is made already: give the arguments of set_hparams() to the module instead.")
+  }
   attr(module, "hparams") <- rlang::list2(...)
   module
 }
@@ -184,9 +192,17 @@ fit.nn_module <- function(object, ...) {
   ))
 }
 
+# A model to be trained: made by the generator, or a copy of the module that setup() got.
+new_model <- function(object, hparams) {
+  model <- rlang::inject(object(!!!hparams))
+  original <- attr(object, "original")
+  if (!is.null(original)) take_members(module_object(model), module_object(original$clone(deep = TRUE)))
+  model
+}
+
 fit_context <- function(object, callbacks, accelerator, verbose) {
   hparams <- as.list(attr(object, "hparams"))
-  model <- rlang::inject(object(!!!hparams))
+  model <- new_model(object, hparams)
   LuzContext$new(
     verbose = verbose, accelerator = accelerator %||% LuzAccelerator$new(TRUE),
     callbacks = order_callbacks(c(default_fit_callbacks(), check_callbacks(callbacks))),

@@ -91,13 +91,13 @@ initialise_mobilenet_layer <- function(layer) {
 mobilenet_v2 <- nn_module(
   "mobilenet_v2",
   initialize = function(num_classes = 1000, width_mult = 1.0, inverted_residual_setting = NULL, round_nearest = 8,
-                        block = NULL, norm_layer = NULL) {
+                        block = NULL, norm_layer = NULL, in_channels = 3) {
     block <- if (is.null(block)) inverted_residual else block
     norm_layer <- if (is.null(norm_layer)) nn_batch_norm2d else norm_layer
     width <- function(channels) round_channels(channels * width_mult, round_nearest)
     channels <- width(32)
     last_channel <- round_channels(1280 * max(1, width_mult), round_nearest)
-    layers <- list(conv_bn_activation(3, channels, stride = 2, norm_layer = norm_layer))
+    layers <- list(conv_bn_activation(in_channels, channels, stride = 2, norm_layer = norm_layer))
     settings <- as_block_table(inverted_residual_setting)
     for (row in seq_len(nrow(settings))) {
       for (i in seq_len(settings[row, 3])) {
@@ -121,19 +121,6 @@ mobilenet_v2 <- nn_module(
   }
 )
 
-# The first entry that a model asks for and the weights do not have in its shape is named in the error.
-check_weights_fit <- function(weights, model, source) {
-  wanted <- model$state_dict()
-  shapes <- paste("The weights of", source, "do not fit: `%s` has shape [%s], but the model asks for [%s].")
-  for (key in names(wanted)) {
-    if (!key %in% names(weights) && !endsWith(key, "num_batches_tracked")) {
-      value_error(sprintf("The weights of %s do not fit: `%s` is missing (%d tensors found, %d wanted).",
-        source, key, length(weights), length(wanted)))
-    }
-    if (key %in% names(weights)) check_fit(key, weights[[key]], wanted[[key]], shapes)
-  }
-}
-
 #' MobileNet v2
 #'
 #' The image classifier of Sandler et al. (2018), \doi{10.1109/CVPR.2018.00474}: a 3 x 3 convolution, 17 inverted
@@ -145,13 +132,13 @@ check_weights_fit <- function(weights, model, source) {
 #' `mobilenet_v2.safetensors`), then in the user's cache, and otherwise downloaded there (14 MB). They expect images
 #' between 0 and 1, normalised with mean (0.485, 0.456, 0.406) and standard deviation (0.229, 0.224, 0.225).
 #'
-#' @param pretrained load weights learned on ImageNet? Otherwise weights are drawn: convolutions normal with variance
+#' @param pretrained load weights learned on ImageNet, or the path of a file of weights? Otherwise they are drawn: convolutions normal with variance
 #'   2 / fan_out, the linear layer normal with standard deviation 0.01.
 #' @param progress show the progress of a download?
 #' @param ... `num_classes = 1000`; `width_mult = 1`, factor for all numbers of channels;
 #'   `inverted_residual_setting = NULL`, a matrix with the rows (expansion, channels, number of blocks, stride);
 #'   `round_nearest = 8`, channels are multiples of it; `block = NULL` and `norm_layer = NULL`, module generators to use
-#'   instead of the inverted residual and [nn_batch_norm2d()].
+#'   instead of the inverted residual and [nn_batch_norm2d()]; `in_channels = 3`.
 #' @return A module of class `mobilenet_v2` for images N x 3 x H x W, with `num_classes` outputs. Weights that do not
 #'   fit the model are a value_error that names the first that does not.
 #' @examples
@@ -161,11 +148,5 @@ check_weights_fit <- function(weights, model, source) {
 #' @family models
 #' @export
 model_mobilenet_v2 <- function(pretrained = FALSE, progress = TRUE, ...) {
-  model <- mobilenet_v2(...)
-  if (pretrained) {
-    weights <- pretrained_weights("mobilenet_v2", progress)
-    check_weights_fit(weights, model, "mobilenet_v2")
-    model$load_state_dict(weights)
-  }
-  model
+  load_pretrained(mobilenet_v2(...), "mobilenet_v2", pretrained, progress)
 }

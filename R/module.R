@@ -422,6 +422,7 @@ nn_Module <- R6::R6Class(
     .transient_names = character(),
     .child_names = character(),
     .training = TRUE,
+    .class = NULL,
     .shallow_clone = list(NULL)
   ),
   active = list(
@@ -458,8 +459,27 @@ instantiate <- function(class) {
   call <- sys.call(-1)
   call[[1]] <- class$new
   object <- eval(call, parent.frame(2))
+  assign(".class", class, envir = module_private(object))
   use_own_clone(object)
   as_callable(object)
+}
+
+# A generator of modules of the same class that have no members yet, for take_members().
+blank_generator <- function(module) {
+  nn_module(inherit = module_private(module_object(module))$.class, initialize = function() NULL,
+    parent_env = topenv())
+}
+
+# Gives `object`, of the same class or one that inherits, the fields, parameters, buffers and children of `from`.
+take_members <- function(object, from) {
+  methods <- function(name) identical(environment(.subset2(from, name)), .subset2(from, ".__enclos_env__"))
+  active <- names(.subset2(from, ".__enclos_env__")$.__active__)
+  own <- setdiff(ls(from, all.names = TRUE), c(".__enclos_env__", ".classes", "clone", active))
+  for (name in own) if (!methods(name)) bind_member(object, name, .subset2(from, name))
+  private <- module_private(object)
+  kept <- module_private(from)
+  fields <- Filter(function(name) !is.function(kept[[name]]), ls(kept, all.names = TRUE))
+  for (name in setdiff(fields, c(".shallow_clone", ".class"))) assign(name, kept[[name]], envir = private)
 }
 
 module_generator <- function(class, classes) {

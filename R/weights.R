@@ -1,25 +1,86 @@
 # Pretrained weights: where they are looked for, and how a file is fetched safely.
 
-weight_files <- list(
-  mobilenet_v2 = list(
-    url = "https://torch-cdn.mlverse.org/models/vision/v2/models/mobilenet_v2.pth",
-    md5 = "06af6062e42ad3c80e430219a6560ca0",
-    size = "~13 MB"
-  )
+# Published files by the name of the model: at https://download.pytorch.org/models/ unless the address is whole. The
+# eight digits in a name begin the SHA-256 sum of the file.
+weight_files <- c(
+  mobilenet_v2 = "mobilenet_v2-b0353104.pth",
+  alexnet = "alexnet-owt-7be5be79.pth",
+  convnext_base = "convnext_base-6075fbad.pth",
+  convnext_large = "convnext_large-ea097f82.pth",
+  convnext_small = "convnext_small-0c510722.pth",
+  convnext_tiny = "convnext_tiny-983f1562.pth",
+  deeplabv3_mobilenet_v3_large = "deeplabv3_mobilenet_v3_large-fc3c493d.pth",
+  deeplabv3_resnet101 = "deeplabv3_resnet101_coco-586e9e4e.pth",
+  deeplabv3_resnet50 = "deeplabv3_resnet50_coco-cd0a2569.pth",
+  densenet121 = "densenet121-a639ec97.pth",
+  densenet161 = "densenet161-8d451a50.pth",
+  densenet169 = "densenet169-b2777c0a.pth",
+  densenet201 = "densenet201-c1103571.pth",
+  efficientnet_b0 = "efficientnet_b0_rwightman-7f5810bc.pth",
+  efficientnet_b1 = "efficientnet_b1_rwightman-bac287d4.pth",
+  efficientnet_b2 = "efficientnet_b2_rwightman-c35c1473.pth",
+  efficientnet_b3 = "efficientnet_b3_rwightman-b3899882.pth",
+  efficientnet_b4 = "efficientnet_b4_rwightman-23ab8bcd.pth",
+  efficientnet_b5 = "efficientnet_b5_lukemelas-1a07897c.pth",
+  efficientnet_b6 = "efficientnet_b6_lukemelas-24a108a5.pth",
+  efficientnet_b7 = "efficientnet_b7_lukemelas-c5b4e57e.pth",
+  efficientnet_v2_l = "efficientnet_v2_l-59c71312.pth",
+  efficientnet_v2_m = "efficientnet_v2_m-dc08266a.pth",
+  efficientnet_v2_s = "efficientnet_v2_s-dd5fe13b.pth",
+  fcn_resnet101 = "fcn_resnet101_coco-7ecb50ca.pth",
+  fcn_resnet50 = "fcn_resnet50_coco-1167a1af.pth",
+  lraspp_mobilenet_v3_large = "lraspp_mobilenet_v3_large-d234d4ea.pth",
+  mobilenet_v3_large = "mobilenet_v3_large-8738ca79.pth",
+  mobilenet_v3_small = "mobilenet_v3_small-047dcff4.pth",
+  resnet101 = "resnet101-63fe2227.pth",
+  resnet152 = "resnet152-394f9c45.pth",
+  resnet18 = "resnet18-f37072fd.pth",
+  resnet34 = "resnet34-b627a593.pth",
+  resnet50 = "resnet50-0676ba61.pth",
+  resnext101_32x8d = "resnext101_32x8d-8ba56ff5.pth",
+  resnext101_64x4d = "resnext101_64x4d-173b62eb.pth",
+  resnext50_32x4d = "resnext50_32x4d-7cdf4587.pth",
+  squeezenet1_0 = "squeezenet1_0-b66bff10.pth",
+  squeezenet1_1 = "squeezenet1_1-b8a52dc0.pth",
+  vgg11 = "vgg11-8a719046.pth",
+  vgg11_bn = "vgg11_bn-6002323d.pth",
+  vgg13 = "vgg13-19584684.pth",
+  vgg13_bn = "vgg13_bn-abd245e5.pth",
+  vgg16 = "vgg16-397923af.pth",
+  vgg16_bn = "vgg16_bn-6c64b313.pth",
+  vgg19 = "vgg19-dcbb9e9d.pth",
+  vgg19_bn = "vgg19_bn-c79401a0.pth",
+  wide_resnet101_2 = "wide_resnet101_2-32ee1156.pth",
+  wide_resnet50_2 = "wide_resnet50_2-95faca4d.pth"
 )
+
+# The address of a model's file, and its checksum: an md5 sum or the beginning of the SHA-256 sum. NULL for no file.
+weight_source <- function(name) {
+  if (identical(name, "mobilenet_v2")) {
+    return(list(url = "https://torch-cdn.mlverse.org/models/vision/v2/models/mobilenet_v2.pth",
+      md5 = "06af6062e42ad3c80e430219a6560ca0"))
+  }
+  file <- if (name %in% names(weight_files)) weight_files[[name]]
+  if (is.null(file)) {
+    return(NULL)
+  }
+  list(url = paste0("https://download.pytorch.org/models/", file), sha256 = sub(".*-([0-9a-f]+)\\.pth$", "\\1", file))
+}
 
 #' Pretrained weights
 #'
 #' Finds the weights of a model, and downloads them when they are nowhere on this computer. Looked through in this
-#' order, for the file `<name>.pth` (a PyTorch checkpoint) or `<name>.safetensors`:
+#' order, for the file `<name>.pth` (a PyTorch checkpoint) or `<name>.safetensors`, or under the name it is published by
+#' (such as `resnet18-f37072fd.pth`):
 #' 1. the folders of `options(candela.weights = )`, or of the environment variable `CANDELA_WEIGHTS` (several are
 #'    separated by `.Platform$path.sep`);
 #' 2. the cache of the package, `tools::R_user_dir("candela", "cache")`;
 #' 3. the address the file is published at. It is downloaded into the cache, compared with its checksum, and found
 #'    there the next time.
 #'
-#' @param name name of the model: `"mobilenet_v2"` (ImageNet, 1000 classes; a file of about 13 MB). With a folder set,
-#'   any name for which the folder has a file.
+#' @param name name of the model without `model_`: `"mobilenet_v2"`, `"resnet18"` and so on (ImageNet, 1000 classes;
+#'   `"deeplabv3_resnet50"` and other segmentation models: COCO, the 21 classes of Pascal VOC). With a folder set, any
+#'   name for which the folder has a file.
 #' @param progress show the progress of a download?
 #' @return `pretrained_weights()` gives a named list of tensors, to be given to a model's `load_state_dict()`;
 #'   `pretrained_weights_path()` the path of the file.
@@ -47,11 +108,43 @@ pretrained_weights_path <- function(name, progress = TRUE) {
   if (!is.null(found)) {
     return(found)
   }
-  source <- weight_files[[name]]
+  source <- weight_source(name)
   if (is.null(source)) {
     runtime_error(c(sprintf("No pretrained weights for '%s' were found.", name), where_to_put_weights(name)))
   }
   download_weights(name, source, progress)
+}
+
+# The model, with the weights published under that name, or those of a file where `pretrained` is its path.
+load_pretrained <- function(model, name, pretrained, progress) {
+  if (is.character(pretrained)) {
+    check_string(pretrained, "pretrained")
+    return(load_weights(model, read_weights(pretrained), sprintf("'%s'", pretrained)))
+  }
+  check_flag(pretrained, "pretrained")
+  if (pretrained) load_weights(model, pretrained_weights(name, progress), name)
+  model
+}
+
+load_weights <- function(model, weights, source) {
+  check_weights_fit(weights, model, source)
+  counters <- grep("num_batches_tracked$", names(model$state_dict()), value = TRUE)
+  missing <- setdiff(counters, names(weights))
+  weights[missing] <- model$state_dict()[missing]
+  model$load_state_dict(weights)
+}
+
+# The first entry that a model asks for and the weights do not have in its shape is named in the error.
+check_weights_fit <- function(weights, model, source) {
+  wanted <- model$state_dict()
+  shapes <- paste("The weights of", source, "do not fit: `%s` has shape [%s], but the model asks for [%s].")
+  for (key in names(wanted)) {
+    if (!key %in% names(weights) && !endsWith(key, "num_batches_tracked")) {
+      value_error(sprintf("The weights of %s do not fit: `%s` is missing (%d tensors found, %d wanted).",
+        source, key, length(weights), length(wanted)))
+    }
+    if (key %in% names(weights)) check_fit(key, weights[[key]], wanted[[key]], shapes)
+  }
 }
 
 read_weights <- function(path) {
@@ -66,9 +159,9 @@ weights_folders <- function() {
 }
 
 find_weights <- function(name) {
-  candidates <- as.vector(t(outer(
-    c(weights_folders(), weights_cache()), paste0(name, c(".pth", ".safetensors")), file.path
-  )))
+  published <- if (name %in% names(weight_files)) weight_files[[name]]
+  files <- c(paste0(name, c(".pth", ".safetensors")), published)
+  candidates <- as.vector(t(outer(c(weights_folders(), weights_cache()), files, file.path)))
   found <- candidates[file.exists(candidates)]
   if (length(found) > 0) found[[1]]
 }
@@ -84,11 +177,11 @@ where_to_put_weights <- function(name) {
 download_weights <- function(name, source, progress) {
   path <- file.path(weights_cache(), basename(source$url))
   rlang::inform(sprintf(
-    "Model weights for <%s> (%s) will be downloaded to '%s'.", name, source$size, path
+    "Model weights for <%s> will be downloaded to '%s'.", name, path
   ))
   dir.create(weights_cache(), recursive = TRUE, showWarnings = FALSE)
   withCallingHandlers(
-    download_checked(source$url, path, source$md5, sprintf("the weights of %s", name), progress),
+    download_checked(source$url, path, source$md5, sprintf("the weights of %s", name), progress, source$sha256),
     candela_error_download = function(e) {
       runtime_error(c(
         conditionMessage(e),
@@ -102,8 +195,9 @@ download_weights <- function(name, source, progress) {
 }
 
 # Downloads url to destfile: into a file beside it first, which takes the place of destfile only when it is complete
-# and has the md5 sum. Nothing is left behind after a failure. `what` names the thing in messages.
-download_checked <- function(url, destfile, md5, what, progress = TRUE) {
+# and has the md5 sum, or a SHA-256 sum that begins with `sha256`. Nothing is left behind after a failure. `what` names
+# the thing in messages.
+download_checked <- function(url, destfile, md5, what, progress = TRUE, sha256 = NULL) {
   part <- tempfile("download-", dirname(destfile))
   old <- options(timeout = max(600, getOption("timeout")))
   on.exit({
@@ -118,18 +212,19 @@ download_checked <- function(url, destfile, md5, what, progress = TRUE) {
     reason <- if (is.character(problem)) problem else sprintf("status %s", problem)
     raise(sprintf("Cannot download %s from %s: %s.", what, url, reason), c("candela_error_download", "runtime_error"))
   }
-  check_md5(part, md5, what, url)
+  if (!is.null(md5)) check_sum(part, unname(tools::md5sum(part)), md5, "md5", what, url)
+  if (!is.null(sha256)) check_sum(part, .Call(cdr_sha256, part), sha256, "SHA-256", what, url)
   if (!file.rename(part, destfile)) {
     runtime_error(sprintf("Cannot write '%s', where %s should go.", destfile, what))
   }
   invisible(destfile)
 }
 
-check_md5 <- function(path, md5, what, url) {
-  got <- unname(tools::md5sum(path))
-  if (!is.null(md5) && !identical(got, md5)) {
+check_sum <- function(path, got, wanted, kind, what, url) {
+  if (!startsWith(got, wanted)) {
     runtime_error(c(
-      sprintf("Corrupt file! The download of %s from %s is damaged: its md5 sum is %s, not %s.", what, url, got, md5),
+      sprintf("Corrupt file! The download of %s from %s is damaged: its %s sum is %s, not %s.", what, url, kind, got,
+        wanted),
       i = "It was removed. Try again."
     ))
   }

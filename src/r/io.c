@@ -6,6 +6,7 @@
 #include "io/checkpoint.h"
 #include "io/json.h"
 #include "io/safetensors.h"
+#include "io/sha256.h"
 #include "r/glue.h"
 #include "r/registry.h"
 
@@ -202,6 +203,17 @@ SEXP cdr_json_read(SEXP text, SEXP what)
     SEXP x = finish(held, status, &err);
     UNPROTECT(1);
     return x;
+}
+
+SEXP cdr_sha256(SEXP path)
+{
+    cd_error err;
+    char hex[CD_SHA256_HEX];
+    const char *file = cdr_string(path, "path");
+    if (cd_sha256_file(file, hex, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    return Rf_mkString(hex);
 }
 
 /* The texts of a character vector as UTF-8; the array and the texts belong to R. */

@@ -275,3 +275,43 @@ test_that("a module that was not set up says so", {
   expect_error(fit(nn_linear, list(matrix(0, 4, 2), matrix(0, 4, 1))), "setup()", fixed = TRUE, class = "type_error")
   expect_error(fit(nn_linear(2, 1), 1), "setup()", fixed = TRUE, class = "type_error")
 })
+
+test_that("a module itself is trained by a copy of it", {
+  torch_manual_seed(1)
+  net <- nn_module(
+    initialize = function(inputs) {
+      self$fc <- nn_linear(inputs, 1)
+      self$norm <- nn_batch_norm1d(inputs)
+      self$kept <- "a field"
+      self$helper <- function(x) 2 * x
+    },
+    forward = function(x) self$helper(self$twice(self$fc(self$norm(x)))),
+    twice = function(x) 2 * x,
+    active = list(inputs = function() self$fc$in_features)
+  )
+  model <- net(3)
+  model$fc$weight$requires_grad_(FALSE)
+  before <- as.array(model$fc$bias$detach())
+  x <- torch_randn(64, 3)
+  data <- list(x, x$sum(2, keepdim = TRUE))
+  prepared <- model %>%
+    setup(loss = nn_mse_loss(), optimizer = optim_sgd) %>%
+    set_opt_hparams(lr = 0.01)
+  fitted <- fit(prepared, data, epochs = 2, verbose = FALSE)
+  expect_equal(as.array(model$fc$bias$detach()), before)
+  expect_false(isTRUE(all.equal(as.array(fitted$model$fc$bias$detach()), before)))
+  expect_equal(as.array(fitted$model$fc$weight), as.array(model$fc$weight))
+  expect_equal(names(fitted$model$state_dict()), names(model$state_dict()))
+  expect_equal(fitted$model$inputs, 3)
+  expect_equal(fitted$model$kept, "a field")
+  torch_manual_seed(2)
+  again <- fit(prepared, data, epochs = 2, verbose = FALSE)
+  torch_manual_seed(2)
+  same <- fit(prepared, data, epochs = 2, verbose = FALSE)
+  expect_equal(as.array(same$model$fc$bias$detach()), as.array(again$model$fc$bias$detach()))
+  path <- tempfile()
+  on.exit(unlink(path))
+  luz_save(fitted, path)
+  expect_equal(as.array(predict(luz_load(path), x)), as.array(predict(fitted, x)))
+  expect_error(set_hparams(prepared, inputs = 3), "made already", class = "value_error")
+})

@@ -1,155 +1,120 @@
-# Three training steps of the chapter's U-Net against PyTorch's.
+small_unet <- function(...) unet("resnet18", classes = 3, weights = NULL, ...)
 
-reference_unet <- function() {
-  weights <- load_safetensors(reference_path("mobilenet.safetensors"))
-  expected <- load_safetensors(reference_path("unet.safetensors"))
-  mobilenet <- model_mobilenet_v2()
-  state <- weights[startsWith(names(weights), "weights.")]
-  names(state) <- sub("^weights\\.", "", names(state))
-  own <- mobilenet$state_dict()
-  own[names(state)] <- state
-  mobilenet$load_state_dict(own)
-  net <- chapter_unet(mobilenet$features)
-  initial <- expected[startsWith(names(expected), "init.")]
-  names(initial) <- sub("^init\\.", "", names(initial))
-  own <- net$state_dict()
-  own[names(initial)] <- initial
-  net$load_state_dict(own)
-  list(net = net, x = weights$x, y = expected$target0 + 1L, expected = expected)
-}
-
-relative_error <- function(actual, expected) {
-  expected <- as_array(expected)
-  max(abs(as_array(actual) - expected)) / max(abs(expected))
-}
-
-# All numbers together: the length of the difference relative to that of what is expected.
-distance <- function(actual, expected) {
-  expected <- as_array(expected)
-  sqrt(sum((as_array(actual) - expected)^2) / sum(expected^2))
-}
-
-test_that("losses, logits, gradients and weights of three steps are PyTorch's", {
-  skip_without_reference("unet.safetensors")
-  reference <- reference_unet()
-  net <- reference$net
-  net$train()
-  optimizer <- optim_adam(Filter(function(p) p$requires_grad, net$parameters), lr = 0.01)
-  scheduler <- lr_one_cycle(optimizer, max_lr = 0.01, total_steps = 6)
-  loss_fn <- nn_cross_entropy_loss()
-  losses <- numeric()
-  for (step in 1:3) {
-    optimizer$zero_grad()
-    logits <- net(reference$x)
-    loss <- loss_fn(logits, reference$y)
-    loss$backward()
-    losses[[step]] <- loss$item()
-    if (step == 1) {
-      expect_lt(relative_error(logits, reference$expected$step1.logits), 1e-5)
-      gradients <- grep("^step1\\.grad\\.", names(reference$expected), value = TRUE)
-      for (name in gradients) {
-        # A rectifier whose input is a rounding error away from zero passes the gradient in one program and not in the
-        # other, which all layers before it see: there the whole is compared, behind the last one each number.
-        gradient <- net$parameters[[sub("^step1\\.grad\\.", "", name)]]$grad
-        last <- grepl("output|blocks\\.4\\.conv", name)
-        error <- if (last) relative_error else distance
-        expect_lt(error(gradient, reference$expected[[name]]), if (last) 1e-4 else 5e-3, label = name)
-      }
-    }
-    optimizer$step()
-    scheduler$step()
+test_that("any size and number of bands", {
+  torch_manual_seed(1)
+  model <- small_unet(in_channels = 4)
+  model$eval()
+  for (size in list(c(32, 64), c(33, 45), c(7, 90), c(1, 1))) {
+    y <- with_no_grad(model(torch_randn(1, 4, size[[1]], size[[2]])))
+    expect_equal(dim(y), c(1L, 3L, as.integer(size)))
   }
-  for (name in grep("^step3\\.", names(reference$expected), value = TRUE)) {
-    # Adam makes large steps of gradients that are rounding errors: single weights may differ, all together not.
-    parameter <- net$parameters[[sub("^step3\\.", "", name)]]
-    expect_lt(distance(parameter, reference$expected[[name]]), 0.1, label = name)
-  }
-  json <- paste(readLines(reference_path("unet.json")), collapse = "")
-  expected <- as.numeric(strsplit(sub(".*\"losses\": *\\[([^]]*)\\].*", "\\1", json), ",")[[1]])
-  expect_equal(losses, expected, tolerance = 1e-4)
+  expect_error(model(torch_randn(1, 3, 32, 32)), "images of 4 channels.*got 3", class = "value_error")
+  expect_error(model(torch_randn(4, 32, 32)), "tensor of images", class = "value_error")
 })
 
-# One stage down and one up: what the chapter's network does with memory, in little time.
-small_unet <- nn_module(
-  initialize = function() {
-    self$down <- nn_sequential(nn_conv2d(3, 8, 3, stride = 2, padding = 1), nn_batch_norm2d(8), nn_relu6())
-    self$up <- chapter_decoder_block(8, 3, 8)
-    self$output <- nn_conv2d(8, 3, 1)
-  },
-  forward = function(x) self$output(self$up(self$down(x), x))
-)
-
-resident_kilobytes <- function() {
-  line <- grep("^VmRSS", readLines("/proc/self/status"), value = TRUE)
-  as.numeric(gsub("[^0-9]", "", line))
-}
-
-test_that("training leaves memory flat", {
-  torch_manual_seed(1)
-  net <- small_unet()
-  optimizer <- optim_adam(net$parameters, lr = 1e-3)
-  x <- torch_randn(8, 3, 64, 64)
-  y <- torch_randint(1, 4, size = c(8, 64, 64), dtype = torch_long())
-  loss_fn <- nn_cross_entropy_loss()
-  watch_resident <- file.exists("/proc/self/status")
-  in_use <- resident <- numeric()
-  for (step in 1:200) {
-    optimizer$zero_grad()
-    loss_fn(net(x), y)$backward()
-    optimizer$step()
-    in_use[[step]] <- sum(candela_info()$memory[c("in_use", "cached")])
-    if (watch_resident) resident[[step]] <- resident_kilobytes()
-  }
-  # The engine asks R for collections as memory fills: the first steps fill it.
-  expect_lte(max(in_use[101:200]), max(in_use[1:100]) * 1.05)
-  if (watch_resident) expect_lte(resident[[200]], resident[[10]] * 1.05)
+test_that("padding mirrors the image and is cut back", {
+  x <- torch_tensor(array(1:12, c(1, 1, 3, 4)), dtype = torch_float())
+  padded <- pad_to_multiple(x, 8)
+  expect_equal(dim(padded$x), c(1, 1, 8, 8))
+  expect_equal(as.array(cut_padding(padded$x, padded$pad, c(3, 4))), as.array(x))
+  columns <- as.array(padded$x)[1, 1, 4, ]
+  expect_equal(columns[c(1, 2)], columns[c(5, 4)])
+  expect_identical(pad_to_multiple(x, 1)$x, x)
 })
 
-# Seven gigabytes of intermediate results in all.
-test_that("what predictions leave behind is collected, whether each is looked at or not", {
-  torch_manual_seed(1)
-  net <- small_unet()
-  net$eval()
-  x <- torch_randn(16, 3, 128, 128)
-  for (look in c(TRUE, FALSE)) {
-    in_use <- with_no_grad(vapply(1:120, function(pass) {
-      y <- net(x)
-      if (look) y$data_ptr()
-      candela_info()$memory[["in_use"]]
-    }, 0))
-    expect_lt(max(in_use), 7e8)
-  }
+test_that("classes may be a number, names or a table", {
+  expect_equal(class_table(2)$name, c("class 1", "class 2"))
+  expect_equal(class_table(c("a", "b")), data.frame(class = 1:2, name = c("a", "b")))
+  expect_equal(class_table(c(background = 0, cell = 255))$value, c(0, 255))
+  expect_equal(class_table(c(road = "#804080", car = "#400080"))$colour, c("#804080", "#400080"))
+  expect_equal(class_table(data.frame(name = c("a", "b"), value = 5:6))$value, 5:6)
+  expect_error(class_table(c("a", "a")), "different names", class = "value_error")
+  expect_error(class_table(list()), "classes", class = "value_error")
+  expect_error(class_table(2.5), "whole number", class = "value_error")
+  expect_error(class_table(data.frame(x = 1)), "column `name`", class = "value_error")
+  model <- unet("plain", classes = c("background", "cell"), weights = NULL)
+  expect_equal(class_table(model)$name, c("background", "cell"))
+  expect_equal(input_channels(model), 3)
+  expect_error(unet("plain", weights = NULL), "`classes` is missing", class = "value_error")
 })
 
-# What a step cannot do without, in bytes: input and target; of each convolution in the decoder the input; a bit for
-# each element of a rectifier; the logits and their gradient.
-needed_bytes <- function(batch, size) {
-  up <- 8 * size^2
-  joined <- (8 + 3) * size^2
-  kept <- 4 * (up + joined + 8 * (size / 2)^2) + 2 * up / 8
-  batch * (kept + 3 * 4 * size^2 + 8 * size^2 + 2 * 4 * 3 * size^2)
-}
+test_that("a data set tells its classes and channels", {
+  class_table.drawn <- function(x, ...) class_table(c("ground", "tree", "roof"))
+  input_channels.drawn <- function(x, ...) 5
+  registerS3method("class_table", "drawn", class_table.drawn, asNamespace("candela"))
+  registerS3method("input_channels", "drawn", input_channels.drawn, asNamespace("candela"))
+  model <- unet("plain", classes = structure(list(), class = "drawn"), weights = NULL)
+  expect_equal(model$classes$name, c("ground", "tree", "roof"))
+  expect_equal(model$in_channels, 5)
+})
 
-test_that("a training step takes little more memory than what backward must keep", {
+test_that("options of the decoder", {
+  x <- torch_randn(1, 3, 32, 32)
+  plain <- small_unet(decoder_use_norm = FALSE)
+  expect_false(any(grepl("running_mean", grep("^decoder", names(plain$state_dict()), value = TRUE))))
+  expect_true("decoder.blocks.0.conv1.0.bias" %in% names(plain$state_dict()))
+  transposed <- small_unet(decoder_type = "transposed", decoder_join_input = TRUE, decoder_attention_type = "scse")
+  expect_equal(dim(transposed$decoder$blocks[[5]]$conv$weight), c(16, 19, 3, 3))
+  expect_equal(dim(transposed(torch_cat(list(x, x)))), c(2, 3, 32, 32))
+  shallow <- small_unet(encoder_depth = 3, decoder_channels = c(64, 32, 16))
+  expect_equal(shallow$divisor, 8)
+  shallow$eval()
+  expect_equal(dim(shallow(x)), c(1, 3, 32, 32))
+  expect_error(small_unet(decoder_channels = c(8, 4)), "`decoder_channels` must be 5 whole numbers", class = "value_error")
+  expect_error(small_unet(decoder_type = "cubic"), "`decoder_type` must be one of", class = "value_error")
+  expect_error(small_unet(decoder_attention_type = "se"), "`decoder_attention_type`", class = "value_error")
+  expect_error(unet("resnet9", classes = 2), "`encoder` must be one of", class = "value_error")
+})
+
+test_that("the last convolution of MobileNet may be left out", {
+  with <- unet("mobilenet_v2", classes = 2, weights = NULL)
+  without <- unet("mobilenet_v2", classes = 2, weights = NULL, last_conv = FALSE)
+  expect_equal(dim(with$decoder$blocks[[1]]$conv1$`0`$weight)[[2]], 1280 + 96)
+  expect_equal(dim(without$decoder$blocks[[1]]$conv1$`0`$weight)[[2]], 320 + 96)
+  expect_setequal(
+    grep("^encoder", names(without$state_dict()), value = TRUE),
+    grep("^encoder.features.18", grep("^encoder", names(with$state_dict()), value = TRUE), value = TRUE, invert = TRUE)
+  )
+})
+
+test_that("deep supervision adds losses of all stages", {
   torch_manual_seed(1)
-  net <- small_unet()
-  for (p in net$down$parameters) p$requires_grad_(FALSE)
-  optimizer <- optim_adam(net$up$parameters, lr = 1e-3)
-  loss_fn <- nn_cross_entropy_loss()
-  size <- 192
-  batches <- c(16, 32) # less is not worth a collection
-  peak <- vapply(batches, function(batch) {
-    x <- torch_randn(batch, 3, size, size)
-    y <- torch_randint(1, 4, size = c(batch, size, size), dtype = torch_long())
-    gc()
-    .Call(cdr_memory_control, NULL, FALSE, TRUE)
-    for (step in 1:4) {
-      optimizer$zero_grad()
-      loss_fn(net(x), y)$backward()
-      optimizer$step()
-    }
-    candela_info()$memory[["peak"]]
-  }, 0)
-  expect_lt(peak[[1]], 1.1 * needed_bytes(batches[[1]], size))
-  expect_lt(peak[[2]], 1.1 * needed_bytes(batches[[2]], size))
+  model <- unet("plain", classes = 2, weights = NULL, deep_supervision = TRUE)
+  x <- torch_randn(2, 3, 40, 32)
+  target <- torch_ones(2, 40, 32, dtype = torch_long())
+  y <- model(x)
+  auxiliary <- auxiliary_outputs(y)
+  expect_length(auxiliary, 4)
+  for (z in auxiliary) expect_equal(dim(z), c(2, 2, 40, 32))
+  loss <- nn_cross_entropy_loss()
+  each <- vapply(c(list(y), auxiliary), function(z) loss(z, target)$item(), 0)
+  total <- supervised_loss(loss, y, target)
+  expect_equal(total$item(), sum(each * 0.5^(0:4)), tolerance = 1e-6)
+  total$backward()
+  expect_gt(model$auxiliary_heads[[1]]$`0`$weight$grad$abs()$sum()$item(), 0)
+  model$eval()
+  expect_length(auxiliary_outputs(model(x)), 0)
+  expect_equal(supervised_loss(loss, model(x), target)$item(), loss(model(x), target)$item())
+})
+
+test_that("a model is trained as it is, saved and loaded", {
+  torch_manual_seed(1)
+  model <- unet("plain", classes = c("ground", "spot"), weights = NULL, deep_supervision = TRUE, base = 4,
+    decoder_channels = c(16, 8, 8, 4, 4))
+  target <- torch_ones(8, 32, 32, dtype = torch_long())
+  target[, 9:24, 9:24] <- 2L
+  x <- torch_randn(8, 3, 32, 32) + target$unsqueeze(2)
+  fitted <- model %>%
+    setup(loss = nn_cross_entropy_loss(), optimizer = optim_adam, metrics = luz_metric_accuracy()) %>%
+    set_opt_hparams(lr = 0.02) %>%
+    fit(list(x, target), epochs = 5, verbose = FALSE, dataloader_options = list(batch_size = 4))
+  losses <- get_metrics(fitted)
+  losses <- losses$value[losses$metric == "loss"]
+  expect_lt(losses[[5]], 0.8 * losses[[1]])
+  path <- tempfile()
+  on.exit(unlink(path))
+  luz_save(fitted, path)
+  loaded <- luz_load(path)
+  expect_equal(class_table(loaded)$name, c("ground", "spot"))
+  expect_equal(as.array(predict(loaded, x)), as.array(predict(fitted, x)))
 })

@@ -1,0 +1,227 @@
+#' @include decoders.R
+NULL
+
+# What the segmentation models share: encoder, decoder, head; sizes and bands of the input; classes; deep supervision.
+
+#' Classes of a segmentation
+#'
+#' Number and names of the classes something has: a data set, a model, or what is given as `classes` to [unet()].
+#'
+#' @param x a whole number of classes; a character vector of their names; a named vector (such as
+#'   `c(background = 0, cell = 255)`), whose names are the classes'; a data frame with a column `name`; a model made by
+#'   [unet()] and the like, or a trained one; or a data set that knows its classes.
+#' @param ... for methods.
+#' @return A data frame with one row for each class: `class`, the number in targets, from 1; `name`; and further
+#'   columns that `x` has, such as `value` and `colour` in masks. NULL for a data set that knows no classes.
+#' @examples
+#' class_table(3)
+#' class_table(c("background", "cell"))
+#' class_table(c(background = 0, cell = 255))
+#' @family segmentation models
+#' @export
+class_table <- function(x, ...) UseMethod("class_table")
+
+#' @export
+class_table.default <- function(x, ...) {
+  value_error(paste(
+    "`classes` must be a number of classes, their names, a data frame with a column `name`, or a data set that knows",
+    "its classes, but got", paste0(describe(x), ".")
+  ))
+}
+
+#' @export
+class_table.numeric <- function(x, ...) {
+  if (!is.null(names(x))) {
+    return(cbind(named_classes(names(x)), value = unname(x)))
+  }
+  check_whole_number(x, "classes", 1)
+  named_classes(if (x == 1) "foreground" else paste("class", seq_len(x)))
+}
+
+#' @export
+class_table.character <- function(x, ...) {
+  if (is.null(names(x))) named_classes(x) else cbind(named_classes(names(x)), colour = unname(x))
+}
+
+#' @export
+class_table.factor <- function(x, ...) named_classes(levels(x))
+
+#' @export
+class_table.data.frame <- function(x, ...) {
+  if (is.null(x$name)) {
+    value_error(sprintf("The table of classes needs a column `name`, but has %s.", toString(names(x))))
+  }
+  cbind(named_classes(as.character(x$name)), x[!names(x) %in% c("class", "name")])
+}
+
+#' @export
+class_table.dataset <- function(x, ...) NULL
+
+#' @export
+class_table.nn_module <- function(x, ...) x$classes
+
+#' @export
+class_table.luz_module_fitted <- function(x, ...) class_table(x$model)
+
+named_classes <- function(names) {
+  twice <- names[duplicated(names)]
+  if (length(names) == 0 || anyNA(names) || any(!nzchar(names)) || length(twice) > 0) {
+    value_error(sprintf("Classes need different names, but got %s.", toString(encodeString(names, quote = "\""))))
+  }
+  data.frame(class = seq_along(names), name = names)
+}
+
+#' Channels of an input
+#'
+#' How many channels (bands) the images of something have.
+#'
+#' @param x a data set, or a model made by [unet()] and the like, or a trained one.
+#' @param ... for methods.
+#' @return A whole number; NULL where `x` does not know.
+#' @examples
+#' input_channels(unet("plain", in_channels = 4, classes = 2, weights = NULL))
+#' @family segmentation models
+#' @export
+input_channels <- function(x, ...) UseMethod("input_channels")
+
+#' @export
+input_channels.default <- function(x, ...) NULL
+
+#' @export
+input_channels.nn_module <- function(x, ...) x$in_channels
+
+#' @export
+input_channels.luz_module_fitted <- function(x, ...) input_channels(x$model)
+
+check_classes <- function(classes) {
+  if (missing(classes)) {
+    value_error(paste("`classes` is missing: give the number of classes, their names, or the data set to be trained",
+      "on. One class is one output, for targets of 0 and 1."))
+  }
+  table <- class_table(classes)
+  if (is.null(table)) value_error("`classes` is a data set that does not know its classes: give their names instead.")
+  table
+}
+
+# ---- sizes ----
+
+# Rows or columns to add before and after, so that `size` becomes a multiple of `divisor`.
+padding_to_multiple <- function(size, divisor) {
+  total <- (-size) %% divisor
+  c(total %/% 2, total - total %/% 2)
+}
+
+# The padded image and the padding: before and after of the columns, then of the rows. The border is a mirror's, or,
+# where the image is too small for one, the outermost pixels again.
+pad_to_multiple <- function(x, divisor) {
+  pad <- c(padding_to_multiple(dim(x)[[4]], divisor), padding_to_multiple(dim(x)[[3]], divisor))
+  if (any(pad > 0)) {
+    for (side in list(pad * c(1, 1, 0, 0), pad * c(0, 0, 1, 1))) {
+      if (all(side == 0)) next
+      size <- dim(x)[[if (any(side[1:2] > 0)) 4 else 3]]
+      x <- nnf_pad(x, side, mode = if (max(side) < size) "reflect" else "replicate")
+    }
+  }
+  list(x = x, pad = pad)
+}
+
+# The part of y that lies on the image of that size within its padding.
+cut_padding <- function(y, pad, size) {
+  if (all(pad == 0)) y else y$narrow(3, pad[[3]] + 1, size[[1]])$narrow(4, pad[[1]] + 1, size[[2]])
+}
+
+check_image_batch <- function(x, channels) {
+  if (!is_tensor(x) || length(dim(x)) != 4) {
+    value_error(sprintf("The input must be a tensor of images, N x %d x height x width, but got %s.", channels,
+      if (is_tensor(x)) sprintf("one of shape [%s]", toString(dim(x))) else describe(x)))
+  }
+  if (dim(x)[[2]] != channels) {
+    value_error(sprintf("The model was made for images of %d channels (`in_channels`), but got %d: shape [%s].",
+      channels, dim(x)[[2]], toString(dim(x))))
+  }
+  if (any(dim(x) == 0)) value_error(sprintf("The images are empty: shape [%s].", toString(dim(x))))
+}
+
+# ---- deep supervision ----
+
+# The loss of y, and of the outputs that came with it (deep supervision), each half as heavy as the one after it.
+supervised_loss <- function(loss, y, target) {
+  auxiliary <- auxiliary_outputs(y)
+  total <- loss(y, target)
+  for (i in seq_along(auxiliary)) total <- total + loss(auxiliary[[i]], target) * 0.5^i
+  total
+}
+
+#' Outputs of deep supervision
+#'
+#' A model made with `deep_supervision = TRUE` computes outputs from all stages of its decoder in training mode. They
+#' come with its output, and [setup()] adds their losses to the loss: with weights 1/2, 1/4, ... from the last stage
+#' but one to the first (Lee et al. 2015, Deeply-supervised nets).
+#'
+#' @param output what the model gave.
+#' @return A list of tensors of the shape of `output`, from the last stage to the first; empty in evaluation mode and
+#'   for other models.
+#' @examples
+#' model <- unet("plain", classes = 2, weights = NULL, deep_supervision = TRUE)
+#' y <- model(torch_randn(2, 3, 32, 32))
+#' length(auxiliary_outputs(y))
+#' @family segmentation models
+#' @export
+auxiliary_outputs <- function(output) {
+  auxiliary <- attr(output, "auxiliary", exact = TRUE)
+  if (is.null(auxiliary)) list() else auxiliary
+}
+
+# ---- the model ----
+
+# Classes that inherit call set_encoder() and set_decoder() in `initialize`. The decoder is a module that turns the list
+# of features into one tensor, which the head turns into the classes.
+segmentation_model <- nn_module(
+  "segmentation_model",
+  set_encoder = function(encoder, in_channels, classes, depth, weights, input_weights, ...) {
+    self$classes <- check_classes(classes)
+    if (is.null(in_channels)) in_channels <- input_channels(classes)
+    if (is.null(in_channels)) in_channels <- 3
+    check_whole_number(in_channels, "in_channels", 1)
+    self$in_channels <- in_channels
+    self$encoder_name <- encoder
+    self$encoder <- make_encoder(encoder, in_channels, depth, weights, input_weights, ...)
+    self$divisor <- 2^depth
+  },
+  set_decoder = function(decoder, channels, kernel_size = 3, upsampling = 1) {
+    self$decoder <- decoder
+    self$segmentation_head <- segmentation_head(channels, nrow(self$classes), kernel_size, upsampling)
+    decoder$apply(initialise_decoder_layer)
+    self$segmentation_head$apply(initialise_head_layer)
+  },
+  # A head for each of the decoder's stages but the last, of that many channels.
+  set_auxiliary_heads = function(channels) {
+    heads <- lapply(channels, segmentation_head, classes = nrow(self$classes), kernel_size = 1)
+    self$auxiliary_heads <- nn_module_list(heads)
+    self$auxiliary_heads$apply(initialise_head_layer)
+  },
+  forward = function(x) {
+    check_image_batch(x, self$in_channels)
+    padded <- pad_to_multiple(x, self$divisor)
+    size <- dim(x)[3:4]
+    features <- self$encoder(padded$x)
+    if (self$training && !is.null(self$auxiliary_heads)) {
+      return(self$forward_supervised(features, padded$pad, size))
+    }
+    y <- self$segmentation_head(self$decoder(features))
+    cut_padding(y, padded$pad, size)
+  },
+  forward_supervised = function(features, pad, size) {
+    stages <- self$decoder$all_stages(features)
+    last <- length(stages)
+    y <- self$segmentation_head(stages[[last]])
+    padded_size <- dim(y)[3:4]
+    auxiliary <- lapply(rev(seq_len(last - 1)), function(i) {
+      z <- self$auxiliary_heads[[i]](stages[[i]])
+      cut_padding(nnf_interpolate(z, size = padded_size, mode = "bilinear"), pad, size)
+    })
+    y <- cut_padding(y, pad, size)
+    attr(y, "auxiliary") <- auxiliary
+    y
+  }
+)
