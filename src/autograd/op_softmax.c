@@ -1,27 +1,10 @@
 /* softmax, log_softmax along a dimension; cross_entropy and nll_loss of classes. */
+#include "autograd/classes.h"
 #include "autograd/dense.h"
 #include "kernels/loss.h"
 #include "kernels/scale.h"
 #include "kernels/softmax.h"
 #include "tensor/elements.h"
-
-/* The memory of t (dense) seen from dimension dim; channels last only where dim is the channels. */
-static cdk_vectors vectors_of(const cd_tensor *t, int dim)
-{
-    cdk_vectors v = {1, t->ndim > 0 ? t->shape[dim] : 1, 1};
-    for (int i = 0; i < t->ndim; i++) {
-        if (i < dim) {
-            v.outer *= t->shape[i];
-        } else if (i > dim) {
-            v.inner *= t->shape[i];
-        }
-    }
-    if (dim == 1 && cd_dense_layout(t) == CD_CHANNELS_LAST) {
-        v.outer *= v.inner;
-        v.inner = 1;
-    }
-    return v;
-}
 
 static cd_layout layout_for(const cd_tensor *t, int dim)
 {
@@ -46,7 +29,7 @@ static cd_status softmax_run(cd_call *call, bool logarithm, cd_error *err)
         return CD_OK;
     }
     CD_TRY(cd_dense_like(&x, call->in[0], y, err));
-    cdk_vectors v = vectors_of(y, dim);
+    cdk_vectors v = cd_vectors_of(y, dim);
     cd_status status = cdk_softmax[y->dtype](cd_tensor_data(y), cd_tensor_data(x), v, logarithm, err);
     cd_tensor_release(x);
     return status;
@@ -62,7 +45,7 @@ static cd_status softmax_gradient(cd_gradient *g, bool logarithm, cd_error *err)
         return CD_OK;
     }
     CD_TRY(cd_dense_like(&dy, g->dy[0], y, err));
-    cdk_vectors v = vectors_of(y, dim);
+    cdk_vectors v = cd_vectors_of(y, dim);
     void *dx = cd_tensor_data(g->dx[0]);
     cd_status status =
         cdk_softmax_gradient[y->dtype](dx, cd_tensor_data(dy), cd_tensor_data(y), v, logarithm, err);
@@ -121,35 +104,6 @@ enum { IGNORE, REDUCTION, SMOOTHING, IS_LOG };
 enum { REDUCE_NONE, REDUCE_MEAN, REDUCE_SUM };
 enum { INPUT, TARGET, CLASS_WEIGHT };
 
-static int class_dim(const cd_tensor *x)
-{
-    return x->ndim > 1 ? 1 : 0;
-}
-
-static cd_status shape_without_classes(int64_t *shape, const cd_tensor *x, const cd_tensor *target,
-                                       cd_error *err)
-{
-    char got[CD_SHAPE_TEXT], want[CD_SHAPE_TEXT];
-    int n = 0;
-    for (int i = 0; i < x->ndim; i++) {
-        if (i != class_dim(x)) {
-            shape[n++] = x->shape[i];
-        }
-    }
-    bool fits = target->ndim == n;
-    for (int i = 0; i < n && fits; i++) {
-        fits = target->shape[i] == shape[i];
-    }
-    if (fits) {
-        return CD_OK;
-    }
-    char input[CD_SHAPE_TEXT];
-    return cd_fail(err, CD_ESHAPE,
-                   "cross entropy: expected a target of size %s for input of size %s, got size %s.",
-                   cd_shape_text(want, n, shape), cd_shape_text(input, x->ndim, x->shape),
-                   cd_shape_text(got, target->ndim, target->shape));
-}
-
 static cd_status class_loss_shape(cd_call *call, cd_error *err)
 {
     const cd_tensor *x = call->in[INPUT], *target = call->in[TARGET];
@@ -158,13 +112,9 @@ static cd_status class_loss_shape(cd_call *call, cd_error *err)
     if (x->ndim < 1) {
         return cd_fail(err, CD_ESHAPE, "cross entropy: the input must have at least one dimension.");
     }
-    if (!cd_dtype_is_integer(target->dtype)) {
-        return cd_fail(err, CD_EDTYPE, "cross entropy: expected a Long target, got %s.",
-                       cd_dtype_name(target->dtype));
-    }
-    CD_TRY(shape_without_classes(shape, x, target, err));
+    CD_TRY(cd_check_class_target(shape, x, target, "cross entropy", err));
     const cd_tensor *weight = call->n_in > CLASS_WEIGHT ? call->in[CLASS_WEIGHT] : NULL;
-    int64_t C = x->shape[class_dim(x)];
+    int64_t C = x->shape[cd_class_dim(x)];
     if (weight != NULL && cd_tensor_numel(weight) != C) {
         return cd_fail(err, CD_ESHAPE,
                        "cross entropy: weight must have %lld elements, one for each class, got %lld.",
@@ -202,7 +152,7 @@ static cd_status class_tensors_of(class_tensors *t, cd_call *call, cd_error *err
 static cd_status run_class_loss(cd_call *call, const class_tensors *t, double *total,
                                 cdk_cross_entropy_options *options, cd_error *err)
 {
-    cdk_vectors v = vectors_of(t->x, class_dim(t->x));
+    cdk_vectors v = cd_vectors_of(t->x, cd_class_dim(t->x));
     void *dx = call->saved[0] != NULL ? cd_tensor_data(call->saved[0]) : NULL;
     void *losses = cd_int_attr(call->attr, REDUCTION) == REDUCE_NONE ? cd_tensor_data(call->out[0]) : NULL;
     return cdk_cross_entropy[t->x->dtype](total, losses, dx, cd_tensor_data(t->x), v, options, err);
@@ -214,7 +164,8 @@ static cd_status class_loss_dense(cd_call *call, const class_tensors *t, cd_erro
     const double *weight = t->weight != NULL ? cd_tensor_data(t->weight) : NULL;
     const int64_t *target = cd_tensor_data(t->target);
     int64_t reduction = cd_int_attr(call->attr, REDUCTION), ignore = cd_int_attr(call->attr, IGNORE);
-    cdk_classes classes = {target, weight, cd_tensor_numel(t->target), t->x->shape[class_dim(t->x)], ignore};
+    cdk_classes classes = {
+        target, weight, cd_tensor_numel(t->target), t->x->shape[cd_class_dim(t->x)], ignore, "cross entropy"};
     CD_TRY(cdk_classes_weight(&weights, &classes, err));
     double scale = reduction == REDUCE_MEAN ? 1 / weights : 1;
     cdk_cross_entropy_options options = {
@@ -256,7 +207,7 @@ static cd_status class_loss_backward(cd_gradient *g, cd_error *err)
     cd_status status = cd_new_like(&g->dx[INPUT], saved, err);
     if (status == CD_OK) {
         void *dx = cd_tensor_data(g->dx[INPUT]);
-        cdk_vectors v = vectors_of(saved, class_dim(saved));
+        cdk_vectors v = cd_vectors_of(saved, cd_class_dim(saved));
         if (dy->ndim == 0) {
             cdk_scale[saved->dtype](dx, cd_tensor_data(saved), cd_tensor_get(dy, 0), cd_tensor_numel(saved));
         } else {

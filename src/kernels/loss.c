@@ -119,10 +119,16 @@ static cd_status wrong_class(const cdk_classes *k, cd_error *err)
         i++;
     }
     if (k->target[i] == 0) {
-        return cd_fail(err, CD_EINDEX, "Indexing starts at 1 but found a 0.");
+        return cd_fail(
+            err, CD_EINDEX,
+            "Indexing starts at 1 but found a 0. %s: classes of a target count from 1. For a mask of 0 and "
+            "1 add 1; for one of 0 and 255 divide by 255 first; pixels that do not count are %lld.",
+            k->loss, (long long)k->ignore);
     }
-    return cd_fail(err, CD_EINDEX, "cross entropy: target class %lld is out of bounds for %lld classes.",
-                   (long long)k->target[i], (long long)k->C);
+    return cd_fail(err, CD_EINDEX,
+                   "%s: target class %lld is out of bounds for %lld class%s. Classes count from 1 to %lld%s.",
+                   k->loss, (long long)k->target[i], (long long)k->C, k->C == 1 ? "" : "es", (long long)k->C,
+                   k->C == 1 ? "; one channel of logits goes with targets of 0 and 1 and a binary loss" : "");
 }
 
 cd_status cdk_classes_weight(double *total, const cdk_classes *classes, cd_error *err)
@@ -141,3 +147,26 @@ cd_status cdk_classes_weight(double *total, const cdk_classes *classes, cd_error
     cd_memory_free(block);
     return wrong == 0 ? CD_OK : wrong_class(classes, err);
 }
+
+#define DEFINE_LABELS_CHECK(name, T)                                                                    \
+    static cd_status name(const void *labels, int64_t n, int64_t ignore, bool hard, const char *loss,   \
+                          cd_error *err)                                                                \
+    {                                                                                                   \
+        const T *t = labels;                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                               \
+            bool fine = t[i] == 0 || t[i] == 1 || t[i] == (T)ignore || (!hard && t[i] > 0 && t[i] < 1); \
+            if (!fine) {                                                                                \
+                return cd_fail(                                                                         \
+                    err, CD_EVALUE,                                                                     \
+                    "%s: labels are 0 or 1, but found %g. Targets with classes from 1 are for mode = "  \
+                    "\"multiclass\"; pixels that do not count are %lld.",                               \
+                    loss, (double)t[i], (long long)ignore);                                             \
+            }                                                                                           \
+        }                                                                                               \
+        return CD_OK;                                                                                   \
+    }
+
+DEFINE_LABELS_CHECK(labels_check_f32, float)
+DEFINE_LABELS_CHECK(labels_check_f64, double)
+
+cdk_labels_check_run *const cdk_labels_check[CD_DTYPES] = CDK_FLOATS(labels_check);

@@ -8,6 +8,8 @@ CDK_EXACT
 
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "kernels/focal.h"
+#include "kernels/overlap.h"
 #include "kernels/softmax.h"
 
 /* Vectors taken side by side, so that loops run over them and not over their few elements. */
@@ -22,6 +24,31 @@ static int64_t block_size(cdk_vectors s, int64_t block)
 {
     int64_t left = s.outer * s.inner - block * BLOCK;
     return left < BLOCK ? left : BLOCK;
+}
+
+/* Work on the vectors of images goes in pieces of whole blocks, which do not depend on the number of threads. */
+#define PIECE_BLOCKS 32
+
+typedef struct {
+    int64_t image, first, end; /* its vectors */
+} vector_piece;
+
+static int64_t vectors_of_image(cdk_vectors s, int64_t images)
+{
+    return s.outer * s.inner / images;
+}
+
+static int64_t pieces_of_image(cdk_vectors s, int64_t images)
+{
+    return (vectors_of_image(s, images) + PIECE_BLOCKS * BLOCK - 1) / (PIECE_BLOCKS * BLOCK);
+}
+
+static vector_piece piece_at(cdk_vectors s, int64_t images, int64_t piece)
+{
+    int64_t each = vectors_of_image(s, images), pieces = pieces_of_image(s, images);
+    int64_t start = piece % pieces * PIECE_BLOCKS * BLOCK, end = start + PIECE_BLOCKS * BLOCK;
+    int64_t image = piece / pieces;
+    return (vector_piece){image, image * each + start, image * each + (end < each ? end : each)};
 }
 
 /* Where vector `position` starts. */
@@ -40,6 +67,12 @@ static int64_t vector_start(cdk_vectors s, int64_t position)
 #define NAME(name) name##_f32
 #define LOOP(name) CDK_FOR_CPU(name)
 #include "kernels/softmax_template.h"
+
+#include "kernels/labelled_template.h"
+
+#include "kernels/overlap_template.h"
+
+#include "kernels/focal_template.h"
 #undef T
 #undef NAME
 #undef LOOP
@@ -49,6 +82,16 @@ static int64_t vector_start(cdk_vectors s, int64_t position)
 #define LOOP(name) name##_f64
 #include "kernels/softmax_template.h"
 
+#include "kernels/labelled_template.h"
+
+#include "kernels/overlap_template.h"
+
+#include "kernels/focal_template.h"
+
 cdk_softmax_run *const cdk_softmax[CD_DTYPES] = CDK_FLOATS(softmax);
 cdk_softmax_gradient_run *const cdk_softmax_gradient[CD_DTYPES] = CDK_FLOATS(softmax_gradient);
 cdk_cross_entropy_run *const cdk_cross_entropy[CD_DTYPES] = CDK_FLOATS(cross_entropy);
+cdk_overlap_run *const cdk_overlap[CD_DTYPES] = CDK_FLOATS(overlap);
+cdk_overlap_gradient_run *const cdk_overlap_gradient[CD_DTYPES] = CDK_FLOATS(overlap_gradient);
+cdk_focal_run *const cdk_focal[CD_DTYPES] = CDK_FLOATS(focal);
+cdk_focal_gradient_run *const cdk_focal_gradient[CD_DTYPES] = CDK_FLOATS(focal_gradient);

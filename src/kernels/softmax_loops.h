@@ -111,4 +111,53 @@ static VEC_TARGET void CDK_AT(log_softmax_gradient_block)(VEC_T *restrict dy, co
     }
 }
 
+/* sum[d] += sum over j of a[d][j] b[d][j]; every d has the same b where b_step is 0, else it is BLOCK. */
+static VEC_TARGET void CDK_AT(row_products)(double *restrict sum, const VEC_T *a, const VEC_T *b, int64_t D,
+                                            int64_t b_step)
+{
+    VEC_T lane[VEC_WIDTH];
+    for (int64_t d = 0; d < D; d++) {
+        VEC total = VEC_ZERO();
+        EACH_VECTOR(j)
+        {
+            total = VEC_FMA(VEC_LOAD(a + d * BLOCK + j), VEC_LOAD(b + d * b_step + j), total);
+        }
+        VEC_STORE(lane, total);
+        for (int i = 0; i < VEC_WIDTH; i++) {
+            sum[d] += (double)lane[i];
+        }
+    }
+}
+
+/* log(1 + z) for 0 <= z <= 1: what 1 + z loses of z, the quotient gives back. */
+VEC_INLINE VEC CDK_AT(log_of_one_more)(VEC z)
+{
+    const VEC one = VEC_NUMBER(1), more = VEC_ADD(one, z), kept = VEC_SUB(more, one);
+    const VEC logarithm = VEC_MUL(VEC_LOG(more), z / VEC_MAX(kept, VEC_NUMBER(1e-30)));
+    return VEC_SELECT(VEC_GREATER(kept, VEC_ZERO()), logarithm, z);
+}
+
+/* Of n signed logits s (x for yes, -x for no): ce = log(1 + exp(-s)), the cross entropy, and rest = log(1 + exp(s)),
+ * so that pt = exp(-ce) and 1 - pt = exp(-rest). */
+static VEC_TARGET void CDK_AT(signed_entropies)(VEC_T *restrict ce, VEC_T *restrict rest,
+                                                const VEC_T *restrict s, int64_t n)
+{
+    for (int64_t j = 0; j < n; j += VEC_WIDTH) {
+        const VEC x = VEC_LOAD(s + j), minus = VEC_SUB(VEC_ZERO(), x);
+        const VEC more = CDK_AT(log_of_one_more)(VEC_EXP(VEC_MIN(x, minus)));
+        VEC_STORE(ce + j, VEC_ADD(more, VEC_MAX(minus, VEC_ZERO())));
+        VEC_STORE(rest + j, VEC_ADD(more, VEC_MAX(x, VEC_ZERO())));
+    }
+}
+
+/* y = exp(factor x) for n elements */
+static VEC_TARGET void CDK_AT(exponentials)(VEC_T *restrict y, const VEC_T *restrict x, double factor,
+                                            int64_t n)
+{
+    const VEC f = VEC_NUMBER(factor);
+    for (int64_t j = 0; j < n; j += VEC_WIDTH) {
+        VEC_STORE(y + j, VEC_EXP(VEC_MUL(VEC_LOAD(x + j), f)));
+    }
+}
+
 #undef EACH_VECTOR
