@@ -24,7 +24,7 @@
 nnf_max_pool2d <- function(input, kernel_size, stride = kernel_size, padding = 0, dilation = 1, ceil_mode = FALSE,
                            return_indices = FALSE) {
   attrs <- pooling_numbers(kernel_size, stride, padding, dilation, 2, ceil_mode)
-  unbatched(input, 4, function(x) with_places(apply_op(ops$max_pool2d, list(x), attrs), return_indices))
+  unbatched(input, 4, function(x) max_pool("max_pool2d", x, attrs, return_indices))
 }
 
 #' @rdname nnf_max_pool2d
@@ -32,7 +32,7 @@ nnf_max_pool2d <- function(input, kernel_size, stride = kernel_size, padding = 0
 nnf_max_pool1d <- function(input, kernel_size, stride = NULL, padding = 0, dilation = 1, ceil_mode = FALSE,
                            return_indices = FALSE) {
   attrs <- pooling_numbers(kernel_size, stride, padding, dilation, 1, ceil_mode)
-  on_rows(input, function(x) with_places(apply_op(ops$max_pool2d, list(x), attrs), return_indices))
+  on_rows(input, function(x) max_pool("max_pool2d", x, attrs, return_indices))
 }
 
 #' @rdname nnf_max_pool2d
@@ -70,14 +70,14 @@ nnf_adaptive_avg_pool1d <- function(input, output_size) {
 #' @export
 nnf_adaptive_max_pool2d <- function(input, output_size, return_indices = FALSE) {
   size <- adaptive_size(input, output_size, 2)
-  unbatched(input, 4, function(x) with_places(apply_op(ops$adaptive_max_pool2d, list(x), size), return_indices))
+  unbatched(input, 4, function(x) max_pool("adaptive_max_pool2d", x, size, return_indices))
 }
 
 #' @rdname nnf_max_pool2d
 #' @export
 nnf_adaptive_max_pool1d <- function(input, output_size, return_indices = FALSE) {
   size <- c(1, adaptive_size(input, output_size, 1))
-  on_rows(input, function(x) with_places(apply_op(ops$adaptive_max_pool2d, list(x), size), return_indices))
+  on_rows(input, function(x) max_pool("adaptive_max_pool2d", x, size, return_indices))
 }
 
 #' @rdname nnf_max_pool2d
@@ -104,6 +104,9 @@ pooling_numbers <- function(kernel_size, stride, padding, dilation, n, ceil_mode
 }
 
 adaptive_size <- function(input, output_size, n) {
+  if (is.numeric(output_size) && !anyNA(output_size)) {
+    return(if (length(output_size) == n) as.double(output_size) else rep_len(as.double(output_size), n))
+  }
   now <- utils::tail(dim(input), n)
   if (is.null(output_size)) {
     return(as.double(now))
@@ -112,8 +115,13 @@ adaptive_size <- function(input, output_size, n) {
   as.double(ifelse(is.na(size), now, size))
 }
 
-with_places <- function(pair, return_indices) {
-  if (return_indices) list(pair[[1]], pair[[2]] + 1L) else pair[[1]]
+# Places are from 0 inside of the engine.
+max_pool <- function(name, x, attrs, return_indices) {
+  if (!return_indices) {
+    return(apply_op(ops[[name]], list(x), attrs))
+  }
+  pair <- apply_op(ops[[paste0(name, "_with_indices")]], list(x), attrs)
+  list(pair[[1]], pair[[2]] + 1L)
 }
 
 each_tensor <- function(x, f) if (is_tensor(x)) f(x) else lapply(x, f)

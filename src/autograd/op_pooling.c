@@ -2,6 +2,8 @@
 #include "autograd/dense.h"
 #include "base/memory.h"
 #include "kernels/pooling.h"
+#include "kernels/reduce.h"
+#include "kernels/separable.h"
 
 /* max_pool2d, avg_pool2d: window, stride, padding, dilation per side; adaptive: output sizes. */
 enum {
@@ -25,13 +27,6 @@ static bool is_adaptive(const double *attr, int n_attr)
     return n_attr == 2;
 }
 
-/* The windows of one side, in one block of memory. */
-typedef struct {
-    int64_t count;
-    int64_t *first, *end;
-    double *size;
-} side;
-
 static int64_t output_count(int64_t size, const double *attr, int dim)
 {
     int64_t stride = cd_int_attr(attr, STRIDE_H + dim), pad = cd_int_attr(attr, PAD_H + dim);
@@ -48,29 +43,38 @@ static int64_t output_count(int64_t size, const double *attr, int dim)
     return (count - 1) * stride >= size + pad ? count - 1 : count;
 }
 
+/* The windows of one side, in one block of memory. */
+typedef struct {
+    cdk_windows windows;
+    int64_t *origin, *first, *end;
+} side;
+
 static void fixed_windows(side *s, int64_t size, const double *attr, int dim)
 {
-    int64_t kernel = cd_int_attr(attr, KERNEL_H + dim), pad = cd_int_attr(attr, PAD_H + dim);
-    int64_t dilation = cd_int_attr(attr, DILATION_H + dim);
-    for (int64_t i = 0; i < s->count; i++) {
-        int64_t first = i * cd_int_attr(attr, STRIDE_H + dim) - pad,
-                end = first + dilation * (kernel - 1) + 1;
-        int64_t padded_end = end < size + pad ? end : size + pad, padded_first = first;
-        while (first < 0) {
-            first += dilation;
-        }
-        s->first[i] = first;
+    const int64_t kernel = cd_int_attr(attr, KERNEL_H + dim), pad = cd_int_attr(attr, PAD_H + dim);
+    const int64_t dilation = cd_int_attr(attr, DILATION_H + dim), stride = cd_int_attr(attr, STRIDE_H + dim);
+    s->windows.taps = kernel;
+    s->windows.step = dilation;
+    s->windows.stride = stride;
+    for (int64_t i = 0; i < s->windows.count; i++) {
+        const int64_t origin = i * stride - pad, end = origin + dilation * (kernel - 1) + 1;
+        s->origin[i] = origin;
+        s->first[i] = origin < 0 ? origin + (dilation - 1 - origin) / dilation * dilation : origin;
         s->end[i] = end < size ? end : size;
-        s->size[i] = (double)(attr[COUNT_PAD] != 0 ? padded_end - padded_first : s->end[i] - first);
     }
 }
 
+/* Windows of equal size side by side are the fixed ones of that size. */
 static void adaptive_windows(side *s, int64_t size)
 {
-    for (int64_t i = 0; i < s->count; i++) {
-        s->first[i] = i * size / s->count;
-        s->end[i] = ((i + 1) * size + s->count - 1) / s->count;
-        s->size[i] = (double)(s->end[i] - s->first[i]);
+    const int64_t count = s->windows.count;
+    s->windows.step = 1;
+    s->windows.stride = size % count == 0 ? size / count : 0;
+    for (int64_t i = 0; i < count; i++) {
+        s->origin[i] = s->first[i] = i * size / count;
+        s->end[i] = ((i + 1) * size + count - 1) / count;
+        const int64_t taps = s->end[i] - s->first[i];
+        s->windows.taps = taps > s->windows.taps ? taps : s->windows.taps;
     }
 }
 
@@ -78,11 +82,11 @@ static cd_status make_side(side *s, int64_t count, int64_t size, const double *a
                            cd_error *err)
 {
     void *block;
-    CD_TRY(cd_memory_alloc(&block, (size_t)count * (2 * sizeof(int64_t) + sizeof(double)), err));
-    s->count = count;
-    s->first = block;
+    CD_TRY(cd_memory_alloc(&block, (size_t)count * 3 * sizeof(int64_t), err));
+    s->origin = block;
+    s->first = s->origin + count;
     s->end = s->first + count;
-    s->size = (double *)(s->end + count);
+    s->windows = (cdk_windows){.count = count, .origin = s->origin, .first = s->first, .end = s->end};
     if (is_adaptive(attr, n_attr)) {
         adaptive_windows(s, size);
     } else {
@@ -98,25 +102,23 @@ typedef struct {
 
 static void plan_clear(plan *p)
 {
-    cd_memory_free(p->rows.first);
-    cd_memory_free(p->columns.first);
+    cd_memory_free(p->rows.origin);
+    cd_memory_free(p->columns.origin);
 }
 
+/* x and y lie alike: channels last, or as images of one channel. */
 static cd_status make_plan(plan *p, const cd_tensor *x, const cd_tensor *y, const double *attr, int n_attr,
                            cd_error *err)
 {
-    bool adaptive = is_adaptive(attr, n_attr);
+    const bool last = cd_dense_layout(x) == CD_CHANNELS_LAST;
     CD_TRY(make_side(&p->rows, y->shape[2], x->shape[2], attr, n_attr, 0, err));
     CD_TRY(make_side(&p->columns, y->shape[3], x->shape[3], attr, n_attr, 1, err));
-    p->kernel = (cdk_pooling){.N = x->shape[0],
-                              .C = x->shape[1],
+    p->kernel = (cdk_pooling){.N = last ? x->shape[0] : x->shape[0] * x->shape[1],
+                              .C = last ? x->shape[1] : 1,
                               .H = x->shape[2],
                               .W = x->shape[3],
-                              .rows = {p->rows.count, adaptive ? 1 : cd_int_attr(attr, DILATION_H),
-                                       p->rows.first, p->rows.end, p->rows.size},
-                              .columns = {p->columns.count, adaptive ? 1 : cd_int_attr(attr, DILATION_W),
-                                          p->columns.first, p->columns.end, p->columns.size},
-                              .divisor = adaptive ? 0 : attr[DIVISOR]};
+                              .rows = p->rows.windows,
+                              .columns = p->columns.windows};
     return CD_OK;
 }
 
@@ -172,108 +174,269 @@ static cd_status pool_shape(cd_call *call, cd_error *err)
     shape[0] = x->shape[0];
     shape[1] = x->shape[1];
     CD_TRY(pool_extents(shape, call, err));
+    const cd_layout layout = cd_tensor_preferred_layout(x);
     if (call->op->n_out > 1) {
-        CD_TRY(cd_out(call, 1, CD_INT64, 4, shape, CD_CHANNELS_LAST, err));
+        CD_TRY(cd_out(call, 1, CD_INT64, 4, shape, layout, err));
     }
-    return cd_out(call, 0, x->dtype, 4, shape, CD_CHANNELS_LAST, err);
+    return cd_out(call, 0, x->dtype, 4, shape, layout, err);
 }
 
-static cd_status pool_forward(cd_call *call, cd_error *err)
+/* ---- largest ---- */
+
+static cd_dtype place_dtype(const cdk_pooling *p)
+{
+    return p->rows.taps * p->columns.taps <= 256 ? CD_UINT8 : CD_INT32;
+}
+
+static cdk_places places_in(const cd_tensor *t)
+{
+    if (t == NULL) {
+        return (cdk_places){NULL, 0};
+    }
+    return (cdk_places){cd_tensor_data(t), cd_dtype_size(t->dtype)};
+}
+
+static cd_status max_run(cd_call *call, const cd_tensor *x, const cdk_pooling *p, cd_error *err)
+{
+    cd_tensor *y = call->out[0];
+    int64_t *index = call->op->n_out > 1 ? cd_tensor_data(call->out[1]) : NULL;
+    if (call->differentiable) {
+        const cd_layout layout = cd_dense_layout(x);
+        CD_TRY(cd_tensor_new(&call->saved[0], place_dtype(p), 4, y->shape, layout, err));
+    }
+    return cdk_max_pool[y->dtype](cd_tensor_data(y), places_in(call->saved[0]), index, cd_tensor_data(x), p,
+                                  err);
+}
+
+static cd_status max_forward(cd_call *call, cd_error *err)
 {
     cd_tensor *x = NULL, *y = call->out[0];
     plan p = {0};
-    cd_status status = cd_tensor_as(&x, call->in[0], y->dtype, CD_CHANNELS_LAST, err);
+    cd_status status = cd_dense_like(&x, call->in[0], y, err);
     if (status == CD_OK) {
         status = make_plan(&p, x, y, call->attr, call->n_attr, err);
     }
-    if (status == CD_OK && call->op->n_out > 1) {
-        int64_t *index = cd_tensor_data(call->out[1]);
-        cdk_max_pool[y->dtype](cd_tensor_data(y), index, cd_tensor_data(x), &p.kernel);
-    } else if (status == CD_OK) {
-        cdk_mean_pool[y->dtype](cd_tensor_data(y), cd_tensor_data(x), &p.kernel);
+    if (status == CD_OK) {
+        status = max_run(call, x, &p.kernel, err);
     }
     plan_clear(&p);
     cd_tensor_release(x);
     return status;
 }
 
-static void run_gradient(cd_gradient *g, const cd_tensor *dy, const cdk_pooling *p)
+static cd_status max_gradient_run(cd_gradient *g, const cd_tensor *dy, cd_error *err)
 {
-    void *dx = cd_tensor_data(g->dx[0]);
-    const void *gradient = cd_tensor_data(dy);
-    if (g->op->n_out > 1) {
-        cdk_max_pool_gradient[dy->dtype](dx, gradient, cd_tensor_data(g->out[1]), p);
-    } else {
-        cdk_mean_pool_gradient[dy->dtype](dx, gradient, p);
+    plan p = {0};
+    cd_status status = make_plan(&p, g->dx[0], dy, g->attr, g->n_attr, err);
+    if (status == CD_OK) {
+        status = cdk_max_pool_gradient[dy->dtype](cd_tensor_data(g->dx[0]), cd_tensor_data(dy),
+                                                  places_in(g->saved[0]), &p.kernel, err);
     }
+    plan_clear(&p);
+    return status;
 }
 
-static cd_status pool_backward(cd_gradient *g, cd_error *err)
+static cd_status max_backward(cd_gradient *g, cd_error *err)
 {
     cd_tensor *dy = NULL;
     const cd_tensor *x = g->in[0];
-    plan p = {0};
-    if (g->dy[0] == NULL) {
+    if (g->dy[0] == NULL || g->saved[0] == NULL) {
         return CD_OK;
     }
-    cd_status status = cd_tensor_as(&dy, g->dy[0], x->dtype, CD_CHANNELS_LAST, err);
+    const cd_layout layout = cd_dense_layout(g->saved[0]);
+    cd_status status = cd_tensor_as(&dy, g->dy[0], x->dtype, layout, err);
     if (status == CD_OK) {
-        status = cd_tensor_new(&g->dx[0], x->dtype, 4, x->shape, CD_CHANNELS_LAST, err);
+        status = cd_tensor_new(&g->dx[0], x->dtype, 4, x->shape, layout, err);
     }
-    if (status == CD_OK) {
-        status = make_plan(&p, x, g->out[0], g->attr, g->n_attr, err);
+    if (status == CD_OK && cd_tensor_numel(x) > 0) {
+        status = max_gradient_run(g, dy, err);
     }
-    if (status == CD_OK) {
-        run_gradient(g, dy, &p.kernel);
-    }
-    plan_clear(&p);
     cd_tensor_release(dy);
     return status;
 }
 
-/* Windows of the largest element: outputs are it and its position, from 0. */
-const cd_op cd_op_max_pool2d = {.name = "max_pool2d",
-                                .backward_name = "MaxPool2DWithIndicesBackward0",
-                                .min_in = 1,
-                                .max_in = 1,
-                                .min_attr = 11,
-                                .max_attr = 11,
-                                .n_out = 2,
-                                .keeps = CD_KEEP_OUT(1),
-                                .shape = pool_shape,
-                                .forward = pool_forward,
-                                .backward = pool_backward};
+#define MAX_POOL(id, printed, outputs, attrs)           \
+    const cd_op cd_op_##id = {.name = #id,              \
+                              .backward_name = printed, \
+                              .min_in = 1,              \
+                              .max_in = 1,              \
+                              .min_attr = attrs,        \
+                              .max_attr = attrs,        \
+                              .n_out = outputs,         \
+                              .shape = pool_shape,      \
+                              .forward = max_forward,   \
+                              .backward = max_backward}
 
-const cd_op cd_op_adaptive_max_pool2d = {.name = "adaptive_max_pool2d",
-                                         .backward_name = "AdaptiveMaxPool2DBackward0",
-                                         .min_in = 1,
-                                         .max_in = 1,
-                                         .min_attr = 2,
-                                         .max_attr = 2,
-                                         .n_out = 2,
-                                         .keeps = CD_KEEP_OUT(1),
-                                         .shape = pool_shape,
-                                         .forward = pool_forward,
-                                         .backward = pool_backward};
+/* Windows of the largest element; with indices, its position from 0 as well. */
+MAX_POOL(max_pool2d, "MaxPool2DWithIndicesBackward0", 1, 11);
+MAX_POOL(max_pool2d_with_indices, "MaxPool2DWithIndicesBackward0", 2, 11);
+MAX_POOL(adaptive_max_pool2d, "AdaptiveMaxPool2DBackward0", 1, 2);
+MAX_POOL(adaptive_max_pool2d_with_indices, "AdaptiveMaxPool2DBackward0", 2, 2);
 
-const cd_op cd_op_avg_pool2d = {.name = "avg_pool2d",
-                                .backward_name = "AvgPool2DBackward0",
-                                .min_in = 1,
-                                .max_in = 1,
-                                .min_attr = 11,
-                                .max_attr = 11,
-                                .n_out = 1,
-                                .shape = pool_shape,
-                                .forward = pool_forward,
-                                .backward = pool_backward};
+/* ---- mean ---- */
 
-const cd_op cd_op_adaptive_avg_pool2d = {.name = "adaptive_avg_pool2d",
-                                         .backward_name = "AdaptiveAvgPool2DBackward0",
-                                         .min_in = 1,
-                                         .max_in = 1,
-                                         .min_attr = 2,
-                                         .max_attr = 2,
-                                         .n_out = 1,
-                                         .shape = pool_shape,
-                                         .forward = pool_forward,
-                                         .backward = pool_backward};
+static int64_t terms_of(const cdk_windows *w)
+{
+    int64_t terms = 0;
+    for (int64_t i = 0; i < w->count; i++) {
+        terms += w->end[i] > w->first[i] ? w->end[i] - w->first[i] : 0;
+    }
+    return terms;
+}
+
+/* What the sum of a window is divided by, along one side: its elements, with the padding in it where that counts. */
+static double window_size(const side *s, int64_t i, int64_t size, const double *attr, int n_attr, int dim)
+{
+    if (is_adaptive(attr, n_attr) || attr[COUNT_PAD] == 0) {
+        return (double)(s->end[i] - s->first[i]);
+    }
+    const int64_t end = s->origin[i] + s->windows.taps, padded = size + cd_int_attr(attr, PAD_H + dim);
+    return (double)((end < padded ? end : padded) - s->origin[i]);
+}
+
+/* A divisor of the user's takes the place of the sizes: the rows' is it, the columns' 1. */
+static double divisor_of(const side *s, int64_t i, int64_t size, const double *attr, int n_attr, int dim)
+{
+    if (!is_adaptive(attr, n_attr) && attr[DIVISOR] > 0) {
+        return dim == 0 ? attr[DIVISOR] : 1;
+    }
+    return window_size(s, i, size, attr, n_attr, dim);
+}
+
+static cd_status mean_side(cdk_side *to, const side *s, int64_t size, const double *attr, int n_attr, int dim,
+                           cd_error *err)
+{
+    const int64_t count = s->windows.count;
+    CD_TRY(cdk_side_make(to, size, count, terms_of(&s->windows), err));
+    to->start[0] = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t k = to->start[i];
+        for (int64_t x = s->first[i]; x < s->end[i]; x++, k++) {
+            to->index[k] = x;
+            to->weight[k] = 1;
+        }
+        to->start[i + 1] = k;
+        to->divisor[i] = divisor_of(s, i, size, attr, n_attr, dim);
+    }
+    return CD_OK;
+}
+
+static void sides_free(cdk_separable *s)
+{
+    cdk_side_free(&s->rows);
+    cdk_side_free(&s->columns);
+}
+
+static cd_status mean_sides(cdk_separable *s, const cd_tensor *x, const cd_tensor *y, const double *attr,
+                            int n_attr, cd_error *err)
+{
+    plan p = {0};
+    cd_status status = make_plan(&p, x, y, attr, n_attr, err);
+    *s = (cdk_separable){.planes = p.kernel.N, .C = p.kernel.C};
+    if (status == CD_OK) {
+        status = mean_side(&s->rows, &p.rows, x->shape[2], attr, n_attr, 0, err);
+    }
+    if (status == CD_OK) {
+        status = mean_side(&s->columns, &p.columns, x->shape[3], attr, n_attr, 1, err);
+    }
+    plan_clear(&p);
+    return status;
+}
+
+/* The one window of an image is the image: a sum over space. */
+static cd_status mean_of_images(cd_tensor *y, const cd_tensor *x, cd_error *err)
+{
+    const int64_t N = x->shape[0], C = x->shape[1], pixels = x->shape[2] * x->shape[3];
+    const bool last = cd_dense_layout(x) == CD_CHANNELS_LAST;
+    void *sums;
+    CD_TRY(cd_memory_alloc(&sums, (size_t)(N * C) * sizeof(double), err));
+    cd_status status =
+        cdk_reduce(sums, CDK_SUM, cd_tensor_data(x), x->dtype, last ? N : N * C, pixels, last ? C : 1, err);
+    if (status == CD_OK) {
+        const double *sum = sums;
+        float *single = cd_tensor_data(y);
+        double *exact = cd_tensor_data(y);
+        for (int64_t i = 0; i < N * C && y->dtype == CD_FLOAT32; i++) {
+            single[i] = (float)(sum[i] / (double)pixels);
+        }
+        for (int64_t i = 0; i < N * C && y->dtype == CD_FLOAT64; i++) {
+            exact[i] = sum[i] / (double)pixels;
+        }
+    }
+    cd_memory_free(sums);
+    return status;
+}
+
+static cd_status mean_of_windows(cd_call *call, const cd_tensor *x, cd_error *err)
+{
+    cd_tensor *y = call->out[0];
+    cdk_separable s = {0};
+    cd_status status = mean_sides(&s, x, y, call->attr, call->n_attr, err);
+    if (status == CD_OK) {
+        status = cdk_separable_sum[y->dtype](cd_tensor_data(y), cd_tensor_data(x), &s, err);
+    }
+    sides_free(&s);
+    return status;
+}
+
+static cd_status mean_forward(cd_call *call, cd_error *err)
+{
+    cd_tensor *x = NULL, *y = call->out[0];
+    const bool whole = is_adaptive(call->attr, call->n_attr) && y->shape[2] == 1 && y->shape[3] == 1;
+    CD_TRY(cd_tensor_as(&x, call->in[0], y->dtype, cd_tensor_preferred_layout(call->in[0]), err));
+    cd_status status = whole ? mean_of_images(y, x, err) : mean_of_windows(call, x, err);
+    cd_tensor_release(x);
+    return status;
+}
+
+/* The transposed sum of dy. */
+static cd_status mean_gradient_run(cd_gradient *g, const cd_tensor *dy, cd_error *err)
+{
+    cdk_separable forward = {0}, s = {0};
+    cd_status status = mean_sides(&forward, g->dx[0], dy, g->attr, g->n_attr, err);
+    s.planes = forward.planes;
+    s.C = forward.C;
+    if (status == CD_OK) {
+        status = cdk_side_transpose(&s.rows, &forward.rows, err);
+    }
+    if (status == CD_OK) {
+        status = cdk_side_transpose(&s.columns, &forward.columns, err);
+    }
+    if (status == CD_OK) {
+        status = cdk_separable_sum[dy->dtype](cd_tensor_data(g->dx[0]), cd_tensor_data(dy), &s, err);
+    }
+    sides_free(&forward);
+    sides_free(&s);
+    return status;
+}
+
+static cd_status mean_backward(cd_gradient *g, cd_error *err)
+{
+    cd_tensor *dy = NULL;
+    const cd_tensor *x = g->in[0];
+    const cd_layout layout = cd_tensor_preferred_layout(g->out[0]);
+    cd_status status = cd_tensor_as(&dy, g->dy[0], x->dtype, layout, err);
+    if (status == CD_OK) {
+        status = cd_tensor_new(&g->dx[0], x->dtype, 4, x->shape, layout, err);
+    }
+    if (status == CD_OK && cd_tensor_numel(x) > 0) {
+        status = mean_gradient_run(g, dy, err);
+    }
+    cd_tensor_release(dy);
+    return status;
+}
+
+#define MEAN_POOL(id, printed, attrs)                   \
+    const cd_op cd_op_##id = {.name = #id,              \
+                              .backward_name = printed, \
+                              .min_in = 1,              \
+                              .max_in = 1,              \
+                              .min_attr = attrs,        \
+                              .max_attr = attrs,        \
+                              .n_out = 1,               \
+                              .shape = pool_shape,      \
+                              .forward = mean_forward,  \
+                              .backward = mean_backward}
+
+MEAN_POOL(avg_pool2d, "AvgPool2DBackward0", 11);
+MEAN_POOL(adaptive_avg_pool2d, "AdaptiveAvgPool2DBackward0", 2);

@@ -13,6 +13,12 @@
 #define COLUMNS 2048
 #define LANES 8
 
+/* Partial results of a row of floats. */
+#define FLOAT_LANES 16
+
+#define CDK_TEMPLATE "kernels/reduce_loops.h"
+#include "kernels/each_level.h"
+
 /* One piece: y[0 .. columns) over n rows of x, rows `step` elements apart. */
 typedef void (*piece_run)(void *y, const void *x, int64_t n, int64_t columns, int64_t step);
 
@@ -73,13 +79,34 @@ DEFINE_PIECES(i64, int64_t, uint64_t, int64_t, INT64_MIN, INT64_MAX)
 DEFINE_PIECES(f32, float, double, double, -INFINITE, INFINITE)
 DEFINE_PIECES(f64, double, double, double, -INFINITE, INFINITE)
 
+/* Floats: rows and columns have loops of their own, for each level. */
+#define FLOAT_PIECE(reduction)                                                                       \
+    static void reduction##_floats(void *y, const void *x, int64_t n, int64_t columns, int64_t step) \
+    {                                                                                                \
+        if (n == 0) {                                                                                \
+            reduction##_f32(y, x, n, columns, step);                                                 \
+        } else if (columns == 1 && step == 1) {                                                      \
+            CDK_FOR_CPU(reduction##_rows)(y, x, 1, n);                                               \
+        } else {                                                                                     \
+            CDK_FOR_CPU(reduction##_columns)(y, x, n, columns, step);                                \
+        }                                                                                            \
+    }
+
+FLOAT_PIECE(sum)
+FLOAT_PIECE(largest)
+FLOAT_PIECE(smallest)
+
 #define PIECES(s)                                       \
     {                                                   \
         sum_##s, product_##s, largest_##s, smallest_##s \
     }
 static const piece_run pieces[CD_DTYPES][CDK_REDUCTIONS] = {
-    [CD_BOOL] = PIECES(u8),   [CD_UINT8] = PIECES(u8),    [CD_INT32] = PIECES(i32),
-    [CD_INT64] = PIECES(i64), [CD_FLOAT32] = PIECES(f32), [CD_FLOAT64] = PIECES(f64),
+    [CD_BOOL] = PIECES(u8),
+    [CD_UINT8] = PIECES(u8),
+    [CD_INT32] = PIECES(i32),
+    [CD_INT64] = PIECES(i64),
+    [CD_FLOAT32] = {sum_floats, product_f32, largest_floats, smallest_floats},
+    [CD_FLOAT64] = PIECES(f64),
 };
 
 typedef struct {
@@ -88,6 +115,16 @@ typedef struct {
     const char *x;
     int64_t size, n, inner, rows, chunks, blocks;
 } reduce_work;
+
+/* Items are rows that lie side by side. */
+static void reduce_rows(void *context, int64_t begin, int64_t end, int thread)
+{
+    const reduce_work *w = context;
+    (void)thread;
+    for (int64_t item = begin; item < end; item++) {
+        w->run(w->y + item * 8, w->x + item * w->n * w->size, w->n, 1, 1);
+    }
+}
 
 /* Items are (outer, chunk of rows, block of columns). */
 static void reduce_range(void *context, int64_t begin, int64_t end, int thread)
@@ -133,7 +170,8 @@ cd_status cdk_reduce(void *y, cdk_reduction reduction, const void *x, cd_dtype t
         CD_TRY(cd_memory_alloc(&partial, nbytes, err));
         w.y = partial;
     }
-    cd_parallel_for(items, divide_up(PIECE, divide_up(elements, items)), reduce_range, &w);
+    cd_parallel_for(items, divide_up(PIECE, divide_up(elements, items)),
+                    inner == 1 && w.chunks == 1 ? reduce_rows : reduce_range, &w);
     cd_status status = CD_OK;
     if (w.chunks > 1) {
         cd_dtype sums = cd_dtype_widest(type);

@@ -28,7 +28,8 @@
  *
  *     VEC_INT                         integers as wide as the elements; << and >> work on them too
  *     VEC_BITS(v), VEC_OF_BITS(i)     the same bits as the other type
- *     VEC_GREATER(a, b)               a choice; false where one is NaN; choices combine by &
+ *     VEC_GREATER(a, b)               a choice; false where one is NaN; choices combine by & and |
+ *     VEC_EQUAL(a, b), VEC_IS_NAN(v)  choices
  *     VEC_SELECT(choice, a, b)        a where the choice is true, else b
  *
  * Vectors of VEC_WIDTH 1 are plain numbers: that is what compilers without vector types get.
@@ -80,4 +81,6 @@
 #undef VEC_BITS
 #undef VEC_OF_BITS
 #undef VEC_GREATER
+#undef VEC_EQUAL
+#undef VEC_IS_NAN
 #undef VEC_SELECT

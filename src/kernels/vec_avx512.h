@@ -44,4 +44,6 @@ static inline CD_TARGET_AVX512 void avx512_sum4(float *sums, __m512 a, __m512 b,
 #define VEC_BITS(v) ((avx512_int)(v))
 #define VEC_OF_BITS(i) ((__m512)(i))
 #define VEC_GREATER(a, b) _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ)
+#define VEC_EQUAL(a, b) _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ)
+#define VEC_IS_NAN(v) _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q)
 #define VEC_SELECT(choice, a, b) _mm512_mask_blend_ps(choice, b, a)

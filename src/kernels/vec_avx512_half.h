@@ -12,4 +12,6 @@
 #define VEC_STORE_MASK(p, mask, v) _mm256_mask_storeu_ps(p, mask, v)
 #define VEC_KEEP(v) __asm__("" : "+v"(v))
 #define VEC_GREATER(a, b) _mm256_cmp_ps_mask(a, b, _CMP_GT_OQ)
+#define VEC_EQUAL(a, b) _mm256_cmp_ps_mask(a, b, _CMP_EQ_OQ)
+#define VEC_IS_NAN(v) _mm256_cmp_ps_mask(v, v, _CMP_UNORD_Q)
 #define VEC_SELECT(choice, a, b) _mm256_mask_blend_ps(choice, b, a)

@@ -54,4 +54,6 @@ static inline void neon_store_lanes(float *p, int lanes, float32x4_t value)
 #define VEC_BITS(v) ((neon_int)(v))
 #define VEC_OF_BITS(i) ((float32x4_t)(i))
 #define VEC_GREATER(a, b) vcgtq_f32(a, b)
+#define VEC_EQUAL(a, b) vceqq_f32(a, b)
+#define VEC_IS_NAN(v) vmvnq_u32(vceqq_f32(v, v))
 #define VEC_SELECT vbslq_f32

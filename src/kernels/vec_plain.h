@@ -107,6 +107,8 @@ static inline void plain_sum4(float *sums, plain_vec a, plain_vec b, plain_vec c
 #define VEC_BITS(v) ((plain_int)(v))
 #define VEC_OF_BITS(i) ((plain_vec)(i))
 #define VEC_GREATER(a, b) ((a) > (b))
+#define VEC_EQUAL(a, b) ((a) == (b))
+#define VEC_IS_NAN(v) ((v) != (v))
 #define VEC_SELECT plain_select
 
 #else

@@ -14,4 +14,6 @@
 #define VEC_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define VEC_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define VEC_GREATER(a, b) ((a) > (b))
+#define VEC_EQUAL(a, b) ((a) == (b))
+#define VEC_IS_NAN(v) ((v) != (v))
 #define VEC_SELECT(choice, a, b) ((choice) ? (a) : (b))
