@@ -4,8 +4,9 @@
 #' tensors, which can be saved beside the weights; `class_table()` is the part about classes. `read_input()` reads one
 #' more picture the same way.
 #'
-#' @param x for `input_spec()` and `class_table()`: a [segmentation_dataset()], a part of one, or a list that
-#'   `input_spec()` returned. For `read_input()`: the name of a file, an array height x width x bands, or a tensor
+#' @param x for `input_spec()` and `class_table()`: a [segmentation_dataset()], a part of one, a list that
+#'   `input_spec()` returned, or a model made for a data set ([unet()]), trained or not; for `class_table()` also what
+#'   [unet()] takes as `classes`. For `read_input()`: the name of a file, an array height x width x bands, or a tensor
 #'   bands x height x width, in the units of the files.
 #' @param spec what `input_spec()` returned.
 #' @param resize whether to bring the picture to `spec$size`; `FALSE` leaves it at its own.

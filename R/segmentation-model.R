@@ -3,36 +3,12 @@ NULL
 
 # What the segmentation models share: encoder, decoder, head; sizes and bands of the input; classes; deep supervision.
 
-#' Classes of a segmentation
-#'
-#' Number and names of the classes something has: a data set, a model, or what is given as `classes` to [unet()].
-#'
-#' @param x a whole number of classes; a character vector of their names; a named vector (such as
-#'   `c(background = 0, cell = 255)`), whose names are the classes'; a data frame with a column `name`; a model made by
-#'   [unet()] and the like, or a trained one; or a data set that knows its classes.
-#' @param ... for methods.
-#' @return A data frame with one row for each class: `class`, the number in targets, from 1; `name`; and further
-#'   columns that `x` has, such as `value` and `colour` in masks. NULL for a data set that knows no classes.
-#' @examples
-#' class_table(3)
-#' class_table(c("background", "cell"))
-#' class_table(c(background = 0, cell = 255))
-#' @family segmentation models
-#' @export
-class_table <- function(x, ...) UseMethod("class_table")
-
-#' @export
-class_table.default <- function(x, ...) {
-  value_error(paste(
-    "`classes` must be a number of classes, their names, a data frame with a column `name`, or a data set that knows",
-    "its classes, but got", paste0(describe(x), ".")
-  ))
-}
+# ---- classes and bands ----
 
 #' @export
 class_table.numeric <- function(x, ...) {
   if (!is.null(names(x))) {
-    return(cbind(named_classes(names(x)), value = unname(x)))
+    return(named_classes(names(x), value = as.numeric(x)))
   }
   check_whole_number(x, "classes", 1)
   named_classes(if (x == 1) "foreground" else paste("class", seq_len(x)))
@@ -40,7 +16,7 @@ class_table.numeric <- function(x, ...) {
 
 #' @export
 class_table.character <- function(x, ...) {
-  if (is.null(names(x))) named_classes(x) else cbind(named_classes(names(x)), colour = unname(x))
+  if (is.null(names(x))) named_classes(x) else named_classes(names(x), colour = unname(x))
 }
 
 #' @export
@@ -48,14 +24,12 @@ class_table.factor <- function(x, ...) named_classes(levels(x))
 
 #' @export
 class_table.data.frame <- function(x, ...) {
-  if (is.null(x$name)) {
-    value_error(sprintf("The table of classes needs a column `name`, but has %s.", toString(names(x))))
+  name <- if (is.null(x$name)) x$class else x$name
+  if (is.null(name)) {
+    value_error(sprintf("A table of classes needs a column `name`, but has %s.", toString(names(x))))
   }
-  cbind(named_classes(as.character(x$name)), x[!names(x) %in% c("class", "name")])
+  named_classes(as.character(name), x$value, x$colour)
 }
-
-#' @export
-class_table.dataset <- function(x, ...) NULL
 
 #' @export
 class_table.nn_module <- function(x, ...) x$classes
@@ -63,44 +37,37 @@ class_table.nn_module <- function(x, ...) x$classes
 #' @export
 class_table.luz_module_fitted <- function(x, ...) class_table(x$model)
 
-named_classes <- function(names) {
-  twice <- names[duplicated(names)]
-  if (length(names) == 0 || anyNA(names) || any(!nzchar(names)) || length(twice) > 0) {
-    value_error(sprintf("Classes need different names, but got %s.", toString(encodeString(names, quote = "\""))))
+#' @export
+input_spec.nn_module <- function(x, ...) {
+  if (is.null(x$input_spec)) {
+    value_error("The model does not know its input: make it with `classes = ` the data set it is to be trained on.")
   }
-  data.frame(class = seq_along(names), name = names)
+  x$input_spec
 }
 
-#' Channels of an input
-#'
-#' How many channels (bands) the images of something have.
-#'
-#' @param x a data set, or a model made by [unet()] and the like, or a trained one.
-#' @param ... for methods.
-#' @return A whole number; NULL where `x` does not know.
-#' @examples
-#' input_channels(unet("plain", in_channels = 4, classes = 2, weights = NULL))
-#' @family segmentation models
 #' @export
-input_channels <- function(x, ...) UseMethod("input_channels")
+input_spec.luz_module_fitted <- function(x, ...) input_spec(x$model)
 
-#' @export
-input_channels.default <- function(x, ...) NULL
-
-#' @export
-input_channels.nn_module <- function(x, ...) x$in_channels
-
-#' @export
-input_channels.luz_module_fitted <- function(x, ...) input_channels(x$model)
+named_classes <- function(name, value = NULL, colour = NULL) {
+  twice <- name[duplicated(name)]
+  if (length(name) == 0 || anyNA(name) || any(!nzchar(name)) || length(twice) > 0) {
+    value_error(sprintf("Classes need different names, but got %s.", toString(encodeString(name, quote = "\""))))
+  }
+  data.frame(
+    class = factor(name, levels = name), value = if (is.null(value)) NA_real_ else value,
+    colour = if (is.null(colour)) rep_len(class_palette, length(name)) else colour, stringsAsFactors = FALSE
+  )
+}
 
 check_classes <- function(classes) {
   if (missing(classes)) {
     value_error(paste("`classes` is missing: give the number of classes, their names, or the data set to be trained",
       "on. One class is one output, for targets of 0 and 1."))
   }
-  table <- class_table(classes)
-  if (is.null(table)) value_error("`classes` is a data set that does not know its classes: give their names instead.")
-  table
+  if (is.null(classes) || is.logical(classes)) {
+    refuse(classes, "classes", "a number of classes, their names, or a data set that knows them")
+  }
+  class_table(classes)
 }
 
 # ---- sizes ----
@@ -180,8 +147,9 @@ segmentation_model <- nn_module(
   "segmentation_model",
   set_encoder = function(encoder, in_channels, classes, depth, weights, input_weights, ...) {
     self$classes <- check_classes(classes)
-    if (is.null(in_channels)) in_channels <- input_channels(classes)
-    if (is.null(in_channels)) in_channels <- 3
+    knows <- inherits(classes, c("segmentation_dataset", "dataset_subset"))
+    self$input_spec <- if (knows) input_spec(classes)
+    if (is.null(in_channels)) in_channels <- if (knows) self$input_spec$channels else 3
     check_whole_number(in_channels, "in_channels", 1)
     self$in_channels <- in_channels
     self$encoder_name <- encoder

@@ -77,8 +77,9 @@ unet_decoder <- nn_module(
 #'
 #' @param encoder name of the encoder, see below.
 #' @param in_channels number of channels of the images; `NULL`: those of the data set given as `classes`, or 3.
-#' @param classes what [class_table()] takes: number or names of the classes, or a data set that knows them. One class
-#'   is one output for targets of 0 and 1.
+#' @param classes number of classes, a character vector of their names, a named vector such as
+#'   `c(background = 0, cell = 255)`, a data frame with a column `name` (and `value`, `colour`), or a data set that knows
+#'   its classes, see [class_table()]. One class is one output for targets of 0 and 1.
 #' @param decoder_channels channels of the decoder's blocks, from the smallest features to the largest.
 #' @param weights weights of the encoder: `"imagenet"`, a path, a named list of tensors, or `NULL`, see below.
 #' @param ... further arguments of the encoder: for `"mobilenet_v2"`, `last_conv = FALSE` leaves out the last 1 x 1
@@ -92,7 +93,8 @@ unet_decoder <- nn_module(
 #' @param deep_supervision outputs from all stages of the decoder while training? See [auxiliary_outputs()].
 #' @param input_weights `"repeat"` or `"mean"`, for other than three channels, see below.
 #' @return A module: images N x `in_channels` x H x W (float) to scores N x classes x H x W, before softmax (one class:
-#'   before the sigmoid). `model$classes` is the table of classes.
+#'   before the sigmoid). `class_table(model)` is the table of classes; of a model made for a data
+#'   set, `input_spec(model)` is what prediction has to know of it.
 #' @examples
 #' model <- unet("resnet18", classes = c("background", "cell"), weights = NULL)
 #' model$eval()

@@ -23,29 +23,33 @@ test_that("padding mirrors the image and is cut back", {
 })
 
 test_that("classes may be a number, names or a table", {
-  expect_equal(class_table(2)$name, c("class 1", "class 2"))
-  expect_equal(class_table(c("a", "b")), data.frame(class = 1:2, name = c("a", "b")))
+  names_of <- function(x) levels(class_table(x)$class)
+  expect_equal(names_of(2), c("class 1", "class 2"))
+  expect_equal(names_of(c("a", "b")), c("a", "b"))
   expect_equal(class_table(c(background = 0, cell = 255))$value, c(0, 255))
   expect_equal(class_table(c(road = "#804080", car = "#400080"))$colour, c("#804080", "#400080"))
   expect_equal(class_table(data.frame(name = c("a", "b"), value = 5:6))$value, 5:6)
+  expect_equal(class_table(class_table(c("a", "b"))), class_table(c("a", "b")))
   expect_error(class_table(c("a", "a")), "different names", class = "value_error")
-  expect_error(class_table(list()), "classes", class = "value_error")
+  expect_error(class_table(list()), class = "value_error")
   expect_error(class_table(2.5), "whole number", class = "value_error")
   expect_error(class_table(data.frame(x = 1)), "column `name`", class = "value_error")
   model <- unet("plain", classes = c("background", "cell"), weights = NULL)
-  expect_equal(class_table(model)$name, c("background", "cell"))
-  expect_equal(input_channels(model), 3)
+  expect_equal(names_of(model), c("background", "cell"))
+  expect_error(input_spec(model), "does not know its input", class = "value_error")
   expect_error(unet("plain", weights = NULL), "`classes` is missing", class = "value_error")
+  expect_error(unet("plain", classes = NULL, weights = NULL), "`classes` must be", class = "value_error")
 })
 
 test_that("a data set tells its classes and channels", {
-  class_table.drawn <- function(x, ...) class_table(c("ground", "tree", "roof"))
-  input_channels.drawn <- function(x, ...) 5
-  registerS3method("class_table", "drawn", class_table.drawn, asNamespace("candela"))
-  registerS3method("input_channels", "drawn", input_channels.drawn, asNamespace("candela"))
-  model <- unet("plain", classes = structure(list(), class = "drawn"), weights = NULL)
-  expect_equal(model$classes$name, c("ground", "tree", "roof"))
-  expect_equal(model$in_channels, 5)
+  root <- withr::local_tempdir()
+  drawn_cells(root, n = 4, size = 32)
+  ds <- suppressMessages(segmentation_dataset(file.path(root, "images"), file.path(root, "masks"),
+    classes = c(background = 0, cell = 255)))
+  model <- unet("plain", classes = ds, weights = NULL)
+  expect_equal(class_table(model), class_table(ds))
+  expect_equal(input_spec(model), input_spec(ds))
+  expect_equal(model$in_channels, input_spec(ds)$channels)
 })
 
 test_that("options of the decoder", {
@@ -115,6 +119,6 @@ test_that("a model is trained as it is, saved and loaded", {
   on.exit(unlink(path))
   luz_save(fitted, path)
   loaded <- luz_load(path)
-  expect_equal(class_table(loaded)$name, c("ground", "spot"))
+  expect_equal(levels(class_table(loaded)$class), c("ground", "spot"))
   expect_equal(as.array(predict(loaded, x)), as.array(predict(fitted, x)))
 })
