@@ -162,9 +162,9 @@ MeanMetric <- luz_metric("luz_metric_mean",
     self$total <- 0
     self$n <- 0
   },
-  add = function(values) {
+  add = function(values, n = values$numel()) {
     self$total <- self$total + as.numeric(values$sum()$item())
-    self$n <- self$n + values$numel()
+    self$n <- self$n + n
   },
   compute = function() self$total / self$n
 )
@@ -186,6 +186,7 @@ matches <- function(classes, target) {
 #'   the target; predictions of shape batch x classes x height x width go with targets of shape batch x height x
 #'   width, and every pixel counts. The binary accuracies compare probabilities (or logits) with 0/1 targets of the same
 #'   shape. All count elements, not batches.
+#' @param ignore_index Targets of this class do not count; `NULL`: all do.
 #' @param threshold Probability above which the prediction is 1.
 #' @return A metric for the argument `metrics` of [setup()].
 #' @examples
@@ -195,9 +196,15 @@ matches <- function(classes, target) {
 #' @export
 luz_metric_accuracy <- luz_metric("luz_metric_accuracy",
   inherit = MeanMetric, abbrev = "Acc",
+  initialize = function(ignore_index = void_class) {
+    super$initialize()
+    self$ignore_index <- as_ignored(ignore_index, "multiclass")
+  },
+  # No prediction matches what does not count.
   update = function(preds, target) {
-    classes <- torch_argmax(preds, dim = 2)
-    self$add(matches(classes, target))
+    values <- matches(torch_argmax(preds, dim = 2), target)
+    n <- if (is.list(target)) values$numel() else as.numeric((target != self$ignore_index)$sum()$item())
+    self$add(values, n)
   }
 )
 
