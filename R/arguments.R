@@ -65,7 +65,7 @@ check_number <- function(x, name, least = -Inf, most = Inf) {
 }
 
 check_whole_number <- function(x, name, least = -Inf, most = Inf) {
-  if (!is_one_number(x, least, most) || x != floor(x)) {
+  if (!is_one_number(x, least, most) || is.infinite(x) || x != floor(x)) {
     refuse(x, name, paste0("a whole number", bounds_text(least, most)))
   }
 }

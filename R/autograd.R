@@ -71,7 +71,8 @@ autograd_set_grad_mode <- function(enabled) invisible(.Call(cdr_grad_mode, enabl
 #' @export
 autograd_backward <- function(tensors, grad_tensors = NULL, retain_graph = create_graph, create_graph = FALSE) {
   check_no_create_graph(create_graph)
-  .Call(cdr_backward, as_tensor_list(tensors), as_gradient_list(grad_tensors), retain_graph)
+  .Call(cdr_backward, as_tensor_list(tensors), as_gradient_list(grad_tensors, tensors, "grad_tensors"),
+    retain_graph)
   invisible(NULL)
 }
 
@@ -81,7 +82,8 @@ autograd_grad <- function(outputs, inputs, grad_outputs = NULL, retain_graph = c
                           allow_unused = FALSE) {
   check_no_create_graph(create_graph)
   grads <- .Call(
-    cdr_backward_to, as_tensor_list(outputs), as_gradient_list(grad_outputs), retain_graph, as_tensor_list(inputs)
+    cdr_backward_to, as_tensor_list(outputs), as_gradient_list(grad_outputs, outputs, "grad_outputs"),
+    retain_graph, as_tensor_list(inputs)
   )
   unused <- vapply(grads, is_undefined_tensor, NA)
   if (any(unused) && !allow_unused) {
@@ -100,18 +102,35 @@ check_no_create_graph <- function(create_graph) {
 
 as_tensor_list <- function(x) if (is_tensor(x)) list(x) else as.list(x)
 
-as_gradient_list <- function(x) {
+# `of`: the tensors they are gradients of; `name`: of the argument.
+as_gradient_list <- function(x, of, name) {
   if (is.null(x)) {
     return(NULL)
   }
-  lapply(as_tensor_list(x), function(g) if (is.null(g) || is_tensor(g)) g else torch_tensor(g))
+  gradients <- if (is_tensor(x) || !is.list(x)) list(x) else x
+  if (length(gradients) != length(as_tensor_list(of))) {
+    value_error(sprintf("`%s` must hold a gradient, or NULL, for each of %d tensors, but has %d.", name,
+      length(as_tensor_list(of)), length(gradients)))
+  }
+  lapply(gradients, function(g) if (is.null(g)) g else as_tensor(g, name))
 }
 
 tensor_method("backward", function(gradient = list(), retain_graph = create_graph, inputs = list(),
                                    create_graph = FALSE) {
-  gradient <- if (is_tensor(gradient)) gradient
-  autograd_backward(self, gradient, retain_graph, create_graph)
+  gradient <- if (!is.list(gradient) || length(gradient) > 0) gradient
+  if (length(inputs) == 0 && !is_tensor(inputs)) {
+    return(autograd_backward(self, gradient, retain_graph, create_graph))
+  }
+  inputs <- as_tensor_list(inputs)
+  gradients <- autograd_grad(self, inputs, gradient, retain_graph, create_graph)
+  for (i in seq_along(inputs)) add_gradient(inputs[[i]], gradients[[i]])
 })
+
+add_gradient <- function(x, gradient) {
+  known <- x$grad
+  x$grad <- if (is.null(known) || is_undefined_tensor(known)) gradient else known + gradient
+}
+
 tensor_method("requires_grad_", function(requires_grad = TRUE) {
   invisible(.Call(cdr_set_requires_grad, self, requires_grad))
 })

@@ -83,6 +83,18 @@ some_dims <- function(x, name) {
 
 a_choice <- function(x, name) refuse(x, name, "a string")
 
+one_or_more_paths <- function(x, name) refuse(x, name, "one or more paths of files")
+
+an_environment <- function(x, name) refuse(x, name, "an environment")
+
+a_list_of_members <- function(x, name) {
+  if (!is.null(x)) refuse(x, name, "NULL or a list whose elements have names")
+}
+
+some_functions <- function(x, name) refuse(x, name, "a function, or a list of functions")
+
+a_function <- function(x, name) refuse(x, name, "a function")
+
 a_dtype <- function(x, name) {
   as_dtype_code(x)
   x
@@ -112,7 +124,15 @@ contract_kinds <- list(
   dims = contract_kind(quote(is.numeric(x) && length(x) == 1L && !is.na(x) && x == floor(x)), quote(some_dims)),
   string = contract_kind(quote(is.character(x) && length(x) > 0L && !is.na(x[[1L]])), quote(a_choice)),
   dtype = contract_kind(quote(inherits(x, "torch_dtype")), quote(a_dtype)),
-  device = contract_kind(quote(inherits(x, "torch_device")), quote(a_device))
+  device = contract_kind(quote(inherits(x, "torch_device")), quote(a_device)),
+  path = contract_kind(quote(is.character(x) && length(x) == 1L && !is.na(x)), quote(check_string)),
+  paths = contract_kind(quote(is.character(x) && !anyNA(x)), quote(one_or_more_paths)),
+  environment = contract_kind(quote(is.environment(x)), quote(an_environment)),
+  members = contract_kind(quote(is.list(x) && length(names(x)) == length(x)), quote(a_list_of_members)),
+  `function` = contract_kind(quote(is.function(x)), quote(a_function)),
+  functions = contract_kind(
+    quote(is.function(x) || (is.list(x) && length(x) > 0L && all(vapply(x, is.function, NA)))), quote(some_functions)
+  )
 )
 
 # ---- which argument is of which kind ----
@@ -144,6 +164,39 @@ function_contracts <- c(
   dtype = "dtype", device = "device"
 )
 
+# In functions of any other name.
+other_contracts <- c(
+  inplace = "flag", download = "flag", vertical_flip = "flag", expand = "flag", pad_if_needed = "flag",
+  progress = "flag", deep = "flag", replace_values = "flag", create_graph = "flag", retain_graph = "flag",
+  allow_unused = "flag",
+  p = "number", num_output_channels = "whole", distortion_scale = "number",
+  brightness_factor = "number", contrast_factor = "number", saturation_factor = "number", hue_factor = "number",
+  gamma = "number", gain = "number", mean = "numbers", std = "numbers", a = "number", b = "number",
+  groups = "count", dtype = "dtype", value = "numbers", start = "number", end = "number", pretrained = "flag",
+  missing = "string", classname = "string or NULL", name = "string or NULL", num_rows = "whole", pad_value = "number", val = "number", sparsity = "number",
+  nonlinearity = "string", padding_mode = "string", target_type = "string",
+  transforms = "functions", ratio = "numbers", path = "path", root = "path", paths = "paths",
+  .env = "environment", parent_env = "environment", active = "members", private = "members"
+)
+
+# In the constructors of classes: layers, optimisers, schedules, callbacks, metrics.
+class_contracts <- c(
+  affine = "flag", track_running_stats = "flag", elementwise_affine = "flag", inplace = "flag", ceil_mode = "flag",
+  count_include_pad = "flag", return_indices = "flag", log_input = "flag", full = "flag", swap = "flag",
+  amsgrad = "flag", nesterov = "flag", centered = "flag", cycle_momentum = "flag", from_logits = "flag",
+  scale_grad_by_freq = "flag", sparse = "flag", bias = "flag", save_best_only = "flag", histograms = "flag",
+  eps = "number", momentum = "number or NULL", negative_slope = "number", alpha = "number", beta = "number",
+  margin = "number", threshold = "number", min_val = "number", max_val = "number", label_smoothing = "number",
+  delta = "number", norm_type = "number", dampening = "number", rho = "number",
+  num_features = "count", num_groups = "count", num_channels = "count", num_embeddings = "count",
+  embedding_dim = "count", padding_idx = "whole", upscale_factor = "count", ignore_index = "whole",
+  start_dim = "dim", end_dim = "dim", dim = "dims", normalized_shape = "numbers", T_max = "number",
+  step_size = "number", last_epoch = "whole", patience = "number", cooldown = "number", factor = "number",
+  reduction = "string", padding_mode = "string", approximate = "string", anneal_strategy = "string",
+  threshold_mode = "string", lr_lambda = "functions", lr_scheduler = "function",
+  indices = "numbers"
+)
+
 # Where a function means something else by a name: NULL is no contract.
 special_contracts <- list(
   torch_softmax = c(dim = "dim"), torch_log_softmax = c(dim = "dim"), nnf_softmax = c(dim = "dim"),
@@ -171,6 +224,11 @@ special_contracts <- list(
   nnf_interpolate = c(size = "numbers"), nnf_affine_grid = c(size = "numbers")
 )
 
+# How the names of functions begin that are called by users; the rest are the package's own.
+public_prefixes <- paste0("^(transform|item_transform|nn|nn_init|nn_utils|luz|lr|local|with|autograd|image|read_image|read_label|save|",
+  "load|model|vision|plot)_|^(dataset|iterable_dataset|sampler|optimizer|lr_scheduler|luz_callback|luz_metric|nn_module|",
+  "slc|segmentation_dataset|synthetic_pets|drawn_cells|oxford_pet_dataset|clone_module|pretrained_weights)$")
+
 # ---- putting them in front of bodies ----
 
 kind_of <- function(argument, special, common) {
@@ -189,14 +247,15 @@ contract_statement <- function(argument, default, kind, tensors) {
   if (is.na(kind)) {
     return(NULL)
   }
-  kind_name <- kind
+  kind_name <- sub(" or NULL", "", kind, fixed = TRUE)
+  nullable <- kind_name != kind || is.null(default)
   kind <- contract_kinds[[kind_name]]
   symbol <- as.name(argument)
   call <- as.call(list(kind$otherwise, symbol, argument))
   others <- setdiff(tensors, argument)
   if (kind_name %in% tensor_kinds && length(others) > 0) call <- as.call(c(as.list(call), as.name(others[[1]])))
   fails <- call("!", call("(", do.call(substitute, list(kind$holds, list(x = symbol)))))
-  if (is.null(default)) fails <- call("&&", call("!", call("is.null", symbol)), fails)
+  if (nullable) fails <- call("&&", call("!", call("is.null", symbol)), fails)
   if (identical(default, quote(expr = ))) fails <- call("&&", call("!", call("missing", symbol)), fails)
   call("if", fails, call("<-", symbol, call))
 }
@@ -232,6 +291,15 @@ calls_function_only <- function(f, env) {
     !is.null(env[[as.character(statement[[1]])]])
 }
 
+# Puts contracts into the constructor that a generator of classes calls.
+constructor_contracts <- function(generator) {
+  class <- attr(generator, "r6_class", exact = TRUE) %||% attr(generator, "module", exact = TRUE)
+  initialize <- class$public_methods$initialize
+  if (is.function(initialize)) {
+    class$public_methods$initialize <- with_contract(initialize, common = class_contracts)
+  }
+}
+
 apply_contracts <- function(env) {
   for (name in ls(tensor_methods)) {
     method <- tensor_methods[[name]]
@@ -240,8 +308,14 @@ apply_contracts <- function(env) {
       assign(name, with_contract(method, special %||% character()), envir = tensor_methods)
     }
   }
-  names <- ls(env, pattern = "^(torch|nnf)_")
-  for (name in names[vapply(names, function(n) typeof(env[[n]]) == "closure", NA)]) {
-    assign(name, with_contract(env[[name]], special_contracts[[name]] %||% character()), envir = env)
+  for (name in Filter(function(name) typeof(env[[name]]) == "closure", ls(env))) {
+    f <- env[[name]]
+    if (!is.null(attributes(f)) && !identical(names(attributes(f)), "srcref")) {
+      constructor_contracts(f)
+    } else if (grepl("^(torch|nnf)_", name)) {
+      assign(name, with_contract(f, special_contracts[[name]] %||% character()), envir = env)
+    } else if (grepl(public_prefixes, name)) {
+      assign(name, with_contract(f, special_contracts[[name]] %||% character(), other_contracts), envir = env)
+    }
   }
 }

@@ -202,11 +202,17 @@ length.dataloader <- function(x) x$.length()
 
 #' @rdname dataloader
 #' @export
-dataloader_make_iter <- function(dataloader) dataloader$.iter()
+dataloader_make_iter <- function(dataloader) {
+  if (!is_dataloader(dataloader)) refuse(dataloader, "dataloader", "what dataloader() returns")
+  dataloader$.iter()
+}
 
 #' @rdname dataloader
 #' @export
 dataloader_next <- function(iter, completed = NULL) {
+  if (!is.environment(iter) || !is.function(iter$.next)) {
+    refuse(iter, "iter", "what dataloader_make_iter() returns")
+  }
   batch <- iter$.next()
   if (is_exhausted(batch)) completed else batch
 }

@@ -14,6 +14,11 @@
 #' @export
 get_metrics <- function(object, ...) UseMethod("get_metrics")
 
+#' @export
+get_metrics.default <- function(object, ...) {
+  refuse(object, "object", "a fitted model, or what evaluate() returns")
+}
+
 #' @rdname get_metrics
 #' @export
 get_metrics.luz_module_fitted <- function(object, ...) metrics_data_frame(object$records$metrics)

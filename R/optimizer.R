@@ -280,4 +280,3 @@ nn_utils_clip_grad_value_ <- function(parameters, clip_value) {
   invisible(.Call(cdr_clip_grad_value, as_tensor_list(parameters), as.double(clip_value)))
 }
 
-as_tensor_list <- function(parameters) if (is_tensor(parameters)) list(parameters) else as.list(parameters)

@@ -18,7 +18,10 @@ NULL
 as_array <- function(x) UseMethod("as_array")
 
 #' @export
-as_array.default <- function(x) as.array(x)
+as_array.default <- function(x) {
+  if (!is.atomic(x) || is.null(x)) refuse(x, "x", "a tensor, or a vector or array")
+  as.array(x)
+}
 
 #' @export
 as_array.torch_tensor <- function(x) {

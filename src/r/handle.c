@@ -254,6 +254,9 @@ static cd_variable **variables_of(SEXP list, const char *what)
 
 static cd_tensor **gradients_of(SEXP list, int n)
 {
+    if (list != R_NilValue && Rf_length(list) != n) {
+        cdr_stop(CD_EVALUE, "%d gradients for %d tensors.", Rf_length(list), n);
+    }
     cd_tensor **grads = (cd_tensor **)R_alloc((size_t)n + 1, sizeof *grads);
     for (int i = 0; i < n; i++) {
         SEXP g = list == R_NilValue ? R_NilValue : VECTOR_ELT(list, i);

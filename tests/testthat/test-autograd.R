@@ -194,3 +194,16 @@ test_that("the gradient of a join itself can be asked for, and a kept graph used
   expect_equal(as_array(x$grad), 2 * once, tolerance = 1e-6)
   expect_error(y$backward(), "second time")
 })
+
+test_that("gradients of roots may be arrays, are counted, and go to the inputs that are named", {
+  x <- torch_tensor(c(1, 2), requires_grad = TRUE)
+  y <- torch_tensor(c(3, 4), requires_grad = TRUE)
+  (x * y)$backward(c(1, 10))
+  expect_equal(as_array(x$grad), c(3, 40))
+  (x * y)$backward(torch_ones(2), inputs = list(x))
+  expect_equal(as_array(x$grad), c(6, 44))
+  expect_equal(as_array(y$grad), c(1, 20))
+  expect_error(autograd_backward(list(x * 2, y * 2), 1.5), "`grad_tensors` must hold .* each of 2 tensors, but has 1",
+    class = "value_error")
+  expect_error(.Call(candela:::cdr_backward, list(x * 2, y * 2), list(torch_ones(2)), FALSE), "1 gradients for 2")
+})

@@ -70,3 +70,16 @@ test_that("a dimension that is no single whole number is told, where one is want
   expect_error(nnf_softplus(x, threshold = c("a", "b")), "`threshold` must be a single number")
   expect_error(nnf_l1_loss("", ""), "`input` must be a tensor")
 })
+
+test_that("constructors and functions that take no tensor refuse nonsense by name as well", {
+  expect_error(nn_batch_norm2d(3, affine = c(1, NA)), "`affine` must be TRUE or FALSE", class = "value_error")
+  expect_error(nn_layer_norm(3, elementwise_affine = ""), "`elementwise_affine` must be TRUE or FALSE")
+  expect_error(nn_conv2d(3, Inf, 1), "`out_channels` must be a whole number")
+  expect_error(nn_conv2d(3, 4, 1, bias = NULL), "`bias` must be TRUE or FALSE, but got NULL")
+  expect_error(dataset(parent_env = "a"), "`parent_env` must be an environment")
+  expect_error(luz_metric(private = 1), "`private` must be NULL or a list whose elements have names")
+  expect_error(transform_random_horizontal_flip(torch_ones(1, 2, 2), p = NaN), "`p` must be a single number")
+  expect_error(get_metrics(1), "`object` must be a fitted model")
+  expect_error(dataloader_next(1), "`iter` must be what dataloader_make_iter")
+  expect_s3_class(nn_batch_norm2d(3, momentum = NULL), "nn_module")
+})
