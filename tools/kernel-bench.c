@@ -363,6 +363,49 @@ static void check_conv(cdk_conv c)
     free_images(&im);
 }
 
+/* With dilation, the same on all sides. */
+static cdk_conv dilated(int64_t N, int64_t C, int64_t size, int64_t K, int64_t dilation, int64_t padding,
+                        int64_t groups)
+{
+    cdk_conv c = square(N, C, size, K, 3, 1, padding, groups);
+    c.dilation_h = c.dilation_w = dilation;
+    c.OH = c.OW = size + 2 * padding - 2 * dilation;
+    return c;
+}
+
+/* Kernels of any size, dilation and groups: whole images in a band, borders on all sides, taps that no output
+ * has, lanes that are not filled. */
+static void check_any_shapes(void)
+{
+    check_conv(dilated(2, 40, 28, 33, 12, 12, 1));
+    check_conv(dilated(2, 40, 11, 33, 2, 2, 1));
+    check_conv(dilated(3, 24, 13, 40, 3, 3, 1));
+    check_conv(dilated(2, 24, 5, 24, 4, 4, 1));
+    check_conv(dilated(2, 24, 5, 24, 7, 7, 1));
+    check_conv(dilated(5, 9, 9, 21, 2, 1, 1));
+    check_conv(dilated(2, 21, 15, 21, 4, 4, 21));
+    check_conv(dilated(17, 40, 14, 40, 2, 2, 40));
+    check_conv(square(4, 32, 12, 40, 5, 1, 2, 1));
+    check_conv(square(20, 30, 7, 35, 3, 1, 1, 1));
+    check_conv(square(20, 200, 7, 35, 3, 2, 1, 1));
+    check_conv(square(2, 40, 20, 40, 5, 1, 2, 40));
+    check_conv(square(2, 40, 21, 40, 5, 2, 2, 40));
+    check_conv(square(17, 35, 15, 35, 7, 1, 3, 35));
+    check_conv(square(2, 3, 9, 3, 9, 1, 4, 3));
+    check_conv(square(2, 64, 14, 64, 3, 1, 1, 16));
+    check_conv(square(18, 48, 9, 48, 3, 1, 1, 16));
+    check_conv(square(2, 40, 11, 40, 3, 2, 1, 20));
+    check_conv(square(2, 20, 10, 60, 5, 1, 2, 20));
+    check_conv(square(2, 30, 10, 20, 3, 1, 1, 10));
+    check_conv(square(2, 64, 10, 64, 3, 2, 1, 8));
+    check_conv(square(2, 64, 10, 96, 3, 1, 1, 4));
+    check_conv(square(2, 32, 9, 32, 1, 1, 0, 8));
+    cdk_conv row = {3, 50, 17, 17, 40, 1, 7, 17, 17, 1, 1, 0, 3, 1, 1, 1};
+    check_conv(row);
+    cdk_conv column = {3, 24, 17, 16, 24, 5, 1, 17, 16, 1, 1, 2, 0, 1, 1, 24};
+    check_conv(column);
+}
+
 static void check_convs(void)
 {
     check_conv(square(2, 3, 17, 32, 3, 2, 1, 1));
@@ -424,6 +467,7 @@ static void check_convs(void)
     check_conv(asymmetric);
     cdk_conv depthwise = {2, 10, 12, 7, 10, 3, 3, 9, 9, 2, 1, 2, 3, 2, 2, 10};
     check_conv(depthwise);
+    check_any_shapes();
 }
 
 static void check_gemm(int64_t M, int64_t N, int64_t K)

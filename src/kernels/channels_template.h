@@ -267,6 +267,32 @@ static VEC_TARGET void channel_statistics(float *sum, float *squares, const floa
     }
 }
 
+/* One step needs no permutation where lane j reads input j. */
+static VEC_TARGET void spread(float *to, const cdk_spread *s)
+{
+    const VEC_MASK mask = VEC_MAKE_MASK(s->inputs);
+    const int whole = s->inputs == VEC_WIDTH;
+    const float *from = s->from;
+    if (s->steps == 1 && s->index[VEC_WIDTH - 1] == VEC_WIDTH - 1) {
+        for (int64_t i = 0; i < s->pixels; i++, from += s->pixel, to += VEC_WIDTH) {
+            VEC_STORE(to, whole ? VEC_LOAD(from) : VEC_LOAD_MASK(from, mask));
+        }
+        return;
+    }
+    int32_t index[VEC_WIDTH * VEC_WIDTH];
+    for (int64_t t = 0; t < s->steps; t++) {
+        for (int j = 0; j < VEC_WIDTH; j++) {
+            index[t * VEC_WIDTH + j] = (int32_t)((s->index[j] + t) % VEC_WIDTH);
+        }
+    }
+    for (int64_t i = 0; i < s->pixels; i++, from += s->pixel) {
+        const VEC v = VEC_LOAD_MASK(from, mask);
+        for (int64_t t = 0; t < s->steps; t++, to += VEC_WIDTH) {
+            VEC_STORE(to, VEC_PERMUTE(v, VEC_LOAD_INDEX(index + t * VEC_WIDTH)));
+        }
+    }
+}
+
 static VEC_TARGET void move_out(float *to, const float *from, int64_t n)
 {
     int64_t i = 0;

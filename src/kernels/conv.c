@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "kernels/conv_depthwise.h"
 #include "kernels/conv_taps.h"
+#include "kernels/conv_way.h"
 #include "kernels/conv_winograd.h"
 #include "kernels/gemm.h"
 #include "kernels/isa.h"
@@ -18,6 +19,8 @@
 
 /* The gradient for a bias is summed over so many pixels, then these sums are added in order. */
 #define SUM_CHUNK_PIXELS 4096
+/* Images whose two gradients are computed together, at least. */
+#define BOTH_MIN_IMAGES 16
 
 static const cdk_conv_finish as_it_is = {.end = {.activation = CDK_ACTIVATION_NONE}};
 
@@ -121,9 +124,12 @@ static cd_status multiply_pixels(float *y, const float *x, const float *w, const
 static cd_status convolve_taps(float *y, const float *x, const float *w, const float *bias,
                                const cdk_taps *taps, const cdk_conv_finish *finish, cd_error *err)
 {
-    if (!cdk_winograd_suits(taps)) {
-        const int depthwise = taps->in_group == 1 && taps->out_group == 1;
-        return (depthwise ? cdk_conv_depthwise : cdk_conv_direct)(y, x, w, bias, taps, finish, err);
+    const cdk_way way = cdk_way_of(taps);
+    if (way == CDK_WAY_STRIPS || way == CDK_WAY_ROWS) {
+        return cdk_conv_depthwise(y, x, w, bias, taps, finish, err);
+    }
+    if (way != CDK_WAY_WINOGRAD) {
+        return cdk_conv_direct(y, x, w, bias, taps, way == CDK_WAY_LANES, finish, err);
     }
     CD_TRY(cdk_conv_winograd(y, x, w, bias, taps, &finish->end, err));
     const cdk_channels shape = {taps->N * taps->h.outputs * taps->w.outputs, taps->out_channels, 1};
@@ -220,7 +226,7 @@ static cd_status weight_gradient(float *dw, float *y_sums, float *x_sums, const 
         return CD_OK;
     }
     CD_TRY(cdk_taps_make(&taps, conv, 0, err));
-    const int wide = cdk_winograd_suits(&taps), dense = !wide && !is_depthwise(conv);
+    const int wide = cdk_winograd_pays_for_weights(&taps), dense = !wide && !is_depthwise(conv);
     const cd_status status = wide    ? cdk_conv_winograd_weight(dw, y_sums, dy, x, &taps, err)
                              : dense ? cdk_conv_weight(dw, y_sums, x_sums, dy, x, conv, err)
                                      : cdk_conv_weight_depthwise(dw, y_sums, dy, x, conv, err);
@@ -236,16 +242,24 @@ cd_status cdk_conv_backward_weight(float *dw, float *dbias, const float *dy, con
     return weight_gradient(dw, dbias, NULL, dy, x, conv, err);
 }
 
+/* With few images threads would not share them well: the gradients are then computed one after the other. */
 int cdk_conv_prefers_both(const cdk_conv *conv)
 {
-    return is_depthwise(conv);
+    cdk_taps taps;
+    cd_error unread;
+    if (!is_depthwise(conv) || conv->N < BOTH_MIN_IMAGES || cdk_taps_make(&taps, conv, 1, &unread) != CD_OK) {
+        return 0;
+    }
+    const cdk_way way = cdk_way_of(&taps);
+    cdk_taps_free(&taps);
+    return way == CDK_WAY_STRIPS || way == CDK_WAY_ROWS;
 }
 
 cd_status cdk_conv_backward(float *dx, float *dw, float *dbias, const float *dy, const float *x,
                             const float *w, const cdk_conv *conv, cd_error *err)
 {
     CD_TRY(check(conv, err));
-    if (is_depthwise(conv) && conv->N > 0) {
+    if (cdk_conv_prefers_both(conv)) {
         return cdk_conv_backward_depthwise(dx, dw, dbias, dy, x, w, conv, err);
     }
     CD_TRY(cdk_conv_backward_weight(dw, dbias, dy, x, conv, err));
@@ -266,7 +280,7 @@ static cd_status transpose_apart(float *y, const float *x, const float *w, const
         return CD_OK;
     }
     CD_TRY(cdk_taps_make(&taps, conv, 1, err));
-    const cd_status status = cdk_conv_direct(y, x, w, bias, &taps, finish, err);
+    const cd_status status = cdk_conv_direct(y, x, w, bias, &taps, 0, finish, err);
     cdk_taps_free(&taps);
     return status;
 }

@@ -55,7 +55,7 @@ void cdk_axis_valid(const cdk_axis *axis, int64_t i, int64_t count, int64_t *fir
  * multiple of CDK_MASKING_CHANNELS where a mask is; conv_direct.c for any groups, conv_depthwise.c for groups
  * of one channel in and out. */
 cd_status cdk_conv_direct(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
-                          const cdk_conv_finish *finish, cd_error *err);
+                          int lanewise, const cdk_conv_finish *finish, cd_error *err);
 cd_status cdk_conv_depthwise(float *y, const float *x, const float *w, const float *bias,
                              const cdk_taps *taps, const cdk_conv_finish *finish, cd_error *err);
 

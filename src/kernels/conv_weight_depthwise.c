@@ -17,9 +17,6 @@
 #define CHANNELS_MAX_IMAGE_CHUNKS 8
 /* Additions of partial sums a thread should have at least. */
 #define CHANNELS_SUM_WORK 65536
-/* With fewer images threads would not share them well: the gradient of the input
- * is then computed by itself. */
-#define CHANNELS_MIN_IMAGES 16
 /* Multiply-adds a chunk should have at least. */
 #define CHANNELS_CHUNK_WORK (512 * 1024)
 
@@ -317,26 +314,11 @@ cd_status cdk_conv_weight_depthwise(float *dw, float *y_sums, const float *dy, c
     return weight_gradient(dw, y_sums, dy, x, conv, NULL, err);
 }
 
-static cd_status input_gradient(float *dx, const float *dy, const float *w, const cdk_conv *conv,
-                                cd_error *err)
-{
-    static const cdk_conv_finish as_it_is = {.end = {.activation = CDK_ACTIVATION_NONE}};
-    cdk_taps taps;
-    CD_TRY(cdk_taps_make(&taps, conv, 1, err));
-    const cd_status status = cdk_conv_depthwise(dx, dy, w, NULL, &taps, &as_it_is, err);
-    cdk_taps_free(&taps);
-    return status;
-}
-
 cd_status cdk_conv_backward_depthwise(float *dx, float *dw, float *y_sums, const float *dy, const float *x,
                                       const float *w, const cdk_conv *conv, cd_error *err)
 {
     cdk_taps taps;
     cdk_depthwise_rows input;
-    if (conv->N < CHANNELS_MIN_IMAGES) {
-        CD_TRY(weight_gradient(dw, y_sums, dy, x, conv, NULL, err));
-        return input_gradient(dx, dy, w, conv, err);
-    }
     CD_TRY(cdk_taps_make(&taps, conv, 1, err));
     cd_status status = cdk_depthwise_begin(&input, dx, dy, w, NULL, &taps, CDK_ACTIVATION_NONE, err);
     if (status == CD_OK) {

@@ -8,6 +8,7 @@
 #include "kernels/masking.h"
 #include "kernels/panels.h"
 #include "kernels/sizes.h"
+#include "kernels/transpose.h"
 #include "kernels/winograd_grid.h"
 
 /* Channels whose products are summed in one register: few, for the sake of rounding errors. */
@@ -19,6 +20,9 @@
 #define WINOGRAD_ITEMS 16
 /* Weights a thread should have to transform. */
 #define WINOGRAD_PACK_GRAIN 2048
+/* Channels whose weights are collected together, in lines of memory. */
+#define PACK_CHANNELS 16
+#define TAPS 9
 
 typedef struct winograd {
     float *y;
@@ -54,30 +58,69 @@ static float *weights_of(const winograd *f, const cdk_panel *block, int64_t chan
            channel % f->chunk * width;
 }
 
-static void pack_channel(const winograd *f, const cdk_panel *block, int64_t channel)
+/* Weights of some channels of a block, [channel][tap][lane], taps in the order of PyTorch. */
+static void collect_weights(const winograd *f, float *g, const cdk_panel *block, int64_t channel,
+                            int64_t count)
 {
     const cdk_taps *taps = f->taps;
-    const int64_t width = block->kind->width;
+    const int width = block->kind->width;
     const float *from = f->w + block->first * taps->weight_out + channel * taps->weight_in;
-    float g[9 * CDK_TILE_MAX_WIDTH];
-    ptrdiff_t point;
-    float *u = weights_of(f, block, channel, &point);
-    for (int64_t lane = 0; lane < width; lane++) {
-        for (int tap = 0; tap < 9; tap++) {
-            const int64_t at = taps->h.tap[tap / 3] * 3 + taps->w.tap[tap % 3];
-            g[tap * width + lane] = lane < block->lanes ? from[lane * taps->weight_out + at] : 0.0f;
+    if (block->lanes < width) {
+        memset(g, 0, (size_t)(count * TAPS * width) * sizeof(float));
+    }
+    if (taps->weight_in == TAPS) {
+        cdk_transpose(g, width, from, taps->weight_out, block->lanes, count * TAPS);
+        return;
+    }
+    for (int64_t c = 0; c < count; c++) {
+        cdk_transpose(g + c * TAPS * width, width, from + c * taps->weight_in, taps->weight_out, block->lanes,
+                      TAPS);
+    }
+}
+
+/* Swaps the first tap with the last, and so on. */
+static void reverse_taps(float *g, int width)
+{
+    for (int tap = 0; tap < TAPS / 2; tap++) {
+        float *a = g + tap * width, *b = g + (TAPS - 1 - tap) * width;
+        for (int lane = 0; lane < width; lane++) {
+            const float kept = a[lane];
+            a[lane] = b[lane];
+            b[lane] = kept;
         }
     }
-    f->isa->winograd_weight(u, point, g, width);
+}
+
+static void pack_channels(const winograd *f, const cdk_panel *block, int64_t channel, int64_t count)
+{
+    const int width = block->kind->width;
+    const int backwards = f->taps->h.tap[0] > 0;
+    float g[PACK_CHANNELS * TAPS * CDK_TILE_MAX_WIDTH];
+    collect_weights(f, g, block, channel, count);
+    for (int64_t c = 0; c < count; c++) {
+        ptrdiff_t point;
+        float *u = weights_of(f, block, channel + c, &point);
+        if (backwards) {
+            reverse_taps(g + c * TAPS * width, width);
+        }
+        f->isa->winograd_weight(u, point, g + c * TAPS * width, width);
+    }
+}
+
+static int64_t packs_of_block(const winograd *f)
+{
+    return cdk_ceil_div(f->taps->in_channels, PACK_CHANNELS);
 }
 
 static void pack_panels(void *context, int64_t begin, int64_t end, int thread)
 {
     const winograd *f = context;
+    const int64_t packs = packs_of_block(f);
     (void)thread;
     for (int64_t item = begin; item < end; item++) {
-        const cdk_panel block = cdk_panels_get(&f->columns, item / f->taps->in_channels);
-        pack_channel(f, &block, item % f->taps->in_channels);
+        const cdk_panel block = cdk_panels_get(&f->columns, item / packs);
+        const int64_t channel = item % packs * PACK_CHANNELS;
+        pack_channels(f, &block, channel, cdk_min(PACK_CHANNELS, f->taps->in_channels - channel));
     }
 }
 
@@ -240,8 +283,8 @@ cd_status cdk_conv_winograd(float *y, const float *x, const float *w, const floa
     CD_TRY(cdk_masking_begin(&f.masking, end, y, floats, 0, err));
     const cd_status status = alloc_scratch(&f, err);
     if (status == CD_OK) {
-        const int64_t pack_items = f.columns.count * taps->in_channels;
-        cd_parallel_for(pack_items, 1 + WINOGRAD_PACK_GRAIN / f.columns.widest->width, pack_panels, &f);
+        cd_parallel_for(f.columns.count * packs_of_block(&f),
+                        1 + WINOGRAD_PACK_GRAIN / (f.columns.widest->width * PACK_CHANNELS), pack_panels, &f);
         cd_parallel_chunks(f.blocks * f.column_groups, 1, convolve_blocks, &f);
     }
     cd_memory_free(f.scratch);

@@ -130,6 +130,15 @@ typedef struct cdk_channel_dots {
 /* Multiply-adds below which a second thread costs more than it gives. */
 #define CDK_SERIAL_WORK (256 * 1024)
 
+/* What isa->spread reads. */
+typedef struct cdk_spread {
+    const float *from;
+    ptrdiff_t pixel; /* elements from pixel to pixel of `from` */
+    int64_t pixels, steps;
+    int inputs;           /* floats of a pixel that may be read */
+    const int32_t *index; /* [width] */
+} cdk_spread;
+
 #define CDK_THIN_COLUMNS 4
 #define CDK_THIN_PIXELS 3 /* at once */
 
@@ -144,6 +153,13 @@ typedef struct cdk_channel_dots {
 typedef struct cdk_isa {
     int kinds; /* of tiles, widest first; each at most half as wide as the one before */
     cdk_tile_kind kind[CDK_TILE_KINDS];
+    /* One vector wide, where x is as wide as y:
+     * y[i][j] (+)= sum_run sum_{t < length} x[x_run + i x_row + t x_step + j] w[w_run w_unit + t w_step + j] */
+    cdk_tile_kind lanewise;
+    /* to[(i steps + t) width + j] = from[i pixel + index[j] + t] for pixels i, t < steps and the j < width of
+     * `lanewise`. Inputs from `inputs` on, which is at most the
+     * width, are 0, and lanes that no block has may hold any of them. */
+    void (*spread)(float *to, const cdk_spread *spread);
     /* n rows of at most CDK_THIN_COLUMNS columns, where x_step = 1 and w has the reduction contiguous:
      * y[i][j] = sum_run sum_{t < length} x[x_run + i x_row + t] w[w_run + j w_step + t], then bias,
      * activation. */
@@ -177,7 +193,7 @@ typedef struct cdk_isa {
 
 /* The entries of a table that the templates define under the same names. */
 #define CDK_ISA_KERNELS                                                                               \
-    .thin = thin, .depthwise = depthwise, .depthwise3 = depthwise3, .dots3 = dots3,                   \
+    .thin = thin, .spread = spread, .depthwise = depthwise, .depthwise3 = depthwise3, .dots3 = dots3, \
     .depthwise3_pixels = DEPTHWISE3_PIXELS, .channel_dots = channel_dots, .channel_sum = channel_sum, \
     .channel_statistics = channel_statistics, .move_out = move_out, .winograd_input = winograd_input, \
     .winograd_output = winograd_output, .winograd_weight = winograd_weight,                           \

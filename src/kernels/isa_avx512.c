@@ -21,6 +21,12 @@
 #define TILE_VECTORS 1
 #include "kernels/tile_template.h"
 
+#define TILE_NAME lanewise
+#define TILE_ROWS 14
+#define TILE_VECTORS 1
+#define TILE_LANEWISE
+#include "kernels/tile_template.h"
+
 #define TILE_NAME two
 #define TILE_ROWS 14
 #define TILE_VECTORS 2
@@ -35,6 +41,7 @@
 const cdk_isa cdk_isa_avx512 = {
     .kinds = 3,
     .kind = {{32, 14, tiles_two}, {16, 14, tiles_one}, {8, 14, tiles_half}},
+    .lanewise = {16, 14, tiles_lanewise},
     .thin_width = 8,
     CDK_ISA_KERNELS,
 };

@@ -10,6 +10,12 @@
 #define TILE_VECTORS 1
 #include "kernels/tile_template.h"
 
+#define TILE_NAME lanewise
+#define TILE_ROWS 12
+#define TILE_VECTORS 1
+#define TILE_LANEWISE
+#include "kernels/tile_template.h"
+
 #define TILE_NAME two
 #define TILE_ROWS ISA_ROWS_OF_TWO
 #define TILE_VECTORS 2
@@ -25,6 +31,7 @@
 const cdk_isa ISA_TABLE = {
     .kinds = 2,
     .kind = {{2 * VEC_WIDTH, ISA_ROWS_OF_TWO, tiles_two}, {VEC_WIDTH, 12, tiles_one}, {0, 0, NULL}},
+    .lanewise = {VEC_WIDTH, 12, tiles_lanewise},
     .thin_width = VEC_WIDTH,
     CDK_ISA_KERNELS,
 };

@@ -1,7 +1,8 @@
 /* The register tile of kernels/isa.h for one vector type; included once for each tile kind.
  *
  * Set before inclusion: TILE_NAME (suffix of the names), TILE_ROWS (largest number of rows, at most 14),
- * TILE_VECTORS (1 or 2 vectors side by side), and a level's vectors (kernels/vec.h).
+ * TILE_VECTORS (1 or 2 vectors side by side), and a level's vectors (kernels/vec.h). With TILE_LANEWISE
+ * defined lane j of a row multiplies x[.. + j] (one vector, not `bounded`).
  *
  * The accumulators are named variables, not an array: compilers at -O2 keep an array in memory. `rows` and
  * `bounded` are constants at every call, so that rows that do not exist vanish. Rows are addressed from a
@@ -23,10 +24,16 @@
     X(7, base6, 1)       \
     X(8, base6, 2) X(9, base9, 0) X(10, base9, 1) X(11, base9, 2) X(12, base12, 0) X(13, base12, 1)
 
+#ifdef TILE_LANEWISE
+#define TILE_X(p) VEC_LOAD(p)
+#else
+#define TILE_X(p) VEC_SET1(*(p))
+#endif
+
 #define TILE_DECLARE(i, base, offset) VEC a##i = VEC_ZERO(), b##i = VEC_ZERO();
 #define TILE_STEP(i, base, offset)                                         \
     if (rows > i) {                                                        \
-        const VEC x_i = VEC_SET1(*(const float *)(base + offset * x_row)); \
+        const VEC x_i = TILE_X((const float *)(base + offset * x_row)); \
         a##i = VEC_FMA(x_i, w0, a##i);                                     \
         if (TILE_VECTORS > 1) {                                            \
             b##i = VEC_FMA(x_i, w1, b##i);                                 \
@@ -231,6 +238,8 @@ static const cdk_tile_kernel TILE_FN(tiles)[TILE_ROWS] = {
 #undef TILE_JOIN
 #undef TILE_FN
 #undef TILE_EACH_ROW
+#undef TILE_X
+#undef TILE_LANEWISE
 #undef TILE_DECLARE
 #undef TILE_STEP
 #undef TILE_ADVANCE

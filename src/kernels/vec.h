@@ -24,6 +24,11 @@
  *     VEC_MAX(a, b), VEC_MIN(a, b)    b when one is NaN (NaN for NEON)
  *     VEC_SUM4(sums, a, b, c, d)      sums[0..3] = sums over the lanes of each
  *
+ * Order:
+ *
+ *     VEC_INDEX, VEC_LOAD_INDEX(p)    where lanes are taken from; from VEC_WIDTH int32_t, 0 <= p[i] < VEC_WIDTH
+ *     VEC_PERMUTE(v, index)           lane i is lane index[i] of v
+ *
  * Mathematics (+, -, * and / work on VEC and VEC_INT as they do on scalars):
  *
  *     VEC_INT                         integers as wide as the elements; << and >> work on them too
@@ -77,6 +82,9 @@
 #undef VEC_MAX
 #undef VEC_MIN
 #undef VEC_SUM4
+#undef VEC_INDEX
+#undef VEC_LOAD_INDEX
+#undef VEC_PERMUTE
 #undef VEC_INT
 #undef VEC_BITS
 #undef VEC_OF_BITS

@@ -36,5 +36,8 @@ static inline CD_TARGET_AVX2 void vec256_sum4(float *sums, __m256 a, __m256 b, _
 #define VEC_MIN _mm256_min_ps
 #define VEC_OF_BITS(i) ((__m256)(i))
 #define VEC_SUM4 vec256_sum4
+#define VEC_INDEX __m256i
+#define VEC_LOAD_INDEX(p) _mm256_loadu_si256((const __m256i *)(p))
+#define VEC_PERMUTE(v, index) _mm256_permutevar8x32_ps(v, index)
 #define VEC_INT vec256_int
 #define VEC_BITS(v) ((vec256_int)(v))

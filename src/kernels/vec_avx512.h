@@ -40,6 +40,9 @@ static inline CD_TARGET_AVX512 void avx512_sum4(float *sums, __m512 a, __m512 b,
 #define VEC_MAX _mm512_max_ps
 #define VEC_MIN _mm512_min_ps
 #define VEC_SUM4 avx512_sum4
+#define VEC_INDEX __m512i
+#define VEC_LOAD_INDEX(p) _mm512_loadu_si512(p)
+#define VEC_PERMUTE(v, index) _mm512_permutexvar_ps(index, v)
 #define VEC_INT avx512_int
 #define VEC_BITS(v) ((avx512_int)(v))
 #define VEC_OF_BITS(i) ((__m512)(i))

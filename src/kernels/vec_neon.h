@@ -26,6 +26,14 @@ static inline void neon_store_lanes(float *p, int lanes, float32x4_t value)
     }
 }
 
+static inline float32x4_t neon_permute(float32x4_t value, const int32_t *index)
+{
+    float v[4];
+    vst1q_f32(v, value);
+    const float to[4] = {v[index[0]], v[index[1]], v[index[2]], v[index[3]]};
+    return vld1q_f32(to);
+}
+
 #endif
 
 #define CDK_LEVEL neon
@@ -50,6 +58,9 @@ static inline void neon_store_lanes(float *p, int lanes, float32x4_t value)
 #define VEC_MAX vmaxq_f32
 #define VEC_MIN vminq_f32
 #define VEC_SUM4(sums, a, b, c, d) vst1q_f32(sums, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)))
+#define VEC_INDEX const int32_t *
+#define VEC_LOAD_INDEX(p) (p)
+#define VEC_PERMUTE neon_permute
 #define VEC_INT neon_int
 #define VEC_BITS(v) ((neon_int)(v))
 #define VEC_OF_BITS(i) ((float32x4_t)(i))

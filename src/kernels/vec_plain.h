@@ -66,6 +66,12 @@ static inline void plain_store_lanes(float *p, int lanes, plain_vec v)
     }
 }
 
+static inline plain_vec plain_permute(plain_vec v, const int32_t *index)
+{
+    plain_vec to = {v[index[0]], v[index[1]], v[index[2]], v[index[3]]};
+    return to;
+}
+
 static inline float plain_sum(plain_vec v)
 {
     return (v[0] + v[1]) + (v[2] + v[3]);
@@ -103,6 +109,9 @@ static inline void plain_sum4(float *sums, plain_vec a, plain_vec b, plain_vec c
 #define VEC_MAX plain_max
 #define VEC_MIN plain_min
 #define VEC_SUM4 plain_sum4
+#define VEC_INDEX const int32_t *
+#define VEC_LOAD_INDEX(p) (p)
+#define VEC_PERMUTE plain_permute
 #define VEC_INT plain_int
 #define VEC_BITS(v) ((plain_int)(v))
 #define VEC_OF_BITS(i) ((plain_vec)(i))
@@ -151,6 +160,9 @@ static inline void plain_sum4(float *sums, float a, float b, float c, float d)
 #define VEC_ZERO() 0.0f
 #define VEC_SET1(a) ((float)(a))
 #define VEC_SUM4 plain_sum4
+#define VEC_INDEX const int32_t *
+#define VEC_LOAD_INDEX(p) (p)
+#define VEC_PERMUTE(v, index) ((void)(index), (v))
 #define VEC_INT int32_t
 #define VEC_BITS(v) plain_bits(v)
 #define VEC_OF_BITS(i) plain_of_bits(i)

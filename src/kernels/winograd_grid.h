@@ -12,13 +12,15 @@ typedef struct cdk_winograd_grid {
     int64_t H, W;             /* of the inputs */
     int64_t OH, OW;           /* of the outputs */
     int64_t low_h, low_w;     /* offset of the first tap */
+    int64_t step_h, step_w;   /* from tap to tap, and from output to output of a tile */
     int64_t tiles_h, tiles_w; /* of an image */
     int64_t tiles;            /* of all images */
 } cdk_winograd_grid;
 
-/* Whether the taps are a 3 x 3 kernel with stride and dilation 1, and layers are wide enough for transforms
- * to cost less than they save. */
-int cdk_winograd_suits(const cdk_taps *taps);
+/* Whether the taps are a 3 x 3 kernel with stride 1, and layers are wide enough; and whether the gradient of the
+ * weights takes this way. */
+int cdk_winograd_serves(const cdk_taps *taps);
+int cdk_winograd_pays_for_weights(const cdk_taps *taps);
 
 cdk_winograd_grid cdk_winograd_grid_make(const cdk_taps *taps);
 
