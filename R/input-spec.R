@@ -230,14 +230,12 @@ resize_mask <- function(mask, size) {
 read_bands <- function(path, bands = NULL, channels = NULL, nodata = NULL) {
   info <- image_info(path)
   x <- transform_to_tensor(image_read(path))
-  take_bands(list(x = x, type = picture_type(info)), default_bands(info, bands, channels), nodata)
+  take_bands(list(x = x, type = info$type), default_bands(info, bands, channels), nodata %||% info[["nodata"]])
 }
-
-picture_type <- function(info) sprintf("uint%d", info$bits)
 
 # Numbers of the bands that are read: all but an alpha channel, unless they are named. `channels = 3` makes RGB of grey.
 default_bands <- function(info, bands, channels) {
-  colours <- info$channels - info$channels %in% c(2, 4)
+  colours <- info$channels - info$alpha
   if (!is.null(bands)) {
     if (any(bands > info$channels)) {
       value_error(sprintf("`bands` must lie between 1 and %d, the number of bands in the file, but one is %d.",

@@ -137,6 +137,8 @@ read_mask_file <- function(path, kind = NULL) {
   if (!identical(kind, "colour")) {
     values <- tryCatch(image_labels(path), candela_error_value = function(e) NULL)
     if (!is.null(values)) {
+      nodata <- if (grepl("\\.tiff?$", path, ignore.case = TRUE)) image_info(path)[["nodata"]]
+      if (!is.null(nodata)) values[values == nodata] <- NA
       return(list(values = values, kind = "value"))
     }
   }

@@ -170,8 +170,10 @@ describe_pictures <- function(paths) {
   infos <- lapply(paths, image_info)
   pick <- function(what) vapply(infos, function(info) as.numeric(info[[what]]), 0)
   described <- data.frame(height = pick("height"), width = pick("width"), channels = pick("channels"), bits = pick("bits"))
-  described$type <- vapply(infos, picture_type, "")
-  described$colours <- described$channels - described$channels %in% c(2, 4)
+  described$type <- vapply(infos, `[[`, "", "type")
+  described$alpha <- vapply(infos, `[[`, NA, "alpha")
+  described$colours <- described$channels - described$alpha
+  described$nodata <- vapply(infos, function(info) info[["nodata"]] %||% NA_real_, 0)
   described
 }
 
@@ -217,10 +219,11 @@ read_pair <- function(source, i) {
   size <- unlist(source$described[i, c("height", "width")], use.names = FALSE)
   path <- source$pairs$image[[i]]
   x <- take_bands(
-    list(x = transform_to_tensor(image_read(path)), type = source$described$type[[i]]), source$used[[i]], source$nodata
+    list(x = transform_to_tensor(image_read(path)), type = source$described$type[[i]]), source$used[[i]],
+    nodata_of(source, i)
   )$x
   y <- read_classes(source, i, size)
-  gaps <- if (may_have_gaps(source$described$type[[i]], source$nodata)) gaps_of(x)
+  gaps <- if (may_have_gaps(source$described$type[[i]], nodata_of(source, i))) gaps_of(x)
   if (!is.null(gaps)) y[gaps] <- void_class
   if (source$resize) {
     x <- resize_picture(x, source$size, !is.null(gaps))
@@ -231,6 +234,12 @@ read_pair <- function(source, i) {
     x = if (bytes) as_bytes(x) else x$contiguous(), y = torch_tensor(y, dtype = torch_int32()), bytes = bytes,
     gaps = !is.null(gaps)
   )
+}
+
+# What the user says, or the file.
+nodata_of <- function(source, i) {
+  stored <- source$described$nodata[[i]]
+  source$nodata %||% (if (!is.na(stored)) stored)
 }
 
 # Height x width x channels of whole numbers to 255.

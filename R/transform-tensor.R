@@ -40,9 +40,9 @@ transform_to_tensor.list <- function(img) torch_stack(lapply(img, transform_to_t
 
 #' @exportS3Method candela::transform_to_tensor "magick-image"
 `transform_to_tensor.magick-image` <- function(img) {
-  bytes <- img[[1]]
-  values <- array(as.integer(bytes), dim(bytes))
-  array_to_planes(aperm(values[seq_len(min(3, dim(bytes)[[1]])), , , drop = FALSE], c(3, 2, 1)))
+  x <- array_of_magick(img)
+  # An alpha channel is left out.
+  torch_tensor(aperm(x[, , seq_len(dim(x)[[3]] - dim(x)[[3]] %in% c(2, 4)), drop = FALSE], c(3, 1, 2)))
 }
 
 array_to_planes <- function(img) {

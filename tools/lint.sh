@@ -20,7 +20,8 @@ fi
 
 # Objects, for their symbols and the compiler's warnings; without optimisation the inner kernels take minutes. A header that is not included shows here,
 # before a compiler that refuses to guess meets it.
-flags="-std=c11 -O1 -Wall -Wextra -pedantic -fopenmp -fPIC -Isrc $(R CMD config --cppflags)"
+tiff=$(pkg-config --exists libtiff-4 2>/dev/null && echo "-DCD_HAVE_TIFF $(pkg-config --cflags libtiff-4)")
+flags="-std=c11 -O1 -Wall -Wextra -pedantic -fopenmp -fPIC -Isrc $tiff $(R CMD config --cppflags)"
 for folder in src/*/; do mkdir -p "$work/$(basename "$folder")"; done
 compile() {
     # shellcheck disable=SC2016,SC2086

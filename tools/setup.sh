@@ -4,7 +4,7 @@
 set -eu
 . tools/packages.sh
 
-SYSTEM="r-base-core r-base-dev libpng-dev libjpeg-dev pkg-config make gcc pandoc"
+SYSTEM="r-base-core r-base-dev libpng-dev libjpeg-dev libtiff-dev pkg-config make gcc pandoc"
 R_PACKAGES="R6 cli generics magrittr rlang coro ggplot2 jsonlite knitr purrr raster rmarkdown testthat withr bit64"
 
 missing_system() {

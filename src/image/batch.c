@@ -96,7 +96,7 @@ static cd_status read_picture(cd_image *image, batch *b, int64_t i, int thread, 
 {
     cd_image_file file;
     canvas *c = &b->canvases[thread];
-    CD_TRY(cd_image_file_open(&file, b->paths[i], as, err));
+    CD_TRY(cd_image_file_open(&file, &(cd_picture_request){.path = b->paths[i], .as = as}, err));
     cd_status status = make_room(c, cd_image_bytes(&file.image), err);
     if (status == CD_OK) {
         status = cd_image_file_decode(&file, c->pixels, err);
@@ -107,10 +107,52 @@ static cd_status read_picture(cd_image *image, batch *b, int64_t i, int thread, 
     return status;
 }
 
+/* Pixels of more than 8 bits as floats, shares of 65535 where they are of 16. Caller frees *x. */
+static cd_status wide_pixels(float **x, const cd_image *image, cd_error *err)
+{
+    const int64_t n = image->height * image->width * image->channels;
+    *x = malloc((size_t)n * sizeof **x);
+    if (*x == NULL) {
+        return cd_fail(err, CD_EALLOC, "no memory for an image of %lld numbers.", (long long)n);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        (*x)[i] = image->bits == 16 ? (float)(((const uint16_t *)image->pixels)[i] / 65535.0)
+                                    : ((const float *)image->pixels)[i];
+    }
+    return CD_OK;
+}
+
+static void normalise(float *y, int64_t pixels, const double *mean, const double *std)
+{
+    for (int64_t i = 0; mean != NULL && i < pixels * 3; i++) {
+        y[i] = (y[i] - (float)mean[i % 3]) / (float)std[i % 3];
+    }
+}
+
+static cd_status read_wide(float *y, const batch *b, const cd_image *image, cd_error *err)
+{
+    float *x;
+    cdk_resizing r;
+    const int64_t size[] = {1, image->height, image->width, 3};
+    const cdk_resize_form form = {.mode = CDK_BILINEAR, .rows = b->height, .columns = b->width};
+    CD_TRY(cdk_resizing_make(&r, size, &form, err));
+    cd_status status = wide_pixels(&x, image, err);
+    if (status == CD_OK) {
+        cdk_interpolate[CD_FLOAT32](y, x, &r);
+        normalise(y, b->height * b->width, b->mean, b->std);
+        free(x);
+    }
+    cdk_resizing_free(&r);
+    return status;
+}
+
 static cd_status read_resized(batch *b, int64_t i, int thread, cd_error *err)
 {
     cd_image image;
-    CD_TRY(read_picture(&image, b, i, thread, CD_AS_RGB8, err));
+    CD_TRY(read_picture(&image, b, i, thread, CD_AS_RGB, err));
+    if (image.bits > 8) {
+        return read_wide(b->y + i * b->height * b->width * 3, b, &image, err);
+    }
     const cdk_resize_form form = {.mode = CDK_BILINEAR, .rows = b->height, .columns = b->width};
     const cdk_byte_image bytes = {.bytes = image.pixels,
                                   .H = image.height,
@@ -128,8 +170,9 @@ static void pick_labels(int64_t *y, const cd_image *image, const cdk_resizing *r
         int64_t row = r->rows.index[i] * image->width;
         for (int64_t j = 0; j < r->columns.count; j++) {
             int64_t at = row + r->columns.index[j];
-            *y++ = image->bits == 16 ? ((const uint16_t *)image->pixels)[at]
-                                     : ((const uint8_t *)image->pixels)[at];
+            *y++ = image->bits == 32   ? ((const int32_t *)image->pixels)[at]
+                   : image->bits == 16 ? ((const uint16_t *)image->pixels)[at]
+                                       : ((const uint8_t *)image->pixels)[at];
         }
     }
 }

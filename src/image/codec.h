@@ -20,9 +20,10 @@ typedef struct cd_signature {
 typedef struct cd_codec {
     const char *name;           /* "JPEG" */
     const char *extensions[4];  /* ".jpg", ... in lower case: the names under which it is written */
-    cd_signature signatures[2]; /* one is enough */
+    cd_signature signatures[4]; /* one is enough */
     /* With image->pixels NULL: reads the header alone and sets the sizes. Otherwise: decodes into them; they
-     * have room for the sizes that such a call has set. Any thread may call, several at the same time.
+     * have room for the sizes that such a call has set. A codec of several pages obeys image->page and sets
+     * image->pages; orientation is left to the caller, and the sizes are those before turning. Any thread may call, several at the same time.
      * Messages go on after the name of the file ("is a damaged JPEG image: ...").
      * Errors: CD_EFORMAT, CD_EVALUE (labels asked of an image that has colours), CD_EALLOC. */
     cd_status (*decode)(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err);

@@ -59,6 +59,16 @@ const char *cd_codec_foreign(const uint8_t *bytes, size_t n)
     return NULL;
 }
 
+int cd_codec_count(void)
+{
+    return (int)CODECS;
+}
+
+const char *cd_codec_name(int i)
+{
+    return codecs[i]->name;
+}
+
 /* ---- names of files ---- */
 
 static bool ends_in(const char *path, const char *extension)

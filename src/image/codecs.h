@@ -14,6 +14,10 @@ const cd_codec *cd_codec_for_path(const char *path, const char **extension);
 /* The name of a format that begins with these bytes and has no codec; NULL: it is not known. */
 const char *cd_codec_foreign(const uint8_t *bytes, size_t n);
 
+/* Number of codecs, and the name of codec i. */
+int cd_codec_count(void);
+const char *cd_codec_name(int i);
+
 /* "JPEG and PNG": what can be read. */
 #define CD_CODEC_TEXT 128
 const char *cd_codec_readable(char text[CD_CODEC_TEXT]);

@@ -7,9 +7,10 @@
 #include <string.h>
 
 #include "image/codecs.h"
+#include "image/exif.h"
 
-/* With or without pixels, as the codecs do. */
-static cd_status decode(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err)
+static cd_status decode_stored(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as,
+                               cd_error *err)
 {
     const cd_codec *codec = cd_codec_for_bytes(bytes, n);
     const char *foreign = cd_codec_foreign(bytes, n);
@@ -24,8 +25,55 @@ static cd_status decode(cd_image *image, const uint8_t *bytes, size_t n, cd_deco
         return cd_fail(err, CD_EFORMAT, "is no image that can be read: %s are, recognised by their content.",
                        cd_codec_readable(readable));
     }
-    return cd_fail(err, CD_EFORMAT, "is a %s image; only %s can be read. Convert it first.", foreign,
-                   cd_codec_readable(readable));
+    return cd_fail(err, CD_EFORMAT, "is a %s image; only %s can be read%s. Convert it first.", foreign,
+                   cd_codec_readable(readable),
+                   strcmp(foreign, "TIFF") == 0 ? " (this build of candela has no libtiff)" : "");
+}
+
+static void swap_sides(cd_image *image)
+{
+    int64_t height = image->height;
+    image->height = image->width;
+    image->width = height;
+}
+
+/* image: sizes as stored, and upright pixels to be filled. */
+static cd_status decode_turned(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as,
+                               cd_error *err)
+{
+    cd_image stored = *image;
+    stored.pixels = malloc(cd_image_bytes(image));
+    if (stored.pixels == NULL) {
+        return cd_fail(err, CD_EALLOC, "no memory to turn an image.");
+    }
+    cd_status status = decode_stored(&stored, bytes, n, as, err);
+    if (status == CD_OK) {
+        cd_image_turn(image->pixels, &stored, image->orientation);
+    }
+    free(stored.pixels);
+    return status;
+}
+
+static cd_status check_page(const cd_image *image, cd_error *err)
+{
+    return image->page == 0 || image->pages > 0
+               ? CD_OK
+               : cd_fail(err, CD_EVALUE, "has 1 page, so that there is no page %lld.",
+                         (long long)image->page + 1);
+}
+
+/* With or without pixels, as the codecs do, but upright. */
+static cd_status decode(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err)
+{
+    if (image->pixels != NULL) {
+        return image->orientation > 1 ? decode_turned(image, bytes, n, as, err)
+                                      : decode_stored(image, bytes, n, as, err);
+    }
+    CD_TRY(decode_stored(image, bytes, n, as, err));
+    if (cd_orientation_swaps(image->orientation)) {
+        swap_sides(image);
+    }
+    return check_page(image, err);
 }
 
 /* ---- files ---- */
@@ -78,11 +126,11 @@ static cd_status name_file(const cd_image_file *file, cd_error *err)
     return cd_fail(err, err->code, "'%s' %s", file->path, reason);
 }
 
-static cd_status open_header(cd_image_file *file, const char *path, cd_decode_as as, cd_error *err)
+static cd_status open_header(cd_image_file *file, const cd_picture_request *what, cd_error *err)
 {
-    *file = (cd_image_file){.path = path, .as = as};
-    CD_TRY(read_file(file, path, err));
-    return decode(&file->image, file->bytes, file->n, as, err);
+    *file = (cd_image_file){.path = what->path, .as = what->as, .image = {.page = what->page}};
+    CD_TRY(read_file(file, what->path, err));
+    return decode(&file->image, file->bytes, file->n, what->as, err);
 }
 
 static cd_status named(cd_image_file *file, cd_status status, cd_error *err)
@@ -94,9 +142,9 @@ static cd_status named(cd_image_file *file, cd_status status, cd_error *err)
     return status;
 }
 
-cd_status cd_image_file_open(cd_image_file *file, const char *path, cd_decode_as as, cd_error *err)
+cd_status cd_image_file_open(cd_image_file *file, const cd_picture_request *what, cd_error *err)
 {
-    cd_status status = open_header(file, path, as, err);
+    cd_status status = open_header(file, what, err);
     if (status == CD_OK) {
         status = cd_image_check_size(&file->image, err);
     }
@@ -117,10 +165,11 @@ void cd_image_file_close(cd_image_file *file)
     file->bytes = NULL;
 }
 
-cd_status cd_image_inspect(cd_image *image, const char **format, const char *path, cd_error *err)
+cd_status cd_image_inspect(cd_image *image, const char **format, const cd_picture_request *what,
+                           cd_error *err)
 {
     cd_image_file file;
-    CD_TRY(named(&file, open_header(&file, path, CD_AS_STORED, err), err));
+    CD_TRY(named(&file, open_header(&file, what, err), err));
     *format = cd_codec_for_bytes(file.bytes, file.n)->name;
     *image = file.image;
     cd_image_file_close(&file);

@@ -1,16 +1,29 @@
-/* Pictures in memory: rows of pixels, channels interleaved (H, W, C), 8 or 16 bits each. */
+/* Pictures in memory: rows of pixels, channels interleaved (H, W, C), 8, 16 or 32 bits each. */
 #ifndef CANDELA_IMAGE_IMAGE_H
 #define CANDELA_IMAGE_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/status.h"
 
+/* What the samples of a file are. */
+typedef enum { CD_SAMPLE_UNSIGNED = 0, CD_SAMPLE_SIGNED, CD_SAMPLE_FLOAT } cd_sample;
+
 typedef struct cd_image {
-    int64_t height, width, channels; /* channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha */
-    int bits;                        /* 8: uint8_t; 16: uint16_t in the machine's byte order */
-    void *pixels;                    /* NULL in an empty image */
+    int64_t height, width, channels; /* 1 grey, 3 RGB, other numbers: bands; alpha is one more */
+    int bits;     /* 8: uint8_t; 16: uint16_t in the machine's byte order; 32: float, or int32_t for labels */
+    void *pixels; /* NULL in an empty image */
+    /* What else a decoder says of the file. */
+    bool alpha;       /* the last channel is one */
+    int orientation;  /* of EXIF, 1 to 8; 0: upright */
+    int stored_bits;  /* of a sample in the file; 0: as `bits` */
+    cd_sample sample; /* and what it is */
+    bool has_nodata;
+    double nodata; /* the number that means no data */
+    int64_t pages; /* pictures in the file; 0: one */
+    int64_t page;  /* said to the decoder: which of them, from 0 */
 } cd_image;
 
 /* No picture of more bytes than this is read or written. */
@@ -31,8 +44,9 @@ void cd_image_free(cd_image *image);
 /* In which form a decoder hands a picture over. */
 typedef enum {
     CD_AS_STORED = 0, /* channels and depth as described above */
-    CD_AS_RGB8,       /* three channels of 8 bits: grey repeated, alpha dropped, 16 bits cut to 8 */
-    CD_AS_LABELS      /* one channel of 8 or 16 bits: grey values and palette indices as stored, unscaled */
+    CD_AS_RGB,        /* three channels: grey repeated, alpha and bands beyond the third dropped */
+    CD_AS_LABELS /* one channel: grey values and palette indices as stored, unscaled; 32 bits: integers, of
+                         which INT32_MIN is NaN in the file */
 } cd_decode_as;
 
 #endif

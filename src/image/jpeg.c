@@ -7,6 +7,7 @@
 #include <jerror.h>
 
 #include "image/codec.h"
+#include "image/exif.h"
 
 /* libjpeg's error manager, with where to return to and what was warned about. */
 typedef struct jpeg_trap {
@@ -66,7 +67,7 @@ static bool is_cmyk(const jpeg_reader *r)
 
 static void choose_output(jpeg_reader *r)
 {
-    bool grey = r->info.jpeg_color_space == JCS_GRAYSCALE && r->as != CD_AS_RGB8;
+    bool grey = r->info.jpeg_color_space == JCS_GRAYSCALE && r->as != CD_AS_RGB;
     r->info.out_color_space = grey ? JCS_GRAYSCALE : is_cmyk(r) ? JCS_CMYK : JCS_RGB;
     r->info.dct_method = JDCT_ISLOW;
     r->image->height = r->info.image_height;
@@ -108,13 +109,26 @@ static cd_status jpeg_failure(const jpeg_trap *trap, cd_error *err)
     return cd_fail(err, CD_EFORMAT, "is a damaged JPEG image: %s.", trap->message);
 }
 
+/* EXIF lies in a first application marker, after six bytes of name. */
+static int stored_orientation(const jpeg_reader *r)
+{
+    for (jpeg_saved_marker_ptr m = r->info.marker_list; m != NULL; m = m->next) {
+        if (m->marker == JPEG_APP0 + 1 && m->data_length > 6 && memcmp(m->data, "Exif\0\0", 6) == 0) {
+            return cd_exif_orientation(m->data + 6, m->data_length - 6);
+        }
+    }
+    return 1;
+}
+
 static cd_status read_header(jpeg_reader *r, const uint8_t *bytes, size_t n, cd_error *err)
 {
     if (setjmp(r->trap.back)) {
         return jpeg_failure(&r->trap, err);
     }
     jpeg_mem_src(&r->info, (unsigned char *)bytes, (unsigned long)n);
+    jpeg_save_markers(&r->info, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(&r->info, TRUE);
+    r->image->orientation = stored_orientation(r);
     choose_output(r);
     if (r->as == CD_AS_LABELS && r->image->channels != 1) {
         return cd_fail(err, CD_EVALUE, "holds colours; labels are read from grey or palette images.");

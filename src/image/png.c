@@ -5,6 +5,7 @@
 #include <png.h>
 
 #include "image/codec.h"
+#include "image/exif.h"
 
 /* One PNG being read or written; libpng jumps to `back` on errors. */
 typedef struct png_work {
@@ -62,18 +63,32 @@ static void undo_packing(png_work *work, cd_decode_as as, int bits)
     } else {
         png_set_expand(work->png);
     }
-    if (as == CD_AS_RGB8) {
-        png_set_scale_16(work->png);
+    if (as == CD_AS_RGB) {
         png_set_strip_alpha(work->png);
         if (!(colour & PNG_COLOR_MASK_COLOR)) {
             png_set_gray_to_rgb(work->png);
         }
-    } else if (bits == 16 && machine_is_little_endian()) {
+    }
+    if (bits == 16 && machine_is_little_endian()) {
         png_set_swap(work->png);
     }
     if (as == CD_AS_LABELS && (colour & PNG_COLOR_MASK_ALPHA)) {
         png_set_strip_alpha(work->png);
     }
+}
+
+static int stored_orientation(png_work *work)
+{
+#ifdef PNG_eXIf_SUPPORTED
+    png_bytep exif = NULL;
+    png_uint_32 n = 0;
+    if (png_get_eXIf_1(work->png, work->info, &n, &exif) == PNG_INFO_eXIf && exif != NULL) {
+        return cd_exif_orientation(exif, n);
+    }
+#else
+    (void)work;
+#endif
+    return 1;
 }
 
 static cd_status read_header(cd_image *image, png_work *work, cd_decode_as as, cd_error *err)
@@ -95,6 +110,8 @@ static cd_status read_header(cd_image *image, png_work *work, cd_decode_as as, c
     image->width = png_get_image_width(work->png, work->info);
     image->channels = png_get_channels(work->png, work->info);
     image->bits = png_get_bit_depth(work->png, work->info);
+    image->orientation = stored_orientation(work);
+    image->alpha = image->channels == 2 || image->channels == 4;
     return CD_OK;
 }
 

@@ -9,6 +9,7 @@
 typedef struct entry {
     char *path;
     cd_decode_as as;
+    int64_t page;
     cd_image_file file;
     cd_tensor *pixels;
     cd_error err;
@@ -23,7 +24,7 @@ struct cd_reading {
 static void open_entry(void *context, int64_t i)
 {
     entry *e = &((cd_reading *)context)->entries[i];
-    e->err.code = cd_image_file_open(&e->file, e->path, e->as, &e->err);
+    e->err.code = cd_image_file_open(&e->file, &(cd_picture_request){e->path, e->as, e->page}, &e->err);
 }
 
 static void decode_entry(void *context, int64_t i)
@@ -54,9 +55,8 @@ static cd_status new_pixels(entry *e, cd_error *err)
     const cd_image *image = &e->file.image;
     int ndim = e->as == CD_AS_LABELS ? 2 : 3;
     int64_t shape[4] = {image->height, image->width, image->channels};
-    shape[ndim] = 2;
-    return cd_tensor_new(&e->pixels, CD_UINT8, image->bits == 16 ? ndim + 1 : ndim, shape, CD_CONTIGUOUS,
-                         err);
+    shape[ndim] = image->bits / 8;
+    return cd_tensor_new(&e->pixels, CD_UINT8, image->bits > 8 ? ndim + 1 : ndim, shape, CD_CONTIGUOUS, err);
 }
 
 static cd_status copy_path(char **copy, const char *path, cd_error *err)
@@ -70,11 +70,12 @@ static cd_status copy_path(char **copy, const char *path, cd_error *err)
     return CD_OK;
 }
 
-static cd_status begin(cd_reading *r, const char *const *paths, const cd_decode_as *as, cd_error *err)
+static cd_status begin(cd_reading *r, const cd_picture_request *what, cd_error *err)
 {
     for (int64_t i = 0; i < r->n; i++) {
-        r->entries[i].as = as[i];
-        CD_TRY(copy_path(&r->entries[i].path, paths[i], err));
+        r->entries[i].as = what[i].as;
+        r->entries[i].page = what[i].page;
+        CD_TRY(copy_path(&r->entries[i].path, what[i].path, err));
     }
     CD_TRY(open_files(r, err));
     for (int64_t i = 0; i < r->n; i++) {
@@ -83,8 +84,7 @@ static cd_status begin(cd_reading *r, const char *const *paths, const cd_decode_
     return cd_background_new(&r->decoding, r->n, decode_entry, r, err);
 }
 
-cd_status cd_reading_begin(cd_reading **reading, const char *const *paths, const cd_decode_as *as, int64_t n,
-                           cd_error *err)
+cd_status cd_reading_begin(cd_reading **reading, const cd_picture_request *what, int64_t n, cd_error *err)
 {
     cd_reading *r = calloc(1, sizeof *r);
     entry *entries = calloc(n > 0 ? (size_t)n : 1, sizeof *entries);
@@ -94,7 +94,7 @@ cd_status cd_reading_begin(cd_reading **reading, const char *const *paths, const
         return cd_fail(err, CD_EALLOC, "no memory to read images.");
     }
     *r = (cd_reading){.n = n, .entries = entries};
-    cd_status status = begin(r, paths, as, err);
+    cd_status status = begin(r, what, err);
     if (status != CD_OK) {
         cd_reading_free(r);
         return status;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "image/batch.h"
+#include "image/codecs.h"
 #include "image/decode.h"
 #include "image/encode.h"
 #include "image/reading.h"
@@ -45,26 +46,31 @@ static const char **path_list(SEXP paths)
     return list;
 }
 
-static const cd_decode_as *forms(SEXP as, int64_t n)
+/* as: integers, a cd_decode_as for each path; page: for all of them, from 1. */
+static const cd_picture_request *requests(SEXP paths, SEXP as, SEXP page)
 {
-    cd_decode_as *list = (cd_decode_as *)R_alloc((size_t)n + 1, sizeof *list);
-    for (int64_t i = 0; i < n; i++) {
-        list[i] = (cd_decode_as)INTEGER(as)[i];
+    const char **list = path_list(paths);
+    const int64_t n = Rf_xlength(paths), which = cdr_int64(page, "page");
+    if (which < 1) {
+        cdr_stop(CD_EVALUE, "`page` must be at least 1.");
     }
-    return list;
+    cd_picture_request *what = (cd_picture_request *)R_alloc((size_t)n + 1, sizeof *what);
+    for (int64_t i = 0; i < n; i++) {
+        what[i] = (cd_picture_request){list[i], (cd_decode_as)INTEGER(as)[i], which - 1};
+    }
+    return what;
 }
 
-/* paths: strings; as: integers, a cd_decode_as for each. Value: a handle for cdr_image_read_take; the files
- * are decoded while R goes on. */
-SEXP cdr_image_read_begin(SEXP paths, SEXP as)
+/* paths: strings; as, page: see requests. Value: a handle for cdr_image_read_take; the files are decoded while R
+ * goes on. */
+SEXP cdr_image_read_begin(SEXP paths, SEXP as, SEXP page)
 {
     cd_error err;
     cd_reading *reading;
-    const char **list = path_list(paths);
-    const cd_decode_as *form = forms(as, Rf_xlength(paths));
+    const cd_picture_request *what = requests(paths, as, page);
     SEXP holder = PROTECT(R_MakeExternalPtr(NULL, reading_tag(), R_NilValue));
     R_RegisterCFinalizerEx(holder, stop_reading, FALSE);
-    if (cd_reading_begin(&reading, list, form, Rf_xlength(paths), &err) != CD_OK) {
+    if (cd_reading_begin(&reading, what, Rf_xlength(paths), &err) != CD_OK) {
         cdr_raise(&err);
     }
     R_SetExternalPtrAddr(holder, reading);
@@ -98,8 +104,9 @@ static void unite(int *y, const cd_image *image, int number)
     const int64_t n = image->height * image->width;
     const uint8_t *bytes = image->pixels;
     const uint16_t *words = image->pixels;
+    const int32_t *integers = image->pixels;
     for (int64_t i = 0; i < n; i++) {
-        const int value = image->bits == 16 ? words[i] : bytes[i];
+        const int value = image->bits == 32 ? integers[i] : image->bits == 16 ? words[i] : bytes[i];
         if (value != 0 && (number > 0 || value > y[i])) {
             y[i] = number > 0 ? number : value;
         }
@@ -146,23 +153,41 @@ SEXP cdr_image_unite(SEXP holder, SEXP number)
     return matrix_of_rows(y, (int)h, (int)w);
 }
 
-/* Value: format's name, then height, width, channels, bits. */
-SEXP cdr_image_inspect(SEXP path)
+/* Value: format's name, then height, width, channels, bits of a sample, what a sample is (cd_sample), whether the
+ * last channel is alpha, pages, and the number that means no data or NULL. */
+SEXP cdr_image_inspect(SEXP path, SEXP page)
 {
     cd_error err;
     cd_image image;
     const char *format;
-    if (cd_image_inspect(&image, &format, cdr_string(path, "path"), &err) != CD_OK) {
+    const cd_picture_request what = {cdr_string(path, "path"), CD_AS_STORED, cdr_int64(page, "page") - 1};
+    if (cd_image_inspect(&image, &format, &what, &err) != CD_OK) {
         cdr_raise(&err);
     }
-    SEXP info = PROTECT(Rf_allocVector(VECSXP, 5));
+    SEXP info = PROTECT(Rf_allocVector(VECSXP, 9));
     SET_VECTOR_ELT(info, 0, Rf_mkString(format));
     SET_VECTOR_ELT(info, 1, Rf_ScalarInteger((int)image.height));
     SET_VECTOR_ELT(info, 2, Rf_ScalarInteger((int)image.width));
     SET_VECTOR_ELT(info, 3, Rf_ScalarInteger((int)image.channels));
-    SET_VECTOR_ELT(info, 4, Rf_ScalarInteger(image.bits));
+    SET_VECTOR_ELT(info, 4, Rf_ScalarInteger(image.stored_bits > 0 ? image.stored_bits : image.bits));
+    SET_VECTOR_ELT(info, 5, Rf_ScalarInteger((int)image.sample));
+    SET_VECTOR_ELT(info, 6, Rf_ScalarLogical(image.alpha));
+    SET_VECTOR_ELT(info, 7, Rf_ScalarInteger((int)(image.pages > 0 ? image.pages : 1)));
+    SET_VECTOR_ELT(info, 8, image.has_nodata ? Rf_ScalarReal(image.nodata) : R_NilValue);
     UNPROTECT(1);
     return info;
+}
+
+/* Value: names of the formats that are read. */
+SEXP cdr_image_formats(void)
+{
+    int n = cd_codec_count();
+    SEXP names = PROTECT(Rf_allocVector(STRSXP, n));
+    for (int i = 0; i < n; i++) {
+        SET_STRING_ELT(names, i, Rf_mkChar(cd_codec_name(i)));
+    }
+    UNPROTECT(1);
+    return names;
 }
 
 static void interleave(cd_image *image, const int *x)

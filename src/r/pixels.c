@@ -8,8 +8,8 @@
 
 static R_altrep_class_t pixels_class, labels_class;
 
-/* data1: external pointer to the tensor of bytes, ..., H x W x C (pixels) or H x W (labels), of 16 bits with
- * a last dimension of two bytes more; what it protects: c(height, width, channels, bits). data2: the numbers
+/* data1: external pointer to the tensor of bytes, ..., H x W x C (pixels) or H x W (labels), of 16 or 32 bits
+ * with a last dimension of two or four bytes more; what it protects: c(height, width, channels, bits). data2: the numbers
  * once made, else NULL. */
 
 static const int *sizes_of(SEXP x)
@@ -21,12 +21,19 @@ static cd_image image_of(SEXP x)
 {
     const int *size = sizes_of(x);
     cd_tensor *bytes = R_ExternalPtrAddr(R_altrep_data1(x));
-    return (cd_image){size[0], size[1], size[2], size[3], cd_tensor_data(bytes)};
+    return (cd_image){.height = size[0],
+                      .width = size[1],
+                      .channels = size[2],
+                      .bits = size[3],
+                      .pixels = cd_tensor_data(bytes)};
 }
 
+/* Of 32 bits: labels, NA where the file has no number. */
 static int sample(const cd_image *image, int64_t at)
 {
-    return image->bits == 16 ? ((const uint16_t *)image->pixels)[at] : ((const uint8_t *)image->pixels)[at];
+    return image->bits == 32   ? ((const int32_t *)image->pixels)[at]
+           : image->bits == 16 ? ((const uint16_t *)image->pixels)[at]
+                               : ((const uint8_t *)image->pixels)[at];
 }
 
 /* Position in memory of element i of the column-major array. */
@@ -39,6 +46,9 @@ static int64_t position(const cd_image *image, int64_t i)
 
 static double share(const cd_image *image, int64_t at)
 {
+    if (image->bits == 32) {
+        return ((const float *)image->pixels)[at];
+    }
     return sample(image, at) / (image->bits == 16 ? 65535.0 : 255.0);
 }
 
@@ -154,7 +164,7 @@ static SEXP four_integers(const cd_image *image)
 
 SEXP cdr_pixels(cd_tensor *bytes, const cd_image *image)
 {
-    int ndim = bytes->ndim - (image->bits == 16);
+    int ndim = bytes->ndim - (image->bits > 8);
     SEXP holder = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, PROTECT(four_integers(image))));
     R_RegisterCFinalizerEx(holder, release_bytes, FALSE);
     R_SetExternalPtrAddr(holder, cd_tensor_retain(bytes));

@@ -11,7 +11,7 @@ test_that("PNG keeps every value, in 8 and 16 bits, with 1 to 4 channels", {
     fine <- round(x * 65535 * 0.77) / 65535
     image_write(fine, file, bits = 16)
     expect_equal(image_read(file), fine, tolerance = 1e-12)
-    expect_equal(image_info(file), list(format = "PNG", height = 6L, width = 5L, channels = channels, bits = 16L))
+    expect_equal(image_info(file)[1:5], list(format = "PNG", height = 6L, width = 5L, channels = channels, bits = 16L))
   }
 })
 
@@ -119,6 +119,7 @@ test_that("other formats are named", {
     GIF = charToRaw("GIF89a0000"), BMP = charToRaw("BM00000000"), TIFF = as.raw(c(0x49, 0x49, 0x2a, 0, 0, 0, 0, 0)),
     WebP = charToRaw("RIFF0000WEBPVP8 ")
   )
+  if ("TIFF" %in% image_formats()) headers$TIFF <- NULL
   for (format in names(headers)) {
     file <- withr::local_tempfile(fileext = ".jpg")
     writeBin(headers[[format]], file)
@@ -126,7 +127,7 @@ test_that("other formats are named", {
     expect_error(base_loader(file), "though named .jpg", fixed = TRUE)
     expect_error(base_loader(file), basename(file), fixed = TRUE)
   }
-  expect_error(base_loader(file), "only JPEG and PNG can be read", fixed = TRUE)
+  expect_error(base_loader(file), "only JPEG.*PNG.* can be read")
   odd <- withr::local_tempfile(fileext = ".JPEG")
   writeBin(headers$GIF, odd)
   expect_error(base_loader(odd), "though named .jpeg", fixed = TRUE)
@@ -200,7 +201,7 @@ test_that("label batches take the nearest", {
 })
 
 test_that("bad arguments of writing are told", {
-  expect_error(image_write(picture(), "x.gif"), "must end in .jpg, .jpeg or .png, got 'x.gif'", fixed = TRUE)
+  expect_error(image_write(picture(), "x.gif"), "must end in .jpg, .jpeg.*png.* got 'x.gif'")
   expect_error(image_write(picture(), "x.gif"), class = "value_error")
   expect_false(file.exists("x.gif"))
   expect_error(image_write(picture() * 2, tempfile(fileext = ".png")), "0 to 1", class = "value_error")
