@@ -1,12 +1,21 @@
 # The R side of the C engine: operator ids, calls, conditions.
 
-# Operator name -> position in the engine's table, filled when the package is loaded.
+# Operator name -> position in the engine's table, filled when the package is loaded. Operators that print differently
+# for a number operand are there twice: `op` and `op_number`; `paired` has both positions under the name of the first.
 ops <- new.env(parent = emptyenv())
+paired <- new.env(parent = emptyenv())
 
 load_ops <- function() {
   names <- .Call(cdr_op_names)
   for (i in seq_along(names)) assign(names[[i]], i - 1L, envir = ops)
+  for (twin in grep("_number$", names, value = TRUE)) {
+    name <- sub("_number$", "", twin)
+    assign(name, c(ops[[name]], ops[[twin]]), envir = paired)
+  }
 }
+
+# Small operators are called as `.Call(cdr_apply_1, ops$relu, x, attrs)`, `_2` and `_3` with so many inputs, and
+# `.Call(cdr_apply_binary, paired$add, x, y, attrs)`, without a function or a list in between.
 
 # inputs: list of tensors, numbers, arrays or NULL; attrs: the operator's numbers, in the order of its C enum.
 apply_op <- function(op, inputs, attrs = NULL) {

@@ -29,7 +29,7 @@
 NULL
 
 activate <- function(op, input, inplace = FALSE, attrs = NULL) {
-  if (isTRUE(inplace)) apply_op_(op, list(input), attrs) else apply_op(op, list(input), attrs)
+  if (isTRUE(inplace)) apply_op_(op, list(input), attrs) else .Call(cdr_apply_1, op, input, attrs)
 }
 
 #' @rdname nnf_activation

@@ -11,7 +11,7 @@
 #' @family functions
 #' @export
 nnf_linear <- function(input, weight, bias = NULL) {
-  apply_op(ops$linear, list(input, weight, bias))
+  .Call(cdr_apply_3, ops$linear, input, weight, bias, NULL)
 }
 
 #' @rdname nnf_linear

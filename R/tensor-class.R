@@ -4,9 +4,11 @@ tensor_methods <- new.env(parent = emptyenv())
 tensor_fields <- new.env(parent = emptyenv())
 tensor_field_setters <- new.env(parent = emptyenv())
 
-# Defines tensor$name(...): `method` uses `self` for the tensor.
+# Defines tensor$name(...): `method` uses `self` for the tensor. What is kept is a function of `self` that makes the
+# method, so that the method is compiled, and each call makes a closure over it and nothing else.
 tensor_method <- function(name, method) {
-  assign(name, method, envir = tensor_methods)
+  bound <- call("function", as.pairlist(formals(method)), body(method))
+  assign(name, rlang::new_function(alist(self = ), bound, environment(method)), envir = tensor_methods)
 }
 
 # Defines tensor$name (without parentheses): get(tensor) gives the value, set(tensor, value) changes it.
@@ -15,18 +17,11 @@ tensor_field <- function(name, get, set = NULL) {
   if (!is.null(set)) assign(name, set, envir = tensor_field_setters)
 }
 
-bind_self <- function(method, self) {
-  env <- new.env(hash = FALSE, parent = environment(method))
-  env$self <- self
-  environment(method) <- env
-  method
-}
-
 #' @export
 `$.torch_tensor` <- function(x, name) {
   method <- tensor_methods[[name]]
   if (!is.null(method)) {
-    return(bind_self(method, x))
+    return(method(x))
   }
   get <- tensor_fields[[name]]
   if (is.null(get)) {

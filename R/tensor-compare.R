@@ -17,39 +17,39 @@ NULL
 #' torch_isnan(x)
 #' torch_allclose(x, x, equal_nan = TRUE)
 #' @export
-torch_eq <- function(self, other) apply_op(ops$eq, list(self, other))
+torch_eq <- function(self, other) .Call(cdr_apply_2, ops$eq, self, other, NULL)
 
 #' @rdname torch_eq
 #' @export
-torch_ne <- function(self, other) apply_op(ops$ne, list(self, other))
+torch_ne <- function(self, other) .Call(cdr_apply_2, ops$ne, self, other, NULL)
 
 #' @rdname torch_eq
 #' @export
-torch_lt <- function(self, other) apply_op(ops$lt, list(self, other))
+torch_lt <- function(self, other) .Call(cdr_apply_2, ops$lt, self, other, NULL)
 
 #' @rdname torch_eq
 #' @export
-torch_le <- function(self, other) apply_op(ops$le, list(self, other))
+torch_le <- function(self, other) .Call(cdr_apply_2, ops$le, self, other, NULL)
 
 #' @rdname torch_eq
 #' @export
-torch_gt <- function(self, other) apply_op(ops$gt, list(self, other))
+torch_gt <- function(self, other) .Call(cdr_apply_2, ops$gt, self, other, NULL)
 
 #' @rdname torch_eq
 #' @export
-torch_ge <- function(self, other) apply_op(ops$ge, list(self, other))
+torch_ge <- function(self, other) .Call(cdr_apply_2, ops$ge, self, other, NULL)
 
 #' @rdname torch_eq
 #' @export
-torch_isnan <- function(self) apply_op(ops$isnan, list(self))
+torch_isnan <- function(self) .Call(cdr_apply_1, ops$isnan, self, NULL)
 
 #' @rdname torch_eq
 #' @export
-torch_isinf <- function(self) apply_op(ops$isinf, list(self))
+torch_isinf <- function(self) .Call(cdr_apply_1, ops$isinf, self, NULL)
 
 #' @rdname torch_eq
 #' @export
-torch_isfinite <- function(self) apply_op(ops$isfinite, list(self))
+torch_isfinite <- function(self) .Call(cdr_apply_1, ops$isfinite, self, NULL)
 
 #' @rdname torch_eq
 #' @export
@@ -83,19 +83,19 @@ torch_equal <- function(self, other) {
 #' torch_logical_and(torch_tensor(c(TRUE, FALSE)), TRUE)
 #' !torch_tensor(c(TRUE, FALSE))
 #' @export
-torch_logical_and <- function(self, other) apply_op(ops$logical_and, list(self, other))
+torch_logical_and <- function(self, other) .Call(cdr_apply_2, ops$logical_and, self, other, NULL)
 
 #' @rdname torch_logical_and
 #' @export
-torch_logical_or <- function(self, other) apply_op(ops$logical_or, list(self, other))
+torch_logical_or <- function(self, other) .Call(cdr_apply_2, ops$logical_or, self, other, NULL)
 
 #' @rdname torch_logical_and
 #' @export
-torch_logical_xor <- function(self, other) apply_op(ops$logical_xor, list(self, other))
+torch_logical_xor <- function(self, other) .Call(cdr_apply_2, ops$logical_xor, self, other, NULL)
 
 #' @rdname torch_logical_and
 #' @export
-torch_logical_not <- function(self) apply_op(ops$logical_not, list(self))
+torch_logical_not <- function(self) .Call(cdr_apply_1, ops$logical_not, self, NULL)
 
 #' @rdname torch_eq
 #' @export
@@ -145,14 +145,14 @@ is.infinite.torch_tensor <- function(x) torch_isinf(x)
 for (name in c("eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor")) {
   local({
     op <- name
-    tensor_method(op, function(other) apply_op(ops[[op]], list(self, other)))
+    tensor_method(op, function(other) .Call(cdr_apply_2, ops[[op]], self, other, NULL))
     tensor_method(paste0(op, "_"), function(other) apply_op_(ops[[op]], list(self, other)))
   })
 }
 for (name in c("isnan", "isinf", "isfinite", "logical_not")) {
   local({
     op <- name
-    tensor_method(op, function() apply_op(ops[[op]], list(self)))
+    tensor_method(op, function() .Call(cdr_apply_1, ops[[op]], self, NULL))
   })
 }
 rm(name)

@@ -3,12 +3,6 @@ NULL
 
 is_scalar_operand <- function(x) is.atomic(x) && length(x) == 1 && is.null(dim(x)) && !is_tensor(x) && !is.object(x)
 
-# Operators that print differently for a number operand are there twice: `op` and `op_number`.
-binary_op <- function(name, self, other, attrs = NULL) {
-  op <- if (is_scalar_operand(other)) ops[[paste0(name, "_number")]] else ops[[name]]
-  apply_op(op, list(self, other), attrs)
-}
-
 binary_op_ <- function(name, self, other, attrs = NULL) {
   op <- if (is_scalar_operand(other)) ops[[paste0(name, "_number")]] else ops[[name]]
   apply_op_(op, list(self, other), attrs)
@@ -50,11 +44,11 @@ rounding_op <- function(rounding_mode) {
 #' torch_maximum(x, torch_tensor(3L))
 #' @name torch_add
 #' @export
-torch_add <- function(self, other, alpha = 1L) binary_op("add", self, other, alpha_attr(alpha))
+torch_add <- function(self, other, alpha = 1L) .Call(cdr_apply_binary, paired$add, self, other, alpha_attr(alpha))
 
 #' @rdname torch_add
 #' @export
-torch_sub <- function(self, other, alpha = 1L) binary_op("sub", self, other, alpha_attr(alpha))
+torch_sub <- function(self, other, alpha = 1L) .Call(cdr_apply_binary, paired$sub, self, other, alpha_attr(alpha))
 
 #' @rdname torch_add
 #' @export
@@ -62,7 +56,7 @@ torch_subtract <- torch_sub
 
 #' @rdname torch_add
 #' @export
-torch_mul <- function(self, other) binary_op("mul", self, other)
+torch_mul <- function(self, other) .Call(cdr_apply_binary, paired$mul, self, other, NULL)
 
 #' @rdname torch_add
 #' @export
@@ -72,7 +66,7 @@ torch_multiply <- torch_mul
 #' @export
 torch_div <- function(self, other, rounding_mode = NULL) {
   if (is.null(rounding_mode)) {
-    return(binary_op("div", self, other))
+    return(.Call(cdr_apply_binary, paired$div, self, other, NULL))
   }
   apply_op(ops[[rounding_op(rounding_mode)]], list(self, other))
 }
@@ -83,27 +77,27 @@ torch_divide <- torch_div
 
 #' @rdname torch_add
 #' @export
-torch_pow <- function(self, exponent) binary_op("pow", self, exponent)
+torch_pow <- function(self, exponent) .Call(cdr_apply_binary, paired$pow, self, exponent, NULL)
 
 #' @rdname torch_add
 #' @export
-torch_maximum <- function(self, other) apply_op(ops$maximum, list(self, other))
+torch_maximum <- function(self, other) .Call(cdr_apply_2, ops$maximum, self, other, NULL)
 
 #' @rdname torch_add
 #' @export
-torch_minimum <- function(self, other) apply_op(ops$minimum, list(self, other))
+torch_minimum <- function(self, other) .Call(cdr_apply_2, ops$minimum, self, other, NULL)
 
 #' @rdname torch_add
 #' @export
-torch_fmod <- function(self, other) apply_op(ops$fmod, list(self, other))
+torch_fmod <- function(self, other) .Call(cdr_apply_2, ops$fmod, self, other, NULL)
 
 #' @rdname torch_add
 #' @export
-torch_remainder <- function(self, other) apply_op(ops$remainder, list(self, other))
+torch_remainder <- function(self, other) .Call(cdr_apply_2, ops$remainder, self, other, NULL)
 
 #' @rdname torch_add
 #' @export
-torch_atan2 <- function(self, other) apply_op(ops$atan2, list(self, other))
+torch_atan2 <- function(self, other) .Call(cdr_apply_2, ops$atan2, self, other, NULL)
 
 #' @rdname torch_add
 #' @export
@@ -141,23 +135,25 @@ tensor_method("lerp_", function(end, weight) {
 
 #' @rdname torch_add
 #' @export
-`+.torch_tensor` <- function(e1, e2) if (missing(e2)) e1 else binary_op("add", e1, e2)
+`+.torch_tensor` <- function(e1, e2) if (missing(e2)) e1 else .Call(cdr_apply_binary, paired$add, e1, e2, NULL)
 
 #' @rdname torch_add
 #' @export
-`-.torch_tensor` <- function(e1, e2) if (missing(e2)) apply_op(ops$sub, list(0L, e1)) else binary_op("sub", e1, e2)
+`-.torch_tensor` <- function(e1, e2) {
+  if (missing(e2)) .Call(cdr_apply_2, ops$sub, 0L, e1, NULL) else .Call(cdr_apply_binary, paired$sub, e1, e2, NULL)
+}
 
 #' @rdname torch_add
 #' @export
-`*.torch_tensor` <- function(e1, e2) torch_mul(e1, e2)
+`*.torch_tensor` <- function(e1, e2) .Call(cdr_apply_binary, paired$mul, e1, e2, NULL)
 
 #' @rdname torch_add
 #' @export
-`/.torch_tensor` <- function(e1, e2) torch_div(e1, e2)
+`/.torch_tensor` <- function(e1, e2) .Call(cdr_apply_binary, paired$div, e1, e2, NULL)
 
 #' @rdname torch_add
 #' @export
-`^.torch_tensor` <- function(e1, e2) torch_pow(e1, e2)
+`^.torch_tensor` <- function(e1, e2) .Call(cdr_apply_binary, paired$pow, e1, e2, NULL)
 
 #' @rdname torch_add
 #' @export
@@ -189,7 +185,7 @@ NULL
 
 unary_op <- function(name) {
   force(name)
-  function(self) apply_op(ops[[name]], list(self))
+  function(self) .Call(cdr_apply_1, ops[[name]], self, NULL)
 }
 
 #' @rdname torch_exp
@@ -312,7 +308,7 @@ torch_negative <- torch_neg
 #' @export
 torch_round <- function(self, decimals = 0L) {
   if (decimals == 0) {
-    return(apply_op(ops$round, list(self)))
+    return(.Call(cdr_apply_1, ops$round, self, NULL))
   }
   torch_div(apply_op(ops$round, list(torch_mul(self, 10^decimals))), 10^decimals)
 }

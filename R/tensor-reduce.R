@@ -32,32 +32,32 @@ dtype_attr <- function(dtype) {
 #' @name torch_sum
 #' @export
 torch_sum <- function(self, dim = NULL, keepdim = FALSE, dtype = NULL) {
-  apply_op(ops$sum, list(self), reduce_attrs(dim, keepdim, dtype_attr(dtype)))
+  .Call(cdr_apply_1, ops$sum, self, reduce_attrs(dim, keepdim, dtype_attr(dtype)))
 }
 
 #' @rdname torch_sum
 #' @export
 torch_mean <- function(self, dim = NULL, keepdim = FALSE, dtype = NULL) {
-  apply_op(ops$mean, list(self), reduce_attrs(dim, keepdim, dtype_attr(dtype)))
+  .Call(cdr_apply_1, ops$mean, self, reduce_attrs(dim, keepdim, dtype_attr(dtype)))
 }
 
 #' @rdname torch_sum
 #' @export
 torch_prod <- function(self, dim = NULL, keepdim = FALSE, dtype = NULL) {
   if (length(dim) > 1) value_error("torch_prod() takes one dimension, or none for all.")
-  apply_op(ops$prod, list(self), reduce_attrs(dim, keepdim, dtype_attr(dtype)))
+  .Call(cdr_apply_1, ops$prod, self, reduce_attrs(dim, keepdim, dtype_attr(dtype)))
 }
 
 #' @rdname torch_sum
 #' @export
 torch_var <- function(self, dim = NULL, unbiased = TRUE, keepdim = FALSE) {
-  apply_op(ops$var, list(self), reduce_attrs(dim, keepdim, unbiased))
+  .Call(cdr_apply_1, ops$var, self, reduce_attrs(dim, keepdim, unbiased))
 }
 
 #' @rdname torch_sum
 #' @export
 torch_std <- function(self, dim = NULL, unbiased = TRUE, keepdim = FALSE) {
-  apply_op(ops$std, list(self), reduce_attrs(dim, keepdim, unbiased))
+  .Call(cdr_apply_1, ops$std, self, reduce_attrs(dim, keepdim, unbiased))
 }
 
 #' @rdname torch_sum
@@ -76,22 +76,22 @@ torch_std_mean <- function(self, dim = NULL, unbiased = TRUE, keepdim = FALSE) {
 #' @export
 torch_norm <- function(self, p = 2L, dim = NULL, keepdim = FALSE, dtype = NULL) {
   if (!is.null(dtype)) self <- self$to(dtype = dtype)
-  apply_op(ops$norm, list(self), reduce_attrs(dim, keepdim, p))
+  .Call(cdr_apply_1, ops$norm, self, reduce_attrs(dim, keepdim, p))
 }
 
 #' @rdname torch_sum
 #' @export
 torch_logsumexp <- function(self, dim, keepdim = FALSE) {
-  apply_op(ops$logsumexp, list(self), reduce_attrs(dim, keepdim))
+  .Call(cdr_apply_1, ops$logsumexp, self, reduce_attrs(dim, keepdim))
 }
 
 #' @rdname torch_sum
 #' @export
-torch_any <- function(self, dim = NULL, keepdim = FALSE) apply_op(ops$any, list(self), reduce_attrs(dim, keepdim))
+torch_any <- function(self, dim = NULL, keepdim = FALSE) .Call(cdr_apply_1, ops$any, self, reduce_attrs(dim, keepdim))
 
 #' @rdname torch_sum
 #' @export
-torch_all <- function(self, dim = NULL, keepdim = FALSE) apply_op(ops$all, list(self), reduce_attrs(dim, keepdim))
+torch_all <- function(self, dim = NULL, keepdim = FALSE) .Call(cdr_apply_1, ops$all, self, reduce_attrs(dim, keepdim))
 
 #' @rdname torch_sum
 #' @export
@@ -138,22 +138,22 @@ extreme <- function(self, dim, other, keepdim, which) {
 
 #' @rdname torch_max
 #' @export
-torch_amax <- function(self, dim = list(), keepdim = FALSE) apply_op(ops$amax, list(self), reduce_attrs(dim, keepdim))
+torch_amax <- function(self, dim = list(), keepdim = FALSE) .Call(cdr_apply_1, ops$amax, self, reduce_attrs(dim, keepdim))
 
 #' @rdname torch_max
 #' @export
-torch_amin <- function(self, dim = list(), keepdim = FALSE) apply_op(ops$amin, list(self), reduce_attrs(dim, keepdim))
+torch_amin <- function(self, dim = list(), keepdim = FALSE) .Call(cdr_apply_1, ops$amin, self, reduce_attrs(dim, keepdim))
 
 #' @rdname torch_max
 #' @export
 torch_argmax <- function(self, dim = NULL, keepdim = FALSE) {
-  apply_op(ops$argmax, list(self), c(as.double(keepdim), if (!is.null(dim)) zero_based_dim(dim)))
+  .Call(cdr_apply_1, ops$argmax, self, c(as.double(keepdim), if (!is.null(dim)) zero_based_dim(dim)))
 }
 
 #' @rdname torch_max
 #' @export
 torch_argmin <- function(self, dim = NULL, keepdim = FALSE) {
-  apply_op(ops$argmin, list(self), c(as.double(keepdim), if (!is.null(dim)) zero_based_dim(dim)))
+  .Call(cdr_apply_1, ops$argmin, self, c(as.double(keepdim), if (!is.null(dim)) zero_based_dim(dim)))
 }
 
 #' @rdname torch_max
@@ -162,7 +162,7 @@ torch_median <- function(self, dim = NULL, keepdim = FALSE) {
   if (is.null(dim)) {
     return(apply_op(ops$median, list(self$reshape(-1)), c(0, 0))[[1]])
   }
-  apply_op(ops$median, list(self), c(as.double(keepdim), zero_based_dim(dim)))
+  .Call(cdr_apply_1, ops$median, self, c(as.double(keepdim), zero_based_dim(dim)))
 }
 
 #' Sorting
@@ -182,7 +182,7 @@ torch_median <- function(self, dim = NULL, keepdim = FALSE) {
 #' torch_topk(torch_tensor(c(3, 1, 2)), k = 2)
 #' @export
 torch_sort <- function(self, dim = -1L, descending = FALSE, stable = TRUE) {
-  apply_op(ops$sort, list(self), c(as.double(descending), zero_based_dim(dim)))
+  .Call(cdr_apply_1, ops$sort, self, c(as.double(descending), zero_based_dim(dim)))
 }
 
 #' @rdname torch_sort
@@ -192,7 +192,7 @@ torch_argsort <- function(self, dim = -1L, descending = FALSE) torch_sort(self, 
 #' @rdname torch_sort
 #' @export
 torch_topk <- function(self, k, dim = -1L, largest = TRUE, sorted = TRUE) {
-  apply_op(ops$topk, list(self), c(as.double(largest), zero_based_dim(dim), as.double(k)))
+  .Call(cdr_apply_1, ops$topk, self, c(as.double(largest), zero_based_dim(dim), as.double(k)))
 }
 
 #' Cumulative sums, products, and differences
@@ -208,13 +208,13 @@ torch_topk <- function(self, k, dim = -1L, largest = TRUE, sorted = TRUE) {
 #' torch_diff(torch_tensor(c(1, 4, 9)))
 #' @export
 torch_cumsum <- function(self, dim, dtype = NULL) {
-  apply_op(ops$cumsum, list(self), c(zero_based_dim(dim), dtype_attr(dtype)))
+  .Call(cdr_apply_1, ops$cumsum, self, c(zero_based_dim(dim), dtype_attr(dtype)))
 }
 
 #' @rdname torch_cumsum
 #' @export
 torch_cumprod <- function(self, dim, dtype = NULL) {
-  apply_op(ops$cumprod, list(self), c(zero_based_dim(dim), dtype_attr(dtype)))
+  .Call(cdr_apply_1, ops$cumprod, self, c(zero_based_dim(dim), dtype_attr(dtype)))
 }
 
 #' @rdname torch_cumsum

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "autograd/fuse.h"
+#include "base/cell.h"
 #include "tensor/copy.h"
 #include "tensor/lazy.h"
 
@@ -52,6 +53,13 @@ static bool freeing = false;
 
 static void node_release(cd_node *n);
 
+/* A node and its arrays are one cell. */
+static size_t node_bytes(int n_in, int n_attr)
+{
+    return sizeof(cd_node) + (size_t)n_in * (sizeof(cd_edge) + sizeof(cd_tensor *) + sizeof(int64_t)) +
+           (size_t)n_attr * sizeof(double);
+}
+
 static void node_free(cd_node *n)
 {
     cd_node_free_saved(n);
@@ -62,11 +70,7 @@ static void node_free(cd_node *n)
     for (int i = 0; i < CD_MAX_OUTPUTS; i++) {
         cd_tensor_release(n->dy[i]);
     }
-    free(n->edges);
-    free(n->in);
-    free(n->in_version);
-    free(n->attr);
-    free(n);
+    cd_cell_free(n, node_bytes(n->n_in, n->n_attr));
 }
 
 static void node_release(cd_node *n)
@@ -90,22 +94,18 @@ static void node_release(cd_node *n)
 
 static cd_node *node_new(const cd_op *op, int n_in, int n_attr, const double *attr)
 {
-    cd_node *n = calloc(1, sizeof *n);
+    cd_node *n = cd_cell_new(node_bytes(n_in, n_attr));
     if (n == NULL) {
         return NULL;
     }
     n->refs = 1;
     n->op = op;
-    n->edges = calloc((size_t)n_in + 1, sizeof *n->edges);
-    n->in = calloc((size_t)n_in + 1, sizeof *n->in);
-    n->in_version = calloc((size_t)n_in + 1, sizeof *n->in_version);
-    n->attr = calloc((size_t)n_attr + 1, sizeof *n->attr);
-    if (n->edges == NULL || n->in == NULL || n->in_version == NULL || n->attr == NULL) {
-        node_release(n);
-        return NULL;
-    }
     n->n_in = n_in;
     n->n_attr = n_attr;
+    n->edges = (cd_edge *)(n + 1);
+    n->in = (cd_tensor **)(n->edges + n_in);
+    n->in_version = (int64_t *)(n->in + n_in);
+    n->attr = (double *)(n->in_version + n_in);
     if (n_attr > 0) {
         memcpy(n->attr, attr, (size_t)n_attr * sizeof *attr);
     }
@@ -170,7 +170,7 @@ static cd_status node_record(cd_node **node, const cd_call *call, cd_variable *c
 
 cd_status cd_variable_new(cd_variable **v, cd_tensor *value, bool requires_grad, cd_error *err)
 {
-    *v = calloc(1, sizeof **v);
+    *v = cd_cell_new(sizeof **v);
     if (*v == NULL) {
         cd_tensor_release(value);
         return cd_fail(err, CD_EALLOC, "cannot allocate a variable.");
@@ -205,7 +205,7 @@ void cd_variable_release(cd_variable *v)
     cd_tensor_release(v->value);
     cd_tensor_release(v->grad);
     node_release(v->creator);
-    free(v);
+    cd_cell_free(v, sizeof *v);
 }
 
 cd_status cd_variable_require_grad(cd_variable *v, bool requires_grad, cd_error *err)

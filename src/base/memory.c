@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/cell.h"
 #include "base/pages.h"
 
 /* What stands before each block, padded to CD_ALIGNMENT so that the block behind it is aligned.
@@ -349,6 +350,7 @@ static header *empty_slab(void)
 
 void cd_memory_trim(void)
 {
+    cd_cell_trim();
     trim_small();
     for (header *h = empty_slab(); h != NULL; h = empty_slab()) {
         const cd_pages pages = *(const cd_pages *)h->base;

@@ -23,19 +23,29 @@ static void inputs_clear(inputs *p)
     }
 }
 
-static cd_status inputs_from_r(inputs *p, SEXP list, cd_error *err)
+static cd_status inputs_from_r(inputs *p, int n, const SEXP *x, cd_error *err)
 {
-    int n = Rf_length(list);
     p->count = 0;
     p->in = n <= FEW ? p->few : malloc((size_t)n * sizeof *p->in);
     if (p->in == NULL) {
         return cd_fail(err, CD_EALLOC, "cannot allocate a list of %d tensors.", n);
     }
     for (int i = 0; i < n; i++) {
-        CD_TRY(cdr_as_operand(&p->in[i], VECTOR_ELT(list, i), err));
+        CD_TRY(cdr_as_operand(&p->in[i], x[i], err));
         p->count++;
     }
     return CD_OK;
+}
+
+/* The elements of a list, in `few` where they fit, else until the end of the .Call. */
+static const SEXP *elements_of(SEXP *few, SEXP list)
+{
+    const R_xlen_t n = Rf_xlength(list);
+    SEXP *x = n <= FEW ? few : (SEXP *)R_alloc((size_t)n, sizeof *x);
+    for (R_xlen_t i = 0; i < n; i++) {
+        x[i] = VECTOR_ELT(list, i);
+    }
+    return x;
 }
 
 static const cd_op *op_of(SEXP id)
@@ -69,18 +79,15 @@ static SEXP handles(int n)
     return list;
 }
 
-/* id: position in the table; tensors: list of tensors, numbers, arrays, NULL; attrs: double vector or NULL.
- * Gives a tensor, or a list of them for operators with several outputs. */
-SEXP cdr_apply(SEXP id, SEXP tensors, SEXP attrs)
+static SEXP apply(const cd_op *op, int n, const SEXP *x, SEXP attrs)
 {
     cd_error err;
     inputs p;
     cd_variable *out[CD_MAX_OUTPUTS];
     int n_attr;
-    const cd_op *op = op_of(id);
     const double *attr = attributes_of(attrs, &n_attr);
     SEXP result = PROTECT(handles(op->n_out));
-    cd_status status = inputs_from_r(&p, tensors, &err);
+    cd_status status = inputs_from_r(&p, n, x, &err);
     if (status == CD_OK) {
         status = cd_apply(out, op, p.count, p.in, n_attr, attr, &err);
     }
@@ -93,6 +100,40 @@ SEXP cdr_apply(SEXP id, SEXP tensors, SEXP attrs)
     }
     UNPROTECT(1);
     return result;
+}
+
+/* id: position in the table; tensors: list of tensors, numbers, arrays, NULL; attrs: double vector or NULL.
+ * Gives a tensor, or a list of them for operators with several outputs. */
+SEXP cdr_apply(SEXP id, SEXP tensors, SEXP attrs)
+{
+    SEXP few[FEW];
+    return apply(op_of(id), Rf_length(tensors), elements_of(few, tensors), attrs);
+}
+
+/* The same for one, two and three inputs: a list of them takes R longer than a small operator. */
+SEXP cdr_apply_1(SEXP id, SEXP x, SEXP attrs)
+{
+    return apply(op_of(id), 1, &x, attrs);
+}
+
+SEXP cdr_apply_2(SEXP id, SEXP x, SEXP y, SEXP attrs)
+{
+    return apply(op_of(id), 2, (const SEXP[]){x, y}, attrs);
+}
+
+SEXP cdr_apply_3(SEXP id, SEXP x, SEXP y, SEXP z, SEXP attrs)
+{
+    return apply(op_of(id), 3, (const SEXP[]){x, y, z}, attrs);
+}
+
+/* ids: of an operator and of its twin for a second input that is a plain number. */
+SEXP cdr_apply_binary(SEXP ids, SEXP x, SEXP y, SEXP attrs)
+{
+    if (TYPEOF(ids) != INTSXP || Rf_xlength(ids) != 2) {
+        cdr_stop(CD_EINTERNAL, "unknown pair of operators.");
+    }
+    const cd_op *op = cd_op_at(INTEGER(ids)[cdr_is_number(y)]);
+    return apply(op, 2, (const SEXP[]){x, y}, attrs);
 }
 
 /* As cdr_apply, for a wrapper whose argument `tensors` is: call it with that argument only, not with a
@@ -113,8 +154,9 @@ SEXP cdr_apply_in_place(SEXP id, SEXP tensors, SEXP attrs)
     int n_attr;
     const cd_op *op = op_of(id);
     const double *attr = attributes_of(attrs, &n_attr);
+    SEXP few[FEW];
     cd_variable *target = cdr_described(VECTOR_ELT(tensors, 0), "self");
-    cd_status status = inputs_from_r(&p, tensors, &err);
+    cd_status status = inputs_from_r(&p, Rf_length(tensors), elements_of(few, tensors), &err);
     if (status == CD_OK) {
         status = cd_apply_in_place(target, op, p.count, p.in, n_attr, attr, &err);
     }

@@ -9,6 +9,7 @@
 #include "autograd/variable.h"
 #include "base/memory.h"
 #include "r/registry.h"
+#include "r/release.h"
 #include "tensor/lazy.h"
 
 /* ---- how much is worth how much ---- */
@@ -17,6 +18,9 @@
 #define WORTH_COLLECTING ((size_t)64 << 20)
 /* Nor are so few handles made since the last collection before a backward. */
 #define FEW_HANDLES 8
+/* So many handles more than after the last collection, however small their tensors are, are collected: what
+ * is made next then finds memory that is in the cache. A collection takes as long as a thousand handles. */
+#define MANY_HANDLES 16384
 /* In the middle of a pass the young are collected when what is in use has grown by an eighth and this much
  * since the last time: a convolution's results at batch 32 have tens of megabytes, and several are alive at
  * once. */
@@ -149,9 +153,22 @@ static void collect_if_grown(void)
     }
 }
 
+static void collect_if_many(void)
+{
+    static int64_t least = 0;
+    const int64_t alive = cdr_handles_alive();
+    if (alive < least) {
+        least = alive;
+    } else if (alive > least + least / 8 + MANY_HANDLES) {
+        collect_young();
+        least = cdr_handles_alive();
+    }
+}
+
 void cdr_collect_before_handle(void)
 {
     memory.handles_made++;
+    collect_if_many();
     collect_if_grown();
 }
 

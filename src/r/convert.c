@@ -150,7 +150,7 @@ cd_status cdr_tensor_from_r(cd_tensor **t, SEXP x, int dtype, cd_error *err)
     return status;
 }
 
-static int is_number(SEXP x)
+int cdr_is_number(SEXP x)
 {
     int type = TYPEOF(x);
     return (type == REALSXP || type == INTSXP || type == LGLSXP) && Rf_xlength(x) == 1 &&
@@ -181,7 +181,7 @@ cd_status cdr_as_operand(cd_variable **v, SEXP x, cd_error *err)
         *v = held->value != NULL ? cd_variable_retain(held) : NULL;
         return CD_OK;
     }
-    CD_TRY(is_number(x) ? number_variable(&t, x, err) : cdr_tensor_from_r(&t, x, -1, err));
+    CD_TRY(cdr_is_number(x) ? number_variable(&t, x, err) : cdr_tensor_from_r(&t, x, -1, err));
     return cd_variable_new(v, t, false, err);
 }
 

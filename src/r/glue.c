@@ -9,17 +9,20 @@
 #include "r/release.h"
 #include "tensor/lazy.h"
 
-static SEXP tensor_class = NULL; /* c("torch_tensor", "R7"), preserved */
+static SEXP prototype = NULL; /* with the class c("torch_tensor", "R7"), preserved */
 static SEXP namespace_env = NULL;
 
 SEXP cdr_init(SEXP env)
 {
     namespace_env = env;
     cdr_collect_init();
-    tensor_class = Rf_allocVector(STRSXP, 2);
-    R_PreserveObject(tensor_class);
-    SET_STRING_ELT(tensor_class, 0, Rf_mkChar("torch_tensor"));
-    SET_STRING_ELT(tensor_class, 1, Rf_mkChar("R7"));
+    prototype = R_MakeExternalPtr(NULL, R_NilValue, R_NilValue);
+    R_PreserveObject(prototype);
+    SEXP class = PROTECT(Rf_allocVector(STRSXP, 2));
+    SET_STRING_ELT(class, 0, Rf_mkChar("torch_tensor"));
+    SET_STRING_ELT(class, 1, Rf_mkChar("R7"));
+    Rf_setAttrib(prototype, R_ClassSymbol, class);
+    UNPROTECT(1);
     return R_NilValue;
 }
 
@@ -50,16 +53,10 @@ void cdr_stop(cd_status status, const char *format, ...)
 SEXP cdr_handle(void)
 {
     cdr_collect_before_handle();
-    SEXP handle = PROTECT(R_MakeExternalPtr(NULL, cdr_handle_tag(), R_NilValue));
-    Rf_setAttrib(handle, R_ClassSymbol, tensor_class);
-    cdr_release_watch(handle);
+    SEXP handle = PROTECT(cdr_handle_new());
+    SHALLOW_DUPLICATE_ATTRIB(handle, prototype);
     UNPROTECT(1);
     return handle;
-}
-
-void cdr_handle_set(SEXP handle, cd_variable *v)
-{
-    R_SetExternalPtrAddr(handle, v);
 }
 
 void cdr_handle_set_tensor(SEXP handle, cd_tensor *t, int requires_grad, cd_status status, cd_error *err)

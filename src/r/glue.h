@@ -24,9 +24,6 @@ void cdr_stop(cd_status status, const char *format, ...) CD_PRINTF(2, 3);
  * (r/collect.h). */
 SEXP cdr_handle(void);
 
-/* Gives the handle its variable; takes over the caller's reference. Does not allocate. */
-void cdr_handle_set(SEXP handle, cd_variable *v);
-
 /* Gives the handle a new variable of t, where status is CD_OK; else raises err. Takes over t, which may be
  * NULL. err receives what goes wrong here. */
 void cdr_handle_set_tensor(SEXP handle, cd_tensor *t, int requires_grad, cd_status status, cd_error *err);
@@ -44,6 +41,9 @@ cd_variable *cdr_defined(SEXP x, const char *what);
 /* As cdr_defined, where R code is to see the data, which is how a pass without recording ends: R may be asked
  * for a collection (r/collect.h). Phase 1 only. */
 cd_variable *cdr_looked_at(SEXP x, const char *what);
+
+/* Is x a plain number of R's: numeric or logical, of length one, without dim? */
+int cdr_is_number(SEXP x);
 
 /* A variable for anything an operator accepts: a handle (its variable, retained), a number of length one
  * without dim (a 0-d "number"), any other atomic vector or array (converted as torch_tensor does). NULL gives

@@ -2,19 +2,90 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 
-#include "autograd/variable.h"
+#define R_NO_REMAP
+#include <R_ext/Rallocators.h>
+
 #include "r/registry.h"
 
 /* A forward function has tens of tensors alive that it made itself; more are left to the collector. */
-#define RECENT 256
+#define MOST_LOOKED_AT 256
+
+/* What a handle owns, in front of the memory of its anchor. */
+typedef struct owner {
+    cd_variable *v;      /* one reference, or NULL */
+    SEXP handle;         /* which refers to the anchor: it is there as long as the owner is */
+    int64_t before;      /* how many handles had been made before */
+    struct owner *older; /* among the watched, and the next of those that are not in use */
+    struct owner *newer;
+    bool watched;
+} owner;
 
 static struct {
-    SEXP references;        /* list of weak references to handles, the oldest first */
-    int64_t before[RECENT]; /* how many handles had been made before each */
-    int count;
-    int64_t made; /* handles made in all */
-} recent;
+    owner *newest; /* of the handles that may be released early */
+    owner *unused;
+    int64_t made;  /* handles made in all */
+    int64_t alive; /* of these, that R has not freed */
+} handles;
+
+/* ---- the memory of an anchor ---- */
+
+#define OWNER_BYTES ((sizeof(owner) + 15) / 16 * 16)
+
+static void watch(owner *o)
+{
+    o->watched = true;
+    o->newer = NULL;
+    o->older = handles.newest;
+    if (o->older != NULL) {
+        o->older->newer = o;
+    }
+    handles.newest = o;
+}
+
+static void unwatch(owner *o)
+{
+    if (!o->watched) {
+        return;
+    }
+    *(o->newer != NULL ? &o->newer->older : &handles.newest) = o->older;
+    if (o->older != NULL) {
+        o->older->newer = o->newer;
+    }
+    o->watched = false;
+}
+
+/* allocator->data: where the owner's address is to go. All anchors ask for the same size. */
+static void *anchor_memory(R_allocator_t *allocator, size_t size)
+{
+    owner *o = handles.unused;
+    if (o != NULL) {
+        handles.unused = o->older;
+    } else {
+        o = malloc(OWNER_BYTES + size);
+    }
+    if (o == NULL) {
+        return NULL;
+    }
+    *o = (owner){.v = NULL};
+    *(owner **)allocator->data = o;
+    return (char *)o + OWNER_BYTES;
+}
+
+/* R has found that nothing refers to the anchor. It is in the middle of a collection: no R API here. */
+static void anchor_gone(R_allocator_t *allocator, void *memory)
+{
+    owner *o = (owner *)((char *)memory - OWNER_BYTES);
+    (void)allocator;
+    unwatch(o);
+    cd_variable_release(o->v);
+    o->older = handles.unused;
+    handles.unused = o;
+    handles.alive--;
+}
+
+/* ---- handles ---- */
 
 SEXP cdr_handle_tag(void)
 {
@@ -30,142 +101,77 @@ int cdr_is_handle(SEXP x)
     return TYPEOF(x) == EXTPTRSXP && R_ExternalPtrTag(x) == cdr_handle_tag();
 }
 
-static void give_up(SEXP handle)
+/* Of a handle made here, which one restored from a file is not: that has no address. */
+static owner *owner_of(SEXP handle)
 {
-    cd_variable *v = R_ExternalPtrAddr(handle);
-    R_ClearExternalPtr(handle);
+    return *(owner **)RAW(R_ExternalPtrProtected(handle));
+}
+
+SEXP cdr_handle_new(void)
+{
+    owner *o = NULL;
+    R_allocator_t allocator = {anchor_memory, anchor_gone, NULL, &o};
+    SEXP handle = PROTECT(R_MakeExternalPtr(NULL, cdr_handle_tag(), R_NilValue));
+    /* The anchor is the younger one, so no collection can find the handle gone but not the anchor. */
+    SEXP anchor = Rf_allocVector3(RAWSXP, sizeof o, &allocator);
+    *(owner **)RAW(anchor) = o;
+    R_SetExternalPtrProtected(handle, anchor);
+    o->handle = handle;
+    o->before = handles.made++;
+    handles.alive++;
+    watch(o);
+    UNPROTECT(1);
+    return handle;
+}
+
+void cdr_handle_set(SEXP handle, cd_variable *v)
+{
+    owner_of(handle)->v = v;
+    R_SetExternalPtrAddr(handle, v);
+}
+
+int64_t cdr_handles_alive(void)
+{
+    return handles.alive;
+}
+
+static void give_up(owner *o)
+{
+    cd_variable *v = o->v;
+    o->v = NULL;
+    R_ClearExternalPtr(o->handle);
+    unwatch(o);
     cd_variable_release(v);
-}
-
-/* While set, finalizers run for their weak reference to be taken away only. */
-static bool unwatching = false;
-
-static void finalize(SEXP handle)
-{
-    if (!unwatching) {
-        give_up(handle);
-    }
-}
-
-static SEXP watched(int i)
-{
-    return R_WeakRefKey(VECTOR_ELT(recent.references, i));
-}
-
-static void move(int to, int from)
-{
-    SET_VECTOR_ELT(recent.references, to, VECTOR_ELT(recent.references, from));
-    recent.before[to] = recent.before[from];
-}
-
-static void truncate_to(int count)
-{
-    for (int i = count; i < recent.count; i++) {
-        SET_VECTOR_ELT(recent.references, i, R_NilValue);
-    }
-    recent.count = count;
-}
-
-/* Forgets the older half. */
-static void make_room(void)
-{
-    const int half = RECENT / 2;
-    for (int i = half; i < recent.count; i++) {
-        move(i - half, i);
-    }
-    truncate_to(recent.count - half);
-}
-
-void cdr_release_watch(SEXP handle)
-{
-    if (recent.references == NULL) {
-        recent.references = Rf_allocVector(VECSXP, RECENT);
-        R_PreserveObject(recent.references);
-    }
-    SEXP reference = R_MakeWeakRefC(handle, R_NilValue, finalize, FALSE);
-    /* Making it may have collected, and finalizers of R code may have made handles. */
-    if (recent.count == RECENT) {
-        make_room();
-    }
-    SET_VECTOR_ELT(recent.references, recent.count, reference);
-    recent.before[recent.count++] = recent.made++;
 }
 
 SEXP cdr_handles_made(void)
 {
-    return Rf_ScalarReal((double)recent.made);
+    return Rf_ScalarReal((double)handles.made);
 }
 
-static int first_since(int64_t made)
-{
-    int first = recent.count;
-    while (first > 0 && recent.before[first - 1] >= made) {
-        first--;
-    }
-    return first;
-}
-
-/* made: of cdr_handles_made. Frees the handles made since that only their weak reference refers to, but not
- * value, which it gives back. */
+/* made: of cdr_handles_made. Frees the handles made since that nothing refers to, but not value, which it
+ * gives back. */
 SEXP cdr_release_since(SEXP made, SEXP value)
 {
-    const int first = first_since((int64_t)REAL(made)[0]);
-    int kept = first;
-    for (int i = first; i < recent.count; i++) {
-        SEXP handle = watched(i);
-        if (handle == R_NilValue) {
-            continue;
+    const int64_t since = (int64_t)REAL(made)[0];
+    owner *o = handles.newest;
+    for (int i = 0; i < MOST_LOOKED_AT && o != NULL && o->before >= since; i++) {
+        owner *older = o->older;
+        if (o->handle != value && !MAYBE_REFERENCED(o->handle)) {
+            give_up(o);
         }
-        if (handle != value && !MAYBE_SHARED(handle)) {
-            R_RunWeakRefFinalizer(VECTOR_ELT(recent.references, i));
-        } else {
-            move(kept++, i);
-        }
+        o = older;
     }
-    truncate_to(kept);
     return value;
 }
 
 /* ---- what but one thing refers to, which is about to go ---- */
 
-/* Where the handle is among those made since, -1 if it is not. */
-static int place_of(SEXP handle, int64_t made)
-{
-    const int first = first_since(made);
-    int i = recent.count - 1;
-    while (i >= first && watched(i) != handle) {
-        i--;
-    }
-    return i >= first ? i : -1;
-}
-
-/* Watches a handle again that had `before` made before it, if its place is still there: making the reference
- * may have collected, and finalizers of R code may have made and released handles. */
-static void watch_again(SEXP handle, int64_t before)
-{
-    SEXP reference = R_MakeWeakRefC(handle, R_NilValue, finalize, FALSE);
-    for (int i = first_since(before); i < recent.count; i++) {
-        if (recent.before[i] == before) {
-            SET_VECTOR_ELT(recent.references, i, reference);
-        }
-    }
-}
-
-/* The weak reference counts like any other. It is taken away to see whether there are more than one, and made
- * anew if so. */
 static void release_if_alone(SEXP handle, int64_t made)
 {
-    const int i = cdr_is_handle(handle) ? place_of(handle, made) : -1;
-    if (i < 0) {
-        return;
-    }
-    unwatching = true;
-    R_RunWeakRefFinalizer(VECTOR_ELT(recent.references, i));
-    unwatching = false;
-    if (MAYBE_SHARED(handle)) {
-        watch_again(handle, recent.before[i]);
-    } else {
-        give_up(handle);
+    if (cdr_is_handle(handle) && R_ExternalPtrAddr(handle) != NULL && !MAYBE_SHARED(handle) &&
+        owner_of(handle)->before >= made) {
+        give_up(owner_of(handle));
     }
 }
 
@@ -200,8 +206,8 @@ SEXP cdr_release_list(SEXP list)
         SET_VECTOR_ELT(list, i, R_NilValue);
         if (TYPEOF(x) == VECSXP && !MAYBE_REFERENCED(x)) {
             cdr_release_list(x);
-        } else if (cdr_is_handle(x) && !MAYBE_SHARED(x)) {
-            give_up(x);
+        } else if (cdr_is_handle(x) && R_ExternalPtrAddr(x) != NULL && !MAYBE_REFERENCED(x)) {
+            give_up(owner_of(x));
         }
         UNPROTECT(1);
     }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cell.h"
 #include "kernels/activation.h"
 #include "kernels/mask.h"
 #include "tensor/elements.h"
@@ -53,15 +54,15 @@ void cd_lazy_discard(cd_tensor *t)
         count_reader(p->source[i], -1);
         cd_tensor_release(p->source[i]);
     }
-    free(p);
+    cd_cell_free(p, sizeof *p);
 }
 
 cd_status cd_tensor_defer(cd_tensor *t, cd_lazy_compute compute, int n_source, cd_tensor *const *source,
                           int n_attr, const double *attr, cd_error *err)
 {
-    cd_lazy *p = calloc(1, sizeof *p);
+    cd_lazy *p = cd_cell_new(sizeof *p);
     if (p == NULL || n_source > CD_LAZY_SOURCES || n_attr > CD_LAZY_ATTRS) {
-        free(p);
+        cd_cell_free(p, sizeof *p);
         return cd_fail(err, CD_EALLOC, "cannot allocate a deferred computation.");
     }
     p->compute = compute;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cell.h"
 #include "base/memory.h"
 
 static cd_status no_handle(cd_error *err)
@@ -13,7 +14,7 @@ static cd_status no_handle(cd_error *err)
 
 static cd_storage *storage_new(void *data, int64_t nbytes, bool borrowed)
 {
-    cd_storage *s = calloc(1, sizeof *s);
+    cd_storage *s = cd_cell_new(sizeof *s);
     if (s != NULL) {
         s->data = data;
         s->nbytes = nbytes;
@@ -32,7 +33,7 @@ static void storage_release(cd_storage *s)
         cd_memory_free(s->data);
     }
     cd_tensor_release(s->bytes);
-    free(s);
+    cd_cell_free(s, sizeof *s);
 }
 
 static cd_status check_shape(int ndim, const int64_t *shape, cd_error *err)
@@ -54,7 +55,7 @@ static cd_status handle_new(cd_tensor **t, cd_dtype dtype, int ndim, const int64
 {
     *t = NULL;
     CD_TRY(check_shape(ndim, shape, err));
-    cd_tensor *h = calloc(1, sizeof *h);
+    cd_tensor *h = cd_cell_new(sizeof *h);
     if (h == NULL) {
         return no_handle(err);
     }
@@ -212,7 +213,7 @@ void cd_tensor_release(cd_tensor *t)
         t->discard_lazy(t);
     }
     storage_release(t->storage);
-    free(t);
+    cd_cell_free(t, sizeof *t);
 }
 
 int64_t cd_tensor_numel(const cd_tensor *t)
