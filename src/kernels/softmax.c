@@ -10,6 +10,7 @@ CDK_EXACT
 #include "base/parallel.h"
 #include "kernels/focal.h"
 #include "kernels/overlap.h"
+#include "kernels/rows.h"
 #include "kernels/softmax.h"
 
 /* Vectors taken side by side, so that loops run over them and not over their few elements. */
@@ -88,8 +89,36 @@ static int64_t vector_start(cdk_vectors s, int64_t position)
 
 #include "kernels/focal_template.h"
 
-cdk_softmax_run *const cdk_softmax[CD_DTYPES] = CDK_FLOATS(softmax);
-cdk_softmax_gradient_run *const cdk_softmax_gradient[CD_DTYPES] = CDK_FLOATS(softmax_gradient);
+/* Rows of so many elements fill vectors by themselves; shorter ones are taken side by side. */
+#define ROW_ELEMENTS 32
+
+static bool is_rows(cdk_vectors shape)
+{
+    return shape.inner == 1 && shape.D >= ROW_ELEMENTS;
+}
+
+static cd_status softmax_float(void *y, const void *x, cdk_vectors shape, bool logarithm, cd_error *err)
+{
+    if (is_rows(shape)) {
+        cdk_softmax_rows(y, x, shape.outer, shape.D, logarithm);
+        return CD_OK;
+    }
+    return softmax_f32(y, x, shape, logarithm, err);
+}
+
+static cd_status softmax_gradient_float(void *dx, const void *dy, const void *y, cdk_vectors shape, bool logarithm,
+                                        cd_error *err)
+{
+    if (is_rows(shape)) {
+        cdk_softmax_rows_gradient(dx, dy, y, shape.outer, shape.D, logarithm);
+        return CD_OK;
+    }
+    return softmax_gradient_f32(dx, dy, y, shape, logarithm, err);
+}
+
+cdk_softmax_run *const cdk_softmax[CD_DTYPES] = {[CD_FLOAT32] = softmax_float, [CD_FLOAT64] = softmax_f64};
+cdk_softmax_gradient_run *const cdk_softmax_gradient[CD_DTYPES] = {[CD_FLOAT32] = softmax_gradient_float,
+                                                                   [CD_FLOAT64] = softmax_gradient_f64};
 cdk_cross_entropy_run *const cdk_cross_entropy[CD_DTYPES] = CDK_FLOATS(cross_entropy);
 cdk_overlap_run *const cdk_overlap[CD_DTYPES] = CDK_FLOATS(overlap);
 cdk_overlap_gradient_run *const cdk_overlap_gradient[CD_DTYPES] = CDK_FLOATS(overlap_gradient);
