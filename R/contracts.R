@@ -173,7 +173,8 @@ other_contracts <- c(
   brightness_factor = "number", contrast_factor = "number", saturation_factor = "number", hue_factor = "number",
   gamma = "number", gain = "number", mean = "numbers", std = "numbers", a = "number", b = "number",
   groups = "count", dtype = "dtype", value = "numbers", start = "number", end = "number", pretrained = "flag",
-  missing = "string", classname = "string or NULL", name = "string or NULL", num_rows = "whole", pad_value = "number", val = "number", sparsity = "number",
+  missing = "string", classname = "string or NULL", name = "string or NULL",
+  num_rows = "whole", pad_value = "number", val = "number", sparsity = "number",
   nonlinearity = "string", padding_mode = "string", target_type = "string",
   transforms = "functions", ratio = "numbers", path = "path", root = "path", paths = "paths",
   .env = "environment", parent_env = "environment", active = "members", private = "members"
@@ -225,8 +226,9 @@ special_contracts <- list(
 )
 
 # How the names of functions begin that are called by users; the rest are the package's own.
-public_prefixes <- paste0("^(transform|item_transform|nn|nn_init|nn_utils|luz|lr|local|with|autograd|image|read_image|read_label|save|",
-  "load|model|vision|plot)_|^(dataset|iterable_dataset|sampler|optimizer|lr_scheduler|luz_callback|luz_metric|nn_module|",
+public_prefixes <- paste0("^(transform|item_transform|nn|nn_init|nn_utils|luz|lr|local|with|autograd|image|",
+  "read_image|read_label|save|load|model|vision|plot)_|",
+  "^(dataset|iterable_dataset|sampler|optimizer|lr_scheduler|luz_callback|luz_metric|nn_module|",
   "slc|segmentation_dataset|synthetic_pets|drawn_cells|oxford_pet_dataset|clone_module|pretrained_weights)$")
 
 # ---- putting them in front of bodies ----

@@ -4,6 +4,7 @@
 
 #include "autograd/table.h"
 #include "base/interrupt.h"
+#include "base/library.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "r/glue.h"
@@ -33,6 +34,7 @@ void attribute_visible R_init_candela(DllInfo *dll)
     R_registerRoutines(dll, NULL, entries, NULL, NULL);
     R_useDynamicSymbols(dll, FALSE);
     R_forceSymbols(dll, TRUE);
+    cd_library_pin();
     cd_parallel_init();
     cd_table_install();
     cdr_pixels_init(dll);
