@@ -19,8 +19,12 @@ MonitorCallback <- luz_callback("monitor_callback",
       zero = abs(self$best) - self$min_delta > abs(new)
     ) %in% TRUE
   },
-  # Keeps the value if it is the first or better than the best so far.
+  # Keeps the value if it is the first or better than the best so far. What is not finite is never the best.
   keep_if_best = function(new) {
+    if (!is.finite(new)) {
+      warn_not_best(ctx, self$monitor, new)
+      return(FALSE)
+    }
     is_best <- is.null(self$best) || self$improves(new)
     if (is_best) self$best <- new
     is_best
@@ -28,6 +32,13 @@ MonitorCallback <- luz_callback("monitor_callback",
   state_dict = function() list(best = self$best),
   load_state_dict = function(state) self$best <- state$best
 )
+
+warn_not_best <- function(ctx, monitor, value) {
+  rlang::warn(c(
+    sprintf("`%s` is %s in epoch %d, which therefore does not count as the best.", monitor, format(value), ctx$epoch),
+    i = ctx$not_finite
+  ), class = "candela_warning_nan_metric")
+}
 
 check_mode <- function(mode) {
   check_choice(mode, "mode", c("min", "max", "zero"))
@@ -66,7 +77,7 @@ monitored_names <- function(ctx) {
 #' @details In the first epoch (without `baseline`) the value is only noted. After that, an epoch is an improvement
 #'   if the value is better than the best so far by more than `min_delta`. Training stops after `patience` epochs in a
 #'   row without improvement, not before the least number of epochs given to [fit()][fit.luz_module_generator].
-#'   `patience = 0` stops at the second epoch. The weights stay as they are after the last epoch, see
+#'   `patience = 0` stops at the second epoch. A value that is not finite is no improvement, and never the best. The weights stay as they are after the last epoch, see
 #'   [luz_callback_keep_best_model()].
 #' @param monitor What to watch: `"train_"` or `"valid_"` and the name of the metric in lower case (`"loss"`,
 #'   `"acc"`); with several optimizers followed by `"_"` and the name of one.
@@ -94,6 +105,7 @@ EarlyStoppingCallback <- luz_callback("early_stopping_callback",
   },
   on_fit_begin = function() {
     self$best <- self$baseline
+    self$noted <- !is.null(self$baseline)
     self$waited <- 0
     context <- ctx
     ctx$handlers$early_stopping <- function(condition) context$call_callbacks("on_early_stopping")
@@ -106,13 +118,15 @@ EarlyStoppingCallback <- luz_callback("early_stopping_callback",
   },
   # Whether there was something to compare the value with.
   count = function(value) {
-    compared <- !is.null(self$best)
+    compared <- self$noted
+    self$noted <- TRUE
     self$waited <- if (self$keep_if_best(value)) 0 else self$waited + 1
     compared
   },
   state_dict = function() list(best = self$best, waited = self$waited),
   load_state_dict = function(state) {
     self$best <- state$best
+    self$noted <- !is.null(state$best)
     self$waited <- state$waited
   }
 )

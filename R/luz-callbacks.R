@@ -160,25 +160,53 @@ luz_callback_metrics <- luz_callback("metrics_callback",
       ), parent = e, call = NULL, class = "candela_error")
     })
   },
-  warn_unless_finite = function() {
-    if (!self$warned && !all(is.finite(ctx$metrics$train[[1]]$latest))) {
-      self$warned <- TRUE
-      rlang::warn(c(
-        sprintf("The loss is not finite in batch %d of epoch %d; training goes on.", ctx$iter, ctx$epoch),
-        i = "A lower learning rate, luz_callback_gradient_clip() or a check of the data may help."
-      ), class = "candela_warning_nan_loss")
+  warn_unless_finite = function(set) {
+    if (self$warned || all(is.finite(ctx$metrics[[set]][[1]]$latest))) {
+      return(invisible())
     }
+    self$warned <- TRUE
+    where <- sprintf("The loss is not finite in %sbatch %d of epoch %d", if (set == "valid") "validation " else "",
+      ctx$iter, ctx$epoch)
+    ctx$not_finite <- paste0(where, ": ", source_of_nan(ctx))
+    rlang::warn(c(
+      paste0(where, "; training goes on."), i = source_of_nan(ctx),
+      i = "A lower learning rate, luz_callback_gradient_clip() or a check of the data may help."
+    ), class = "candela_warning_nan_loss")
   },
   on_train_begin = function() self$start("train"),
   on_train_batch_end = function() {
     self$update("train")
-    self$warn_unless_finite()
+    self$warn_unless_finite("train")
   },
   on_train_end = function() self$finish("train"),
   on_valid_begin = function() self$start("valid"),
-  on_valid_batch_end = function() self$update("valid"),
+  on_valid_batch_end = function() {
+    self$update("valid")
+    self$warn_unless_finite("valid")
+  },
   on_valid_end = function() self$finish("valid")
 )
+
+# Where a loss that is not finite came from: the first on its way that was not.
+source_of_nan <- function(ctx) {
+  if (!all_finite(ctx$input)) {
+    return("the input has values that are not finite.")
+  }
+  if (!all_finite(ctx$pred)) {
+    return("the input is finite, but the model's output is not: its weights are too large or no longer numbers.")
+  }
+  if (is_tensor(ctx$target) && !is_float(ctx$target) && !as.logical((ctx$target != void_class)$any()$item())) {
+    return("no target of the batch counts, all are void.")
+  }
+  "the model's output is finite: the loss itself is not."
+}
+
+all_finite <- function(x) {
+  if (is.list(x) && !is_tensor(x)) {
+    return(all(vapply(x, all_finite, NA)))
+  }
+  !is_tensor(x) || !is_float(x) || as.logical(torch_isfinite(x)$all()$item())
+}
 
 #' @rdname luz_callbacks_default
 #' @export

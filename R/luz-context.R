@@ -32,6 +32,7 @@ LuzContext <- R6::R6Class(
     loss = list(),
     loss_grad = NULL,
     epoch = 1L,
+    not_finite = NULL,
     metrics = NULL,
     metric_generators = NULL,
     step_opt = NULL,
@@ -48,6 +49,11 @@ LuzContext <- R6::R6Class(
       private$called <- new.env(parent = emptyenv())
       bind_context(model, self)
       for (callback in callbacks) callback$set_ctx(self)
+    },
+    add_callbacks = function(callbacks) {
+      self$callbacks <- order_callbacks(c(self$callbacks, callbacks))
+      for (callback in callbacks) callback$set_ctx(self)
+      private$called <- new.env(parent = emptyenv())
     },
     set_verbose = function(verbose = NULL) {
       self$verbose <- verbose %||% interactive()

@@ -8,6 +8,15 @@
 #'   `forward()` for predictions.
 #'   A module itself is trained as it is: each [fit()][fit.luz_module_generator] works on a copy of it, so that it keeps
 #'   its weights, and starts from these again.
+#' @section Defaults for segmentation:
+#'   What is not given for [unet()] and the like is chosen:
+#'   * the loss, by the classes of the training masks: cross entropy; where a class has more than ten times the pixels of
+#'     another, cross entropy weighted by 1 / sqrt(frequency), plus [nn_dice_loss()]; for a single class binary cross
+#'     entropy plus Dice. fit() tells which;
+#'   * the metrics: mean intersection over union, [luz_metric_iou()], and [luz_metric_accuracy()];
+#'   * the optimiser: Adam, with one cycle of the learning rate up to 0.005 (`lr` of `set_opt_hparams()`), batches of 8,
+#'     40 epochs, and, where there are validation data, the weights of the epoch with the best mean intersection over
+#'     union. Callbacks for the learning rate or the best model that are given take the place of these.
 #' @param module A module generator, made by [nn_module()], or a module.
 #' @param loss A function or loss module, called with predictions and targets.
 #' @param optimizer An optimiser such as [optim_adam()], called with the parameters of the model.
@@ -29,23 +38,25 @@ setup <- function(module, loss = NULL, optimizer = NULL, metrics = NULL, backwar
   if (is.null(class) || !is.function(module) || !inherits(class, "R6ClassGenerator")) {
     type_error("`module` must be a module, or a module generator, made by nn_module().")
   }
-  check_setup(class, loss, optimizer, backward)
-  members <- luz_members(class, loss, optimizer, metrics, backward)
+  choices <- automatic_choices(class, loss, optimizer, metrics)
+  check_setup(class, loss, optimizer, backward, choices)
+  members <- luz_members(class, loss, optimizer, metrics, backward, choices)
   generator <- rlang::inject(nn_module(inherit = module, !!!members$public, active = members$active,
                                        parent_env = members$env))
   class(generator) <- "luz_module_generator"
   attr(generator, "original") <- original
+  attr(generator, "choices") <- choices
   generator
 }
 
-check_setup <- function(class, loss, optimizer, backward) {
-  if (is.null(loss) && !defines(class, "loss") && !defines(class, "step")) {
+check_setup <- function(class, loss, optimizer, backward, choices) {
+  if (is.null(loss) && !isTRUE(choices$loss) && !defines(class, "loss") && !defines(class, "step")) {
     rlang::abort(c(
       "No loss function has been provided.",
       i = "Use the `loss` argument of `setup()`, or give the module a `loss` method."
     ), class = "candela_error", call = NULL)
   }
-  if (is.null(optimizer) && !defines(class, "set_optimizers")) {
+  if (is.null(optimizer) && !isTRUE(choices$optimizer) && !defines(class, "set_optimizers")) {
     rlang::abort(c(
       "No optimizer definition has been provided.",
       i = "Use the `optimizer` argument of `setup()`, or give the module a `set_optimizers` method."
@@ -70,7 +81,7 @@ defines <- function(class, name) {
 }
 
 # The methods that are added to the module; functions given to setup() see `ctx` like methods do.
-luz_members <- function(class, loss, optimizer, metrics, backward) {
+luz_members <- function(class, loss, optimizer, metrics, backward, choices = NULL) {
   loss <- with_context_env(loss)
   backward <- with_context_env(backward)
   public <- list(
@@ -82,6 +93,12 @@ luz_members <- function(class, loss, optimizer, metrics, backward) {
     loss_function <- if (inherits(loss, "nn_module_generator")) loss() else loss
     public$loss <- function(input, target) supervised_loss(loss_function, input, target)
   }
+  if (isTRUE(choices$loss)) {
+    public$loss <- function(input, target) {
+      supervised_loss(function(input, target) automatic_loss(self$loss_recipe, input, target), input, target)
+    }
+  }
+  if (isTRUE(choices$optimizer)) optimizer <- optim_adam
   if (!is.null(optimizer)) {
     public$set_optimizers <- function(...) optimizer(self$parameters, ...)
   }
@@ -145,7 +162,8 @@ set_opt_hparams <- function(module, ...) {
 #'   An interrupt (Ctrl-C) ends the training; the model as trained so far is returned. If the loss is not finite,
 #'   training goes on with one warning of class `candela_warning_nan_loss`.
 #' @param object What [setup()] returned.
-#' @param data Training data: a [dataloader()], or anything [as_dataloader()] accepts, which is shuffled and
+#' @param data Training data: a list with the datasets `train` and `valid`, such as [split()][split.segmentation_dataset]
+#'   gives; a [dataloader()], or anything [as_dataloader()] accepts, which is shuffled and
 #'   put into batches of 32; a last, incomplete batch is dropped.
 #' @param epochs Number of epochs; or two numbers, the least (before which early stopping is not considered) and the
 #'   largest.
@@ -169,13 +187,20 @@ set_opt_hparams <- function(module, ...) {
 fit.luz_module_generator <- function(object, data, epochs = 10, callbacks = NULL, valid_data = NULL,
                                      accelerator = NULL, verbose = NULL, ..., dataloader_options = NULL) {
   rlang::check_dots_empty()
+  choices <- attr(object, "choices")
+  if (missing(epochs) && isTRUE(choices$optimizer)) epochs <- segmentation_epochs
   epochs <- check_epochs(epochs)
-  loaders <- fit_dataloaders(data, valid_data, dataloader_options)
+  if (is_parts(data)) {
+    valid_data <- valid_data %||% data$valid
+    data <- data$train
+  }
+  loaders <- fit_dataloaders(data, valid_data, automatic_options(data, dataloader_options, choices))
   ctx <- fit_context(object, callbacks, accelerator, verbose)
   ctx$train_data <- loaders$train
   ctx$valid_data <- loaders$valid
   ctx$min_epochs <- epochs[1]
   ctx$max_epochs <- epochs[2]
+  if (inherits(ctx$model, "segmentation_model")) choose_defaults(ctx, choices)
   ctx$optimizers <- make_optimizers(ctx$model, ctx$opt_hparams)
   ctx$step_opt <- default_step_opt
   run_fit(ctx)

@@ -125,3 +125,53 @@ test_that("the best model is kept", {
     callbacks = luz_callback_keep_best_model("train_loss"))
   expect_equal(as.numeric(fitted$model$weight$item()), 2)
 })
+
+test_that("an epoch without a finite value is never the best, and a warning says where it came from", {
+  x <- torch_randn(8, 2)
+  y <- x$sum(2, keepdim = TRUE)
+  bad <- x$clone()
+  bad[1, 1] <- NaN
+  folder <- tempfile()
+  train <- function(valid, ...) {
+    warnings <- testthat::capture_warnings(fitted <- nn_linear %>%
+      setup(loss = nn_mse_loss(), optimizer = optim_sgd) %>%
+      set_hparams(in_features = 2, out_features = 1) %>%
+      set_opt_hparams(lr = 0.01) %>%
+      fit(list(x, y), valid_data = valid, epochs = 3, verbose = FALSE, callbacks = list(...),
+        dataloader_options = list(batch_size = 8)))
+    list(fitted = fitted, warnings = warnings)
+  }
+  found <- train(list(bad, y), luz_callback_keep_best_model(),
+    luz_callback_model_checkpoint(file.path(folder, "best-{epoch}.pt"), save_best_only = TRUE),
+    luz_callback_early_stopping(patience = 1)
+  )
+  expect_length(list.files(folder), 0)
+  expect_match(found$warnings, "not finite in validation batch 1 of epoch 1", all = FALSE)
+  expect_match(found$warnings, "`valid_loss` is NaN in epoch 1", all = FALSE)
+  expect_match(found$warnings, "the input has values that are not finite", all = FALSE)
+  expect_equal(max(get_metrics(found$fitted)$epoch), 2)
+
+  # NaN in the first epoch alone: the best is one of the others.
+  spoil <- luz_callback(on_valid_end = function() {
+    if (ctx$epoch == 1) ctx$log_metric("loss", NaN)
+  })
+  keep <- luz_callback_keep_best_model()
+  found <- train(list(x, y), spoil(), keep)
+  losses <- get_metrics(found$fitted)
+  losses <- losses$value[losses$set == "valid"]
+  expect_equal(keep$best, min(tail(losses, 2)))
+})
+
+test_that("what made a loss that is not finite is told", {
+  fit_with <- function(loss, target) {
+    testthat::capture_warnings(nn_conv2d %>%
+      setup(loss = loss, optimizer = optim_sgd) %>%
+      set_hparams(in_channels = 1, out_channels = 2, kernel_size = 1) %>%
+      set_opt_hparams(lr = 0.01) %>%
+      fit(list(torch_randn(2, 1, 4, 4), target), epochs = 1, verbose = FALSE, dataloader_options = list(batch_size = 2)))
+  }
+  void <- torch_full(c(2, 4, 4), void_class, dtype = torch_long())
+  expect_match(fit_with(nn_cross_entropy_loss(), void), "all are void", all = FALSE)
+  ones <- torch_ones(2, 4, 4, dtype = torch_long())
+  expect_match(fit_with(function(input, target) input$sum() * NaN, ones), "the loss itself is not", all = FALSE)
+})
