@@ -205,6 +205,9 @@ matrix_mask <- function(m) {
 }
 
 mask_label <- function(mask) {
+  if (is_drawn(mask)) {
+    return(sprintf("'%s' ", mask[[1]]$file))
+  }
   paths <- Filter(is.character, mask)
   if (length(paths) == 0) "" else sprintf("'%s' ", paths[[1]])
 }

@@ -203,7 +203,7 @@ split_folder <- function(paths) {
   list(images = paths[!is_mask], masks = paths[is_mask])
 }
 
-find_pairs <- function(images, masks) {
+find_pairs <- function(images, masks, field = NULL) {
   if (is.character(images) && length(images) == 1 && grepl("\\.(csv|tsv|txt)$", images, ignore.case = TRUE)) {
     return(pairs_from_table(read_table_file(images), dirname(images)))
   }
@@ -213,6 +213,10 @@ find_pairs <- function(images, masks) {
   found <- files_of(images, "images")
   if (is.function(masks)) {
     return(pairs_by_function(found, masks))
+  }
+  drawn <- drawn_pairs(masks, images, found, field)
+  if (!is.null(drawn)) {
+    return(drawn)
   }
   if (is.null(masks) || identical(masks, images)) {
     parted <- split_folder(found)

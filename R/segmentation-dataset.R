@@ -7,12 +7,16 @@
 #' @param images a folder (with the folders in it), a pattern such as `"cells/*/image.png"`, names of files, a data frame
 #'   or the name of a CSV file with the columns `image` and `mask` (and `group` and `split`, if there are such).
 #' @param masks a folder, a pattern or names of files; a function of the name of an image that returns the name of its
-#'   mask or a matrix of its values; `NULL` where a table has them, or where images and masks lie in one folder.
+#'   mask or a matrix of its values; `NULL` where a table has them, or where images and masks lie in one folder. Polygons
+#'   are drawn: the name of a COCO file (`"instances.json"`, with polygons or run lengths), a folder of LabelMe files, or,
+#'   for images with coordinates, a vector file or a `SpatVector` of the package terra.
 #' @param classes what the masks hold, class by class:
 #'   * values, `c(background = 0, cell = 255)`; with a list a class may have several values;
 #'   * colours, `c(road = "#804080", tree = "darkgreen")`;
 #'   * a data frame, or the name of a CSV file, with the columns `name` and `value`, and colours as `colour` or as `red`,
 #'     `green` and `blue`;
+#'   * for polygons, the names of their labels in the order wanted; what lies in none of them is background, the first
+#'     class where `classes` has no other name for it;
 #'   * names alone, `c("background", "cell")`, for the values found, in their order;
 #'   * a function of the stored matrix that returns one of values;
 #'   * `NULL`: the values found, which are told.
@@ -39,6 +43,8 @@
 #'   [split()][split.segmentation_dataset] keeps a group together.
 #' @param transform a function of an item, `list(x, y)`, that changes both alike, for training: a part called `train` has
 #'   it, other parts do not. Numbers of `x` are 0 to 1 then, those of float pictures as in the file.
+#' @param field column of a vector file or `SpatVector` that holds the classes; by default one called class, label or the
+#'   like.
 #' @param probs two probabilities, for the percentiles.
 #' @param cache keep pictures and masks in memory as they are read: `TRUE`, `FALSE`, or `"auto"`, which does so up to
 #'   `getOption("candela.cache_bytes", 2e9)` bytes.
@@ -69,11 +75,11 @@
 #' @export
 segmentation_dataset <- function(images, masks = NULL, classes = NULL, size = NULL, crop = NULL, overlap = 0,
                                  scale = "auto", missing = c("error", "background"), void = NULL, tolerance = 0,
-                                 bands = NULL, channels = NULL, nodata = NULL, group = NULL, transform = NULL,
+                                 bands = NULL, channels = NULL, nodata = NULL, group = NULL, transform = NULL, field = NULL,
                                  probs = c(0.01, 0.99), cache = "auto") {
   missing <- match.arg(missing)
   check_dataset_arguments(size, crop, overlap, tolerance, bands, channels, transform, cache)
-  pairs <- check_pairs(find_pairs(images, masks), missing)
+  pairs <- check_pairs(find_pairs(images, masks, field), missing)
   if (!is.null(group)) pairs$group <- groups_of(group, pairs)
   source <- PairSource$new(
     pairs = pairs, classes = classes, void = void, tolerance = tolerance, bands = bands, channels = channels,
@@ -124,6 +130,10 @@ PairSource <- R6::R6Class(
       self$decoded
     },
     make_plan = function() {
+      labels <- attr(self$pairs, "labels")
+      if (!is.null(labels)) {
+        return(plan_of_labels(self$classes, self$void, labels))
+      }
       plan <- class_plan(self$classes, self$void)
       if (is.null(plan)) {
         return(plan_by_looking(self, if (is.character(self$classes)) self$classes))
@@ -248,7 +258,11 @@ as_bytes <- function(x) torch_round(x$permute(c(2, 3, 1)) * 255)$to(dtype = torc
 read_classes <- function(source, i, size) {
   plan <- source$plan()
   mask <- source$pairs$mask[[i]]
-  stored <- read_mask_values(mask, plan$kind, size)
+  stored <- if (is_drawn(mask)) {
+    list(values = draw_mask(mask[[1]], size, attr(source$pairs, "labels"), source$pairs$image[[i]]))
+  } else {
+    read_mask_values(mask, plan$kind, size)
+  }
   if (is.null(stored)) {
     return(matrix(1L, size[[1]], size[[2]]))
   }
@@ -351,6 +365,18 @@ SegmentationDataset <- dataset(
     result$y <- result$y$to(dtype = torch_long())
     list(item = result, gaps = pair$gaps || !self$source$resize)
   },
+  # Pixels of each class in an item, without augmentation.
+  count = function(i) {
+    item <- self$items[[i]]
+    y <- self$source$pair(self$source$pair_of(item))$y
+    box <- self$source$boxes[item, ]
+    if (!self$source$resize) {
+      part <- pmin(self$source$size, dim(y))
+      y <- transform_crop(y, box$top, box$left, part[[1]], part[[2]])
+    }
+    y <- as_array(y)
+    tabulate(y[y > 0], nlevels(class_table(self)$class))
+  },
   .getitem = function(i) {
     raw <- self$raw_item(i)
     item <- raw$item
@@ -446,19 +472,7 @@ print.segmentation_dataset <- function(x, ...) {
 #' @return A named vector: pixels of each class, in the order of [class_table()], void left out.
 #' @inherit segmentation_dataset examples
 #' @export
-class_counts <- function(ds) {
-  if (inherits(ds, "dataset_subset")) {
-    ds <- ds$dataset$part(ds$dataset$items[ds$indices])
-  }
-  if (!inherits(ds, "segmentation_dataset")) refuse(ds, "ds", "a segmentation_dataset()")
-  names <- levels(class_table(ds)$class)
-  counts <- numeric(length(names))
-  for (i in seq_along(ds)) {
-    y <- as_array(ds$raw_item(i)$item$y)
-    counts <- counts + tabulate(y[y > 0], length(names))
-  }
-  stats::setNames(counts, names)
-}
+class_counts <- function(ds) colSums(item_counts(ds))
 
 #' Look at pairs of images and masks
 #'

@@ -218,7 +218,12 @@ transform_random_perspective <- function(img, distortion_scale = 0.5, p = 0.5, i
   if (stats::runif(1) >= p) {
     return(img)
   }
-  now <- image_size(img)
+  corners <- random_corners(image_size(img), distortion_scale)
+  transform_perspective(img, corners$start, corners$end, interpolation, fill)
+}
+
+# Corners of a picture, and where they move to.
+random_corners <- function(now, distortion_scale) {
   inwards <- rev(floor(distortion_scale * (now %/% 2)))
   move <- function(k) draw_position(inwards[[k]] + 1) - 1
   right <- now[[2]] - 1
@@ -227,7 +232,7 @@ transform_random_perspective <- function(img, distortion_scale = 0.5, p = 0.5, i
   end <- list(
     c(move(1), move(2)), c(right - move(1), move(2)), c(right - move(1), bottom - move(2)), c(move(1), bottom - move(2))
   )
-  transform_perspective(img, start, end, interpolation, fill)
+  list(start = start, end = end)
 }
 
 #' @rdname transform_random_horizontal_flip

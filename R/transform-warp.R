@@ -141,11 +141,14 @@ warp <- function(img, grid, interpolation, fill = NULL) {
 #' @export
 transform_perspective <- function(img, startpoints, endpoints, interpolation = 2, fill = NULL) {
   img <- as_image(img)
+  warp(img, perspective_grid(startpoints, endpoints, image_size(img)), interpolation, fill)
+}
+
+perspective_grid <- function(startpoints, endpoints, size) {
   p <- perspective_coefficients(four_points(startpoints, "startpoints"), four_points(endpoints, "endpoints"))
-  size <- image_size(img)
   centres <- cbind(rep(seq_len(size[[2]]) - 0.5, size[[1]]), rep(seq_len(size[[1]]) - 0.5, each = size[[2]]), 1)
   source <- centres %*% cbind(p[1:3], p[4:6]) / as.vector(centres %*% c(p[7:8], 1))
-  warp(img, as_grid(sweep(source, 2, rev(size) / 2, "/") - 1, size), interpolation, fill)
+  as_grid(sweep(source, 2, rev(size) / 2, "/") - 1, size)
 }
 
 four_points <- function(points, what) {
