@@ -4,6 +4,7 @@
 default_collate <- function(items) {
   first <- items[[1]]
   if (is_tensor(first)) {
+    check_one_size(items)
     torch_stack(items, dim = 1)
   } else if (is.list(first) && !is.object(first)) {
     collate_lists(items)
@@ -15,6 +16,20 @@ default_collate <- function(items) {
       paste(class(first), collapse = "/")
     ))
   }
+}
+
+# Pictures of several sizes are the usual reason why a batch cannot be made.
+check_one_size <- function(items) {
+  shapes <- lapply(items, dim)
+  other <- which(!vapply(shapes, identical, NA, shapes[[1]]))
+  if (length(other) == 0 || !length(shapes[[1]]) %in% 2:4) {
+    return(invisible())
+  }
+  text <- function(shape) sprintf("[%s]", paste(shape, collapse = " x "))
+  raise(sprintf(paste(
+    "items of a batch must have one size, but the first is %s and number %d is %s. Resize in .getitem(), with",
+    "transform_resize(), or cut out parts of one size; masks with interpolation = 0."
+  ), text(shapes[[1]]), other[[1]], text(shapes[[other[[1]]]])), c("candela_error_shape", "value_error"))
 }
 
 collate_lists <- function(items) {
@@ -33,7 +48,9 @@ collate_atomic <- function(items) {
   first <- items[[1]]
   is_scalar <- length(first) == 1 && is.null(dim(first))
   if (!is_scalar) {
-    return(torch_stack(lapply(items, torch_tensor), dim = 1))
+    items <- lapply(items, torch_tensor)
+    check_one_size(items)
+    return(torch_stack(items, dim = 1))
   }
   values <- unlist(items, use.names = FALSE)
   if (is.character(values)) values else torch_tensor(values)

@@ -275,6 +275,8 @@ read_input <- function(x, spec, resize = spec$resize) {
   size <- image_size(picture$x)
   gaps <- if (may_have_gaps(picture$type, spec$nodata)) gaps_of(picture$x)
   y <- if (resize) resize_picture(picture$x, spec$size, !is.null(gaps)) else picture$x
+  # As a dataset keeps them.
+  if (spec$type == "uint8" && is.null(gaps)) y <- torch_round(y * 255) / 255
   list(x = scale_input(y, spec, !is.null(gaps)), valid = if (!is.null(gaps)) !gaps, size = size)
 }
 

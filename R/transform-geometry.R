@@ -37,6 +37,26 @@ transform_resize <- function(img, size, interpolation = 2) {
   if (length(dim(img)) == 3 && (mode == "nearest" || is_float(img))) {
     return(resize(img))
   }
+  resized <- resize_batch(img, mode, resize)
+  if (mode != "nearest" && is_mask(img)) refuse_invented(img, resized)
+  resized
+}
+
+# Whole numbers H x W that are no bytes are classes, not grey values.
+is_mask <- function(img) length(dim(img)) == 2 && dtype_name(img$dtype) %in% c("Long", "Int")
+
+# Between class 1 and class 3 lies no class 2.
+refuse_invented <- function(mask, resized) {
+  invented <- setdiff(unique(as.vector(as_array(resized))), unique(as.vector(as_array(mask))))
+  if (length(invented) > 0) {
+    value_error(sprintf(paste(
+      "resizing made classes that the mask has not: %s. Masks are resized with `interpolation = 0`, which takes the",
+      "class of a pixel; give grey values as floats."
+    ), toString(utils::head(sort(invented), 8))))
+  }
+}
+
+resize_batch <- function(img, mode, resize) {
   on_image_batch(img, function(x) {
     if (mode == "nearest") {
       return(resize(x))

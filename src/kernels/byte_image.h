@@ -2,6 +2,7 @@
 #ifndef CANDELA_KERNELS_BYTE_IMAGE_H
 #define CANDELA_KERNELS_BYTE_IMAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -12,8 +13,9 @@
 typedef struct cdk_byte_image {
     const uint8_t *bytes; /* [H][W][C] */
     int64_t H, W, C;
-    const cdk_resize_form *form; /* NULL: the size stays */
-    const double *mean, *std;    /* [C], C <= CDK_NORMALISE_CHANNELS; NULL: they are not normalised */
+    const cdk_resize_form *form;  /* NULL: the size stays */
+    bool flip_rows, flip_columns; /* where it does: the result has them in the opposite order */
+    const double *mean, *std;     /* [C], C <= CDK_NORMALISE_CHANNELS; NULL: they are not normalised */
 } cdk_byte_image;
 
 /* y[h][w][c] = (bilinear(bytes / 255)[h][w][c] - mean[c]) / std[c]; y is [form->rows][form->columns][C], or

@@ -57,6 +57,8 @@ static cd_status fill(cd_tensor *y, const cd_tensor *bytes, const double *steps,
                                   .W = bytes->shape[1],
                                   .C = bytes->shape[2],
                                   .form = resized ? &form : NULL,
+                                  .flip_rows = !resized && form.flip_rows,
+                                  .flip_columns = !resized && form.flip_columns,
                                   .mean = normalised ? steps + MEAN : NULL,
                                   .std = normalised ? steps + STD : NULL};
     CD_TRY(cdk_byte_image_to_f32(cd_tensor_data(y), &image, err));
@@ -128,7 +130,8 @@ static cd_status defer(cd_tensor *y, const cd_tensor *x, const double *steps, cd
 cd_status cd_lazy_image_resize(cd_tensor *y, const cd_tensor *x, cd_lazy_resizing how, cd_error *err)
 {
     double steps[STEPS];
-    if (!steps_of(steps, x) || steps[OUT_H] != 0 || steps[NORMALISED] != 0) {
+    if (!steps_of(steps, x) || steps[OUT_H] != 0 || steps[NORMALISED] != 0 || steps[FLIP_H] != 0 ||
+        steps[FLIP_W] != 0) {
         return CD_OK;
     }
     steps[OUT_H] = (double)y->shape[1];
@@ -155,7 +158,7 @@ cd_status cd_lazy_image_normalise(cd_tensor *y, const cd_tensor *x, const double
 cd_status cd_lazy_image_flip(cd_tensor *y, const cd_tensor *x, const bool *reversed, cd_error *err)
 {
     double steps[STEPS];
-    if (!steps_of(steps, x) || steps[OUT_H] == 0 || reversed[0]) {
+    if (!steps_of(steps, x) || reversed[0]) {
         return CD_OK;
     }
     steps[FLIP_H] = (steps[FLIP_H] != 0) != reversed[1];

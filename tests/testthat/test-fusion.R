@@ -472,3 +472,17 @@ test_that("labels are resized, flipped, looked at in parts and stacked as bytes 
   }
   expect_same_both_ways(changed())
 })
+
+test_that("bytes flipped without resizing have the values of floats", {
+  bytes <- torch_randint(0, 256, c(7, 9, 3))$to(dtype = torch_uint8())
+  image <- function() .Call(candela:::cdr_bytes_image, bytes)
+  float <- torch_tensor(aperm(as_array(bytes), c(3, 1, 2)) / 255)
+  for (dims in list(2, 3, c(2, 3))) {
+    flipped <- torch_flip(image(), dims)
+    expect_equal(as_array(flipped), as_array(torch_flip(float, dims)), tolerance = 1e-7)
+    normalised <- transform_normalize(torch_flip(image(), dims), c(0.1, 0.2, 0.3), c(1, 2, 3))
+    stacked <- torch_stack(list(normalised, transform_normalize(image(), c(0.1, 0.2, 0.3), c(1, 2, 3))))
+    expect_equal(as_array(stacked[1, ..]), as_array(transform_normalize(torch_flip(float, dims), c(0.1, 0.2, 0.3), c(1, 2, 3))),
+      tolerance = 1e-6)
+  }
+})
