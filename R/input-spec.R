@@ -30,7 +30,8 @@
 #'   * `size`: height and width the model was trained at, `resize`: whether whole pictures were resized to it (`TRUE`)
 #'     or parts of that size cut out at native resolution (`FALSE`).
 #'
-#'   `read_input()`: a list of `x`, a float tensor channels x height x width, `valid`, a logical matrix of the picture's
+#'   `read_input()`: a list of `x`, a float tensor channels x height x width, `valid`, a logical matrix of the
+#'   picture's
 #'   own size or `NULL` where all pixels have data, and `size`, height and width of the file.
 #' @section Errors: `read_input()` refuses a picture of other bands or of another type with both named
 #'   (`value_error`).
@@ -98,7 +99,7 @@ mask_spec <- function(plan) {
 imagenet_mean <- c(0.485, 0.456, 0.406)
 imagenet_std <- c(0.229, 0.224, 0.225)
 
-scalings <- c("auto", "imagenet", "standardise", "dtype", "percentile", "image", "none")
+scalings <- c("auto", "imagenet", "normalise", "dtype", "percentile", "image", "none")
 
 # The largest number of a type of samples, by which tensors of pictures are divided; floats are as they are.
 type_unit <- function(type) {
@@ -112,7 +113,6 @@ check_scale <- function(scale) {
     }
     return(scale)
   }
-  if (identical(scale, "standardize")) scale <- "standardise"
   check_choice(scale, "scale", scalings)
   scale
 }
@@ -123,10 +123,10 @@ new_scaling <- function(scale, channels, type, sample, probs) {
     return(scaling_of("given", rep_len(scale$mean, channels), rep_len(scale$std, channels)))
   }
   photo <- type == "uint8" && channels == 3
-  if (scale == "auto") scale <- if (photo) "imagenet" else "standardise"
+  if (scale == "auto") scale <- if (photo) "imagenet" else "normalise"
   if (scale == "imagenet" && !photo) {
     value_error(sprintf(
-      "`scale = \"imagenet\"` is for RGB of 8 bits, but the pictures have %d band%s of type %s: use \"standardise\".",
+      "`scale = \"imagenet\"` is for RGB of 8 bits, but the pictures have %d band%s of type %s: use \"normalise\".",
       channels, if (channels == 1) "" else "s", type
     ))
   }
@@ -134,7 +134,7 @@ new_scaling <- function(scale, channels, type, sample, probs) {
     imagenet = scaling_of(scale, imagenet_mean * 255, imagenet_std * 255),
     dtype = scaling_of(scale, rep(0, channels), rep(type_unit(type), channels)),
     none = scaling_of(scale, rep(0, channels), rep(1, channels)),
-    standardise = standardising(sample()),
+    normalise = normalising_numbers(sample()),
     percentile = c(between_percentiles(sample(), probs, scale), list(probs = probs)),
     image = c(scaling_of(scale, NA_real_, NA_real_, clamp = TRUE), list(probs = probs))
   )
@@ -145,12 +145,12 @@ scaling_of <- function(method, shift, factor, clamp = FALSE) {
 }
 
 # A band that is the same everywhere is only shifted.
-standardising <- function(values) {
+normalising_numbers <- function(values) {
   spread <- apply(values, 2, stats::sd, na.rm = TRUE)
   spread[is.na(spread) | spread == 0] <- 1
   centre <- colMeans(values, na.rm = TRUE)
   centre[is.na(centre)] <- 0
-  scaling_of("standardise", centre, spread)
+  scaling_of("normalise", centre, spread)
 }
 
 between_percentiles <- function(values, probs, method) {
@@ -184,7 +184,8 @@ band_values <- function(x, n) {
 # ---- resizing ----
 
 # Bilinear with antialiasing: each pixel of the result is the mean of the pixels under a triangle as wide as two of
-# its own (one pixel of the picture, where that is enlarged), weighted by it. Pixels without data (NaN) have no weight.
+# its own (one pixel of the picture, where that is enlarged), weighted by it. Pixels without data (NaN) have no
+# weight.
 resize_picture <- function(x, size, may_have_gaps = TRUE) {
   if (all(image_size(x) == size)) {
     return(x)
@@ -233,7 +234,8 @@ read_bands <- function(path, bands = NULL, channels = NULL, nodata = NULL) {
   take_bands(list(x = x, type = info$type), default_bands(info, bands, channels), nodata %||% info[["nodata"]])
 }
 
-# Numbers of the bands that are read: all but an alpha channel, unless they are named. `channels = 3` makes RGB of grey.
+# Numbers of the bands that are read: all but an alpha channel, unless they are named. `channels = 3` makes RGB
+# of grey.
 default_bands <- function(info, bands, channels) {
   colours <- info$channels - info$alpha
   if (!is.null(bands)) {

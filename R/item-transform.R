@@ -6,19 +6,23 @@
 #' logical masks).
 #'
 #' @param x an item: `list(x, y)` (image, then mask), or a named list with an image (called `x`, `image`, `img` or
-#'   `input`) and, if there is one, a mask (`y`, `mask`, `masks`, `label`, `labels`, `target` or `segmentation`); other
+#'   `input`) and, if there is one, a mask (`y`, `mask`, `masks`, `label`, `labels`, `target` or
+#'   `segmentation`); other
 #'   elements are left as they are. Images are tensors C x H x W or arrays H x W x C, masks tensors or matrices H x W.
 #'   Or a [dataset()] of such items: the result is a dataset that transforms each item as it is asked for, with a new
 #'   draw each time.
 #' @param size,interpolation,top,left,height,width,padding,padding_mode,fill,angle,expand,center,translate,scale,shear
-#'   as for [transform_resize()], [transform_crop()], [transform_pad()], [transform_rotate()] and [transform_affine()];
+#'   as for [transform_resize()], [transform_crop()], [transform_pad()], [transform_rotate()] and
+#'   [transform_affine()];
 #'   `fill` is for images.
 #' @param p probability that anything is done.
 #' @param degrees,ratio,pad_if_needed,distortion_scale,brightness,contrast,saturation,hue as for
 #'   [transform_random_affine()] and its kin, with the same draws from the same seeds.
-#' @param classes for `item_transform_random_crop()`: numbers of classes; if the mask has pixels of them, the crop holds
+#' @param classes for `item_transform_random_crop()`: numbers of classes; if the mask has pixels of them, the
+#'   crop holds
 #'   one of these, drawn at random.
-#' @param alpha,sigma for `item_transform_elastic()`: largest shifts in pixels are about `alpha`, and change over about
+#' @param alpha,sigma for `item_transform_elastic()`: largest shifts in pixels are about `alpha`, and change
+#'   over about
 #'   `sigma` pixels. For `item_transform_gaussian_blur()`: range of standard deviations in pixels, or one number.
 #' @param sd for `item_transform_gaussian_noise()`: range of standard deviations of the noise, or one number, in the
 #'   units of the image.
@@ -27,7 +31,8 @@
 #' @return An item, or a dataset, as `x`; `item_transform_compose()`: a function of an item. Images and masks are
 #'   tensors.
 #' @section Details: Resizing, cropping and warping take places as the `transform_*()` of that name do; masks of
-#'   `item_transform_resize()` take the value under the middle of each pixel. `item_transform_elastic()` moves each pixel
+#'   `item_transform_resize()` take the value under the middle of each pixel. `item_transform_elastic()` moves
+#'   each pixel
 #'   by smoothed normal noise (Simard, Steinkraus and Platt 2003, Best practices for convolutional neural networks,
 #'   ICDAR). Colours, blur and noise change the image alone; values are kept within 0 and 1 where they were.
 #'   `item_transform_color_jitter()` takes any number of bands for brightness and contrast.
@@ -180,7 +185,8 @@ item_transform_resize <- function(x, size, interpolation = 2) {
 nearest_resized <- function(mask, size) {
   n <- length(dim(mask))
   now <- image_size(mask)
-  at <- function(k) torch_tensor(as.integer(pmin(floor((seq_len(size[[k]]) - 0.5) * now[[k]] / size[[k]]) + 1, now[[k]])))
+  at <- function(k) torch_tensor(as.integer(pmin(floor((seq_len(size[[k]]) - 0.5) * now[[k]] / size[[k]]) + 1,
+    now[[k]])))
   mask$index_select(n - 1, at(1))$index_select(n, at(2))
 }
 
@@ -275,7 +281,8 @@ item_transform_random_crop <- function(x, size, padding = NULL, pad_if_needed = 
     place <- function(img, how) how(img)
     at <- random_place(if (!is.null(classes)) more$mask(before$mask(mask)), now, size, classes)
     cut <- function(img) transform_crop(img, at[[1]], at[[2]], size[[1]], size[[2]])
-    list(image = function(img) cut(more$image(before$image(img))), mask = function(mask) cut(more$mask(before$mask(mask))))
+    list(image = function(img) cut(more$image(before$image(img))),
+      mask = function(mask) cut(more$mask(before$mask(mask))))
   })
 }
 
@@ -296,12 +303,14 @@ random_place <- function(mask, now, size, classes) {
   pixel <- wanted[draw_position(nrow(wanted)), ]
   first <- pmax(1, pixel - size + 1)
   last <- pmin(room, pixel)
-  c(first[[1]] + draw_position(last[[1]] - first[[1]] + 1) - 1, first[[2]] + draw_position(last[[2]] - first[[2]] + 1) - 1)
+  c(first[[1]] + draw_position(last[[1]] - first[[1]] + 1) - 1,
+    first[[2]] + draw_position(last[[2]] - first[[2]] + 1) - 1)
 }
 
 #' @rdname item_transform_hflip
 #' @export
-item_transform_random_resized_crop <- function(x, size, scale = c(0.08, 1), ratio = c(3 / 4, 4 / 3), interpolation = 2) {
+item_transform_random_resized_crop <- function(x, size, scale = c(0.08, 1), ratio = c(3 / 4, 4 / 3),
+  interpolation = 2) {
   size <- square_size(size)
   transform_item(x, function(image, ...) {
     part <- random_part(image_size(image), scale, ratio)

@@ -283,7 +283,8 @@ refuse_values <- function(values, odd, plan, where) {
 
 #' What masks hold
 #'
-#' Looks through mask files and tells which values or colours they hold, and how many pixels of each: the first step to
+#' Looks through mask files and tells which values or colours they hold, and how many pixels of each: the first
+#' step to
 #' `classes` of [segmentation_dataset()].
 #'
 #' @param masks a folder, a pattern such as `"masks/*.png"`, names of files, or a [segmentation_dataset()].
@@ -291,7 +292,8 @@ refuse_values <- function(values, odd, plan, where) {
 #'   nearest class and the distance.
 #' @param void as there.
 #' @param n how many rows at most, the most frequent ones; the rest is summed up in the attribute `rest`.
-#' @return A data frame, ordered by share: `value` (NA for colours), `colour` (as `"#804080"`; for palette images that of
+#' @return A data frame, ordered by share: `value` (NA for colours), `colour` (as `"#804080"`; for palette
+#'   images that of
 #'   the palette; else NA), `pixels`, `share` of all pixels, `files` that hold it, and `first`, one of them. With
 #'   `classes`: `class`, a factor (NA for void and for values of no class), `void`, and for values of no class
 #'   `nearest` and `distance`, the largest difference of a channel. A warning of class `candela_warning_mask` counts
@@ -333,7 +335,8 @@ count_values <- function(files) {
   value <- as.numeric(names(by_value))
   pixels <- vapply(by_value, function(rows) sum(counts$pixels[rows]), 0, USE.NAMES = FALSE)
   table <- data.frame(
-    value = if (kind == "value") value else NA_real_, colour = if (kind == "colour") colour_name(value) else NA_character_,
+    value = if (kind == "value") value else NA_real_,
+    colour = if (kind == "colour") colour_name(value) else NA_character_,
     pixels = pixels, share = pixels / sum(pixels), files = lengths(by_value, use.names = FALSE),
     first = vapply(by_value, function(rows) counts$file[[rows[[1]]]], "", USE.NAMES = FALSE), stringsAsFactors = FALSE
   )
@@ -346,7 +349,8 @@ count_values <- function(files) {
 tallied <- function(values, kind, path) {
   present <- values_present(values)
   pixels <- tabulate(match(values, present), length(present))
-  data.frame(value = as.numeric(present), pixels = as.numeric(pixels), kind = kind, file = path, stringsAsFactors = FALSE)
+  data.frame(value = as.numeric(present), pixels = as.numeric(pixels), kind = kind, file = path,
+    stringsAsFactors = FALSE)
 }
 
 with_classes <- function(table, plan) {
@@ -363,7 +367,7 @@ with_classes <- function(table, plan) {
   table$distance[odd] <- near$distance
   if (any(odd)) {
     rlang::warn(sprintf(
-      "%.0f pixels (%.2g %%) hold %d values of no class; each lies within %g of one: `tolerance = %g` takes them for it.",
+      "%.0f pixels (%.2g %%) hold %d values of no class, within %g of one: `tolerance = %g` takes them for it.",
       sum(table$pixels[odd]), 100 * sum(table$share[odd]), sum(odd), max(near$distance), max(near$distance)
     ), class = "candela_warning_mask")
   }

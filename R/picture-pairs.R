@@ -164,7 +164,8 @@ pairs_from_table <- function(table, folder = NULL) {
   # One image in several rows: all their masks are its own.
   first <- !duplicated(image)
   owned <- lapply(image[first], function(path) unlist(mask[image == path], recursive = FALSE))
-  pairs <- new_pairs(image[first], owned, group = column(c("group", "subject", "patient", "scene", "site"), FALSE)[first])
+  pairs <- new_pairs(image[first], owned,
+    group = column(c("group", "subject", "patient", "scene", "site"), FALSE)[first])
   part <- column(c("split", "part", "subset", "fold"), FALSE)
   if (!is.null(part)) pairs$part <- as.character(part)[first]
   pairs
@@ -187,6 +188,14 @@ pairs_by_function <- function(images, f) {
     if (is.character(found)) found[!is.na(found) & nzchar(found) & file.exists(found)] else list(found)
   })
   new_pairs(images, mask)
+}
+
+# Files of folders called `masks` or the like in those of the images; empty where images name such files themselves.
+masks_beside <- function(images) {
+  folders <- list.dirs(unique(dirname(images)), recursive = FALSE)
+  folders <- folders[tolower(basename(folders)) %in% mask_words]
+  files <- list.files(folders, picture_pattern, full.names = TRUE, recursive = TRUE, ignore.case = TRUE)
+  if (any(normalizePath(files) %in% normalizePath(images))) character() else sort(files, method = "radix")
 }
 
 # One folder that holds both: files whose names say mask, and the others.
@@ -219,7 +228,8 @@ find_pairs <- function(images, masks, field = NULL) {
     return(drawn)
   }
   if (is.null(masks) || identical(masks, images)) {
-    parted <- split_folder(found)
+    beside <- masks_beside(found)
+    parted <- if (length(beside) > 0) list(images = found, masks = beside) else split_folder(found)
     return(pairs_by_name(parted$images, parted$masks))
   }
   pairs_by_name(found, files_of(masks, "masks"))

@@ -1,5 +1,7 @@
-# Masks that are drawn: polygons of COCO and LabelMe files, vector files and SpatVectors. A drawn mask is a list of class
-# "drawn_mask" with `shapes`, each a list of `label` and what is inside: `rings` (matrices of x and y in pixels, from 0 at
+# Masks that are drawn: polygons of COCO and LabelMe files, vector files and SpatVectors. A drawn mask is a list
+# of class
+# "drawn_mask" with `shapes`, each a list of `label` and what is inside: `rings` (matrices of x and y in pixels,
+# from 0 at
 # the upper left corner; even-odd, so that inner rings are holes) or `runs` (column-major lengths of 0s and 1s).
 
 new_drawn_mask <- function(shapes, ...) structure(list(shapes = shapes, ...), class = "drawn_mask")
@@ -139,7 +141,8 @@ coco_shapes <- function(annotations, names, ids) {
   unlist(shapes, recursive = FALSE)
 }
 
-# The text form of run lengths: five bits in each character from "0" on, lowest first, the sixth says that more follow;
+# The text form of run lengths: five bits in each character from "0" on, lowest first, the sixth says that more
+# follow;
 # from the third on, differences to the run before the last.
 coco_runs <- function(text) {
   codes <- utf8ToInt(text) - 48L
@@ -171,7 +174,8 @@ labelme_pairs <- function(files, images) {
   owner <- ifelse(is.na(owner) | duplicated(named), by_stem, owner)
   masks <- lapply(seq_along(images), function(i) {
     k <- which(owner == i)
-    if (length(k) > 0) list(new_drawn_mask(labelme_shapes(json[[k[[1]]]]$shapes, files[[k[[1]]]]), file = files[[k[[1]]]]))
+    if (length(k) > 0) list(new_drawn_mask(labelme_shapes(json[[k[[1]]]]$shapes, files[[k[[1]]]]),
+      file = files[[k[[1]]]]))
   })
   labels <- unique(unlist(lapply(json, function(j) vapply(j$shapes, function(s) as.character(s$label), ""))))
   structure(new_pairs(images, masks, left_over = files[is.na(owner)]), labels = sort(labels, method = "radix"))
@@ -213,7 +217,8 @@ vector_pairs <- function(masks, images, field) {
   needs_terra()
   v <- if (is.character(masks)) terra::vect(masks) else masks
   columns <- names(v)
-  field <- field %||% columns[tolower(columns) %in% c("class", "label", "name", "type", "landcover", "land_cover", "code")][1]
+  field <- field %||% columns[tolower(columns) %in% c("class", "label", "name", "type", "landcover", "land_cover",
+    "code")][1]
   if (is.na(field) || !field %in% columns) {
     value_error(sprintf("`field` must name the column of classes, one of %s.", toString(columns)))
   }
@@ -221,7 +226,8 @@ vector_pairs <- function(masks, images, field) {
   labels <- sort(unique(label), method = "radix")
   packed <- terra::wrap(v[, field])
   pairs <- new_pairs(images, lapply(images, function(path) {
-    list(new_drawn_mask(NULL, vector = packed, field = field, file = if (is.character(masks)) masks else "the SpatVector"))
+    list(new_drawn_mask(NULL, vector = packed, field = field,
+      file = if (is.character(masks)) masks else "the SpatVector"))
   }))
   structure(pairs, labels = labels)
 }

@@ -1,38 +1,50 @@
 #' Images and masks of your own
 #'
-#' Pairs images with masks, reads and checks them, and gives them to a [dataloader()] or [fit()][fit.luz_module_generator]
+#' Pairs images with masks, reads and checks them, and gives them to a [dataloader()] or
+#' [fit()][fit.luz_module_generator]
 #' as items `list(x, y)`: `x` the picture, a float tensor channels x height x width whose numbers are scaled, `y` its
 #' classes, a long tensor height x width with 1 for the first class, and -100 for void.
 #'
-#' @param images a folder (with the folders in it), a pattern such as `"cells/*/image.png"`, names of files, a data frame
+#' @param images a folder (with the folders in it), a pattern such as `"cells/*/image.png"`, names of files, a
+#'   data frame
 #'   or the name of a CSV file with the columns `image` and `mask` (and `group` and `split`, if there are such).
 #' @param masks a folder, a pattern or names of files; a function of the name of an image that returns the name of its
-#'   mask or a matrix of its values; `NULL` where a table has them, or where images and masks lie in one folder. Polygons
-#'   are drawn: the name of a COCO file (`"instances.json"`, with polygons or run lengths), a folder of LabelMe files, or,
+#'   mask or a matrix of its values; `NULL` where a table has them, where images and masks lie in one folder, or
+#'   masks in
+#'   one called `masks` or the like beside each image. Polygons
+#'   are drawn: the name of a COCO file (`"instances.json"`, with polygons or run lengths), a folder of LabelMe
+#'   files, or,
 #'   for images with coordinates, a vector file or a `SpatVector` of the package terra.
 #' @param classes what the masks hold, class by class:
 #'   * values, `c(background = 0, cell = 255)`; with a list a class may have several values;
 #'   * colours, `c(road = "#804080", tree = "darkgreen")`;
-#'   * a data frame, or the name of a CSV file, with the columns `name` and `value`, and colours as `colour` or as `red`,
+#'   * a data frame, or the name of a CSV file, with the columns `name` and `value`, and colours as `colour` or
+#'     as `red`,
 #'     `green` and `blue`;
 #'   * for polygons, the names of their labels in the order wanted; what lies in none of them is background, the first
 #'     class where `classes` has no other name for it;
 #'   * names alone, `c("background", "cell")`, for the values found, in their order;
 #'   * a function of the stored matrix that returns one of values;
 #'   * `NULL`: the values found, which are told.
-#' @param size height and width (or one number for both) that whole pictures are resized to. The default is the size of
+#' @param size height and width (or one number for both) that whole pictures are resized to. The default is the
+#'   size of
 #'   the pictures where they all have one of at most 512, else 256.
 #' @param crop height and width (or one number) of parts cut out at native resolution instead. Every picture is
 #'   cut into such parts, the last of a row ending at its border; pictures that are smaller are padded with void.
 #' @param overlap of neighbouring parts, as a share of `crop`, below 1.
-#' @param scale how numbers are scaled: `"imagenet"` (mean and standard deviation of ImageNet, for RGB of 8 bits alone),
-#'   `"standardise"` (mean and standard deviation of each band over the training pictures), `"dtype"` (largest number of
+#' @param scale how numbers are scaled: `"imagenet"` (mean and standard deviation of ImageNet, for RGB of 8 bits
+#'   alone),
+#'   `"normalise"` (mean and standard deviation of each band over the training pictures), `"dtype"` (largest
+#'   number of
 #'   the type becomes 1), `"percentile"` (percentiles `probs` of the training pictures become 0 and 1), `"image"` (the
-#'   same of each picture), `"none"`, or `list(mean =, std =)` in units of the files. `"auto"` is `"imagenet"` for RGB of
-#'   8 bits, else `"standardise"`.
-#' @param missing `"error"` where an image has no mask, or a mask no image; `"background"` takes images without a mask as
+#'   same of each picture), `"none"`, or `list(mean =, std =)` in units of the files. `"auto"` is `"imagenet"`
+#'   for RGB of
+#'   8 bits, else `"normalise"`.
+#' @param missing `"error"` where an image has no mask, or a mask no image; `"background"` takes images without
+#'   a mask as
 #'   pictures of the first class, and tells what was left out.
-#' @param void stored values, colours or names of classes that are void: they count in no loss and no metric. By default
+#' @param void stored values, colours or names of classes that are void: they count in no loss and no metric. By
+#'   default
 #'   those called void, ignore, unlabelled or the like.
 #' @param tolerance how far a stored value (each channel of a colour) may lie from that of its class; such pixels are
 #'   counted in a warning. 0: every value must be known.
@@ -41,21 +53,25 @@
 #' @param nodata a number that means no data in the pictures; it is void in masks.
 #' @param group for each image, or as a function of its name: what it belongs to (a patient, a slide, a scene).
 #'   [split()][split.segmentation_dataset] keeps a group together.
-#' @param transform a function of an item, `list(x, y)`, that changes both alike, for training: a part called `train` has
+#' @param transform a function of an item, `list(x, y)`, that changes both alike, for training: a part called
+#'   `train` has
 #'   it, other parts do not. Numbers of `x` are 0 to 1 then, those of float pictures as in the file.
-#' @param field column of a vector file or `SpatVector` that holds the classes; by default one called class, label or the
+#' @param field column of a vector file or `SpatVector` that holds the classes; by default one called class,
+#'   label or the
 #'   like.
 #' @param probs two probabilities, for the percentiles.
 #' @param cache keep pictures and masks in memory as they are read: `TRUE`, `FALSE`, or `"auto"`, which does so up to
 #'   `getOption("candela.cache_bytes", 2e9)` bytes.
-#' @return A [dataset()]. `length()` is the number of items, `[` gives an item; [class_table()] and [input_spec()] tell
+#' @return A [dataset()]. `length()` is the number of items, `[` gives an item; [class_table()] and
+#'   [input_spec()] tell
 #'   what the numbers mean, [class_counts()] how frequent classes are, `plot()` shows pairs.
 #' @details
 #' Files go together by names: the same up to their ends (`a.jpg`, `a.png`), up to words such as `image`, `mask` or
 #' `label` before or behind (`a_mask.png`), in folders of the same names, or in a folder for each picture
 #' (`007/image.png`, `007/masks/*.png`). Several masks of one image are united: each pixel has the largest value.
 #'
-#' Resizing is bilinear with antialiasing for images, and takes the value under the middle of each pixel for masks. The
+#' Resizing is bilinear with antialiasing for images, and takes the value under the middle of each pixel for
+#' masks. The
 #' dataset remembers whether it resizes or crops, and prediction does the same.
 #'
 #' Pixels without data (`nodata`, NaN) become void in `y` and 0 in `x`.
@@ -75,7 +91,8 @@
 #' @export
 segmentation_dataset <- function(images, masks = NULL, classes = NULL, size = NULL, crop = NULL, overlap = 0,
                                  scale = "auto", missing = c("error", "background"), void = NULL, tolerance = 0,
-                                 bands = NULL, channels = NULL, nodata = NULL, group = NULL, transform = NULL, field = NULL,
+                                 bands = NULL, channels = NULL, nodata = NULL, group = NULL, transform = NULL,
+                                 field = NULL,
                                  probs = c(0.01, 0.99), cache = "auto") {
   missing <- match.arg(missing)
   check_dataset_arguments(size, crop, overlap, tolerance, bands, channels, transform, cache)
@@ -92,7 +109,7 @@ segmentation_dataset <- function(images, masks = NULL, classes = NULL, size = NU
 }
 
 check_dataset_arguments <- function(size, crop, overlap, tolerance, bands, channels, transform, cache) {
-  if (!is.null(size) && !is.null(crop)) value_error("Give `size` (resize whole pictures) or `crop` (cut out), not both.")
+  if (!is.null(size) && !is.null(crop)) value_error("Give `size` (to resize) or `crop` (to cut out), not both.")
   if (!is.null(size)) check_size(size, "size")
   if (!is.null(crop)) check_size(crop, "crop")
   check_number(overlap, "overlap", 0, 0.99)
@@ -157,7 +174,8 @@ PairSource <- R6::R6Class(
     n_items = function() if (self$resize) nrow(self$pairs) else nrow(self$boxes),
     pair_of = function(items) if (self$resize) items else self$boxes$pair[items],
     keeps = function() {
-      pixels <- if (self$resize) nrow(self$pairs) * prod(self$size) else sum(self$described$height * self$described$width)
+      own <- sum(self$described$height * self$described$width)
+      pixels <- if (self$resize) nrow(self$pairs) * prod(self$size) else own
       bytes <- pixels * (length(self$used[[1]]) * (if (self$described$type[[1]] == "uint8") 1 else 4) + 4)
       if (identical(self$cache, "auto")) bytes <= getOption("candela.cache_bytes", 2e9) else self$cache
     },
@@ -179,7 +197,8 @@ PairSource <- R6::R6Class(
 describe_pictures <- function(paths) {
   infos <- lapply(paths, image_info)
   pick <- function(what) vapply(infos, function(info) as.numeric(info[[what]]), 0)
-  described <- data.frame(height = pick("height"), width = pick("width"), channels = pick("channels"), bits = pick("bits"))
+  described <- data.frame(height = pick("height"), width = pick("width"), channels = pick("channels"),
+    bits = pick("bits"))
   described$type <- vapply(infos, `[[`, "", "type")
   described$alpha <- vapply(infos, `[[`, NA, "alpha")
   described$colours <- described$channels - described$alpha
@@ -193,7 +212,7 @@ check_alike <- function(described, channels, paths) {
   odd <- which(kind != common)
   if (length(odd) > 0) {
     value_error(sprintf(
-      "pictures must have the same bands and type: most have %s, but '%s' has %s%s. `bands` and `channels` choose.", common,
+      "pictures must have the same bands and type: most have %s, but '%s' has %s%s. See `bands`, `channels`.", common,
       paths[[odd[[1]]]], kind[[odd[[1]]]], if (length(odd) > 1) sprintf(" (and %d more)", length(odd) - 1) else ""
     ))
   }
@@ -395,7 +414,8 @@ SegmentationDataset <- dataset(
   }
 )
 
-# A part of a pair, at native resolution; what lies outside is void, and has no data. At random: moved by up to half of
+# A part of a pair, at native resolution; what lies outside is void, and has no data. At random: moved by up to
+# half of
 # its size, within the picture.
 cut_box <- function(item, box, size, at_random) {
   now <- dim(item$y)
@@ -444,7 +464,7 @@ dataset_lines <- function(ds) {
   channels <- length(source$used[[1]])
   scale <- source$scale
   photo <- channels == 3 && source$described$type[[1]] == "uint8"
-  if (identical(scale, "auto")) scale <- if (photo) "imagenet" else "standardise"
+  if (identical(scale, "auto")) scale <- if (photo) "imagenet" else "normalise"
   c(
     sprintf("%d items from %d pairs of images and masks", length(ds), length(unique(source$pair_of(ds$items)))),
     "*" = sprintf("%d band%s of type %s, scaled by %s", channels, if (channels == 1) "" else "s",
@@ -476,12 +496,14 @@ class_counts <- function(ds) colSums(item_counts(ds))
 
 #' Look at pairs of images and masks
 #'
-#' Draws items of a [segmentation_dataset()] as the model sees them, after resizing, cropping and augmentation, with the
+#' Draws items of a [segmentation_dataset()] as the model sees them, after resizing, cropping and augmentation,
+#' with the
 #' outlines of their classes.
 #'
 #' @param x a [segmentation_dataset()], or a part of one.
 #' @param i numbers of the items; by default the first six.
-#' @param bands three numbers of bands to be drawn red, green and blue, for pictures of many bands (counted among those
+#' @param bands three numbers of bands to be drawn red, green and blue, for pictures of many bands (counted
+#'   among those
 #'   that are read); by default the first three, or the first.
 #' @param alpha of the tint, 0 to 1; 0 leaves the outlines alone.
 #' @param ... passed to [plot_segmentation()], for example `ncol` and `main`.

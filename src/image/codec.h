@@ -23,7 +23,8 @@ typedef struct cd_codec {
     cd_signature signatures[4]; /* one is enough */
     /* With image->pixels NULL: reads the header alone and sets the sizes. Otherwise: decodes into them; they
      * have room for the sizes that such a call has set. A codec of several pages obeys image->page and sets
-     * image->pages; orientation is left to the caller, and the sizes are those before turning. Any thread may call, several at the same time.
+     * image->pages; orientation is left to the caller, and the sizes are
+     * those before turning. Any thread may call, several at the same time.
      * Messages go on after the name of the file ("is a damaged JPEG image: ...").
      * Errors: CD_EFORMAT, CD_EVALUE (labels asked of an image that has colours), CD_EALLOC. */
     cd_status (*decode)(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err);

@@ -1,4 +1,4 @@
-/* TIFF and BigTIFF through libtiff. Without CD_HAVE_TIFF this file is empty, and codecs.def names the format only. */
+/* TIFF and BigTIFF through libtiff. Without CD_HAVE_TIFF this file is empty; codecs.def then names the format. */
 #ifdef CD_HAVE_TIFF
 
 #include <limits.h>

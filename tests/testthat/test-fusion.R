@@ -482,7 +482,8 @@ test_that("bytes flipped without resizing have the values of floats", {
     expect_equal(as_array(flipped), as_array(torch_flip(float, dims)), tolerance = 1e-7)
     normalised <- transform_normalize(torch_flip(image(), dims), c(0.1, 0.2, 0.3), c(1, 2, 3))
     stacked <- torch_stack(list(normalised, transform_normalize(image(), c(0.1, 0.2, 0.3), c(1, 2, 3))))
-    expect_equal(as_array(stacked[1, ..]), as_array(transform_normalize(torch_flip(float, dims), c(0.1, 0.2, 0.3), c(1, 2, 3))),
+    expect_equal(as_array(stacked[1, ..]),
+      as_array(transform_normalize(torch_flip(float, dims), c(0.1, 0.2, 0.3), c(1, 2, 3))),
       tolerance = 1e-6)
   }
 })

@@ -32,7 +32,8 @@ test_that("candela attached after magick leaves image_read() to magick", {
   file <- withr::local_tempfile(fileext = ".png")
   image_write(matrix(0.5, 2, 2), file)
   code <- sprintf(paste(
-    "suppressMessages({library(magick); library(candela)}); x <- image_read('%s'); stopifnot(inherits(x, 'magick-image'));",
+    "suppressMessages({library(magick); library(candela)}); x <- image_read('%s');",
+    "stopifnot(inherits(x, 'magick-image'));",
     "stopifnot(is.array(candela::image_read('%s')), exists('image_labels')); cat('good')"
   ), file, file)
   out <- system2(file.path(R.home("bin"), "Rscript"), c("-e", shQuote(code)), stdout = TRUE, stderr = TRUE,

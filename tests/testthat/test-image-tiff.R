@@ -119,7 +119,8 @@ test_that("the EXIF orientation of a JPEG is obeyed", {
   x <- matrix(rep(c(0, 0.5, 1), each = 16 * 16), 16)
   image_write(x, file, quality = 95)
   plain <- readBin(file, "raw", 1e5)
-  exif <- c(charToRaw("Exif"), raw(2), charToRaw("MM"), as.raw(c(0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0)),
+  exif <- c(charToRaw("Exif"), raw(2), charToRaw("MM"),
+    as.raw(c(0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0)),
     raw(4))
   marker <- c(as.raw(c(0xff, 0xe1)), as.raw(c(0, length(exif) + 2)), exif)
   writeBin(c(plain[1:2], marker, plain[-(1:2)]), file)

@@ -91,7 +91,8 @@ test_that("the same seeds give the draws of the transforms of images", {
     alone(transform_random_affine, x, 20, c(0.1, 0.1), c(0.5, 2), 5, 2))
   expect_equal(paired(item_transform_random_crop, 5), alone(transform_random_crop, x, 5))
   expect_equal(paired(item_transform_random_perspective, 0.5, 1), alone(transform_random_perspective, x, 0.5, 1))
-  expect_equal(paired(item_transform_color_jitter, 0.4, 0.4, 0.4, 0.1), alone(transform_color_jitter, x, 0.4, 0.4, 0.4, 0.1))
+  expect_equal(paired(item_transform_color_jitter, 0.4, 0.4, 0.4, 0.1),
+    alone(transform_color_jitter, x, 0.4, 0.4, 0.4, 0.1))
   expect_equal(paired(item_transform_random_resized_crop, 6), alone(transform_random_resized_crop, x, 6))
 })
 
@@ -121,7 +122,8 @@ test_that("a dataset is transformed item by item", {
   expect_length(flipped, 3)
   expect_equal(as_array(flipped[2]$x), as_array(transform_hflip(ds[2]$x)))
   root <- drawn_cells(tempfile(), n = 2, size = 16)
-  cells <- suppressMessages(segmentation_dataset(file.path(root, "images"), file.path(root, "masks"), c(no = 0, yes = 255)))
+  cells <- suppressMessages(segmentation_dataset(file.path(root, "images"), file.path(root, "masks"),
+    c(no = 0, yes = 255)))
   turned <- item_transform_rotate(item_transform_vflip(cells), 45, expand = FALSE)
   expect_s3_class(turned, "segmentation_dataset")
   expect_identical(input_spec(turned), input_spec(cells))
@@ -133,5 +135,6 @@ test_that("transforms are composed", {
   item <- item_of()
   both <- item_transform_compose(item_transform_hflip, item_transform_vflip)(item)
   expect_identical(as_array(both$y), as_array(item$y)[13:1, 17:1])
-  expect_identical(as_array(item_transform_random_apply(item, list(item_transform_hflip), p = 1)$y), as_array(item$y)[, 17:1])
+  expect_identical(as_array(item_transform_random_apply(item, list(item_transform_hflip), p = 1)$y),
+    as_array(item$y)[, 17:1])
 })

@@ -9,7 +9,8 @@ test_that("values become classes in their order", {
   stored <- matrix(c(0, 255, 7, 255), 2)
   expect_identical(decode(stored, c(a = 255, b = 0), void = 7), matrix(c(2L, 1L, -100L, 1L), 2))
   expect_identical(decode(stored, list(a = c(0, 7), b = 255)), matrix(c(1L, 2L, 1L, 2L), 2))
-  expect_error(decode(stored, c(a = 255, b = 0)), "it holds 1 pixel of a value that no class has: 7", class = "value_error")
+  expect_error(decode(stored, c(a = 255, b = 0)), "it holds 1 pixel of a value that no class has: 7",
+    class = "value_error")
 })
 
 test_that("colours become classes", {

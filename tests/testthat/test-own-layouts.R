@@ -33,7 +33,7 @@ test_that("RGB masks, JPEG pictures", {
   }
   classes <- stats::setNames(colours, c("road", "grass", "sky"))
   ds <- suppressMessages(segmentation_dataset(file.path(root, "images"), file.path(root, "masks"), classes,
-    scale = "standardise"))
+    scale = "normalise"))
   expect_batch(ds, 3, c(12, 14), truth)
   expect_identical(class_table(ds)$colour, colours)
   expect_identical(input_spec(ds)$mask$kind, "colour")
@@ -113,14 +113,17 @@ test_that("a CSV of pairs, pictures of several sizes", {
   rows <- c(12, 24, 30)
   for (k in 1:3) {
     image_write(matrix(runif(rows[[k]] * 20), rows[[k]]), file.path(root, "images", sprintf("a%d.png", k)))
-    image_write(matrix(rep(c(0L, 255L), each = rows[[k]] * 10), rows[[k]]), file.path(root, "masks", sprintf("b%d.png", k)))
+    image_write(matrix(rep(c(0L, 255L), each = rows[[k]] * 10), rows[[k]]),
+      file.path(root, "masks", sprintf("b%d.png", k)))
   }
   table <- data.frame(image = sprintf("images/a%d.png", 1:3), mask = sprintf("masks/b%d.png", 1:3))
   write.csv(table, file.path(root, "pairs.csv"), row.names = FALSE)
-  ds <- suppressMessages(segmentation_dataset(file.path(root, "pairs.csv"), classes = c(left = 0, right = 255), size = c(8, 10)))
+  ds <- suppressMessages(segmentation_dataset(file.path(root, "pairs.csv"), classes = c(left = 0, right = 255),
+    size = c(8, 10)))
   truth <- aperm(array(rep(1:2, each = 8 * 5), c(8, 10, 3)), c(3, 1, 2))
   expect_batch(ds, 1, c(8, 10), truth)
-  chips <- suppressMessages(segmentation_dataset(file.path(root, "pairs.csv"), classes = c(left = 0, right = 255), crop = 16,
+  chips <- suppressMessages(segmentation_dataset(file.path(root, "pairs.csv"), classes = c(left = 0, right = 255),
+    crop = 16,
     overlap = 0.5))
   expect_false(input_spec(chips)$resize)
   # 20 columns: parts from 1 and 5; rows 12 (one, padded), 24 (from 1 and 9), 30 (from 1, 9 and 15).

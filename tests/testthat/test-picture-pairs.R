@@ -54,3 +54,18 @@ test_that("a function names masks, or gives them", {
     c(background = 0, cell = 1)))
   expect_identical(as_array(by_name[1]$y), as_array(given[1]$y))
 })
+
+test_that("a folder of masks is found beside each image", {
+  root <- tempfile()
+  for (k in c("a", "b")) {
+    dir.create(file.path(root, k, "masks"), recursive = TRUE)
+    image_write(matrix(0.5, 4, 4), file.path(root, k, "image.png"))
+    for (i in 1:2) image_write(matrix(as.integer(255 * (1:16 == i)), 4),
+      file.path(root, k, "masks", sprintf("%d.png", i)))
+  }
+  classes <- c(background = 0, nucleus = 255)
+  by_glob <- suppressMessages(segmentation_dataset(file.path(root, "*/image.png"), classes = classes))
+  by_folder <- suppressMessages(segmentation_dataset(root, classes = classes))
+  expect_identical(as.vector(as_array(by_glob[2]$y)), c(2L, 2L, rep(1L, 14)))
+  expect_identical(by_folder$source$pairs$mask, by_glob$source$pairs$mask)
+})

@@ -57,7 +57,8 @@ test_that("COCO files are drawn", {
   y[3:4, 3:4] <- 3L
   expect_identical(as_array(ds[1]$y), y)
   expect_true(all(as_array(ds[2]$y) == 1))
-  named <- suppressMessages(segmentation_dataset(file.path(root, "images"), file, classes = c("dog", "ground"), void = "cat"))
+  named <- suppressMessages(segmentation_dataset(file.path(root, "images"), file, classes = c("dog", "ground"),
+    void = "cat"))
   expect_identical(sort(unique(as.vector(as_array(named[1]$y)))), c(-100L, 1L, 2L))
   coco$images[[2]]$file_name <- "gone.png"
   jsonlite::write_json(coco, file, auto_unbox = TRUE)
@@ -73,7 +74,8 @@ test_that("LabelMe files are drawn", {
       list(label = "leaf", shape_type = "rectangle", points = list(c(1, 1), c(4, 3))),
       list(label = "hole", shape_type = "polygon", points = list(c(5, 0), c(8, 0), c(8, k), c(5, k)))
     )
-    jsonlite::write_json(list(imagePath = sprintf("p%d.png", k), shapes = shapes), file.path(root, sprintf("p%d.json", k)),
+    jsonlite::write_json(list(imagePath = sprintf("p%d.png", k), shapes = shapes),
+      file.path(root, sprintf("p%d.json", k)),
       auto_unbox = TRUE)
   }
   ds <- suppressMessages(segmentation_dataset(root))
@@ -90,7 +92,8 @@ test_that("polygons with coordinates are drawn on the grid of their image", {
   file <- tempfile(fileext = ".tif")
   r <- terra::rast(nrows = 8, ncols = 10, xmin = 100, xmax = 200, ymin = 0, ymax = 80, vals = 1:80, crs = "EPSG:32633")
   terra::writeRaster(r, file, datatype = "INT2U")
-  field <- terra::vect(c("POLYGON ((120 20, 150 20, 150 60, 120 60, 120 20))", "POLYGON ((160 0, 200 0, 200 10, 160 10, 160 0))"),
+  field <- terra::vect(c("POLYGON ((120 20, 150 20, 150 60, 120 60, 120 20))",
+    "POLYGON ((160 0, 200 0, 200 10, 160 10, 160 0))"),
     crs = "EPSG:32633")
   field$class <- c("wheat", "rye")
   ds <- suppressMessages(segmentation_dataset(file, field))
@@ -101,5 +104,6 @@ test_that("polygons with coordinates are drawn on the grid of their image", {
   expect_identical(as_array(ds[1]$y), y)
   vector <- tempfile(fileext = ".gpkg")
   terra::writeVector(field, vector)
-  expect_identical(as_array(suppressMessages(segmentation_dataset(file, vector, c("wheat", "rye", "bare")))[1]$y)[3, 3], 1L)
+  expect_identical(as_array(suppressMessages(segmentation_dataset(file, vector, c("wheat", "rye", "bare")))[1]$y)[3,
+    3], 1L)
 })

@@ -15,7 +15,7 @@ test_that("pairs of a folder become pictures and classes", {
   stored <- image_labels(sub("images", "masks", file))
   expect_identical(as_array(item$y), ifelse(stored == 255L, 2L, 1L))
   scaling <- input_spec(ds)$scaling
-  expect_identical(scaling$method, "standardise")
+  expect_identical(scaling$method, "normalise")
   expect_equal(as_array(item$x)[1, , ], (image_labels(file) - scaling$shift) / scaling$factor, tolerance = 1e-5)
   all_values <- unlist(lapply(ds$source$pairs$image, image_labels))
   expect_equal(c(scaling$shift, scaling$factor), c(mean(all_values), sd(all_values)), tolerance = 1e-5)
