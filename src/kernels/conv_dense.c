@@ -10,7 +10,7 @@
 
 /* Products summed in a register before they are added to y: rounding errors grow with the length of such a
  * sum, and a panel of so many steps stays in the first cache. */
-#define DENSE_STEPS 160
+#define DENSE_STEPS 256
 
 /* Outputs first .. last of an axis' phase that read the taps tap .. end of it, by their place in the phase. */
 typedef struct stretch {

@@ -17,7 +17,7 @@
 /* Steps of K done before moving on, at most: a panel of 32 columns is then 30 KB. Fewer steps cost time, as
  * every part reads and writes C; more cost accuracy, as rounding errors grow with the length of a sum in one
  * register. K is cut into equal parts. */
-#define GEMM_KC 240
+#define GEMM_KC 256
 /* Rows of A taken together, a multiple of every tile height: so few that threads end together. */
 #define GEMM_MC CDK_GEMM_BLOCK_ROWS
 /* Blocks of a part whose mean and M2 are wanted: its sums are joined with those of the others on one thread. */
@@ -27,7 +27,7 @@
 /* Below so many rows the panels of B are not used often enough to pay for packing them. */
 #define GEMM_PACK_ROWS 16
 /* Rows of A a multiple of 4 KB apart share the sets of the first cache; such blocks are copied. */
-#define GEMM_BAD_STRIDE 512
+#define GEMM_BAD_STRIDE 1024
 #define GEMM_COPY_STRIDE (GEMM_KC + 16)
 
 typedef struct gemm {
@@ -118,7 +118,9 @@ static strip_of_rows rows_of_a(const gemm *g, float *copy, int64_t first_row, in
     if (copy) {
         return copy_rows(g, copy, a, rows, kc);
     }
-    return (strip_of_rows){a, g->a_row, are_side_by_side(g, kc) ? a + rows * kc : NULL};
+    /* The rows behind lie one after the other: with every part of K its share of them is fetched. */
+    const float *next = g->A + (first_row + rows) * g->a_row + k0 * rows;
+    return (strip_of_rows){a, g->a_row, g->a_step == 1 && g->a_row == g->K ? next : NULL};
 }
 
 /* Rows of one block of columns of c for steps k0 .. k0 + kc of K. */
