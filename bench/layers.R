@@ -5,7 +5,7 @@
 # fifth. One CSV line per pass and layer: pass, name, seconds of the forward pass and of both passes (least of the
 # repeats), multiply-adds of the forward pass, and the largest error of the output and of the gradients of input
 # and weight against float64, relative to the largest value. Errors are those of two images, for which the methods
-# are those of many.
+# are those of many. Last the way the convolution takes (src/kernels/conv_way.h), forward/gradient of the input.
 suppressPackageStartupMessages(library(candela))
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
 source(file.path(here, "common.R"))
@@ -75,11 +75,23 @@ modules <- lapply(rows, new_layer)
 found_errors <- do.call(rbind, Map(errors, modules, rows))
 measured <- lapply(seq_len(passes), function(pass) do.call(rbind, Map(measure, modules, rows)))
 
-cat("pass,name,forward_s,both_s,multiply_adds,error_y,error_dx,error_dw\n")
+# Which way the layer goes, forward and to the gradient of its input; a transposed one the other way round.
+way <- function(layer, l) {
+  image <- if (l$kind == "transpose") {
+    c(batch, l$out_channels, rep((l$size - 1) * l$stride - 2 * l$padding + l$kernel, 2))
+  } else {
+    c(batch, l$in_channels, l$size, l$size)
+  }
+  ways <- candela:::convolution_ways(image, dim(layer$weight), l$stride, l$padding, groups = l$groups)
+  paste(if (l$kind == "transpose") rev(ways) else ways, collapse = "/")
+}
+ways <- mapply(way, modules, rows)
+
+cat("pass,name,forward_s,both_s,multiply_adds,error_y,error_dx,error_dw,way\n")
 for (pass in seq_len(passes)) {
   times <- measured[[pass]]
   cat(sprintf(
-    "%d,%s,%.6f,%.6f,%.0f,%.2e,%.2e,%.2e\n", pass, layers$name, times[, 1], times[, 2], times[, 3],
-    found_errors[, 1], found_errors[, 2], found_errors[, 3]
+    "%d,%s,%.6f,%.6f,%.0f,%.2e,%.2e,%.2e,%s\n", pass, layers$name, times[, 1], times[, 2], times[, 3],
+    found_errors[, 1], found_errors[, 2], found_errors[, 3], ways
   ), sep = "")
 }

@@ -172,6 +172,24 @@ static cd_status convolve(float *y, const float *x, const float *w, const float 
     return CD_OK;
 }
 
+const char *cdk_conv_way_text(const cdk_conv *conv, int backward)
+{
+    cdk_taps taps;
+    cd_error unread;
+    if (check(conv, &unread) != CD_OK) {
+        return NULL;
+    }
+    if (is_product(conv)) {
+        return "product";
+    }
+    if (cdk_taps_make(&taps, conv, backward, &unread) != CD_OK) {
+        return NULL;
+    }
+    const char *text = cdk_way_name(cdk_way_of(&taps));
+    cdk_taps_free(&taps);
+    return text;
+}
+
 cd_status cdk_conv_forward(float *y, const float *x, const float *w, const float *bias, const cdk_conv *conv,
                            const cdk_conv_finish *finish, cd_error *err)
 {

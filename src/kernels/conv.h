@@ -29,6 +29,10 @@ cd_status cdk_conv_forward(float *y, const float *x, const float *w, const float
                            const cdk_conv_finish *finish, cd_error *err);
 int cdk_conv_takes_affine(const cdk_conv *conv);
 
+/* Which way the forward pass, or that of the gradient of the input, takes: "product", or a name of
+ * kernels/conv_way.h. NULL for a description that is not a convolution. */
+const char *cdk_conv_way_text(const cdk_conv *conv, int backward);
+
 /* dx, the gradient for x, from dy, that for y. Pixels of x no output looks at get 0. */
 cd_status cdk_conv_backward_input(float *dx, const float *dy, const float *w, const cdk_conv *conv,
                                   cd_error *err);

@@ -3,7 +3,7 @@
  * Outputs that read the same taps form boxes: those in the middle of the images, which read all, and those at
  * each border and corner. A box is computed with its taps alone: nothing is padded. Its rows of tiles run along
  * whichever of its columns, rows and images takes the fewest tiles. */
-#include "kernels/conv_direct.h"
+#include "kernels/conv_phase.h"
 
 #include "base/memory.h"
 #include "kernels/sizes.h"

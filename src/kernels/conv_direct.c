@@ -1,5 +1,5 @@
 /* Convolution by taps, without building the matrix of patches: bands of images, on threads. */
-#include "kernels/conv_direct.h"
+#include "kernels/conv_phase.h"
 #include "kernels/dispatch.h"
 
 #include <string.h>
@@ -19,32 +19,6 @@
 #define BANDS_TOGETHER 4
 /* Weights a thread should have to pack. */
 #define PACK_GRAIN 16384
-
-/* Taps side by side read one contiguous run. */
-static int side_by_side(const cdk_axis *axis, int64_t phase)
-{
-    for (int64_t j = axis->start[phase] + 1; j < axis->start[phase + 1]; j++) {
-        if (axis->offset[j] != axis->offset[j - 1] + 1) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-int64_t cdk_phase_count(const cdk_taps *taps)
-{
-    return taps->h.phases * taps->w.phases;
-}
-
-cdk_phase cdk_phase_make(const cdk_taps *taps, int64_t index, int lanewise)
-{
-    cdk_phase p = {.h = index / taps->w.phases, .w = index % taps->w.phases};
-    p.taps_h = taps->h.start[p.h + 1] - taps->h.start[p.h];
-    p.taps_w = taps->w.start[p.w + 1] - taps->w.start[p.w];
-    p.before = taps->h.start[p.h] * taps->kernel_w + p.taps_h * taps->w.start[p.w];
-    p.joined = p.taps_w > 0 && (lanewise || taps->groups == 1) && side_by_side(&taps->w, p.w);
-    return p;
-}
 
 static void pack_panels(void *context, int64_t begin, int64_t end, int thread)
 {

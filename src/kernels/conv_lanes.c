@@ -4,7 +4,7 @@
  * A block is as many whole groups as a vector has lanes for. The inputs of a band that a block reads are spread
  * into a scratch, [row][column][input of a group][lane], padded with zeros: lane j then reads its inputs from lane
  * j, at distances that are the same for all outputs. */
-#include "kernels/conv_direct.h"
+#include "kernels/conv_phase.h"
 
 #include <string.h>
 

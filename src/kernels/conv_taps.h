@@ -52,7 +52,8 @@ int64_t cdk_axis_count(const cdk_axis *axis, int64_t phase);
 void cdk_axis_valid(const cdk_axis *axis, int64_t i, int64_t count, int64_t *first, int64_t *last);
 
 /* Convolves: y (+ bias) from x by the taps, with one phase where statistics are wanted, and with channels a
- * multiple of CDK_MASKING_CHANNELS where a mask is; conv_direct.c for any groups, conv_depthwise.c for groups
+ * multiple of CDK_MASKING_CHANNELS where a mask is: conv_direct.c for any groups, `lanewise` by lanes where
+ * cdk_lanes_outputs() says that it can, conv_depthwise.c for groups
  * of one channel in and out. */
 cd_status cdk_conv_direct(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
                           int lanewise, const cdk_conv_finish *finish, cd_error *err);

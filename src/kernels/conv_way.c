@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "kernels/conv_depthwise.h"
-#include "kernels/conv_direct.h"
+#include "kernels/conv_phase.h"
 #include "kernels/dispatch.h"
 #include "kernels/sizes.h"
 #include "kernels/winograd_grid.h"
@@ -18,6 +18,10 @@
 #define WINOGRAD_INPUT 60
 #define WINOGRAD_OUTPUT 40
 #define WINOGRAD_WEIGHT 80
+/* What does not stay in a second-level cache of so many floats is fetched again for every block of tiles, a float in
+ * the time of so many multiply-adds. */
+#define CACHE_FLOATS (256.0 * 1024)
+#define WINOGRAD_FETCH 14
 /* Rows read an input from memory for every product, and where to find it. */
 #define ROWS_SPEED 0.25
 /* Lanes read an input for every product; to spread one takes a few, and to write an output far from the next. */
@@ -50,6 +54,14 @@ static double dense_cost(const cdk_taps *taps)
     return pairs_of_images(taps) * steps * (double)(taps->groups * columns.width) / DENSE_SPEED;
 }
 
+/* Floats that a block of tiles fetches: panels of weights, and its transformed inputs for every panel. */
+static double winograd_fetched(double C, double K)
+{
+    const double panels = CDK_WINOGRAD_POINTS * C * K, inputs = CDK_WINOGRAD_POINTS * C * CDK_WINOGRAD_TILES;
+    const double blocks = K / cdk_isa_current()->kind[0].width;
+    return (panels > CACHE_FLOATS ? panels : 0) + (inputs > CACHE_FLOATS ? inputs * blocks : 0);
+}
+
 static double winograd_cost(const cdk_taps *taps)
 {
     if (!cdk_winograd_serves(taps)) {
@@ -59,6 +71,7 @@ static double winograd_cost(const cdk_taps *taps)
     const cdk_panels columns = cdk_panels_make(cdk_isa_current(), taps->out_channels);
     const double C = (double)taps->in_channels, K = (double)columns.width, tiles = (double)grid.tiles;
     return tiles * (CDK_WINOGRAD_POINTS * C * K / WINOGRAD_SPEED + WINOGRAD_INPUT * C + WINOGRAD_OUTPUT * K) +
+           ceil(tiles / CDK_WINOGRAD_TILES) * WINOGRAD_FETCH * winograd_fetched(C, K) +
            WINOGRAD_WEIGHT * C * K;
 }
 

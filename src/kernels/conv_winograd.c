@@ -13,9 +13,6 @@
 
 /* Channels whose products are summed in one register: few, for the sake of rounding errors. */
 #define WINOGRAD_CHAIN 64
-/* Tiles transformed together, about: with 352 channels they take 1.2 MB, and panels of weights are used so
- * often before the next is fetched. */
-#define WINOGRAD_TILES 56
 /* Items of work wanted at least; where there are few tiles the columns are cut. */
 #define WINOGRAD_ITEMS 16
 /* Weights a thread should have to transform. */
@@ -240,7 +237,7 @@ static void plan(winograd *f)
     const cdk_taps *taps = f->taps;
     const int64_t rows = f->columns.widest->rows, C = taps->in_channels;
     f->grid = cdk_winograd_grid_make(taps);
-    f->block_tiles = cdk_min(cdk_max(1, WINOGRAD_TILES / rows) * rows, f->grid.tiles);
+    f->block_tiles = cdk_min(cdk_max(1, CDK_WINOGRAD_TILES / rows) * rows, f->grid.tiles);
     f->blocks = (f->grid.tiles + f->block_tiles - 1) / f->block_tiles;
     f->column_groups = cdk_min(f->columns.count, (WINOGRAD_ITEMS + f->blocks - 1) / f->blocks);
     f->chunks = (C + WINOGRAD_CHAIN - 1) / WINOGRAD_CHAIN;

@@ -31,13 +31,13 @@
 #endif
 
 #define TILE_DECLARE(i, base, offset) VEC a##i = VEC_ZERO(), b##i = VEC_ZERO();
-#define TILE_STEP(i, base, offset)                                         \
-    if (rows > i) {                                                        \
+#define TILE_STEP(i, base, offset)                                      \
+    if (rows > i) {                                                     \
         const VEC x_i = TILE_X((const float *)(base + offset * x_row)); \
-        a##i = VEC_FMA(x_i, w0, a##i);                                     \
-        if (TILE_VECTORS > 1) {                                            \
-            b##i = VEC_FMA(x_i, w1, b##i);                                 \
-        }                                                                  \
+        a##i = VEC_FMA(x_i, w0, a##i);                                  \
+        if (TILE_VECTORS > 1) {                                         \
+            b##i = VEC_FMA(x_i, w1, b##i);                              \
+        }                                                               \
     }
 #define TILE_ADVANCE(i, base, offset) \
     if (rows > i && offset == 0) {    \

@@ -7,6 +7,9 @@
 #include "kernels/conv_taps.h"
 
 #define CDK_WINOGRAD_POINTS 16
+/* Tiles transformed together, about: with 352 channels they take 1.2 MB, and panels of weights are used so
+ * often before the next is fetched. */
+#define CDK_WINOGRAD_TILES 56
 
 typedef struct cdk_winograd_grid {
     int64_t H, W;             /* of the inputs */

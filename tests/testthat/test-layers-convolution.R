@@ -93,3 +93,14 @@ test_that("unfold and fold move patches", {
   expect_equal(dim(columns), c(1L, 8L, 4L))
   expect_equal(numbers(nn_fold(c(4, 4), kernel_size = 2, stride = 2)(columns)), numbers(x))
 })
+
+test_that("the way a convolution takes follows from its shape", {
+  ways <- function(image, weight, ...) candela:::convolution_ways(image, weight, ...)
+  expect_equal(ways(c(2, 64, 8, 8), c(32, 64, 1, 1)), c("product", "product"))
+  expect_equal(ways(c(16, 64, 56, 56), c(64, 64, 3, 3), padding = 1), c("winograd", "winograd"))
+  expect_equal(ways(c(16, 64, 56, 56), c(64, 64, 3, 3), padding = 2, dilation = 2), c("winograd", "winograd"))
+  expect_equal(ways(c(4, 256, 28, 28), c(256, 256, 3, 3), padding = 12, dilation = 12)[[1]], "dense")
+  expect_equal(ways(c(4, 32, 28, 28), c(64, 32, 5, 5), padding = 2), c("dense", "dense"))
+  expect_equal(ways(c(4, 96, 28, 28), c(96, 1, 3, 3), padding = 1, groups = 96), c("strips", "strips"))
+  expect_equal(ways(c(4, 96, 28, 28), c(96, 1, 7, 7), padding = 3, groups = 96), c("lanes", "lanes"))
+})

@@ -4,8 +4,8 @@
  *
  * A band is some rows of every phase of one image, or some whole images.
  */
-#ifndef CANDELA_KERNELS_CONV_DIRECT_H
-#define CANDELA_KERNELS_CONV_DIRECT_H
+#ifndef CANDELA_KERNELS_CONV_PHASE_H
+#define CANDELA_KERNELS_CONV_PHASE_H
 
 #include "kernels/conv_taps.h"
 #include "kernels/masking.h"
