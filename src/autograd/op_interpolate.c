@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/interpolate.h"
+#include "kernels/separable.h"
 #include "tensor/copy.h"
 
 static bool is_nearest(const double *attr)
@@ -78,18 +79,31 @@ static cd_status bilinear(cd_tensor *y, const cd_tensor *x, const cdk_resizing *
     return CD_OK;
 }
 
+/* Channels from which on pixels are blended one by one, all four neighbours at once. */
+#define WIDE_CHANNELS 16
+
+static cd_status by_terms(cd_tensor *y, const cd_tensor *x, const cdk_resizing *r, cd_error *err)
+{
+    cdk_separable s = {.planes = r->planes, .C = r->C};
+    cd_status status = cdk_resizing_sides(&s, r, err);
+    if (status == CD_OK) {
+        status = cdk_separable_sum[x->dtype](cd_tensor_data(y), cd_tensor_data(x), &s, err);
+    }
+    cdk_separable_free(&s);
+    return status;
+}
+
 static cd_status resize(cd_tensor *y, const cd_tensor *x, const cdk_resizing *r, const double *attr,
                         cd_error *err)
 {
-    void *to = cd_tensor_data(y), *from = cd_tensor_data(x);
     if (is_nearest(attr)) {
-        cdk_nearest(to, from, cd_dtype_size(x->dtype), r);
-    } else if ((cdk_interpolation)attr[CD_RESIZE_MODE] == CDK_BILINEAR) {
-        return bilinear(y, x, r, err);
-    } else {
-        cdk_interpolate[x->dtype](to, from, r);
+        cdk_nearest(cd_tensor_data(y), cd_tensor_data(x), cd_dtype_size(x->dtype), r);
+        return CD_OK;
     }
-    return CD_OK;
+    if ((cdk_interpolation)attr[CD_RESIZE_MODE] == CDK_BILINEAR && r->C < WIDE_CHANNELS) {
+        return bilinear(y, x, r, err);
+    }
+    return by_terms(y, x, r, err);
 }
 
 /* x itself where it lies as its output will, else a row-major copy. */
@@ -118,6 +132,22 @@ static cd_status interpolate_forward(cd_call *call, cd_error *err)
     return status;
 }
 
+/* Each input gathers from the outputs it went into: the transposed sum. */
+static cd_status gather_gradient(cd_tensor *dx, const cd_tensor *dy, const cdk_resizing *r, cd_error *err)
+{
+    cdk_separable forward = {.planes = r->planes, .C = r->C}, s = {0};
+    cd_status status = cdk_resizing_sides(&forward, r, err);
+    if (status == CD_OK) {
+        status = cdk_separable_transpose(&s, &forward, err);
+    }
+    if (status == CD_OK) {
+        status = cdk_separable_sum[dx->dtype](cd_tensor_data(dx), cd_tensor_data(dy), &s, err);
+    }
+    cdk_separable_free(&forward);
+    cdk_separable_free(&s);
+    return status;
+}
+
 static cd_status interpolate_backward(cd_gradient *g, cd_error *err)
 {
     cdk_resizing r = {0};
@@ -132,7 +162,7 @@ static cd_status interpolate_backward(cd_gradient *g, cd_error *err)
         status = resizing_make(&r, x, layout == CD_CHANNELS_LAST, g->attr, err);
     }
     if (status == CD_OK) {
-        cdk_interpolate_gradient[x->dtype](cd_tensor_data(g->dx[0]), cd_tensor_data(dy), &r);
+        status = gather_gradient(g->dx[0], dy, &r, err);
     }
     cdk_resizing_free(&r);
     cd_tensor_release(dy);

@@ -321,12 +321,6 @@ static cd_status mean_side(cdk_side *to, const side *s, int64_t size, const doub
     return CD_OK;
 }
 
-static void sides_free(cdk_separable *s)
-{
-    cdk_side_free(&s->rows);
-    cdk_side_free(&s->columns);
-}
-
 static cd_status mean_sides(cdk_separable *s, const cd_tensor *x, const cd_tensor *y, const double *attr,
                             int n_attr, cd_error *err)
 {
@@ -375,7 +369,7 @@ static cd_status mean_of_windows(cd_call *call, const cd_tensor *x, cd_error *er
     if (status == CD_OK) {
         status = cdk_separable_sum[y->dtype](cd_tensor_data(y), cd_tensor_data(x), &s, err);
     }
-    sides_free(&s);
+    cdk_separable_free(&s);
     return status;
 }
 
@@ -394,19 +388,14 @@ static cd_status mean_gradient_run(cd_gradient *g, const cd_tensor *dy, cd_error
 {
     cdk_separable forward = {0}, s = {0};
     cd_status status = mean_sides(&forward, g->dx[0], dy, g->attr, g->n_attr, err);
-    s.planes = forward.planes;
-    s.C = forward.C;
     if (status == CD_OK) {
-        status = cdk_side_transpose(&s.rows, &forward.rows, err);
-    }
-    if (status == CD_OK) {
-        status = cdk_side_transpose(&s.columns, &forward.columns, err);
+        status = cdk_separable_transpose(&s, &forward, err);
     }
     if (status == CD_OK) {
         status = cdk_separable_sum[dy->dtype](cd_tensor_data(g->dx[0]), cd_tensor_data(dy), &s, err);
     }
-    sides_free(&forward);
-    sides_free(&s);
+    cdk_separable_free(&forward);
+    cdk_separable_free(&s);
     return status;
 }
 
@@ -414,7 +403,7 @@ static cd_status mean_backward(cd_gradient *g, cd_error *err)
 {
     cd_tensor *dy = NULL;
     const cd_tensor *x = g->in[0];
-    const cd_layout layout = cd_tensor_preferred_layout(g->out[0]);
+    const cd_layout layout = cd_tensor_preferred_layout(x);
     cd_status status = cd_tensor_as(&dy, g->dy[0], x->dtype, layout, err);
     if (status == CD_OK) {
         status = cd_tensor_new(&g->dx[0], x->dtype, 4, x->shape, layout, err);

@@ -129,6 +129,19 @@ static void normalise(float *y, int64_t pixels, const double *mean, const double
     }
 }
 
+/* y from x; scratch of its own, as any thread may read. */
+static cd_status resize_wide(float *y, const float *x, const cdk_resizing *r, cd_error *err)
+{
+    const size_t floats = cdk_bilinear_scratch(r) * (size_t)cd_threads();
+    float *scratch = malloc(floats * sizeof *scratch);
+    if (scratch == NULL) {
+        return cd_fail(err, CD_EALLOC, "no memory to resize an image.");
+    }
+    cdk_bilinear[CD_FLOAT32](y, x, r, scratch);
+    free(scratch);
+    return CD_OK;
+}
+
 static cd_status read_wide(float *y, const batch *b, const cd_image *image, cd_error *err)
 {
     float *x;
@@ -138,7 +151,7 @@ static cd_status read_wide(float *y, const batch *b, const cd_image *image, cd_e
     CD_TRY(cdk_resizing_make(&r, size, &form, err));
     cd_status status = wide_pixels(&x, image, err);
     if (status == CD_OK) {
-        cdk_interpolate[CD_FLOAT32](y, x, &r);
+        status = resize_wide(y, x, &r, err);
         normalise(y, b->height * b->width, b->mean, b->std);
         free(x);
     }

@@ -19,7 +19,6 @@
 #define S float
 #define NAME(name) name##_f32
 #include "kernels/bilinear_template.h"
-#include "kernels/interpolate_template.h"
 #undef T
 #undef S
 #undef NAME
@@ -28,7 +27,6 @@
 #define S double
 #define NAME(name) name##_f64
 #include "kernels/bilinear_template.h"
-#include "kernels/interpolate_template.h"
 #undef T
 #undef S
 #undef NAME
@@ -62,8 +60,6 @@
 #undef T
 #undef NAME
 
-cdk_interpolate_run *const cdk_interpolate[CD_DTYPES] = CDK_FLOATS(interpolate);
-cdk_interpolate_run *const cdk_interpolate_gradient[CD_DTYPES] = CDK_FLOATS(interpolate_gradient);
 cdk_bilinear_run *const cdk_bilinear[CD_DTYPES] = CDK_FLOATS(bilinear);
 
 void cdk_bilinear_of_bytes(float *y, const uint8_t *x, const cdk_resizing *r, float *scratch)
@@ -211,4 +207,21 @@ void cdk_resizing_free(cdk_resizing *r)
     free(r->rows.index);
     free(r->columns.index);
     r->rows.index = r->columns.index = NULL;
+}
+
+static cd_status side_of(cdk_side *s, const cdk_resize_taps *t, int64_t inputs, cd_error *err)
+{
+    CD_TRY(cdk_side_make(s, inputs, t->count, t->count * t->taps, err));
+    for (int64_t i = 0; i <= t->count; i++) {
+        s->start[i] = i * t->taps;
+    }
+    memcpy(s->index, t->index, (size_t)(t->count * t->taps) * sizeof *s->index);
+    memcpy(s->weight, t->weight, (size_t)(t->count * t->taps) * sizeof *s->weight);
+    return CD_OK;
+}
+
+cd_status cdk_resizing_sides(cdk_separable *s, const cdk_resizing *r, cd_error *err)
+{
+    CD_TRY(side_of(&s->rows, &r->rows, r->H, err));
+    return side_of(&s->columns, &r->columns, r->W, err);
 }

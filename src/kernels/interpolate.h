@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "kernels/by_dtype.h"
+#include "kernels/separable.h"
 
 typedef enum { CDK_NEAREST, CDK_BILINEAR, CDK_BICUBIC } cdk_interpolation;
 
@@ -46,11 +47,11 @@ typedef struct cdk_resizing {
 cd_status cdk_resizing_make(cdk_resizing *r, const int64_t *size, const cdk_resize_form *form, cd_error *err);
 void cdk_resizing_free(cdk_resizing *r);
 
-/* y from x, for taps of any mode. */
-typedef void cdk_interpolate_run(void *y, const void *x, const cdk_resizing *r);
-extern cdk_interpolate_run *const cdk_interpolate[CD_DTYPES];
+/* The sides of s as sums (kernels/separable.h), for taps of any mode. The caller frees s with cdk_separable_free, also
+ * after an error. Errors: CD_EALLOC. */
+cd_status cdk_resizing_sides(cdk_separable *s, const cdk_resizing *r, cd_error *err);
 
-/* The same for bilinear taps: each row of x is stretched along its width first, then rows are blended.
+/* y from x for bilinear taps: each row of x is stretched along its width first, then rows are blended.
  * scratch: cdk_bilinear_scratch() elements for each thread (cd_threads()).
  * _of_bytes: x holds 0 .. 255 for 0 .. 1, with the result of float32 for x / 255, bit for bit. */
 size_t cdk_bilinear_scratch(const cdk_resizing *r);
@@ -60,8 +61,5 @@ void cdk_bilinear_of_bytes(float *y, const uint8_t *x, const cdk_resizing *r, fl
 
 /* The same for nearest taps and elements of `size` bytes (1, 4 or 8). */
 void cdk_nearest(void *y, const void *x, size_t size, const cdk_resizing *r);
-
-/* dx from dy: the adjoint. */
-extern cdk_interpolate_run *const cdk_interpolate_gradient[CD_DTYPES];
 
 #endif

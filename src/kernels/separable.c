@@ -61,13 +61,14 @@ cd_status cdk_side_make(cdk_side *s, int64_t inputs, int64_t count, int64_t term
     return CD_OK;
 }
 
-void cdk_side_free(cdk_side *s)
+void cdk_separable_free(cdk_separable *s)
 {
-    free(s->start);
-    s->start = NULL;
+    free(s->rows.start);
+    free(s->columns.start);
+    s->rows.start = s->columns.start = NULL;
 }
 
-cd_status cdk_side_transpose(cdk_side *to, const cdk_side *from, cd_error *err)
+static cd_status transpose_side(cdk_side *to, const cdk_side *from, cd_error *err)
 {
     const int64_t terms = from->start[from->count];
     CD_TRY(cdk_side_make(to, from->count, from->inputs, terms, err));
@@ -92,7 +93,14 @@ cd_status cdk_side_transpose(cdk_side *to, const cdk_side *from, cd_error *err)
     return CD_OK;
 }
 
-/* The most terms of one output; whether all have as many; whether any divisor is not 1. */
+cd_status cdk_separable_transpose(cdk_separable *to, const cdk_separable *from, cd_error *err)
+{
+    *to = (cdk_separable){.planes = from->planes, .C = from->C};
+    CD_TRY(transpose_side(&to->rows, &from->rows, err));
+    return transpose_side(&to->columns, &from->columns, err);
+}
+
+/* The most terms of one output. */
 static int64_t most_terms(const cdk_side *s)
 {
     int64_t most = 1;

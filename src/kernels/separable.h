@@ -23,18 +23,20 @@ typedef struct cdk_side {
 } cdk_side;
 
 /* Memory for a side with so many terms in all; divisors are 1. The caller fills it and frees it with
- * cdk_side_free, which is harmless after an error. Any thread may call. Errors: CD_EALLOC. */
+ * cdk_separable_free. Any thread may call. Errors: CD_EALLOC. */
 cd_status cdk_side_make(cdk_side *s, int64_t inputs, int64_t count, int64_t terms, cd_error *err);
-void cdk_side_free(cdk_side *s);
-
-/* The side of the gradient: inputs and outputs change places, terms are in the order of the outputs, and
- * weights are divided by the divisors. */
-cd_status cdk_side_transpose(cdk_side *to, const cdk_side *from, cd_error *err);
 
 typedef struct cdk_separable {
     int64_t planes, C;
     cdk_side rows, columns;
 } cdk_separable;
+
+/* The gradient's sum: inputs and outputs change places, terms are in the order of the outputs, and weights are divided
+ * by the divisors. The caller frees `to`, also after an error. Errors: CD_EALLOC. */
+cd_status cdk_separable_transpose(cdk_separable *to, const cdk_separable *from, cd_error *err);
+
+/* Frees both sides; harmless where they are zero. */
+void cdk_separable_free(cdk_separable *s);
 
 /* Errors: CD_EALLOC. */
 typedef cd_status cdk_separable_run(void *y, const void *x, const cdk_separable *s, cd_error *err);
