@@ -47,15 +47,39 @@ nnf_batch_norm <- function(input, running_mean, running_var, weight = NULL, bias
 #' nnf_layer_norm(torch_tensor(matrix(c(1, 5, 2, 2, 3, 8), 2)), 3)
 #' @export
 nnf_layer_norm <- function(input, normalized_shape, weight = NULL, bias = NULL, eps = 1e-5) {
-  last <- utils::tail(dim(input), length(normalized_shape))
+  check_last_dimensions("layer_norm", input, normalized_shape)
+  apply_op(ops$layer_norm, list(input, weight, bias), as.double(c(prod(normalized_shape), eps)))
+}
+
+check_last_dimensions <- function(name, input, normalized_shape) {
+  size <- dim(input)
+  last <- utils::tail(size, length(normalized_shape))
   if (!identical(as.double(last), as.double(normalized_shape))) {
     value_error(sprintf(
-      "layer_norm: expected an input whose last dimensions are [%s], got size [%s].", toString(normalized_shape),
-      toString(dim(input))
+      "%s: expected an input whose last dimensions are [%s], got size [%s].", name, toString(normalized_shape),
+      toString(size)
     ))
   }
-  y <- apply_op(ops$row_norm, list(input), as.double(c(prod(normalized_shape), eps)))
-  scale_and_shift(y, weight, bias)
+}
+
+#' Normalisation by the root mean square
+#'
+#' x / sqrt(mean(x^2) + eps) weight, the mean taken over the last dimensions of each sample. Unlike
+#' [nnf_layer_norm()] it subtracts no mean.
+#'
+#' @inheritParams nnf_layer_norm
+#' @param weight factors of size `normalized_shape`, or `NULL` for 1.
+#' @param eps added to the mean square; `NULL` is the distance from 1 to the next number of the input's type
+#'   (`torch_finfo(input$dtype)$eps`: 1.19e-7 for Float, 2.22e-16 for Double).
+#' @return a tensor like `input`. A `value_error` where the last dimensions of `input` are not `normalized_shape`.
+#' @references Zhang, Sennrich (2019), Root mean square layer normalization.
+#' @examples
+#' nnf_rms_norm(torch_tensor(matrix(c(3, 4, 6, 8), 2, byrow = TRUE)), 2)
+#' @export
+nnf_rms_norm <- function(input, normalized_shape, weight = NULL, eps = NULL) {
+  check_last_dimensions("rms_norm", input, normalized_shape)
+  if (is.null(eps)) eps <- torch_finfo(input$dtype)$eps
+  apply_op(ops$rms_norm, list(input, weight), as.double(c(prod(normalized_shape), eps)))
 }
 
 #' @rdname nnf_layer_norm
@@ -68,9 +92,7 @@ nnf_group_norm <- function(input, num_groups, weight = NULL, bias = NULL, eps = 
       format(num_groups), toString(size)
     ))
   }
-  length <- prod(size[-1]) / num_groups
-  y <- apply_op(ops$row_norm, list(input), as.double(c(length, eps)))
-  scale_and_shift(y, per_channel(weight, length(size)), per_channel(bias, length(size)))
+  apply_op(ops$group_norm, list(input, weight, bias), as.double(c(num_groups, eps)))
 }
 
 #' @rdname nnf_layer_norm
@@ -96,14 +118,6 @@ move_instance_statistics <- function(input, running_mean, running_var, momentum)
     running_mean$mul_(1 - momentum)$add_(mean$squeeze(3)$mean(dim = 1) * momentum)
     running_var$mul_(1 - momentum)$add_(unbiased$mean(dim = 1) * momentum)
   })
-}
-
-per_channel <- function(x, rank) if (!is.null(x)) x$reshape(c(1, -1, rep(1, rank - 2)))
-
-scale_and_shift <- function(y, weight, bias) {
-  if (!is.null(weight)) y <- y * weight
-  if (!is.null(bias)) y <- y + bias
-  y
 }
 
 #' Vectors of unit length

@@ -172,6 +172,35 @@ nn_layer_norm <- nn_module(
   }
 )
 
+#' Normalisation by the root mean square
+#'
+#' x / sqrt(mean(x^2) + eps) weight, the mean taken over the last dimensions of each sample. Zhang and Sennrich (2019),
+#' <https://arxiv.org/abs/1910.07467>.
+#'
+#' @param normalized_shape sizes of the last dimensions, over which to normalise.
+#' @param eps added to the mean square; `NULL` is the distance from 1 to the next number of the input's type.
+#' @param elementwise_affine is a weight learned?
+#' @return A module with the parameter `weight` (starts at 1) of size `normalized_shape`, or none. Input: any tensor
+#'   whose last dimensions are `normalized_shape`, else it is a value_error.
+#' @examples
+#' nn_rms_norm(4)(torch_randn(2, 4))
+#' @family layers
+#' @export
+nn_rms_norm <- nn_module(
+  "nn_rms_norm",
+  initialize = function(normalized_shape, eps = NULL, elementwise_affine = TRUE) {
+    self$normalized_shape <- normalized_shape
+    self$eps <- eps
+    self$elementwise_affine <- elementwise_affine
+    self$register_parameter("weight", if (elementwise_affine) empty_parameter(normalized_shape))
+    self$reset_parameters()
+  },
+  reset_parameters = function() {
+    if (self$elementwise_affine) nn_init_ones_(self$weight)
+  },
+  forward = function(input) nnf_rms_norm(input, self$normalized_shape, self$weight, self$eps)
+)
+
 #' @rdname nn_layer_norm
 #' @export
 nn_group_norm <- nn_module(

@@ -1,5 +1,5 @@
-/* Batch normalisation (Ioffe and Szegedy 2015) and normalisation of rows, on which layer, group and instance
- * normalisation stand. */
+/* Normalisation: of batches (Ioffe and Szegedy 2015), of groups of channels (Wu and He 2018), of which those of one
+ * channel are instance normalisation, and of rows. */
 #include <math.h>
 #include <string.h>
 
@@ -29,10 +29,11 @@ static cd_status check_channels(const cd_call *call, cd_error *err)
     for (int i = WEIGHT; i < call->n_in; i++) {
         const cd_tensor *t = call->in[i];
         if (t != NULL && cd_tensor_numel(t) != C) {
-            return cd_fail(
-                err, CD_ESHAPE, "batch_norm: %s should contain %lld elements for input of size %s, not %s.",
-                names[i], (long long)C, cd_shape_text(input, call->in[X]->ndim, call->in[X]->shape),
-                cd_shape_text(got, t->ndim, t->shape));
+            return cd_fail(err, CD_ESHAPE,
+                           "%s: %s should contain %lld elements for input of size %s, not %s.",
+                           call->op->name, names[i], (long long)C,
+                           cd_shape_text(input, call->in[X]->ndim, call->in[X]->shape),
+                           cd_shape_text(got, t->ndim, t->shape));
         }
     }
     return CD_OK;
@@ -305,58 +306,381 @@ const cd_op cd_op_batch_norm = {.name = "batch_norm",
                                 .backward = batch_norm_backward,
                                 .fused = batch_norm_fused};
 
-/* row_norm: the elements of x in row-major order, LENGTH at a time, are brought to mean 0 and variance 1. */
+/* group_norm: inputs x (N x C x ...), weight, bias (C or absent). Each sample's groups of neighbouring channels are
+ * brought to mean 0 and variance 1. The sums are those of a batch norm that takes each sample's channels for channels of
+ * their own; those of a group are joined. */
 
-enum { LENGTH, ROW_EPS };
+enum { GROUPS, GROUP_EPS };
 
-static cd_status row_norm_shape(cd_call *call, cd_error *err)
+static cd_status group_norm_shape(cd_call *call, cd_error *err)
 {
-    const cd_tensor *x = call->in[0];
-    int64_t length = cd_int_attr(call->attr, LENGTH);
-    CD_TRY(cd_check_float(x, "normalisation", err));
-    if (length < 1 || cd_tensor_numel(x) % length != 0) {
-        return cd_fail(err, CD_ESHAPE, "normalisation: %lld elements cannot be cut into rows of %lld.",
-                       (long long)cd_tensor_numel(x), (long long)length);
+    const cd_tensor *x = call->in[X];
+    const int64_t groups = cd_int_attr(call->attr, GROUPS);
+    char got[CD_SHAPE_TEXT];
+    CD_TRY(cd_check_float(x, "group_norm", err));
+    if (x->ndim < 2 || groups < 1 || x->shape[1] % groups != 0) {
+        return cd_fail(err, CD_ESHAPE,
+                       "group_norm: expected the number of channels to be divisible by %lld groups, got an "
+                       "input of size "
+                       "%s.",
+                       (long long)groups, cd_shape_text(got, x->ndim, x->shape));
     }
-    return cd_out(call, 0, x->dtype, x->ndim, x->shape, CD_CONTIGUOUS, err);
+    CD_TRY(check_channels(call, err));
+    return cd_out_like(call, 0, x, err);
 }
 
-static cd_status row_norm_forward(cd_call *call, cd_error *err)
+static cdk_channels samples_of(const cd_tensor *x)
 {
-    cd_tensor *x;
-    int64_t length = cd_int_attr(call->attr, LENGTH), rows = cd_tensor_numel(call->in[0]) / length;
-    CD_TRY(new_vector(&call->saved[0], rows, err));
-    CD_TRY(cd_dense_like(&x, call->in[0], call->out[0], err));
-    double *rstd = cd_tensor_data(call->saved[0]);
-    void *y = cd_tensor_data(call->out[0]);
-    cdk_row_normalise[x->dtype](y, rstd, cd_tensor_data(x), rows, length, call->attr[ROW_EPS]);
-    cd_tensor_release(x);
+    cdk_channels s = cd_channels_of(x);
+    s.samples = x->shape[0];
+    return s;
+}
+
+/* How x is cut into groups. */
+typedef struct {
+    int64_t samples, groups, channels; /* channels of a group */
+    double count, elements;            /* of a channel, of a group */
+} grouping;
+
+static grouping grouping_of(const cd_tensor *x, const double *attr)
+{
+    grouping k = {.samples = x->shape[0], .groups = cd_int_attr(attr, GROUPS)};
+    k.channels = x->shape[1] / k.groups;
+    k.count = (double)cd_tensor_numel(x) / (double)(x->shape[0] * x->shape[1]);
+    k.elements = k.count * (double)k.channels;
+    return k;
+}
+
+/* Of the channels of each group, mean and M2 become those of the group, in place of the first one's. */
+static void join_groups(double *group_mean, double *group_M2, const double *mean, const double *M2,
+                        const grouping *k)
+{
+    for (int64_t g = 0; g < k->samples * k->groups; g++) {
+        const double *m = mean + g * k->channels, *squares = M2 + g * k->channels;
+        double sum = 0, distances = 0;
+        for (int64_t c = 0; c < k->channels; c++) {
+            sum += m[c];
+        }
+        group_mean[g] = sum / (double)k->channels;
+        for (int64_t c = 0; c < k->channels; c++) {
+            distances += squares[c] + k->count * (m[c] - group_mean[g]) * (m[c] - group_mean[g]);
+        }
+        group_M2[g] = distances;
+    }
+}
+
+static double factor_at(const cd_tensor *t, int64_t c, double otherwise)
+{
+    return t != NULL ? cd_tensor_get(t, c) : otherwise;
+}
+
+/* Vectors of samples x channels doubles, one after the other in one block. */
+static cd_status channel_vectors(double **v, const cd_tensor *x, int count, cd_error *err)
+{
+    void *block;
+    CD_TRY(cd_memory_alloc(&block, (size_t)(x->shape[0] * x->shape[1] * count) * sizeof(double), err));
+    *v = block;
     return CD_OK;
 }
 
-static cd_status row_norm_backward(cd_gradient *g, cd_error *err)
+/* Into saved: mean and 1 / sqrt(variance + eps) of each sample's groups. */
+static cd_status group_statistics(cd_call *call, const cd_tensor *x, double *scratch, cd_error *err)
 {
-    cd_tensor *dy, *y = g->out[0];
-    int64_t rows = g->saved[0]->shape[0], length = cd_int_attr(g->attr, LENGTH);
-    CD_TRY(cd_dense_like(&dy, g->dy[0], y, err));
-    cd_status status = cd_new_like(&g->dx[0], y, err);
-    const double *rstd = cd_tensor_data(g->saved[0]);
-    if (status == CD_OK) {
-        cdk_row_gradient[y->dtype](cd_tensor_data(g->dx[0]), cd_tensor_data(dy), cd_tensor_data(y), rstd,
-                                   rows, length);
+    const grouping k = grouping_of(x, call->attr);
+    double *mean = scratch, *M2 = scratch + x->shape[0] * x->shape[1];
+    CD_TRY(new_vector(&call->saved[SAVED_MEAN], k.samples * k.groups, err));
+    CD_TRY(new_vector(&call->saved[SAVED_RSTD], k.samples * k.groups, err));
+    CD_TRY(cdk_channel_mean_m2[x->dtype](mean, M2, cd_tensor_data(x), samples_of(x), err));
+    double *group_mean = cd_tensor_data(call->saved[SAVED_MEAN]),
+           *rstd = cd_tensor_data(call->saved[SAVED_RSTD]);
+    join_groups(group_mean, rstd, mean, M2, &k);
+    for (int64_t g = 0; g < k.samples * k.groups; g++) {
+        rstd[g] = 1 / sqrt(rstd[g] / k.elements + call->attr[GROUP_EPS]);
     }
+    return CD_OK;
+}
+
+static cd_status group_normalise(cd_call *call, const cd_tensor *x, double *scratch, cd_error *err)
+{
+    const grouping k = grouping_of(x, call->attr);
+    const cd_tensor *weight = optional(call->n_in, call->in, WEIGHT),
+                    *bias = optional(call->n_in, call->in, BIAS);
+    const int64_t C = x->shape[1];
+    double *scale = scratch, *shift = scratch + x->shape[0] * C;
+    CD_TRY(group_statistics(call, x, scratch, err));
+    const double *mean = cd_tensor_data(call->saved[SAVED_MEAN]),
+                 *rstd = cd_tensor_data(call->saved[SAVED_RSTD]);
+    for (int64_t i = 0; i < x->shape[0] * C; i++) {
+        scale[i] = rstd[i / k.channels] * factor_at(weight, i % C, 1);
+        shift[i] = factor_at(bias, i % C, 0) - mean[i / k.channels] * scale[i];
+    }
+    return cdk_channel_affine[x->dtype](cd_tensor_data(call->out[0]), cd_tensor_data(x), scale, shift,
+                                        CDK_ACTIVATION_NONE, samples_of(x), err);
+}
+
+static cd_status group_norm_forward(cd_call *call, cd_error *err)
+{
+    cd_tensor *x = NULL;
+    double *scratch = NULL;
+    if (cd_tensor_numel(call->in[X]) == 0) {
+        return CD_OK;
+    }
+    cd_status status = cd_dense_like(&x, call->in[X], call->out[0], err);
+    if (status == CD_OK) {
+        status = channel_vectors(&scratch, x, 2, err);
+    }
+    if (status == CD_OK) {
+        status = group_normalise(call, x, scratch, err);
+    }
+    cd_memory_free(scratch);
+    cd_tensor_release(x);
+    return status;
+}
+
+/* Of every sample's channels: the mean of their group, sums of dy and of dy (x - mean), and what dx is made of. */
+typedef struct {
+    double *mean, *sum_dy, *sum_dyx, *a, *b, *d;
+} group_vectors;
+
+/* dx = rstd (w dy - mean(w dy) - h mean(w dy h)), h = (x - mean) rstd, means over the group */
+static void group_coefficients(group_vectors *v, const cd_gradient *g, const grouping *k)
+{
+    const cd_tensor *weight = optional(g->n_in, g->in, WEIGHT);
+    const double *rstd = cd_tensor_data(g->saved[SAVED_RSTD]);
+    const int64_t C = k->groups * k->channels;
+    for (int64_t group = 0; group < k->samples * k->groups; group++) {
+        const int64_t first = group * k->channels;
+        double sum = 0, product = 0;
+        for (int64_t i = first; i < first + k->channels; i++) {
+            sum += factor_at(weight, i % C, 1) * v->sum_dy[i];
+            product += factor_at(weight, i % C, 1) * v->sum_dyx[i];
+        }
+        for (int64_t i = first; i < first + k->channels; i++) {
+            v->a[i] = rstd[group] * factor_at(weight, i % C, 1);
+            v->b[i] = -rstd[group] * rstd[group] * rstd[group] * product / k->elements;
+            v->d[i] = -rstd[group] * sum / k->elements;
+        }
+    }
+}
+
+/* Adds up over the samples, into the first one's sums: those of dyx times rstd. */
+static void add_samples(group_vectors *v, const double *rstd, const grouping *k)
+{
+    const int64_t C = k->groups * k->channels;
+    for (int64_t c = 0; c < C; c++) {
+        double sum = 0, product = 0;
+        for (int64_t i = c; i < k->samples * C; i += C) {
+            sum += v->sum_dy[i];
+            product += v->sum_dyx[i] * rstd[i / k->channels];
+        }
+        v->sum_dy[c] = sum;
+        v->sum_dyx[c] = product;
+    }
+}
+
+static cd_status group_gradients(cd_gradient *g, group_vectors *v, const cd_tensor *dy, const cd_tensor *x,
+                                 cd_error *err)
+{
+    const grouping k = grouping_of(x, g->attr);
+    const double *mean = cd_tensor_data(g->saved[SAVED_MEAN]), *rstd = cd_tensor_data(g->saved[SAVED_RSTD]);
+    for (int64_t i = 0; i < x->shape[0] * x->shape[1]; i++) {
+        v->mean[i] = mean[i / k.channels];
+    }
+    CD_TRY(cdk_channel_gradient_sums[x->dtype](v->sum_dy, v->sum_dyx, cd_tensor_data(dy), cd_tensor_data(x),
+                                               v->mean, samples_of(x), err));
+    group_coefficients(v, g, &k);
+    if (wanted(g, X)) {
+        const cdk_channel_coefficients by = {v->mean, v->a, v->b, v->d};
+        CD_TRY(cd_new_like(&g->dx[X], x, err));
+        CD_TRY(cdk_channel_gradient[x->dtype](cd_tensor_data(g->dx[X]), cd_tensor_data(dy), cd_tensor_data(x),
+                                              &by, samples_of(x), err));
+    }
+    add_samples(v, rstd, &k);
+    if (wanted(g, WEIGHT)) {
+        CD_TRY(vector_gradient(&g->dx[WEIGHT], g->in[WEIGHT], v->sum_dyx, NULL, err));
+    }
+    return wanted(g, BIAS) ? vector_gradient(&g->dx[BIAS], g->in[BIAS], v->sum_dy, NULL, err) : CD_OK;
+}
+
+static cd_status group_norm_backward(cd_gradient *g, cd_error *err)
+{
+    cd_tensor *x = NULL, *dy = NULL;
+    double *block = NULL;
+    if (g->saved[SAVED_MEAN] == NULL) {
+        return CD_OK;
+    }
+    cd_status status = cd_tensor_as(&x, g->in[X], g->in[X]->dtype, cd_tensor_preferred_layout(g->in[X]), err);
+    if (status == CD_OK) {
+        status = cd_dense_like(&dy, g->dy[0], x, err);
+    }
+    if (status == CD_OK) {
+        status = channel_vectors(&block, x, 6, err);
+    }
+    if (status == CD_OK) {
+        const int64_t n = x->shape[0] * x->shape[1];
+        group_vectors v = {block, block + n, block + 2 * n, block + 3 * n, block + 4 * n, block + 5 * n};
+        status = group_gradients(g, &v, dy, x, err);
+    }
+    cd_memory_free(block);
+    cd_tensor_release(x);
     cd_tensor_release(dy);
     return status;
 }
 
-const cd_op cd_op_row_norm = {.name = "row_norm",
-                              .backward_name = "NativeLayerNormBackward0",
-                              .min_in = 1,
-                              .max_in = 1,
-                              .min_attr = 2,
-                              .max_attr = 2,
-                              .n_out = 1,
-                              .keeps = CD_KEEP_OUT(0),
-                              .shape = row_norm_shape,
-                              .forward = row_norm_forward,
-                              .backward = row_norm_backward};
+const cd_op cd_op_group_norm = {.name = "group_norm",
+                                .backward_name = "NativeGroupNormBackward0",
+                                .min_in = 1,
+                                .max_in = 3,
+                                .min_attr = 2,
+                                .max_attr = 2,
+                                .n_out = 1,
+                                .keeps = CD_KEEP_IN(X) | CD_KEEP_IN(WEIGHT),
+                                .shape = group_norm_shape,
+                                .forward = group_norm_forward,
+                                .backward = group_norm_backward};
+
+/* layer_norm, rms_norm: inputs x, weight, bias, the last two of LENGTH elements or absent. The elements of x in row-major
+ * order, LENGTH at a time, are brought to variance 1, and to mean 0 by layer_norm (Ba, Kiros and Hinton 2016; Zhang and
+ * Sennrich 2019). */
+
+enum { LENGTH, ROW_EPS };
+
+/* What has an offset takes the mean away. */
+static bool is_centred(const cd_op *op)
+{
+    return op->max_in > BIAS;
+}
+
+static cd_status row_norm_shape(cd_call *call, cd_error *err)
+{
+    const cd_tensor *x = call->in[X];
+    const int64_t length = cd_int_attr(call->attr, LENGTH);
+    CD_TRY(cd_check_float(x, call->op->name, err));
+    if (length < 1 || cd_tensor_numel(x) % length != 0) {
+        return cd_fail(err, CD_ESHAPE, "%s: %lld elements cannot be cut into rows of %lld.", call->op->name,
+                       (long long)cd_tensor_numel(x), (long long)length);
+    }
+    for (int i = WEIGHT; i < call->n_in; i++) {
+        if (call->in[i] != NULL && cd_tensor_numel(call->in[i]) != length) {
+            return cd_fail(err, CD_ESHAPE, "%s: %s should contain %lld elements, not %lld.", call->op->name,
+                           i == WEIGHT ? "weight" : "bias", (long long)length,
+                           (long long)cd_tensor_numel(call->in[i]));
+        }
+    }
+    return cd_out(call, 0, x->dtype, x->ndim, x->shape, CD_CONTIGUOUS, err);
+}
+
+/* x, weight and bias as the kernels want them. */
+typedef struct {
+    cd_tensor *x, *weight, *bias;
+} row_tensors;
+
+static void row_tensors_clear(row_tensors *t)
+{
+    cd_tensor_release(t->x);
+    cd_tensor_release(t->weight);
+    cd_tensor_release(t->bias);
+}
+
+static cd_status row_tensors_of(row_tensors *t, int n_in, cd_tensor *const *in, cd_error *err)
+{
+    const cd_dtype dtype = in[X]->dtype;
+    CD_TRY(cd_tensor_as(&t->x, in[X], dtype, CD_CONTIGUOUS, err));
+    if (optional(n_in, in, WEIGHT) != NULL) {
+        CD_TRY(cd_tensor_as(&t->weight, in[WEIGHT], dtype, CD_CONTIGUOUS, err));
+    }
+    if (optional(n_in, in, BIAS) != NULL && in[BIAS]->storage != NULL) {
+        CD_TRY(cd_tensor_as(&t->bias, in[BIAS], dtype, CD_CONTIGUOUS, err));
+    }
+    return CD_OK;
+}
+
+static void *data_of(const cd_tensor *t)
+{
+    return t != NULL ? cd_tensor_data(t) : NULL;
+}
+
+static cdk_row_norm row_norm_of(const row_tensors *t, const double *attr, const cd_tensor *mean,
+                                const cd_tensor *rstd)
+{
+    const int64_t length = cd_int_attr(attr, LENGTH);
+    return (cdk_row_norm){.rows = cd_tensor_numel(t->x) / length,
+                          .length = length,
+                          .weight = data_of(t->weight),
+                          .bias = data_of(t->bias),
+                          .mean = data_of(mean),
+                          .rstd = data_of(rstd),
+                          .eps = attr[ROW_EPS]};
+}
+
+static cd_status row_norm_forward(cd_call *call, cd_error *err)
+{
+    row_tensors t = {0};
+    const int64_t rows = cd_tensor_numel(call->in[X]) / cd_int_attr(call->attr, LENGTH);
+    cd_status status = row_tensors_of(&t, call->n_in, call->in, err);
+    if (status == CD_OK && is_centred(call->op)) {
+        status = new_vector(&call->saved[SAVED_MEAN], rows, err);
+    }
+    if (status == CD_OK) {
+        status = new_vector(&call->saved[SAVED_RSTD], rows, err);
+    }
+    if (status == CD_OK) {
+        const cdk_row_norm s = row_norm_of(&t, call->attr, call->saved[SAVED_MEAN], call->saved[SAVED_RSTD]);
+        cdk_row_normalise[t.x->dtype](cd_tensor_data(call->out[0]), cd_tensor_data(t.x), &s);
+    }
+    row_tensors_clear(&t);
+    return status;
+}
+
+static cd_status row_gradients(cd_gradient *g, const row_tensors *t, const cd_tensor *dy, double *sums,
+                               cd_error *err)
+{
+    const cdk_row_norm s = row_norm_of(t, g->attr, g->saved[SAVED_MEAN], g->saved[SAVED_RSTD]);
+    cdk_row_gradients d = {.dweight = sums, .dbias = sums != NULL ? sums + s.length : NULL};
+    if (wanted(g, X)) {
+        CD_TRY(cd_tensor_new(&g->dx[X], t->x->dtype, t->x->ndim, t->x->shape, CD_CONTIGUOUS, err));
+        d.dx = cd_tensor_data(g->dx[X]);
+    }
+    CD_TRY(cdk_row_gradient[t->x->dtype](&d, cd_tensor_data(dy), cd_tensor_data(t->x), &s, err));
+    if (wanted(g, WEIGHT)) {
+        CD_TRY(vector_gradient(&g->dx[WEIGHT], g->in[WEIGHT], d.dweight, NULL, err));
+    }
+    return wanted(g, BIAS) ? vector_gradient(&g->dx[BIAS], g->in[BIAS], d.dbias, NULL, err) : CD_OK;
+}
+
+static cd_status row_norm_backward(cd_gradient *g, cd_error *err)
+{
+    cd_tensor *dy = NULL;
+    row_tensors t = {0};
+    void *sums = NULL;
+    cd_status status = row_tensors_of(&t, g->n_in, g->in, err);
+    if (status == CD_OK) {
+        status = cd_tensor_as(&dy, g->dy[0], t.x->dtype, CD_CONTIGUOUS, err);
+    }
+    if (status == CD_OK && (wanted(g, WEIGHT) || wanted(g, BIAS))) {
+        status = cd_memory_alloc(&sums, 2 * (size_t)cd_int_attr(g->attr, LENGTH) * sizeof(double), err);
+    }
+    if (status == CD_OK) {
+        status = row_gradients(g, &t, dy, sums, err);
+    }
+    cd_memory_free(sums);
+    cd_tensor_release(dy);
+    row_tensors_clear(&t);
+    return status;
+}
+
+#define ROW_NORM(id, printed, inputs)                                      \
+    const cd_op cd_op_##id = {.name = #id,                                 \
+                              .backward_name = printed,                    \
+                              .min_in = 1,                                 \
+                              .max_in = inputs,                            \
+                              .min_attr = 2,                               \
+                              .max_attr = 2,                               \
+                              .n_out = 1,                                  \
+                              .keeps = CD_KEEP_IN(X) | CD_KEEP_IN(WEIGHT), \
+                              .shape = row_norm_shape,                     \
+                              .forward = row_norm_forward,                 \
+                              .backward = row_norm_backward}
+
+ROW_NORM(layer_norm, "NativeLayerNormBackward0", 3);
+ROW_NORM(rms_norm, "RmsNormBackward0", 2);

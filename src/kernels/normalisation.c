@@ -14,23 +14,44 @@
 /* Elements the inner loop should have: rows of fewer channels are taken several at a time. */
 #define INNER 64
 
-/* How an array of rows of C channels is cut: chunks of `rows` rows, `fold` rows seen as one of `width`. */
+/* How an array of rows of C channels is cut: each sample into chunks of `rows` rows, `fold` rows seen as one of
+ * `width`. */
 typedef struct {
-    int64_t chunks, rows, fold, width;
+    int64_t samples, sample_rows, sample_chunks, chunks, rows, fold, width;
 } cut;
+
+static int64_t samples_of(cdk_channels s)
+{
+    return s.samples > 1 ? s.samples : 1;
+}
 
 static cut cut_rows(cdk_channels s)
 {
-    cut k;
+    cut k = {.samples = samples_of(s)};
+    const int64_t most = MAX_CHUNKS / k.samples > 0 ? MAX_CHUNKS / k.samples : 1;
+    k.sample_rows = s.rows / k.samples;
     k.fold = s.C < INNER ? INNER / s.C : 1;
     k.width = k.fold * s.C;
     k.rows = CHUNK / s.C > 0 ? CHUNK / s.C : 1;
-    if (k.rows < (s.rows + MAX_CHUNKS - 1) / MAX_CHUNKS) {
-        k.rows = (s.rows + MAX_CHUNKS - 1) / MAX_CHUNKS;
+    if (k.rows < (k.sample_rows + most - 1) / most) {
+        k.rows = (k.sample_rows + most - 1) / most;
     }
     k.rows = (k.rows + k.fold - 1) / k.fold * k.fold;
-    k.chunks = (s.rows + k.rows - 1) / k.rows;
+    k.sample_chunks = (k.sample_rows + k.rows - 1) / k.rows;
+    k.chunks = k.samples * k.sample_chunks;
     return k;
+}
+
+/* The first row of a chunk, and how many it has. */
+static int64_t chunk_start(const cut *k, int64_t chunk)
+{
+    return chunk / k->sample_chunks * k->sample_rows + chunk % k->sample_chunks * k->rows;
+}
+
+static int64_t chunk_rows(const cut *k, int64_t chunk)
+{
+    const int64_t left = k->sample_rows - chunk % k->sample_chunks * k->rows;
+    return left < k->rows ? left : k->rows;
 }
 
 static int64_t at_most(int64_t a, int64_t b)
@@ -49,7 +70,9 @@ static void join_statistics(double *mean, double *squares, double before, double
 
 /* Partial sums of a span, and its longest length. */
 #define LANES 32
-#define SPAN 8192
+#define SPAN 4096
+/* Chunks of rows at most that add up gradients of weights by themselves. */
+#define ROW_CHUNKS 64
 
 #define CDK_TEMPLATE "kernels/normalisation_level.h"
 #include "kernels/each_level.h"

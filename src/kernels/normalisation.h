@@ -16,6 +16,9 @@
 
 typedef struct cdk_channels {
     int64_t rows, C, plane;
+    /* The rows are that many samples, one after the other, whose channels are channels of their own: vectors that have
+     * [C] elements below then have [samples][C]. 0 is taken for 1. */
+    int64_t samples;
 } cdk_channels;
 
 /* mean[C] and sum_squares[C], the sum of squared distances from the mean. Errors: CD_EALLOC. */
@@ -51,14 +54,34 @@ typedef cd_status cdk_channel_gradient_run(void *dx, const void *dy, const void 
                                            cd_error *err);
 extern cdk_channel_gradient_run *const cdk_channel_gradient[CD_DTYPES];
 
-/* y[r][i] = (x[r][i] - mean[r]) rstd[r], rstd = 1 / sqrt(var + eps), var = mean squared distance. */
-typedef void cdk_row_normalise_run(void *y, double *rstd, const void *x, int64_t rows, int64_t length,
-                                   double eps);
+/* Rows of `length` elements, each normalised by itself:
+ *
+ *   y[r][i] = (x[r][i] - mean[r]) rstd[r] weight[i] + bias[i],  rstd = 1 / sqrt(mean squared distance + eps)
+ *
+ * Where mean is NULL, 0 takes its place, in the distances too. weight and bias are of the type of x, NULL for 1 and 0. */
+typedef struct cdk_row_norm {
+    int64_t rows, length;
+    const void *weight, *bias;
+    double *mean, *rstd; /* [rows], written by the first and read by the second */
+    double eps;
+} cdk_row_norm;
+
+typedef void cdk_row_normalise_run(void *y, const void *x, const cdk_row_norm *s);
 extern cdk_row_normalise_run *const cdk_row_normalise[CD_DTYPES];
 
-/* dx[r][i] = rstd[r] (dy - mean(dy) - y mean(dy y)). */
-typedef void cdk_row_gradient_run(void *dx, const void *dy, const void *y, const double *rstd, int64_t rows,
-                                  int64_t length);
+/* With g = dy weight and h = (x - mean) rstd:
+ *
+ *   dx[r][i] = rstd[r] (g - mean(g) - h mean(g h)), without mean(g) where mean is NULL
+ *   dweight[i] = sum over r of dy h, dbias[i] = sum over r of dy: in double; both or neither may be NULL
+ *
+ * dx may be NULL. Errors: CD_EALLOC. */
+typedef struct cdk_row_gradients {
+    void *dx;
+    double *dweight, *dbias;
+} cdk_row_gradients;
+
+typedef cd_status cdk_row_gradient_run(const cdk_row_gradients *d, const void *dy, const void *x,
+                                       const cdk_row_norm *s, cd_error *err);
 extern cdk_row_gradient_run *const cdk_row_gradient[CD_DTYPES];
 
 #endif

@@ -63,6 +63,21 @@ static VEC_TARGET void LOOP(gradient_rows)(T *restrict dx, const T *restrict dy,
     }
 }
 
+/* The sum of LANES partial sums, by halves. */
+static inline CDK_ALWAYS_INLINE VEC_TARGET double LOOP(sum_of_lanes)(T *lane)
+{
+    for (int half = LANES / 2; half > 4; half /= 2) {
+        for (int k = 0; k < half; k++) {
+            lane[k] += lane[k + half];
+        }
+    }
+    double sum[8];
+    for (int k = 0; k < 8; k++) {
+        sum[k] = lane[k];
+    }
+    return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
+}
+
 /* Spans: neighbours of one channel. Sums run in LANES partial sums and, from one
  * span to the next, in double. */
 
@@ -75,12 +90,10 @@ static VEC_TARGET void LOOP(add_span)(double *restrict sum, const T *restrict x,
             lane[k] += x[i + k];
         }
     }
-    for (; i < n; i++) {
-        *sum += x[i];
+    for (int k = 0; i < n; i++, k++) {
+        lane[k] += x[i];
     }
-    for (int k = 0; k < LANES; k++) {
-        *sum += lane[k];
-    }
+    *sum += LOOP(sum_of_lanes)(lane);
 }
 
 /* first += sum of dy, second += sum of dy (x - mean). */
@@ -96,14 +109,12 @@ static VEC_TARGET void LOOP(add_span_products)(double *restrict first, double *r
             lane2[k] += g * (x[i + k] - mean);
         }
     }
-    for (; i < n; i++) {
-        *first += dy[i];
-        *second += dy[i] * (x[i] - mean);
+    for (int k = 0; i < n; i++, k++) {
+        lane1[k] += dy[i];
+        lane2[k] += dy[i] * (x[i] - mean);
     }
-    for (int k = 0; k < LANES; k++) {
-        *first += lane1[k];
-        *second += lane2[k];
-    }
+    *first += LOOP(sum_of_lanes)(lane1);
+    *second += LOOP(sum_of_lanes)(lane2);
 }
 
 /* d1 += sum of distances from mean, d2 += sum of their squares. */
@@ -119,15 +130,13 @@ static VEC_TARGET void LOOP(add_span_distances)(double *restrict d1, double *res
             lane2[k] += d * d;
         }
     }
-    for (; i < n; i++) {
+    for (int k = 0; i < n; i++, k++) {
         T d = x[i] - mean;
-        *d1 += d;
-        *d2 += d * d;
+        lane1[k] += d;
+        lane2[k] += d * d;
     }
-    for (int k = 0; k < LANES; k++) {
-        *d1 += lane1[k];
-        *d2 += lane2[k];
-    }
+    *d1 += LOOP(sum_of_lanes)(lane1);
+    *d2 += LOOP(sum_of_lanes)(lane2);
 }
 
 static VEC_TARGET void LOOP(affine_span)(T *y, const T *x, T scale, T shift, T low, T high, int64_t n)
@@ -144,5 +153,78 @@ static VEC_TARGET void LOOP(gradient_span)(T *restrict dx, const T *restrict dy,
 {
     for (int64_t i = 0; i < n; i++) {
         dx[i] = a * dy[i] + b * (x[i] - mean) + d;
+    }
+}
+
+/* Rows that are normalised by themselves. */
+
+static VEC_TARGET void LOOP(normalise_row)(T *restrict y, const T *restrict x, const T *restrict weight,
+                                           const T *restrict bias, T mean, T rstd, T offset, int64_t n)
+{
+    if (weight == NULL && bias == NULL) {
+        for (int64_t i = 0; i < n; i++) {
+            y[i] = (x[i] - mean) * rstd + offset;
+        }
+    } else if (bias == NULL) {
+        for (int64_t i = 0; i < n; i++) {
+            y[i] = ((x[i] - mean) * rstd + offset) * weight[i];
+        }
+    } else if (weight == NULL) {
+        for (int64_t i = 0; i < n; i++) {
+            y[i] = ((x[i] - mean) * rstd + offset) + bias[i];
+        }
+    } else {
+        for (int64_t i = 0; i < n; i++) {
+            y[i] = ((x[i] - mean) * rstd + offset) * weight[i] + bias[i];
+        }
+    }
+}
+
+/* first += sum of dy weight, second += sum of dy weight (x - mean); weight may be NULL. */
+static VEC_TARGET void LOOP(add_weighted_products)(double *restrict first, double *restrict second,
+                                                   const T *restrict dy, const T *restrict x,
+                                                   const T *restrict weight, T mean, int64_t n)
+{
+    T lane1[LANES] = {0}, lane2[LANES] = {0};
+    int64_t i = 0;
+    if (weight == NULL) {
+        LOOP(add_span_products)(first, second, dy, x, mean, n);
+        return;
+    }
+    for (; i + LANES <= n; i += LANES) {
+        for (int k = 0; k < LANES; k++) {
+            T g = dy[i + k] * weight[i + k];
+            lane1[k] += g;
+            lane2[k] += g * (x[i + k] - mean);
+        }
+    }
+    for (int k = 0; i < n; i++, k++) {
+        T g = dy[i] * weight[i];
+        lane1[k] += g;
+        lane2[k] += g * (x[i] - mean);
+    }
+    *first += LOOP(sum_of_lanes)(lane1);
+    *second += LOOP(sum_of_lanes)(lane2);
+}
+
+static VEC_TARGET void LOOP(gradient_row)(T *restrict dx, const T *restrict dy, const T *restrict x,
+                                          const T *restrict weight, T mean, T a, T b, T d, int64_t n)
+{
+    if (weight == NULL) {
+        LOOP(gradient_span)(dx, dy, x, mean, a, b, d, n);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        dx[i] = a * (dy[i] * weight[i]) + b * (x[i] - mean) + d;
+    }
+}
+
+static VEC_TARGET void LOOP(add_weight_gradients)(T *restrict dweight, T *restrict dbias,
+                                                  const T *restrict dy, const T *restrict x, T mean, T rstd,
+                                                  int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        dweight[i] += dy[i] * ((x[i] - mean) * rstd);
+        dbias[i] += dy[i];
     }
 }

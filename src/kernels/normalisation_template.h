@@ -29,17 +29,11 @@ static void NAME(fold_sums)(double *sums, const T *wide, int64_t C, int64_t widt
     }
 }
 
-/* Rows of a chunk that fill whole folded rows, and the rest. */
-static int64_t NAME(chunk_rows)(const NAME(task) * t, int64_t chunk)
-{
-    return at_most(t->cut.rows, t->shape.rows - chunk * t->cut.rows);
-}
-
 static void NAME(statistics_of_chunk)(NAME(task) * t, int64_t chunk, T *scratch)
 {
-    int64_t C = t->shape.C, width = t->cut.width, rows = NAME(chunk_rows)(t, chunk);
+    int64_t C = t->shape.C, width = t->cut.width, rows = chunk_rows(&t->cut, chunk);
     int64_t whole = rows / t->cut.fold, rest = rows % t->cut.fold;
-    const T *x = t->x + chunk * t->cut.rows * C, *tail = x + whole * width;
+    const T *x = t->x + chunk_start(&t->cut, chunk) * C, *tail = x + whole * width;
     double *mean = t->first + chunk * C, *squares = t->second + chunk * C;
     T *d1 = scratch, *d2 = scratch + width, *about = scratch + 2 * width;
     memset(d1, 0, (size_t)width * sizeof *d1);
@@ -72,32 +66,40 @@ static void NAME(statistics_chunks)(void *context, int64_t begin, int64_t end, i
     }
 }
 
-/* Planes: each channel is a sequence of N contiguous runs. Squares are taken about the mean rounded to T, and
- * corrected for the rounding. */
-static void NAME(statistics_of_channel)(NAME(task) * t, int64_t c)
+/* Planes: each channel of a sample is a sequence of contiguous runs. A span is read once: its squares are taken about
+ * its own mean rounded to T, and corrected for the rounding, while it is in the cache; spans are joined in order. */
+static void NAME(statistics_of_span)(double *mean, double *squares, const T *x, int64_t n)
 {
-    int64_t C = t->shape.C, S = t->shape.plane;
-    double n = (double)(t->shape.rows * S), sum = 0, d1 = 0, d2 = 0;
-    for (int64_t r = 0; r < t->shape.rows; r++) {
+    double sum = 0, d1 = 0, d2 = 0;
+    LOOP(add_span)(&sum, x, n);
+    const T about = (T)(sum / (double)n);
+    LOOP(add_span_distances)(&d1, &d2, x, about, n);
+    *mean = (double)about + d1 / (double)n;
+    *squares = d2 - d1 * d1 / (double)n > 0 ? d2 - d1 * d1 / (double)n : d2 * 0;
+}
+
+static void NAME(statistics_of_channel)(NAME(task) * t, int64_t item)
+{
+    int64_t C = t->shape.C, S = t->shape.plane, first = item / C * t->cut.sample_rows;
+    double mean = 0, squares = 0, before = 0;
+    for (int64_t r = first; r < first + t->cut.sample_rows; r++) {
         for (int64_t s = 0; s < S; s += SPAN) {
-            LOOP(add_span)(&sum, t->x + (r * C + c) * S + s, at_most(SPAN, S - s));
+            const int64_t n = at_most(SPAN, S - s);
+            double part_mean, part_squares;
+            NAME(statistics_of_span)(&part_mean, &part_squares, t->x + (r * C + item % C) * S + s, n);
+            join_statistics(&mean, &squares, before, part_mean, part_squares, (double)n);
+            before += (double)n;
         }
     }
-    T mean = (T)(sum / n);
-    for (int64_t r = 0; r < t->shape.rows; r++) {
-        for (int64_t s = 0; s < S; s += SPAN) {
-            LOOP(add_span_distances)(&d1, &d2, t->x + (r * C + c) * S + s, mean, at_most(SPAN, S - s));
-        }
-    }
-    t->first[c] = mean + d1 / n;
-    t->second[c] = d2 - d1 * d1 / n > 0 ? d2 - d1 * d1 / n : d2 * 0;
+    t->first[item] = mean;
+    t->second[item] = squares;
 }
 
 static void NAME(statistics_planes)(void *context, int64_t begin, int64_t end, int thread)
 {
     (void)thread;
-    for (int64_t c = begin; c < end; c++) {
-        NAME(statistics_of_channel)(context, c);
+    for (int64_t item = begin; item < end; item++) {
+        NAME(statistics_of_channel)(context, item);
     }
 }
 
@@ -115,16 +117,17 @@ static cd_status NAME(task_memory)(NAME(task) * t, cd_error *err)
     return CD_OK;
 }
 
-static void NAME(join_chunks)(double *mean, double *squares, const NAME(task) * t)
+static void NAME(join_chunks)(double *mean, double *squares, const NAME(task) * t, int64_t sample)
 {
-    int64_t C = t->shape.C;
-    memcpy(mean, t->first, (size_t)C * sizeof *mean);
-    memcpy(squares, t->second, (size_t)C * sizeof *squares);
-    for (int64_t chunk = 1; chunk < t->cut.chunks; chunk++) {
-        double before = (double)(chunk * t->cut.rows), count = (double)NAME(chunk_rows)(t, chunk);
+    const int64_t C = t->shape.C, first = sample * t->cut.sample_chunks;
+    memcpy(mean, t->first + first * C, (size_t)C * sizeof *mean);
+    memcpy(squares, t->second + first * C, (size_t)C * sizeof *squares);
+    for (int64_t chunk = 1; chunk < t->cut.sample_chunks; chunk++) {
+        double before = (double)(chunk * t->cut.rows), count = (double)chunk_rows(&t->cut, chunk);
+        const double *part_mean = t->first + (first + chunk) * C,
+                     *part_squares = t->second + (first + chunk) * C;
         for (int64_t c = 0; c < C; c++) {
-            join_statistics(&mean[c], &squares[c], before, t->first[chunk * C + c], t->second[chunk * C + c],
-                            count);
+            join_statistics(&mean[c], &squares[c], before, part_mean[c], part_squares[c], count);
         }
     }
 }
@@ -134,23 +137,26 @@ static cd_status NAME(channel_statistics)(double *mean, double *sum_squares, con
 {
     NAME(task) t = {.shape = shape, .cut = cut_rows(shape), .x = x, .first = mean, .second = sum_squares};
     if (shape.plane > 1) {
-        cd_parallel_for(shape.C, 1, NAME(statistics_planes), &t);
+        cd_parallel_for(t.cut.samples * shape.C, CHUNK / (t.cut.sample_rows * shape.plane) + 1,
+                        NAME(statistics_planes), &t);
         return CD_OK;
     }
     CD_TRY(NAME(task_memory)(&t, err));
     cd_parallel_for(t.cut.chunks, 1, NAME(statistics_chunks), &t);
-    NAME(join_chunks)(mean, sum_squares, &t);
+    for (int64_t sample = 0; sample < t.cut.samples; sample++) {
+        NAME(join_chunks)(mean + sample * shape.C, sum_squares + sample * shape.C, &t, sample);
+    }
     cd_memory_free(t.scratch);
     return CD_OK;
 }
 
 static void NAME(sums_of_chunk)(NAME(task) * t, int64_t chunk, T *scratch)
 {
-    int64_t C = t->shape.C, width = t->cut.width, rows = NAME(chunk_rows)(t, chunk);
-    int64_t whole = rows / t->cut.fold, rest = rows % t->cut.fold, start = chunk * t->cut.rows * C;
+    int64_t C = t->shape.C, width = t->cut.width, rows = chunk_rows(&t->cut, chunk);
+    int64_t whole = rows / t->cut.fold, rest = rows % t->cut.fold, start = chunk_start(&t->cut, chunk) * C;
     const T *x = t->x + start, *dy = t->dy + start;
     T *s1 = scratch, *s2 = scratch + width, *about = scratch + 2 * width;
-    NAME(unfold_coefficients)(about, t->mean, C, width);
+    NAME(unfold_coefficients)(about, t->mean + chunk / t->cut.sample_chunks * C, C, width);
     memset(s1, 0, 2 * (size_t)width * sizeof *s1);
     LOOP(add_products)(s1, s2, about, dy, x, whole, width);
     LOOP(add_products)(s1, s2, about, dy + whole * width, x + whole * width, rest, C);
@@ -171,17 +177,18 @@ static void NAME(sums_planes)(void *context, int64_t begin, int64_t end, int thr
     NAME(task) *t = context;
     int64_t C = t->shape.C, S = t->shape.plane;
     (void)thread;
-    for (int64_t c = begin; c < end; c++) {
+    for (int64_t item = begin; item < end; item++) {
+        const int64_t sample = item / C * t->cut.sample_rows;
         double first = 0, second = 0;
-        for (int64_t r = 0; r < t->shape.rows; r++) {
+        for (int64_t r = sample; r < sample + t->cut.sample_rows; r++) {
             for (int64_t s = 0; s < S; s += SPAN) {
-                int64_t at = (r * C + c) * S + s;
+                int64_t at = (r * C + item % C) * S + s;
                 LOOP(add_span_products)
-                (&first, &second, t->dy + at, t->x + at, (T)t->mean[c], at_most(SPAN, S - s));
+                (&first, &second, t->dy + at, t->x + at, (T)t->mean[item], at_most(SPAN, S - s));
             }
         }
-        t->first[c] = first;
-        t->second[c] = second;
+        t->first[item] = first;
+        t->second[item] = second;
     }
 }
 
@@ -192,16 +199,20 @@ static cd_status NAME(channel_gradient_sums)(double *sum_dy, double *sum_dyx, co
     t.first = sum_dy;
     t.second = sum_dyx;
     if (shape.plane > 1) {
-        cd_parallel_for(shape.C, 1, NAME(sums_planes), &t);
+        cd_parallel_for(t.cut.samples * shape.C, CHUNK / (t.cut.sample_rows * shape.plane) + 1,
+                        NAME(sums_planes), &t);
         return CD_OK;
     }
     CD_TRY(NAME(task_memory)(&t, err));
     cd_parallel_for(t.cut.chunks, 1, NAME(sums_chunks), &t);
-    memset(sum_dy, 0, (size_t)shape.C * sizeof *sum_dy);
-    memset(sum_dyx, 0, (size_t)shape.C * sizeof *sum_dyx);
-    for (int64_t i = 0; i < t.cut.chunks * shape.C; i++) {
-        sum_dy[i % shape.C] += t.first[i];
-        sum_dyx[i % shape.C] += t.second[i];
+    memset(sum_dy, 0, (size_t)(t.cut.samples * shape.C) * sizeof *sum_dy);
+    memset(sum_dyx, 0, (size_t)(t.cut.samples * shape.C) * sizeof *sum_dyx);
+    for (int64_t chunk = 0; chunk < t.cut.chunks; chunk++) {
+        const int64_t to = chunk / t.cut.sample_chunks * shape.C;
+        for (int64_t c = 0; c < shape.C; c++) {
+            sum_dy[to + c] += t.first[chunk * shape.C + c];
+            sum_dyx[to + c] += t.second[chunk * shape.C + c];
+        }
     }
     cd_memory_free(t.scratch);
     return CD_OK;
@@ -209,15 +220,27 @@ static cd_status NAME(channel_gradient_sums)(double *sum_dy, double *sum_dyx, co
 
 /* Pointwise: y = activation(a x + b). */
 
+/* The `count` vectors of a chunk's sample, of the width of folded rows. */
+static const T *NAME(coefficients_of)(const NAME(task) * t, int64_t chunk, int64_t count)
+{
+    return t->scratch + chunk / t->cut.sample_chunks * count * t->cut.width;
+}
+
+/* The channel, of its sample, of plane i. */
+static int64_t NAME(channel_of)(const NAME(task) * t, int64_t i)
+{
+    return i / t->shape.C / t->cut.sample_rows * t->shape.C + i % t->shape.C;
+}
+
 static void NAME(affine_chunks)(void *context, int64_t begin, int64_t end, int thread)
 {
     NAME(task) *t = context;
     int64_t C = t->shape.C, width = t->cut.width;
     (void)thread;
     for (int64_t chunk = begin; chunk < end; chunk++) {
-        int64_t rows = NAME(chunk_rows)(t, chunk), whole = rows / t->cut.fold,
-                start = chunk * t->cut.rows * C;
-        const T *x = t->x + start, *scale = t->scratch, *shift = t->scratch + width;
+        int64_t rows = chunk_rows(&t->cut, chunk), whole = rows / t->cut.fold,
+                start = chunk_start(&t->cut, chunk) * C;
+        const T *x = t->x + start, *scale = NAME(coefficients_of)(t, chunk, 2), *shift = scale + width;
         T *y = t->out + start;
         LOOP(affine_rows)(y, x, scale, shift, t->low, t->high, whole, width);
         LOOP(affine_rows)
@@ -231,7 +254,8 @@ static void NAME(affine_planes)(void *context, int64_t begin, int64_t end, int t
     int64_t S = t->shape.plane;
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
-        T scale = (T)t->a[i % t->shape.C], shift = (T)t->b[i % t->shape.C];
+        const int64_t k = NAME(channel_of)(t, i);
+        T scale = (T)t->a[k], shift = (T)t->b[k];
         LOOP(affine_span)(t->out + i * S, t->x + i * S, scale, shift, t->low, t->high, S);
     }
 }
@@ -240,10 +264,11 @@ static cd_status NAME(coefficients)(NAME(task) * t, int count, const double *con
 {
     void *block;
     int64_t width = t->cut.width;
-    CD_TRY(cd_memory_alloc(&block, (size_t)(count * width) * sizeof(T), err));
+    CD_TRY(cd_memory_alloc(&block, (size_t)(t->cut.samples * count * width) * sizeof(T), err));
     t->scratch = block;
-    for (int i = 0; i < count; i++) {
-        NAME(unfold_coefficients)(t->scratch + i * width, values[i], t->shape.C, width);
+    for (int64_t i = 0; i < t->cut.samples * count; i++) {
+        const double *of_sample = values[i % count] + i / count * t->shape.C;
+        NAME(unfold_coefficients)(t->scratch + i * width, of_sample, t->shape.C, width);
     }
     return CD_OK;
 }
@@ -270,12 +295,12 @@ static void NAME(gradient_chunks)(void *context, int64_t begin, int64_t end, int
 {
     NAME(task) *t = context;
     int64_t C = t->shape.C, width = t->cut.width;
-    const T *mean = t->scratch, *a = mean + width, *b = a + width, *d = b + width;
     (void)thread;
     for (int64_t chunk = begin; chunk < end; chunk++) {
-        int64_t rows = NAME(chunk_rows)(t, chunk), whole = rows / t->cut.fold,
-                start = chunk * t->cut.rows * C;
+        int64_t rows = chunk_rows(&t->cut, chunk), whole = rows / t->cut.fold,
+                start = chunk_start(&t->cut, chunk) * C;
         int64_t tail = start + whole * width;
+        const T *mean = NAME(coefficients_of)(t, chunk, 4), *a = mean + width, *b = a + width, *d = b + width;
         LOOP(gradient_rows)(t->out + start, t->dy + start, t->x + start, mean, a, b, d, whole, width);
         LOOP(gradient_rows)(t->out + tail, t->dy + tail, t->x + tail, mean, a, b, d, rows % t->cut.fold, C);
     }
@@ -287,7 +312,7 @@ static void NAME(gradient_planes)(void *context, int64_t begin, int64_t end, int
     int64_t S = t->shape.plane;
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
-        int64_t c = i % t->shape.C;
+        int64_t c = NAME(channel_of)(t, i);
         T mean = (T)t->mean[c], a = (T)t->a[c], b = (T)t->b[c], d = (T)t->d[c];
         LOOP(gradient_span)(t->out + i * S, t->dy + i * S, t->x + i * S, mean, a, b, d, S);
     }
@@ -313,64 +338,131 @@ static cd_status NAME(channel_gradient)(void *dx, const void *dy, const void *x,
 /* Rows. */
 
 typedef struct {
+    const cdk_row_norm *s;
     T *out;
-    const T *x, *y;
-    double *rstd;
-    const double *kept_rstd;
-    int64_t length;
-    double eps;
+    const T *x, *dy;
+    int64_t chunk; /* rows of which gradients of weights are added up, for each a part */
+    T *part;       /* [chunks][2][length]: of dweight and of dbias, or NULL */
 } NAME(row_task);
+
+static void NAME(statistics_of_row)(double *mean, double *squares, const T *x, int64_t length)
+{
+    double before = 0;
+    *mean = *squares = 0;
+    for (int64_t i = 0; i < length; i += SPAN) {
+        const int64_t n = at_most(SPAN, length - i);
+        double part_mean, part_squares;
+        NAME(statistics_of_span)(&part_mean, &part_squares, x + i, n);
+        join_statistics(mean, squares, before, part_mean, part_squares, (double)n);
+        before += (double)n;
+    }
+}
+
+static double NAME(squares_of_row)(const T *x, int64_t length)
+{
+    double sum = 0, squares = 0;
+    for (int64_t i = 0; i < length; i += SPAN) {
+        LOOP(add_span_distances)(&sum, &squares, x + i, 0, at_most(SPAN, length - i));
+    }
+    return squares;
+}
 
 static void NAME(normalise_rows)(void *context, int64_t begin, int64_t end, int thread)
 {
     const NAME(row_task) *t = context;
-    double n = (double)t->length;
+    const cdk_row_norm *s = t->s;
     (void)thread;
     for (int64_t r = begin; r < end; r++) {
-        const T *x = t->x + r * t->length;
-        double sum = 0, squares = 0;
-        for (int64_t i = 0; i < t->length; i++) {
-            sum += x[i];
+        const T *x = t->x + r * s->length;
+        double mean = 0, squares;
+        if (s->mean != NULL) {
+            NAME(statistics_of_row)(&mean, &squares, x, s->length);
+            s->mean[r] = mean;
+        } else {
+            squares = NAME(squares_of_row)(x, s->length);
         }
-        double mean = sum / n;
-        for (int64_t i = 0; i < t->length; i++) {
-            squares += (x[i] - mean) * (x[i] - mean);
-        }
-        t->rstd[r] = 1 / sqrt(squares / n + t->eps);
-        for (int64_t i = 0; i < t->length; i++) {
-            t->out[r * t->length + i] = (T)((x[i] - mean) * t->rstd[r]);
-        }
+        s->rstd[r] = 1 / sqrt(squares / (double)s->length + s->eps);
+        /* What the mean loses when it is rounded to T comes back as an offset. */
+        const T about = (T)mean, offset = (T)(((double)about - mean) * s->rstd[r]);
+        LOOP(normalise_row)
+        (t->out + r * s->length, x, s->weight, s->bias, about, (T)s->rstd[r], offset, s->length);
     }
 }
 
-static void NAME(row_normalise)(void *y, double *rstd, const void *x, int64_t rows, int64_t length,
-                                double eps)
+static void NAME(row_normalise)(void *y, const void *x, const cdk_row_norm *s)
 {
-    NAME(row_task) t = {.out = y, .x = x, .rstd = rstd, .length = length, .eps = eps};
-    cd_parallel_for(rows, CHUNK / (length + 1) + 1, NAME(normalise_rows), &t);
+    NAME(row_task) t = {.s = s, .out = y, .x = x};
+    cd_parallel_for(s->rows, CHUNK / (s->length + 1) + 1, NAME(normalise_rows), &t);
 }
 
-static void NAME(gradient_of_rows)(void *context, int64_t begin, int64_t end, int thread)
+static void NAME(gradient_of_row)(const NAME(row_task) * t, int64_t r, T *part)
+{
+    const cdk_row_norm *s = t->s;
+    const T *dy = t->dy + r * s->length, *x = t->x + r * s->length, *weight = s->weight;
+    const double n = (double)s->length, rstd = s->rstd[r];
+    const T mean = s->mean != NULL ? (T)s->mean[r] : 0;
+    double sum = 0, product = 0;
+    for (int64_t i = 0; i < s->length && t->out != NULL; i += SPAN) {
+        LOOP(add_weighted_products)
+        (&sum, &product, dy + i, x + i, weight != NULL ? weight + i : NULL, mean,
+         at_most(SPAN, s->length - i));
+    }
+    if (t->out != NULL) {
+        const double d = s->mean != NULL ? -rstd * sum / n : 0, b = -rstd * rstd * rstd * product / n;
+        LOOP(gradient_row)(t->out + r * s->length, dy, x, weight, mean, (T)rstd, (T)b, (T)d, s->length);
+    }
+    if (part != NULL) {
+        LOOP(add_weight_gradients)(part, part + s->length, dy, x, mean, (T)rstd, s->length);
+    }
+}
+
+/* Items are chunks of rows. */
+static void NAME(gradient_of_chunks)(void *context, int64_t begin, int64_t end, int thread)
 {
     const NAME(row_task) *t = context;
-    double n = (double)t->length;
+    const int64_t length = t->s->length;
     (void)thread;
-    for (int64_t r = begin; r < end; r++) {
-        const T *dy = t->x + r * t->length, *y = t->y + r * t->length;
-        double sum = 0, product = 0;
-        for (int64_t i = 0; i < t->length; i++) {
-            sum += dy[i];
-            product += (double)dy[i] * y[i];
+    for (int64_t chunk = begin; chunk < end; chunk++) {
+        T *part = t->part != NULL ? t->part + chunk * 2 * length : NULL;
+        if (part != NULL) {
+            memset(part, 0, 2 * (size_t)length * sizeof *part);
         }
-        for (int64_t i = 0; i < t->length; i++) {
-            t->out[r * t->length + i] = (T)(t->kept_rstd[r] * (dy[i] - sum / n - y[i] * product / n));
+        for (int64_t r = chunk * t->chunk; r < at_most((chunk + 1) * t->chunk, t->s->rows); r++) {
+            NAME(gradient_of_row)(t, r, part);
         }
     }
 }
 
-static void NAME(row_gradient)(void *dx, const void *dy, const void *y, const double *rstd, int64_t rows,
-                               int64_t length)
+static void NAME(add_parts)(const NAME(row_task) * t, const cdk_row_gradients *d, int64_t chunks)
 {
-    NAME(row_task) t = {.out = dx, .x = dy, .y = y, .kept_rstd = rstd, .length = length};
-    cd_parallel_for(rows, CHUNK / (length + 1) + 1, NAME(gradient_of_rows), &t);
+    const int64_t length = t->s->length;
+    memset(d->dweight, 0, (size_t)length * sizeof *d->dweight);
+    memset(d->dbias, 0, (size_t)length * sizeof *d->dbias);
+    for (int64_t chunk = 0; chunk < chunks; chunk++) {
+        const T *part = t->part + chunk * 2 * length;
+        for (int64_t i = 0; i < length; i++) {
+            d->dweight[i] += part[i];
+            d->dbias[i] += part[length + i];
+        }
+    }
+}
+
+static cd_status NAME(row_gradient)(const cdk_row_gradients *d, const void *dy, const void *x,
+                                    const cdk_row_norm *s, cd_error *err)
+{
+    NAME(row_task) t = {.s = s, .out = d->dx, .x = x, .dy = dy};
+    const int64_t least = (s->rows + ROW_CHUNKS - 1) / ROW_CHUNKS, fitting = CHUNK / (s->length + 1) + 1;
+    t.chunk = least > fitting ? least : fitting;
+    const int64_t chunks = (s->rows + t.chunk - 1) / t.chunk;
+    if (d->dweight != NULL) {
+        void *block;
+        CD_TRY(cd_memory_alloc(&block, (size_t)(chunks * 2 * s->length) * sizeof(T), err));
+        t.part = block;
+    }
+    cd_parallel_for(chunks, 1, NAME(gradient_of_chunks), &t);
+    if (d->dweight != NULL) {
+        NAME(add_parts)(&t, d, chunks);
+        cd_memory_free(t.part);
+    }
+    return CD_OK;
 }
