@@ -58,6 +58,22 @@ static int64_t vector_start(cdk_vectors s, int64_t position)
     return position / s.inner * s.D * s.inner + position % s.inner;
 }
 
+/* Elements of a vector up to which vectors that lie side by side are read where they are: more of them are too many
+ * pages. */
+#define STRIP_ELEMENTS 64
+
+/* Whether vectors `first` and its neighbours lie side by side; then how many of them, up to `last`. */
+static int64_t run_length(cdk_vectors s, int64_t first, int64_t last)
+{
+    const int64_t left = s.inner - first % s.inner;
+    return last - first < left ? last - first : left;
+}
+
+static bool is_strip(cdk_vectors s)
+{
+    return s.inner >= BLOCK && s.D <= STRIP_ELEMENTS;
+}
+
 #define CDK_TEMPLATE "kernels/softmax_loops.h"
 #include "kernels/each_level.h"
 #include "kernels/vec_double.h"

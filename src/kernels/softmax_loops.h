@@ -1,6 +1,7 @@
 /* What softmax does to blocks of BLOCK vectors, block[d][j], for one level: included by softmax.c after the vectors.
  * Every j is by itself. */
 #include "kernels/vector_math.h"
+#include "kernels/vector_runs.h"
 
 /* Vectors of a row of BLOCK elements, which is a multiple of every width. */
 #define EACH_VECTOR(j) for (int j = 0; j < BLOCK; j += VEC_WIDTH)
@@ -158,6 +159,103 @@ static VEC_TARGET void CDK_AT(exponentials)(VEC_T *restrict y, const VEC_T *rest
     for (int64_t j = 0; j < n; j += VEC_WIDTH) {
         VEC_STORE(y + j, VEC_EXP(VEC_MUL(VEC_LOAD(x + j), f)));
     }
+}
+
+/* Vectors that lie side by side: element d of vector i is x[d step + i]. Here every one is read where it is, with the
+ * operations of the blocks above in their order. */
+
+VEC_INLINE void CDK_AT(softmax_strip)(VEC_T *y, const VEC_T *x, int64_t D, int64_t step, const int logarithm,
+                                      const int vectors, const int part, VEC_MASK mask)
+{
+    VEC top[VEC_RUN_VECTORS], total[VEC_RUN_VECTORS];
+    for (int j = 0; j < vectors; j++) {
+        top[j] = VEC_PART_LOAD(x + j * VEC_WIDTH, part, mask);
+        total[j] = VEC_ZERO();
+    }
+    for (int64_t d = 1; d < D; d++) {
+        for (int j = 0; j < vectors; j++) {
+            top[j] = VEC_MAX(VEC_PART_LOAD(x + d * step + j * VEC_WIDTH, part, mask), top[j]);
+        }
+    }
+    for (int64_t d = 0; d < D; d++) {
+        for (int j = 0; j < vectors; j++) {
+            const VEC v = VEC_SUB(VEC_PART_LOAD(x + d * step + j * VEC_WIDTH, part, mask), top[j]),
+                      e = VEC_EXP(v);
+            VEC_PART_STORE(y + d * step + j * VEC_WIDTH, logarithm ? v : e, part, mask);
+            total[j] = VEC_ADD(total[j], e);
+        }
+    }
+    for (int j = 0; j < vectors; j++) {
+        if (logarithm) {
+            total[j] = VEC_LOG(total[j]);
+        } else {
+            total[j] = VEC_SET1((VEC_T)1) / total[j];
+        }
+    }
+    for (int64_t d = 0; d < D; d++) {
+        for (int j = 0; j < vectors; j++) {
+            VEC_T *at = y + d * step + j * VEC_WIDTH;
+            const VEC v = VEC_PART_LOAD(at, part, mask);
+            VEC_PART_STORE(at, logarithm ? VEC_SUB(v, total[j]) : VEC_MUL(v, total[j]), part, mask);
+        }
+    }
+}
+
+static VEC_TARGET void CDK_AT(softmax_run)(VEC_T *y, const VEC_T *x, int64_t D, int64_t step, int logarithm,
+                                           int64_t n)
+{
+#define PLAIN(vectors, part, mask) CDK_AT(softmax_strip)(y + i, x + i, D, step, 0, vectors, part, mask)
+#define LOGARITHM(vectors, part, mask) CDK_AT(softmax_strip)(y + i, x + i, D, step, 1, vectors, part, mask)
+    if (logarithm) {
+        VEC_RUN(n, LOGARITHM)
+    } else {
+        VEC_RUN(n, PLAIN)
+    }
+#undef PLAIN
+#undef LOGARITHM
+}
+
+/* dx = y (dy - sum(dy y)), or dy - exp(y) sum(dy) */
+VEC_INLINE void CDK_AT(softmax_gradient_strip)(VEC_T *dx, const VEC_T *dy, const VEC_T *y, int64_t D,
+                                               int64_t step, const int logarithm, const int vectors,
+                                               const int part, VEC_MASK mask)
+{
+    VEC sum[VEC_RUN_VECTORS];
+    for (int j = 0; j < vectors; j++) {
+        sum[j] = VEC_ZERO();
+    }
+    for (int64_t d = 0; d < D; d++) {
+        for (int j = 0; j < vectors; j++) {
+            const VEC g = VEC_PART_LOAD(dy + d * step + j * VEC_WIDTH, part, mask);
+            sum[j] = logarithm ? VEC_ADD(sum[j], g)
+                               : VEC_FMA(g, VEC_PART_LOAD(y + d * step + j * VEC_WIDTH, part, mask), sum[j]);
+        }
+    }
+    for (int64_t d = 0; d < D; d++) {
+        for (int j = 0; j < vectors; j++) {
+            const int64_t at = d * step + j * VEC_WIDTH;
+            const VEC g = VEC_PART_LOAD(dy + at, part, mask), p = VEC_PART_LOAD(y + at, part, mask);
+            const VEC result = logarithm ? VEC_FMA(VEC_SUB(VEC_ZERO(), VEC_EXP(p)), sum[j], g)
+                                         : VEC_MUL(p, VEC_SUB(g, sum[j]));
+            VEC_PART_STORE(dx + at, result, part, mask);
+        }
+    }
+}
+
+static VEC_TARGET void CDK_AT(softmax_gradient_run)(VEC_T *dx, const VEC_T *dy, const VEC_T *y, int64_t D,
+                                                    int64_t step, int logarithm, int64_t n)
+{
+#define PLAIN(vectors, part, mask) \
+    CDK_AT(softmax_gradient_strip)(dx + i, dy + i, y + i, D, step, 0, vectors, part, mask)
+#define LOGARITHM(vectors, part, mask) \
+    CDK_AT(softmax_gradient_strip)(dx + i, dy + i, y + i, D, step, 1, vectors, part, mask)
+    if (logarithm) {
+        VEC_RUN(n, LOGARITHM)
+    } else {
+        VEC_RUN(n, PLAIN)
+    }
+#undef PLAIN
+#undef LOGARITHM
 }
 
 #undef EACH_VECTOR

@@ -135,9 +135,27 @@ static void NAME(softmax_blocks)(void *context, int64_t begin, int64_t end, int 
     }
 }
 
+/* The vectors of blocks begin .. end - 1, run by run. */
+static void NAME(softmax_strips)(void *context, int64_t begin, int64_t end, int thread)
+{
+    NAME(softmax_task) *t = context;
+    const cdk_vectors s = t->shape;
+    const int64_t all = s.outer * s.inner, last = end * BLOCK < all ? end * BLOCK : all;
+    (void)thread;
+    for (int64_t first = begin * BLOCK, n; first < last; first += n) {
+        const int64_t at = vector_start(s, first);
+        n = run_length(s, first, last);
+        LOOP(softmax_run)(t->out + at, t->x + at, s.D, s.inner, t->logarithm, n);
+    }
+}
+
 static cd_status NAME(softmax)(void *y, const void *x, cdk_vectors shape, bool logarithm, cd_error *err)
 {
     NAME(softmax_task) t = {.shape = shape, .logarithm = logarithm, .x = x, .out = y};
+    if (is_strip(shape)) {
+        cd_parallel_for(block_count(shape), 64, NAME(softmax_strips), &t);
+        return CD_OK;
+    }
     CD_TRY(NAME(softmax_scratch)(&t, err));
     cd_parallel_for(block_count(shape), 64, NAME(softmax_blocks), &t);
     cd_memory_free(t.scratch);
@@ -161,10 +179,27 @@ static void NAME(gradient_blocks)(void *context, int64_t begin, int64_t end, int
     }
 }
 
+static void NAME(gradient_strips)(void *context, int64_t begin, int64_t end, int thread)
+{
+    NAME(softmax_task) *t = context;
+    const cdk_vectors s = t->shape;
+    const int64_t all = s.outer * s.inner, last = end * BLOCK < all ? end * BLOCK : all;
+    (void)thread;
+    for (int64_t first = begin * BLOCK, n; first < last; first += n) {
+        const int64_t at = vector_start(s, first);
+        n = run_length(s, first, last);
+        LOOP(softmax_gradient_run)(t->out + at, t->dy + at, t->x + at, s.D, s.inner, t->logarithm, n);
+    }
+}
+
 static cd_status NAME(softmax_gradient)(void *dx, const void *dy, const void *y, cdk_vectors shape,
                                         bool logarithm, cd_error *err)
 {
     NAME(softmax_task) t = {.shape = shape, .logarithm = logarithm, .x = y, .dy = dy, .out = dx};
+    if (is_strip(shape)) {
+        cd_parallel_for(block_count(shape), 64, NAME(gradient_strips), &t);
+        return CD_OK;
+    }
     CD_TRY(NAME(softmax_scratch)(&t, err));
     cd_parallel_for(block_count(shape), 64, NAME(gradient_blocks), &t);
     cd_memory_free(t.scratch);
