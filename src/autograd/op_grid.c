@@ -23,6 +23,26 @@ static cd_status grid_shape(cd_call *call, cd_error *err)
     return cd_out(call, 0, x->dtype, 4, shape, CD_CHANNELS_LAST, err);
 }
 
+/* Whether all along the first dimension are the same elements: no copies are made of them. */
+static bool is_expanded(const cd_tensor *t)
+{
+    return t->shape[0] > 1 && t->stride[0] == 0;
+}
+
+/* t, or the one it is expanded from, with the dtype and layout. */
+static cd_status dense_one(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_layout layout, cd_error *err)
+{
+    if (!is_expanded(t)) {
+        return cd_tensor_as(as, t, dtype, layout, err);
+    }
+    cd_tensor *first;
+    int64_t shape[4] = {1, t->shape[1], t->shape[2], t->shape[3]};
+    CD_TRY(cd_tensor_view(&first, t, 4, shape, t->stride, t->offset, err));
+    cd_status status = cd_tensor_as(as, first, dtype, layout, err);
+    cd_tensor_release(first);
+    return status;
+}
+
 static cdk_sampling sampling_of(const cd_tensor *x, const cd_tensor *grid, const double *attr)
 {
     return (cdk_sampling){.N = x->shape[0],
@@ -30,6 +50,8 @@ static cdk_sampling sampling_of(const cd_tensor *x, const cd_tensor *grid, const
                           .H = x->shape[2],
                           .W = x->shape[3],
                           .points = grid->shape[1] * grid->shape[2],
+                          .one_image = is_expanded(x),
+                          .one_grid = is_expanded(grid),
                           .nearest = attr[NEAREST] != 0,
                           .align_corners = attr[ALIGN_CORNERS] != 0,
                           .outside = (cdk_outside)attr[OUTSIDE]};
@@ -37,8 +59,8 @@ static cdk_sampling sampling_of(const cd_tensor *x, const cd_tensor *grid, const
 
 static cd_status dense_pair(cd_tensor **x, cd_tensor **grid, cd_tensor *const *in, cd_error *err)
 {
-    CD_TRY(cd_tensor_as(x, in[IMAGE], in[IMAGE]->dtype, CD_CHANNELS_LAST, err));
-    return cd_tensor_as(grid, in[GRID], in[IMAGE]->dtype, CD_CONTIGUOUS, err);
+    CD_TRY(dense_one(x, in[IMAGE], in[IMAGE]->dtype, CD_CHANNELS_LAST, err));
+    return dense_one(grid, in[GRID], in[IMAGE]->dtype, CD_CONTIGUOUS, err);
 }
 
 static cd_status grid_forward(cd_call *call, cd_error *err)

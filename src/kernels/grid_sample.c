@@ -84,6 +84,17 @@ static corners corners_of(double u, double v, const cdk_sampling *s, bool single
     return k;
 }
 
+/* Where the image and the grid's place of point i of all are. */
+static int64_t image_start(const cdk_sampling *s, int64_t i)
+{
+    return s->one_image ? 0 : i / s->points * s->H * s->W * s->C;
+}
+
+static int64_t grid_start(const cdk_sampling *s, int64_t i)
+{
+    return 2 * (s->one_grid ? i % s->points : i);
+}
+
 #define CDK_TEMPLATE "kernels/grid_sample_template.h"
 #include "kernels/each_float.h"
 

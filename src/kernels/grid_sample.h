@@ -1,6 +1,6 @@
 /* Images read at given places: y[n][p][c] = x[n] at grid[n][p] = (u, v), u across and v down in -1 .. 1.
  *
- * x is [N][H][W][C], y [N][points][C], grid [N][points][2]. u = -1, 1 are the outer edges of the first and
+ * x is [N][H][W][C], y [N][points][C], grid [N][points][2]; all may share one image, or one grid. u = -1, 1 are the outer edges of the first and
  * last column, or their centres with align_corners. Places
  * are rounded to the type of the image, as PyTorch's are: half-way cases depend on the last bit. */
 #ifndef CANDELA_KERNELS_GRID_SAMPLE_H
@@ -15,6 +15,7 @@ typedef enum { CDK_OUTSIDE_ZEROS, CDK_OUTSIDE_BORDER, CDK_OUTSIDE_REFLECTION } c
 
 typedef struct cdk_sampling {
     int64_t N, C, H, W, points;
+    bool one_image, one_grid; /* x is [1][H][W][C]; grid is [1][points][2]; dx and dgrid have all N */
     bool nearest, align_corners;
     cdk_outside outside;
 } cdk_sampling;

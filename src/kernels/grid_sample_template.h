@@ -12,9 +12,9 @@ static void NAME(sample_points)(void *context, int64_t begin, int64_t end, int t
     const cdk_sampling *s = t->s;
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
-        const T *x = t->x + i / s->points * s->H * s->W * s->C;
+        const T *x = t->x + image_start(s, i), *at = t->grid + grid_start(s, i);
         T *y = t->y + i * s->C;
-        corners k = corners_of(t->grid[2 * i], t->grid[2 * i + 1], s, sizeof(T) == sizeof(float));
+        corners k = corners_of(at[0], at[1], s, sizeof(T) == sizeof(float));
         memset(y, 0, (size_t)s->C * sizeof *y);
         for (int j = 0; j < 4; j++) {
             for (int64_t c = 0; c < s->C && k.pixel[j] >= 0; c++) {
@@ -34,17 +34,17 @@ static void NAME(gradient_point)(const NAME(sample_task) * t, int64_t i)
 {
     const cdk_sampling *s = t->s;
     int64_t image = i / s->points * s->H * s->W * s->C;
-    const T *dy = t->dy + i * s->C;
-    corners k = corners_of(t->grid[2 * i], t->grid[2 * i + 1], s, sizeof(T) == sizeof(float));
+    const T *dy = t->dy + i * s->C, *x = t->x + image_start(s, i), *place = t->grid + grid_start(s, i);
+    corners k = corners_of(place[0], place[1], s, sizeof(T) == sizeof(float));
     double du = 0, dv = 0;
     for (int j = 0; j < 4; j++) {
-        int64_t at = image + k.pixel[j] * s->C;
+        const int64_t pixel = k.pixel[j] * s->C;
         for (int64_t c = 0; c < s->C && k.pixel[j] >= 0; c++) {
             if (t->dx != NULL) {
-                t->dx[at + c] += (T)k.weight[j] * dy[c];
+                t->dx[image + pixel + c] += (T)k.weight[j] * dy[c];
             }
-            du += k.by_u[j] * t->x[at + c] * dy[c];
-            dv += k.by_v[j] * t->x[at + c] * dy[c];
+            du += k.by_u[j] * x[pixel + c] * dy[c];
+            dv += k.by_v[j] * x[pixel + c] * dy[c];
         }
     }
     if (t->dgrid != NULL) {

@@ -97,3 +97,36 @@ test_that("shapes that do not fit are named", {
   expect_error(nnf_conv2d(torch_randn(1, 3, 5, 5), w, stride = 2, padding = "same"), "strided")
   expect_error(nnf_max_pool2d(torch_randn(1, 1, 4, 4), 2, padding = 2), "at most half")
 })
+
+test_that("one image at many grids, and many images at one grid, are those of copies", {
+  set.seed(4)
+  image <- torch_tensor(random(1, 3, 6, 5), dtype = torch_float())
+  grids <- torch_tensor(array(stats::runif(4 * 3 * 2 * 2, -1.2, 1.2), c(4, 3, 2, 2)), dtype = torch_float())
+  sample <- function(x, grid) {
+    x <- x$detach()$requires_grad_(TRUE)
+    grid <- grid$detach()$requires_grad_(TRUE)
+    y <- nnf_grid_sample(x, grid)
+    (y * y)$sum()$backward()
+    lapply(list(y$detach(), x$grad, grid$grad), as.array)
+  }
+  images <- image$expand(c(4, 3, 6, 5))
+  expect_identical(sample(images, grids), sample(torch_cat(rep(list(image), 4)), grids))
+  pictures <- torch_randn(4, 3, 6, 5)
+  one <- grids[1, .., drop = FALSE]$expand(c(4, 3, 2, 2))
+  expect_identical(sample(pictures, one), sample(pictures, torch_cat(rep(list(grids[1, .., drop = FALSE]), 4))))
+})
+
+test_that("softmax over dimensions with few and many neighbours, in both formats", {
+  set.seed(5)
+  for (shape in list(c(2, 5, 9, 11), c(1, 70, 9, 9), c(2, 21, 3, 5))) {
+    values <- random(shape)
+    expected <- aperm(apply(values, c(1, 3, 4), function(v) exp(v - max(v)) / sum(exp(v - max(v)))), c(2, 1, 3, 4))
+    for (last in c(FALSE, TRUE)) {
+      x <- torch_tensor(values, dtype = torch_float())
+      if (last) x <- x$permute(c(1, 3, 4, 2))$contiguous()$permute(c(1, 4, 2, 3))
+      expect_equal(as.array(nnf_softmax(x, 2)), expected, tolerance = 1e-6)
+      expect_equal(as.array(nnf_log_softmax(x, 2)), log(expected), tolerance = 1e-6)
+    }
+    expect_gradient(function(x) nnf_log_softmax(x, 2), values[1, , 1:2, , drop = FALSE])
+  }
+})
