@@ -113,6 +113,47 @@ layers <- take_turns(list(
 ))
 layers <- lapply(layers, function(lines) utils::read.csv(text = lines))
 
+# ---- operators bound by memory, in both formats ----
+
+# Of every operator the least seconds of all passes, GB/s of the least bytes it has to move, their share of what a copy
+# moves, and PyTorch's time and error divided by candela's.
+moved_table <- function(sides) {
+  sides <- lapply(sides, function(lines) utils::read.csv(text = lines))
+  least <- function(x, column) c(tapply(x[[column]], factor(x$name, unique(x$name)), min))
+  own <- sides$own
+  table <- data.frame(name = unique(own$name))
+  for (pass in c("forward", "both")) {
+    seconds <- least(own, paste0(pass, "_s"))
+    table[[paste0(pass, "_ms")]] <- 1e3 * seconds
+    table[[paste0(pass, "_rate")]] <- 1e-9 * least(own, paste0(pass, "_bytes")) / seconds
+    table[[paste0(pass, "_share")]] <- table[[paste0(pass, "_rate")]] / copied
+    other <- if (is.null(sides$other)) NA_real_ else least(sides$other, paste0(pass, "_s"))
+    table[[paste0(pass, "_ratio")]] <- other / seconds
+  }
+  for (error in c("error_y", "error_dx")) {
+    other <- if (is.null(sides$other)) NA_real_ else least(sides$other, error)
+    table[[error]] <- least(own, error) / other
+  }
+  table
+}
+
+print_moved <- function(format, table) {
+  cat(sprintf("\nOperators bound by memory, %s; a copy moves %.0f GB/s\n", format, copied))
+  heading <- sprintf("%8s %6s %5s %6s", "ms", "GB/s", "copy", "ratio")
+  cat(sprintf("%-34s %s | %s | %6s %6s\n", "", heading, heading, "y", "dx"))
+  one <- "%8.3f %6.1f %5.2f %6.2f"
+  cat(do.call(sprintf, c(list(paste("%-34s", one, "|", one, "| %6.2f %6.2f\n")), unname(table))), sep = "")
+}
+
+copied <- value(peak_before, "copy_2")
+for (format in c("last", "rows")) {
+  format_options <- c("--format", format, "--passes", rounds, "--turns", "yes")
+  print_moved(c(last = "channels last", rows = "row by row")[[format]], moved_table(take_turns(list(
+    own = c("Rscript", file.path(here, "bandwidth.R"), format_options),
+    other = if (!is.null(python)) c(python, file.path(here, "torch_bandwidth.py"), format_options)
+  ))))
+}
+
 # ---- small work and images ----
 
 small <- alternate("small.R", "torch_small.py")
