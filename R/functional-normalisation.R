@@ -72,7 +72,7 @@ check_last_dimensions <- function(name, input, normalized_shape) {
 #' @param eps added to the mean square; `NULL` is the distance from 1 to the next number of the input's type
 #'   (`torch_finfo(input$dtype)$eps`: 1.19e-7 for Float, 2.22e-16 for Double).
 #' @return a tensor like `input`. A `value_error` where the last dimensions of `input` are not `normalized_shape`.
-#' @references Zhang, Sennrich (2019), Root mean square layer normalization.
+#' @references Zhang, Sennrich (2019), <https://arxiv.org/abs/1910.07467>.
 #' @examples
 #' nnf_rms_norm(torch_tensor(matrix(c(3, 4, 6, 8), 2, byrow = TRUE)), 2)
 #' @export

@@ -4,8 +4,8 @@
 # The lines are bandwidth.csv's; images come channels last with --format last, else row by row (--format rows). One CSV
 # line per pass and operator: pass, name, seconds of the forward pass and of both passes (least of the repeats), the
 # least bytes either has to move, and the largest error of the output and of the input's gradient against float64,
-# relative to the largest value. The least of a forward pass is its input (norms: twice, as statistics come first) and its
-# output; of a backward pass the gradient of the output (norms: it and the input, twice) and that of the input.
+# relative to the largest value. The least of a forward pass is its input (norms: twice, as statistics come first) and
+# its output; of a backward pass the gradient of the output (norms: it and the input, twice) and that of the input.
 suppressPackageStartupMessages(library(candela))
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
 source(file.path(here, "common.R"))

@@ -9,9 +9,9 @@ cdk_channels cd_channels_of(const cd_tensor *x)
         plane *= x->shape[i];
     }
     if (cd_dense_layout(x) == CD_CHANNELS_LAST) {
-        return (cdk_channels){x->shape[0] * plane, C, 1};
+        return (cdk_channels){.rows = x->shape[0] * plane, .C = C, .plane = 1};
     }
-    return (cdk_channels){x->shape[0], C, plane};
+    return (cdk_channels){.rows = x->shape[0], .C = C, .plane = plane};
 }
 
 cd_status cd_channel_affine(cd_tensor *y, const cd_tensor *x, const double *scale, const double *shift,

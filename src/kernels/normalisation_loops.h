@@ -207,9 +207,11 @@ static VEC_TARGET void LOOP(add_weighted_products)(double *restrict first, doubl
     *second += LOOP(sum_of_lanes)(lane2);
 }
 
+/* dx = a dy weight + b (x - mean) + d, by = mean, a, b, d; weight may be NULL. */
 static VEC_TARGET void LOOP(gradient_row)(T *restrict dx, const T *restrict dy, const T *restrict x,
-                                          const T *restrict weight, T mean, T a, T b, T d, int64_t n)
+                                          const T *restrict weight, const T *by, int64_t n)
 {
+    const T mean = by[0], a = by[1], b = by[2], d = by[3];
     if (weight == NULL) {
         LOOP(gradient_span)(dx, dy, x, mean, a, b, d, n);
         return;

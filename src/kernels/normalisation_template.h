@@ -409,7 +409,8 @@ static void NAME(gradient_of_row)(const NAME(row_task) * t, int64_t r, T *part)
     }
     if (t->out != NULL) {
         const double d = s->mean != NULL ? -rstd * sum / n : 0, b = -rstd * rstd * rstd * product / n;
-        LOOP(gradient_row)(t->out + r * s->length, dy, x, weight, mean, (T)rstd, (T)b, (T)d, s->length);
+        const T by[] = {mean, (T)rstd, (T)b, (T)d};
+        LOOP(gradient_row)(t->out + r * s->length, dy, x, weight, by, s->length);
     }
     if (part != NULL) {
         LOOP(add_weight_gradients)(part, part + s->length, dy, x, mean, (T)rstd, s->length);

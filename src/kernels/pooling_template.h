@@ -259,8 +259,6 @@ static void NAME(scan_row)(const NAME(max_task) * t, int64_t i)
 static void NAME(max_rows)(void *context, int64_t begin, int64_t end, int thread)
 {
     const NAME(max_task) *t = context;
-    const cdk_pooling *p = t->p;
-    const int64_t row = p->columns.count * p->C;
     NAME(max_scratch) s = NAME(scratch_of)(t, thread);
     for (int64_t i = 0; i < t->slots; i++) {
         s.held[i] = -1;

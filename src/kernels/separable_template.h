@@ -189,10 +189,10 @@ static cd_status NAME(separable_memory)(NAME(separable_task) * t, cd_error *err)
     const cdk_side *rows = &s->rows, *columns = &s->columns;
     t->direct = sums_directly(s);
     t->divides = divides(rows) || divides(columns);
-    const bool narrow = s->C < WIDE_CHANNELS, divided = t->divides && !t->direct;
+    const bool few_channels = s->C < WIDE_CHANNELS, divided = t->divides && !t->direct;
     const int64_t row = columns->count * s->C, taps = cdk_max(most_terms(rows), most_terms(columns));
     const int64_t size = sizeof(T), terms = rows->start[rows->count] + columns->start[columns->count];
-    t->most = narrow ? most_terms(columns) : 0;
+    t->most = few_channels ? most_terms(columns) : 0;
     const int64_t numbers = terms + t->most * row + (divided ? row : 0);
     const int64_t tables = cdk_round_up(numbers * size + t->most * row * 4, 64);
     const int64_t scratch = cdk_round_up(taps * 8 + (columns->inputs * s->C + 1) * size, 64);
@@ -202,7 +202,7 @@ static cd_status NAME(separable_memory)(NAME(separable_task) * t, cd_error *err)
     t->column_weight = t->row_weight + rows->start[rows->count];
     t->table_weight = t->row_weight + terms;
     t->divisor = divided ? t->table_weight + t->most * row : NULL;
-    t->table = narrow ? (int32_t *)(t->row_weight + numbers) : NULL;
+    t->table = few_channels ? (int32_t *)(t->row_weight + numbers) : NULL;
     t->scratch = (char *)block + tables;
     t->scratch_bytes = (size_t)scratch;
     return CD_OK;

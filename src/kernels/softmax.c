@@ -122,8 +122,8 @@ static cd_status softmax_float(void *y, const void *x, cdk_vectors shape, bool l
     return softmax_f32(y, x, shape, logarithm, err);
 }
 
-static cd_status softmax_gradient_float(void *dx, const void *dy, const void *y, cdk_vectors shape, bool logarithm,
-                                        cd_error *err)
+static cd_status softmax_gradient_float(void *dx, const void *dy, const void *y, cdk_vectors shape,
+                                        bool logarithm, cd_error *err)
 {
     if (is_rows(shape)) {
         cdk_softmax_rows_gradient(dx, dy, y, shape.outer, shape.D, logarithm);
@@ -133,8 +133,8 @@ static cd_status softmax_gradient_float(void *dx, const void *dy, const void *y,
 }
 
 cdk_softmax_run *const cdk_softmax[CD_DTYPES] = {[CD_FLOAT32] = softmax_float, [CD_FLOAT64] = softmax_f64};
-cdk_softmax_gradient_run *const cdk_softmax_gradient[CD_DTYPES] = {[CD_FLOAT32] = softmax_gradient_float,
-                                                                   [CD_FLOAT64] = softmax_gradient_f64};
+cdk_softmax_gradient_run *const cdk_softmax_gradient[CD_DTYPES] = {
+    [CD_FLOAT32] = softmax_gradient_float, [CD_FLOAT64] = softmax_gradient_f64};
 cdk_cross_entropy_run *const cdk_cross_entropy[CD_DTYPES] = CDK_FLOATS(cross_entropy);
 cdk_overlap_run *const cdk_overlap[CD_DTYPES] = CDK_FLOATS(overlap);
 cdk_overlap_gradient_run *const cdk_overlap_gradient[CD_DTYPES] = CDK_FLOATS(overlap_gradient);

@@ -216,24 +216,25 @@ static VEC_TARGET void CDK_AT(softmax_run)(VEC_T *y, const VEC_T *x, int64_t D, 
 }
 
 /* dx = y (dy - sum(dy y)), or dy - exp(y) sum(dy) */
-VEC_INLINE void CDK_AT(softmax_gradient_strip)(VEC_T *dx, const VEC_T *dy, const VEC_T *y, int64_t D,
-                                               int64_t step, const int logarithm, const int vectors,
-                                               const int part, VEC_MASK mask)
+VEC_INLINE void CDK_AT(softmax_gradient_strip)(VEC_T *dx, const VEC_T *dy, const VEC_T *y, cdk_vectors s,
+                                               const int logarithm, const int vectors, const int part,
+                                               VEC_MASK mask)
 {
     VEC sum[VEC_RUN_VECTORS];
     for (int j = 0; j < vectors; j++) {
         sum[j] = VEC_ZERO();
     }
-    for (int64_t d = 0; d < D; d++) {
+    for (int64_t d = 0; d < s.D; d++) {
         for (int j = 0; j < vectors; j++) {
-            const VEC g = VEC_PART_LOAD(dy + d * step + j * VEC_WIDTH, part, mask);
-            sum[j] = logarithm ? VEC_ADD(sum[j], g)
-                               : VEC_FMA(g, VEC_PART_LOAD(y + d * step + j * VEC_WIDTH, part, mask), sum[j]);
+            const VEC g = VEC_PART_LOAD(dy + d * s.inner + j * VEC_WIDTH, part, mask);
+            sum[j] = logarithm
+                         ? VEC_ADD(sum[j], g)
+                         : VEC_FMA(g, VEC_PART_LOAD(y + d * s.inner + j * VEC_WIDTH, part, mask), sum[j]);
         }
     }
-    for (int64_t d = 0; d < D; d++) {
+    for (int64_t d = 0; d < s.D; d++) {
         for (int j = 0; j < vectors; j++) {
-            const int64_t at = d * step + j * VEC_WIDTH;
+            const int64_t at = d * s.inner + j * VEC_WIDTH;
             const VEC g = VEC_PART_LOAD(dy + at, part, mask), p = VEC_PART_LOAD(y + at, part, mask);
             const VEC result = logarithm ? VEC_FMA(VEC_SUB(VEC_ZERO(), VEC_EXP(p)), sum[j], g)
                                          : VEC_MUL(p, VEC_SUB(g, sum[j]));
@@ -242,13 +243,13 @@ VEC_INLINE void CDK_AT(softmax_gradient_strip)(VEC_T *dx, const VEC_T *dy, const
     }
 }
 
-static VEC_TARGET void CDK_AT(softmax_gradient_run)(VEC_T *dx, const VEC_T *dy, const VEC_T *y, int64_t D,
-                                                    int64_t step, int logarithm, int64_t n)
+static VEC_TARGET void CDK_AT(softmax_gradient_run)(VEC_T *dx, const VEC_T *dy, const VEC_T *y, cdk_vectors s,
+                                                    int logarithm, int64_t n)
 {
 #define PLAIN(vectors, part, mask) \
-    CDK_AT(softmax_gradient_strip)(dx + i, dy + i, y + i, D, step, 0, vectors, part, mask)
+    CDK_AT(softmax_gradient_strip)(dx + i, dy + i, y + i, s, 0, vectors, part, mask)
 #define LOGARITHM(vectors, part, mask) \
-    CDK_AT(softmax_gradient_strip)(dx + i, dy + i, y + i, D, step, 1, vectors, part, mask)
+    CDK_AT(softmax_gradient_strip)(dx + i, dy + i, y + i, s, 1, vectors, part, mask)
     if (logarithm) {
         VEC_RUN(n, LOGARITHM)
     } else {

@@ -188,7 +188,7 @@ static void NAME(gradient_strips)(void *context, int64_t begin, int64_t end, int
     for (int64_t first = begin * BLOCK, n; first < last; first += n) {
         const int64_t at = vector_start(s, first);
         n = run_length(s, first, last);
-        LOOP(softmax_gradient_run)(t->out + at, t->dy + at, t->x + at, s.D, s.inner, t->logarithm, n);
+        LOOP(softmax_gradient_run)(t->out + at, t->dy + at, t->x + at, s, t->logarithm, n);
     }
 }
 

@@ -66,7 +66,8 @@ slow_max_pool <- function(x, dy, kernel, stride, padding, dilation) {
 
 test_that("the largest of any window, its place and its gradient, in both formats", {
   windows <- list(
-    list(3, 2, 1, 1), list(2, 2, 0, 1), list(c(3, 2), c(1, 3), c(1, 0), c(2, 1)), list(5, 1, 2, 1), list(c(1, 7), 3, c(0, 3), 1)
+    list(3, 2, 1, 1), list(2, 2, 0, 1), list(c(3, 2), c(1, 3), c(1, 0), c(2, 1)), list(5, 1, 2, 1),
+    list(c(1, 7), 3, c(0, 3), 1)
   )
   set.seed(1)
   for (shape in list(c(2, 1, 9, 20), c(1, 3, 11, 10), c(2, 17, 9, 8))) {
