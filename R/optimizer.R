@@ -1,15 +1,37 @@
 # Optimisers: the base class, which knows parameters, their groups and their states, and how new ones are defined.
 
-# The tensors' states, found by the identity of the tensor.
+# The tensors' states, found by the identity of the tensor. Where they were read from a file or come from another
+# process, tensors have other addresses: `here`, a mark that is gone then, tells.
 OptimizerState <- R6::R6Class("optimizer_state",
   lock_objects = FALSE,
   public = list(
     map = NULL,
-    initialize = function() self$map <- new.env(parent = emptyenv()),
-    get = function(param) self$map[[rlang::obj_address(param)]],
-    set = function(param, value) assign(rlang::obj_address(param), value, envir = self$map),
-    has = function(param) exists(rlang::obj_address(param), envir = self$map, inherits = FALSE),
-    clear = function() self$map <- new.env(parent = emptyenv())
+    params = NULL,
+    here = NULL,
+    initialize = function() self$clear(),
+    get = function(param) self$known()[[rlang::obj_address(param)]],
+    set = function(param, value) {
+      map <- self$known()
+      address <- rlang::obj_address(param)
+      if (is.null(map[[address]])) self$params[[address]] <- param
+      assign(address, value, envir = map)
+    },
+    has = function(param) exists(rlang::obj_address(param), envir = self$known(), inherits = FALSE),
+    clear = function() {
+      self$map <- new.env(parent = emptyenv())
+      self$params <- list()
+      self$here <- .Call(cdr_mark)
+    },
+    known = function() {
+      if (!.Call(cdr_is_marked, self$here)) self$find_again()
+      self$map
+    },
+    find_again = function() {
+      states <- self$map
+      params <- self$params
+      self$clear()
+      for (address in names(params)) self$set(params[[address]], states[[address]])
+    }
   )
 )
 
@@ -222,12 +244,13 @@ fused_step <- function(optimizer, closure, rule, hyper, states) {
 }
 
 fused_group_step <- function(store, params, rule, hyper, begin) {
-  map <- store$map
+  map <- store$known()
   names <- names(begin)
   names[vapply(begin, is.null, NA)] <- ""
   kept <- vector("list", length(params))
   for (i in seq_along(params)) {
     address <- rlang::obj_address(params[[i]])
+    if (is.null(map[[address]])) store$set(params[[i]], list())
     kept[[i]] <- map[[address]] <- begin_state(map[[address]], begin, params[[i]])
   }
   .Call(cdr_optim_step, rule, hyper, params, kept, names)

@@ -10,6 +10,7 @@
 #include "r/glue.h"
 #include "r/pixels.h"
 #include "r/registry.h"
+#include "r/saved.h"
 
 #define CDR_ENTRY(name, n) {#name, (DL_FUNC)(void (*)(void))name, n},
 static const R_CallMethodDef entries[] = {
@@ -38,6 +39,7 @@ void attribute_visible R_init_candela(DllInfo *dll)
     cd_parallel_init();
     cd_table_install();
     cdr_pixels_init(dll);
+    cdr_saved_init(dll);
     cd_interrupt_register(interrupt_pending);
 }
 

@@ -48,6 +48,13 @@ static const SEXP *elements_of(SEXP *few, SEXP list)
     return x;
 }
 
+static void restore_all(int n, const SEXP *x)
+{
+    for (int i = 0; i < n; i++) {
+        cdr_restore(x[i]);
+    }
+}
+
 static const cd_op *op_of(SEXP id)
 {
     const cd_op *op = cd_op_at(Rf_asInteger(id));
@@ -86,6 +93,7 @@ static SEXP apply(const cd_op *op, int n, const SEXP *x, SEXP attrs)
     cd_variable *out[CD_MAX_OUTPUTS];
     int n_attr;
     const double *attr = attributes_of(attrs, &n_attr);
+    restore_all(n, x);
     SEXP result = PROTECT(handles(op->n_out));
     cd_status status = inputs_from_r(&p, n, x, &err);
     if (status == CD_OK) {
@@ -156,7 +164,9 @@ SEXP cdr_apply_in_place(SEXP id, SEXP tensors, SEXP attrs)
     const double *attr = attributes_of(attrs, &n_attr);
     SEXP few[FEW];
     cd_variable *target = cdr_described(VECTOR_ELT(tensors, 0), "self");
-    cd_status status = inputs_from_r(&p, Rf_length(tensors), elements_of(few, tensors), &err);
+    const SEXP *x = elements_of(few, tensors);
+    restore_all(Rf_length(tensors), x);
+    cd_status status = inputs_from_r(&p, Rf_length(tensors), x, &err);
     if (status == CD_OK) {
         status = cd_apply_in_place(target, op, p.count, p.in, n_attr, attr, &err);
     }

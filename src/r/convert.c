@@ -175,8 +175,7 @@ cd_status cdr_as_operand(cd_variable **v, SEXP x, cd_error *err)
         cd_variable *held = R_ExternalPtrAddr(x);
         if (held == NULL) {
             return cd_fail(err, CD_EVALUE,
-                           "a tensor was restored from a saved workspace or file: its data are gone. Save "
-                           "tensors and models with torch_save() or luz_save().");
+                           "the data of a tensor are gone: it was saved without them, or freed.");
         }
         *v = held->value != NULL ? cd_variable_retain(held) : NULL;
         return CD_OK;

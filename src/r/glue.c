@@ -7,6 +7,7 @@
 #include "r/collect.h"
 #include "r/registry.h"
 #include "r/release.h"
+#include "r/saved.h"
 #include "tensor/lazy.h"
 
 static SEXP prototype = NULL; /* with the class c("torch_tensor", "R7"), preserved */
@@ -77,17 +78,40 @@ void cdr_handle_set_tensor(SEXP handle, cd_tensor *t, int requires_grad, cd_stat
     cdr_handle_set(handle, v);
 }
 
+/* Where making the variable fails, the state stays where it was. */
+static void make_from_state(SEXP handle, SEXP state)
+{
+    cd_error err;
+    cd_variable *v = NULL;
+    cdr_handle_adopt(handle);
+    if (cdr_saved_variable(&v, state, &err) != CD_OK) {
+        R_SetExternalPtrProtected(handle, state);
+        cdr_raise(&err);
+    }
+    cdr_handle_set(handle, v);
+}
+
+void cdr_restore(SEXP x)
+{
+    if (cdr_is_handle(x) && R_ExternalPtrAddr(x) == NULL) {
+        SEXP state = PROTECT(R_ExternalPtrProtected(x));
+        if (cdr_saved_is_state(state)) {
+            make_from_state(x, state);
+        }
+        UNPROTECT(1);
+    }
+}
+
 cd_variable *cdr_variable(SEXP x, const char *what)
 {
     if (!cdr_is_handle(x)) {
         cdr_stop(CD_EVALUE, "`%s` must be a tensor, got an object of type '%s'.", what,
                  Rf_type2char(TYPEOF(x)));
     }
+    cdr_restore(x);
     cd_variable *v = R_ExternalPtrAddr(x);
     if (v == NULL) {
-        cdr_stop(CD_EVALUE,
-                 "`%s` is a tensor restored from a saved workspace or file: its data are gone. "
-                 "Save tensors and models with torch_save() or luz_save().",
+        cdr_stop(CD_EVALUE, "`%s` is a tensor whose data are gone: it was saved without them, or freed.",
                  what);
     }
     return v;

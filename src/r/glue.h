@@ -28,6 +28,10 @@ SEXP cdr_handle(void);
  * NULL. err receives what goes wrong here. */
 void cdr_handle_set_tensor(SEXP handle, cd_tensor *t, int requires_grad, cd_status status, cd_error *err);
 
+/* Gives a handle that R has read from a file or another process its variable, if it came with one. Anything else is left
+ * alone. For arguments that are read without cdr_variable. Phase 1 only. */
+void cdr_restore(SEXP x);
+
 /* The variable of a handle, borrowed. Raises when x is no tensor, or one restored from a saved workspace.
  * what names the argument. The variable may be undefined (value == NULL). */
 cd_variable *cdr_variable(SEXP x, const char *what);

@@ -167,6 +167,20 @@ SEXP cdr_other_handles(SEXP x)
     return others;
 }
 
+/* ---- marks ---- */
+
+/* A mark is lost when R writes it and reads it again: addresses of R objects kept beside it are no longer right then. */
+SEXP cdr_mark(void)
+{
+    static char here;
+    return R_MakeExternalPtr(&here, R_NilValue, R_NilValue);
+}
+
+SEXP cdr_is_marked(SEXP mark)
+{
+    return Rf_ScalarLogical(TYPEOF(mark) == EXTPTRSXP && R_ExternalPtrAddr(mark) != NULL);
+}
+
 /* ---- the graph, as users see it ---- */
 
 static SEXP node_tag(void)

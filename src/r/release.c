@@ -8,6 +8,7 @@
 #include <R_ext/Rallocators.h>
 
 #include "r/registry.h"
+#include "r/saved.h"
 
 /* A forward function has tens of tensors alive that it made itself; more are left to the collector. */
 #define MOST_LOOKED_AT 256
@@ -101,25 +102,31 @@ int cdr_is_handle(SEXP x)
     return TYPEOF(x) == EXTPTRSXP && R_ExternalPtrTag(x) == cdr_handle_tag();
 }
 
-/* Of a handle made here, which one restored from a file is not: that has no address. */
+/* Of a handle with an address, which one restored from a file has not. */
 static owner *owner_of(SEXP handle)
 {
-    return *(owner **)RAW(R_ExternalPtrProtected(handle));
+    return *(owner **)RAW(cdr_saved_anchor(R_ExternalPtrProtected(handle)));
+}
+
+void cdr_handle_adopt(SEXP handle)
+{
+    owner *o = NULL;
+    R_allocator_t allocator = {anchor_memory, anchor_gone, NULL, &o};
+    /* The anchor is the younger one, so no collection can find the handle gone but not the anchor. */
+    SEXP anchor = PROTECT(Rf_allocVector3(RAWSXP, sizeof o, &allocator));
+    *(owner **)RAW(anchor) = o;
+    o->handle = handle;
+    R_SetExternalPtrProtected(handle, cdr_saved_slot(anchor));
+    o->before = handles.made++;
+    handles.alive++;
+    watch(o);
+    UNPROTECT(1);
 }
 
 SEXP cdr_handle_new(void)
 {
-    owner *o = NULL;
-    R_allocator_t allocator = {anchor_memory, anchor_gone, NULL, &o};
     SEXP handle = PROTECT(R_MakeExternalPtr(NULL, cdr_handle_tag(), R_NilValue));
-    /* The anchor is the younger one, so no collection can find the handle gone but not the anchor. */
-    SEXP anchor = Rf_allocVector3(RAWSXP, sizeof o, &allocator);
-    *(owner **)RAW(anchor) = o;
-    R_SetExternalPtrProtected(handle, anchor);
-    o->handle = handle;
-    o->before = handles.made++;
-    handles.alive++;
-    watch(o);
+    cdr_handle_adopt(handle);
     UNPROTECT(1);
     return handle;
 }

@@ -1,7 +1,7 @@
 /* Which tensors are freed at once, without R's collector, because nothing refers to them any more.
  *
- * A handle is an external pointer. What it protects is its anchor, a vector of R's in memory of ours: when R
- * frees that, in the collection that finds the handle unreachable, the handle's variable is given up. There is
+ * A handle is an external pointer. What it protects holds its anchor (inside of what saves it, see saved.h), a
+ * vector of R's in memory of ours: when R frees that, in the collection that finds the handle unreachable, the handle's variable is given up. There is
  * no finalizer: R would call each by itself, and go through the list of all of them in every collection.
  *
  * The handles there are known here in the order they were made in, so code can ask for what was made since a
@@ -34,6 +34,10 @@ int cdr_is_handle(SEXP x);
 
 /* A new handle (unprotected) without a variable, attributes or class. Allocates R objects. */
 SEXP cdr_handle_new(void);
+
+/* Makes an external pointer with the tag of handles, which may come from a file, one of those known here. Allocates R
+ * objects; the pointer is protected. */
+void cdr_handle_adopt(SEXP handle);
 
 /* Gives the handle its variable; takes over the caller's reference. Does not allocate. */
 void cdr_handle_set(SEXP handle, cd_variable *v);

@@ -229,6 +229,13 @@ static cd_status index_variable(cd_variable **out, cd_variable *x, parsed *p, cd
     return apply_tensors(out, p, dim, err);
 }
 
+static void restore_elements(SEXP list)
+{
+    for (R_xlen_t i = 0; TYPEOF(list) == VECSXP && i < Rf_xlength(list); i++) {
+        cdr_restore(VECTOR_ELT(list, i));
+    }
+}
+
 /* x: tensor; list: index values ("all", "ellipsis", NULL for a new dimension, slices, numbers, vectors,
  * tensors). */
 SEXP cdr_index(SEXP x, SEXP list, SEXP drop)
@@ -238,6 +245,7 @@ SEXP cdr_index(SEXP x, SEXP list, SEXP drop)
     cd_variable *out = NULL, *v = cdr_described(x, "x");
     int dropping = cdr_flag(drop, "drop");
     SEXP handle = PROTECT(cdr_handle());
+    restore_elements(list);
     cd_status status = parse(&p, list, dropping, v->value, &err);
     if (status == CD_OK) {
         status = index_variable(&out, v, &p, &err);
@@ -274,6 +282,8 @@ SEXP cdr_assign(SEXP x, SEXP list, SEXP value)
     cd_error err;
     parsed p;
     cd_variable *from = NULL, *v = cdr_defined(x, "x");
+    restore_elements(list);
+    cdr_restore(value);
     cd_status status = parse(&p, list, true, v->value, &err);
     if (status == CD_OK) {
         status = cdr_as_variable(&from, value, &err);

@@ -88,18 +88,25 @@ test_that("data that are no numbers are refused", {
   expect_error(torch_tensor(sum), "<function>")
 })
 
-test_that("tensors restored from a saved workspace say so and can be dropped", {
-  file <- withr::local_tempfile()
-  saveRDS(list(x = x, model = nn_linear(2, 2)), file)
-  restored <- readRDS(file)
-  message <- "restored from a saved workspace"
+# As R reads it from a file that was written when tensors did not survive: in the text R writes, the object that the
+# handle protects (from the code 238 on, up to the symbol that is its tag) is NULL (254).
+handle_without_tensor <- function() {
+  lines <- strsplit(rawToChar(serialize(torch_tensor(1), NULL, ascii = TRUE)), "\n", fixed = TRUE)[[1]]
+  slot <- match("238", lines)
+  tag <- match("candela_tensor", lines) - 3
+  lines <- c(lines[seq_len(slot - 1)], "254", lines[tag:length(lines)])
+  unserialize(charToRaw(paste0(paste(lines, collapse = "\n"), "\n")))
+}
+
+test_that("tensors whose data are gone say so and can be dropped", {
+  restored <- list(x = handle_without_tensor())
+  message <- "data (of a tensor )?are gone"
   expect_error(print(restored$x), message)
   expect_error(restored$x + 1, message)
   expect_error(as.array(restored$x), message)
   expect_error(dim(restored$x), message)
   expect_error(restored$x[1], message)
   expect_error({restored$x[1] <- 1}, message)
-  expect_error(restored$model(torch_randn(1, 2)), message)
   rm(restored)
   gc()
   expect_equal(dim(x), c(2, 3, 4))
