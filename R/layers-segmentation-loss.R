@@ -38,7 +38,9 @@ overlap_loss <- nn_module(
     check_flag(per_image, "per_image")
     check_number(smooth, "smooth", least = 0)
     check_number(eps, "eps", least = 0)
-    if (mode == "binary" && !is.null(classes)) value_error("`classes` goes with several classes, not with mode = \"binary\".")
+    if (mode == "binary" && !is.null(classes)) {
+      value_error("`classes` goes with several classes, not with mode = \"binary\".")
+    }
     self$classes <- as_class_numbers(classes)
     self$log_loss <- log_loss
     self$smooth <- smooth
@@ -207,7 +209,7 @@ nn_tversky_loss <- nn_module(
 #' @param weight weights of the classes: vector or tensor, or `NULL`.
 #' @return A module, called with logits and target as [nn_dice_loss()] is.
 #' @section Errors: as for [nn_dice_loss()]; labels must be 0 or 1.
-#' @references Lin, Goyal, Girshick, He, Dollár (2017), Focal loss for dense object detection,
+#' @references Lin, Goyal, Girshick, He, Dollar (2017), Focal loss for dense object detection,
 #'   \doi{10.1109/ICCV.2017.324}.
 #' @examples
 #' logits <- torch_randn(2, 3, 8, 8)
@@ -252,7 +254,8 @@ nn_focal_loss <- nn_module(
   # What `normalized` divides by, class by class.
   terms = function(sums, losses) over_classes(sums[2, ], losses)$clamp(min = 1e-6),
   focal = function(input, target, summed) {
-    apply_op(ops$focal, list(input, target), c(self$ignore_index, truth_kind(self$mode, hard = TRUE), summed, self$numbers))
+    numbers <- c(self$ignore_index, truth_kind(self$mode, hard = TRUE), summed, self$numbers)
+    apply_op(ops$focal, list(input, target), numbers)
   },
   by_class = function(losses) {
     if (is.null(self$weight)) {
@@ -284,7 +287,7 @@ over_classes <- function(x, losses) x$reshape(c(-1, rep(1, max(length(dim(losses
 #' @param from_logits are the inputs logits? Otherwise they are probabilities (multiclass only).
 #' @return A module, called with input and target as [nn_dice_loss()] is, that gives a single number.
 #' @section Errors: as for [nn_dice_loss()]; labels must be 0 or 1.
-#' @references Berman, Rannen Triki, Blaschko (2018), The Lovász-Softmax loss, \doi{10.1109/CVPR.2018.00464}.
+#' @references Berman, Rannen Triki, Blaschko (2018), The Lovasz-Softmax loss, \doi{10.1109/CVPR.2018.00464}.
 #' @examples
 #' logits <- torch_randn(2, 3, 8, 8)
 #' target <- torch_randint(1, 4, c(2, 8, 8), dtype = torch_long())
@@ -306,7 +309,8 @@ nn_lovasz_loss <- nn_module(
     target <- as_truth(input, target, self$mode)
     multiclass <- self$mode == "multiclass"
     if (multiclass && self$from_logits) input <- nnf_softmax(input, 2)
-    out <- apply_op(ops$lovasz, list(input, target), c(self$ignore_index, truth_kind(self$mode, hard = TRUE), self$per_image))
+    numbers <- c(self$ignore_index, truth_kind(self$mode, hard = TRUE), self$per_image)
+    out <- apply_op(ops$lovasz, list(input, target), numbers)
     if (!multiclass) {
       return(out[[1]]$mean())
     }
@@ -319,10 +323,10 @@ nn_lovasz_loss <- nn_module(
 
 #' Boundary loss
 #'
-#' The mean over pixels and classes of phi p: p is the predicted probability, phi the distance in pixels to the boundary
-#' of the class in the target, negative inside. Where a class is absent from an image, or fills it, phi is 0. It is small
-#' where what is wrong lies near the boundary, and is meant to be added to a loss of overlap, with a weight that grows in
-#' the course of training; see [nn_sum_loss()].
+#' The mean over pixels and classes of phi p: p is the predicted probability, phi the distance in pixels to the
+#' boundary of the class in the target, negative inside. Where a class is absent from an image, or fills it, phi is 0.
+#' It is small where what is wrong lies near the boundary, and is meant to be added to a loss of overlap, with a weight
+#' that grows in the course of training; see [nn_sum_loss()].
 #'
 #' @details With D(q, A) the distance of pixel q to the nearest pixel of A, phi(q) is D(q, class) outside, and
 #'   1 - D(q, rest) inside, so that it is 0 at the innermost rim. Distances are exact, and found anew for each target.

@@ -77,8 +77,8 @@ monitored_names <- function(ctx) {
 #' @details In the first epoch (without `baseline`) the value is only noted. After that, an epoch is an improvement
 #'   if the value is better than the best so far by more than `min_delta`. Training stops after `patience` epochs in a
 #'   row without improvement, not before the least number of epochs given to [fit()][fit.luz_module_generator].
-#'   `patience = 0` stops at the second epoch. A value that is not finite is no improvement, and never the best. The weights stay as they are after the last epoch, see
-#'   [luz_callback_keep_best_model()].
+#'   `patience = 0` stops at the second epoch. A value that is not finite is no improvement, and never the best.
+#'   The weights stay as they are after the last epoch, see [luz_callback_keep_best_model()].
 #' @param monitor What to watch: `"train_"` or `"valid_"` and the name of the metric in lower case (`"loss"`,
 #'   `"acc"`); with several optimizers followed by `"_"` and the name of one.
 #' @param min_delta Smallest change that counts as improvement.

@@ -20,7 +20,8 @@ check_channels <- function(preds, num_classes) {
   if (length(dim(preds)) < 2 || channels != num_classes) {
     value_error(sprintf(
       "The predictions have size [%s], but `num_classes = %d` wants N x %d x ...%s", toString(dim(preds)), num_classes,
-      num_classes, if (identical(channels, 1L)) ". One channel goes with mode = \"binary\" and targets of 0 and 1." else "."
+      num_classes,
+      if (identical(channels, 1L)) ". One channel goes with mode = \"binary\" and targets of 0 and 1." else "."
     ))
   }
 }
@@ -151,7 +152,8 @@ average_overlap <- function(metric, counts, average) {
 #'   score of all classes together, or over images and classes; `"none-imagewise"`: a matrix of images and classes.
 #' @param ignore_index Pixels of this class (elements with this label) do not count; `NULL`: all do.
 #' @param mode `"multiclass"`, `"binary"` or `"multilabel"`.
-#' @param threshold Predictions above it are yes, for `"binary"` and `"multilabel"`: 0 for logits, 0.5 for probabilities.
+#' @param threshold Predictions above it are yes, for `"binary"` and `"multilabel"`: 0 for logits, 0.5 for
+#'   probabilities.
 #' @return A metric for the argument `metrics` of [setup()].
 #' @section Errors: Classes of 0 or above `num_classes`, labels other than 0 and 1, and predictions of another number of
 #'   channels are refused, as by the losses.
@@ -236,8 +238,8 @@ boundary_f1 <- function(n) {
 
 #' Boundary F1
 #'
-#' How well boundaries are met. Of a class in a picture, precision is the share of the predicted boundary pixels that lie
-#' within `tolerance` of a true one, recall the share of true ones within it of a predicted one, and F1 their harmonic
+#' How well boundaries are met. Of a class in a picture, precision is the share of the predicted boundary pixels that
+#' lie within `tolerance` of a true one, recall the share of true ones within it of a predicted one, and F1 their harmonic
 #' mean. The score of a class is the mean over the pictures in which it has a boundary, predicted or true.
 #'
 #' @details A boundary pixel belongs to the class and has a neighbour, above, below or beside it, of another class; the
@@ -246,8 +248,8 @@ boundary_f1 <- function(n) {
 #' @param average `"macro"`: the mean over classes; `"none"`: a value for each class; `"none-imagewise"`: a matrix of
 #'   images and classes.
 #' @inheritParams luz_metric_iou
-#' @return A metric for the argument `metrics` of [setup()], for predictions batch x classes x height x width and targets
-#'   batch x height x width.
+#' @return A metric for the argument `metrics` of [setup()], for predictions batch x classes x height x width and
+#'   targets batch x height x width.
 #' @references Csurka, Larlus, Perronnin (2013), What is a good evaluation measure for semantic segmentation?
 #'   \doi{10.5244/C.27.32}.
 #' @examples

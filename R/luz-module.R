@@ -10,8 +10,8 @@
 #'   its weights, and starts from these again.
 #' @section Defaults for segmentation:
 #'   What is not given for [unet()] and the like is chosen:
-#'   * the loss, by the classes of the training masks: cross entropy; where a class has more than ten times the pixels of
-#'     another, cross entropy weighted by 1 / sqrt(frequency), plus [nn_dice_loss()]; for a single class binary cross
+#'   * the loss, by the classes of the training masks: cross entropy; where a class has more than ten times the pixels
+#'     of another, cross entropy weighted by 1 / sqrt(frequency), plus [nn_dice_loss()]; for a single class binary cross
 #'     entropy plus Dice. fit() tells which;
 #'   * the metrics: mean intersection over union, [luz_metric_iou()], and [luz_metric_accuracy()];
 #'   * the optimiser: Adam, with one cycle of the learning rate up to 0.005 (`lr` of `set_opt_hparams()`), batches of 8,
@@ -95,7 +95,7 @@ luz_members <- function(class, loss, optimizer, metrics, backward, choices = NUL
   }
   if (isTRUE(choices$loss)) {
     public$loss <- function(input, target) {
-      supervised_loss(function(input, target) automatic_loss(self$loss_recipe, input, target), input, target)
+      supervised_loss(function(input, target) automatic_loss(self$chosen_loss, input, target), input, target)
     }
   }
   if (isTRUE(choices$optimizer)) optimizer <- optim_adam
@@ -162,8 +162,8 @@ set_opt_hparams <- function(module, ...) {
 #'   An interrupt (Ctrl-C) ends the training; the model as trained so far is returned. If the loss is not finite,
 #'   training goes on with one warning of class `candela_warning_nan_loss`.
 #' @param object What [setup()] returned.
-#' @param data Training data: a list with the datasets `train` and `valid`, such as [split()][split.segmentation_dataset]
-#'   gives; a [dataloader()], or anything [as_dataloader()] accepts, which is shuffled and
+#' @param data Training data: a list with the datasets `train` and `valid`, such as
+#'   [split()][split.segmentation_dataset] gives; a [dataloader()], or anything [as_dataloader()] accepts, which is shuffled and
 #'   put into batches of 32; a last, incomplete batch is dropped.
 #' @param epochs Number of epochs; or two numbers, the least (before which early stopping is not considered) and the
 #'   largest.

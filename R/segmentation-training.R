@@ -66,7 +66,7 @@ class_weights_of <- function(counts) {
 }
 
 # Which loss, as a plain list, which is saved with the model.
-recipe_for <- function(model, data) {
+loss_for <- function(model, data) {
   classes <- nrow(model$classes)
   if (classes == 1) {
     return(list(kind = "binary"))
@@ -78,28 +78,28 @@ recipe_for <- function(model, data) {
   list(kind = "balanced", weights = class_weights_of(counts), shares = counts / sum(counts))
 }
 
-automatic_loss <- function(recipe, input, target) {
-  if (is.null(recipe)) value_error("The model has no loss yet: fit() chooses it, or give `loss` to setup().")
-  if (recipe$kind == "binary") {
+automatic_loss <- function(chosen, input, target) {
+  if (is.null(chosen)) value_error("The model has no loss yet: fit() chooses it, or give `loss` to setup().")
+  if (chosen$kind == "binary") {
     return(nn_soft_bce_with_logits_loss()(input, target) + nn_dice_loss("binary")(input, target))
   }
   if (!as.logical((target != void_class)$any()$item())) {
     return(input$sum() * 0)
   }
-  if (recipe$kind == "plain") {
+  if (chosen$kind == "plain") {
     return(nnf_cross_entropy(input, target))
   }
-  weights <- torch_tensor(recipe$weights, dtype = input$dtype)
+  weights <- torch_tensor(chosen$weights, dtype = input$dtype)
   nnf_cross_entropy(input, target, weights) + nn_dice_loss("multiclass")(input, target)
 }
 
-tell_recipe <- function(recipe, model) {
-  text <- switch(recipe$kind,
+tell_loss <- function(chosen, model) {
+  text <- switch(chosen$kind,
     binary = "binary cross entropy and Dice",
     plain = "cross entropy",
     balanced = sprintf(
       "cross entropy weighted by 1 / sqrt(frequency), and Dice: \"%s\" has %.2g %% of the pixels",
-      levels(model$classes$class)[[which.min(recipe$shares)]], 100 * min(recipe$shares)
+      levels(model$classes$class)[[which.min(chosen$shares)]], 100 * min(chosen$shares)
     )
   )
   rlang::inform(paste("Loss:", text), class = "candela_message_defaults")
@@ -144,8 +144,8 @@ automatic_callbacks <- function(choices, callbacks, ctx) {
 choose_defaults <- function(ctx, choices) {
   ctx$model$input_spec <- spec_of_data(ctx$train_data) %||% ctx$model$input_spec
   if (isTRUE(choices$loss)) {
-    ctx$model$loss_recipe <- recipe_for(ctx$model, ctx$train_data)
-    tell_recipe(ctx$model$loss_recipe, ctx$model)
+    ctx$model$chosen_loss <- loss_for(ctx$model, ctx$train_data)
+    tell_loss(ctx$model$chosen_loss, ctx$model)
   }
   if (isTRUE(choices$metrics)) {
     ctx$model$metrics <- as_metric_set(automatic_metrics(ctx$model))

@@ -1,5 +1,5 @@
-# Rscript bench/own/membranes.R FOLDER [SEED] [THREADS]: folders image and label, quarters of 256 x 256, the last quarter of
-# the slices for validation.
+# Rscript bench/own/membranes.R FOLDER [SEED] [THREADS]: folders image and label, parts of 256 x 256, the last quarter
+# of the slices for validation.
 library(candela)
 source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "run.R"))
 ds <- segmentation_dataset(file.path(folder, "image"), file.path(folder, "label"), crop = 256, channels = 3,

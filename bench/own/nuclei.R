@@ -1,4 +1,4 @@
-# Rscript bench/own/nuclei.R FOLDER [SEED] [THREADS]: folders with image.png and masks/*.png, every fifth for validation.
+# Rscript bench/own/nuclei.R FOLDER [SEED] [THREADS]: folders of image.png and masks/*.png, every fifth for validation.
 library(candela)
 source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "run.R"))
 ds <- segmentation_dataset(file.path(folder, "*/image.png"), classes = c(background = 0, nucleus = 255), size = 256,

@@ -20,7 +20,8 @@ mirrored <- function(vertical) {
 # with; and the median time of an epoch from the second on, training and validation.
 report <- function(fitted, valid) {
   iou <- luz_metric_iou(levels(class_table(valid)$class), average = "none")
-  scores <- get_metrics(evaluate(fitted, valid, metrics = iou, verbose = FALSE, dataloader_options = list(batch_size = 8)))
+  options <- list(batch_size = 8)
+  scores <- get_metrics(evaluate(fitted, valid, metrics = iou, verbose = FALSE, dataloader_options = options))
   scores <- scores[grepl("^iou", scores$metric), ]
   print(data.frame(class = sub("^iou_", "", scores$metric), iou = round(scores$value, 3)))
   occurs <- class_counts(valid) > 0

@@ -8,7 +8,7 @@
 
 #include "autograd/op.h"
 #include "kernels/labelled.h"
-#include "kernels/softmax.h"
+#include "kernels/vectors.h"
 
 /* Which dimension of predictions the classes are. */
 int cd_class_dim(const cd_tensor *x);

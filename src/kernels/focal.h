@@ -10,8 +10,10 @@
 #ifndef CANDELA_KERNELS_FOCAL_H
 #define CANDELA_KERNELS_FOCAL_H
 
+#include "base/status.h"
+#include "kernels/by_dtype.h"
 #include "kernels/labelled.h"
-#include "kernels/softmax.h"
+#include "kernels/vectors.h"
 
 typedef struct cdk_focal_options {
     cdk_labelled truth;

@@ -1,6 +1,6 @@
 /* What losses of segmentation compare predictions with.
  *
- * Predictions are seen as [outer][D][inner] (kernels/softmax.h), of which each image is the same number of vectors,
+ * Predictions are seen as [outer][D][inner] (kernels/vectors.h), of which each image is the same number of vectors,
  * one image after the other. The truth is either a class for each vector, or a label of yes (1) or no (0) for each
  * element. What equals `ignore` does not count.
  */

@@ -13,8 +13,12 @@
 #ifndef CANDELA_KERNELS_LOVASZ_H
 #define CANDELA_KERNELS_LOVASZ_H
 
+#include <stdbool.h>
+
+#include "base/status.h"
+#include "kernels/by_dtype.h"
 #include "kernels/labelled.h"
-#include "kernels/softmax.h"
+#include "kernels/vectors.h"
 
 /* loss[groups][D] and found[groups][D], how many elements are true (of labels: [groups]); slope like x, the derivative
  * of the loss of its group by each element of x: 0 where it does not count, and for a class that is nowhere, whose loss

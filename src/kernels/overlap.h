@@ -10,8 +10,10 @@
 
 #include <stdbool.h>
 
+#include "base/status.h"
+#include "kernels/by_dtype.h"
 #include "kernels/labelled.h"
-#include "kernels/softmax.h"
+#include "kernels/vectors.h"
 
 /* sums[3][images][D]: both, predicted, true, added up in double. p is x, or, of logits, softmax(x), which is kept in
  * p [outer][D][inner] unless that is NULL. Targets are in range. Errors: CD_EALLOC. */

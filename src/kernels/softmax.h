@@ -1,7 +1,6 @@
 /* Softmax, its logarithm, and cross entropy.
  *
- * Arrays are seen as [outer][D][inner]; each of the outer * inner vectors of length D is treated by itself.
- * Channels-last images with the channels as D have outer = N H W and inner = 1.
+ * Arrays are seen as vectors (kernels/vectors.h), each of which is treated by itself.
  */
 #ifndef CANDELA_KERNELS_SOFTMAX_H
 #define CANDELA_KERNELS_SOFTMAX_H
@@ -11,10 +10,7 @@
 
 #include "base/status.h"
 #include "kernels/by_dtype.h"
-
-typedef struct cdk_vectors {
-    int64_t outer, D, inner;
-} cdk_vectors;
+#include "kernels/vectors.h"
 
 /* y = exp(x - m) / sum exp(x - m), or x - m - log sum exp(x - m), m the largest. Errors: CD_EALLOC. */
 typedef cd_status cdk_softmax_run(void *y, const void *x, cdk_vectors shape, bool logarithm, cd_error *err);

@@ -168,7 +168,8 @@ test_that("what made a loss that is not finite is told", {
       setup(loss = loss, optimizer = optim_sgd) %>%
       set_hparams(in_channels = 1, out_channels = 2, kernel_size = 1) %>%
       set_opt_hparams(lr = 0.01) %>%
-      fit(list(torch_randn(2, 1, 4, 4), target), epochs = 1, verbose = FALSE, dataloader_options = list(batch_size = 2)))
+      fit(list(torch_randn(2, 1, 4, 4), target), epochs = 1, verbose = FALSE,
+        dataloader_options = list(batch_size = 2)))
   }
   void <- torch_full(c(2, 4, 4), void_class, dtype = torch_long())
   expect_match(fit_with(nn_cross_entropy_loss(), void), "all are void", all = FALSE)

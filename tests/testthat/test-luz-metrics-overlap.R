@@ -1,7 +1,6 @@
 test_that("counts and scores are those of segmentation_models_pytorch", {
   skip_without_reference("segmentation/losses.json")
-  cases <- jsonlite::fromJSON(reference_path("segmentation/losses.json"), simplifyVector = TRUE, simplifyDataFrame = FALSE,
-    simplifyMatrix = TRUE)$metrics
+  cases <- jsonlite::fromJSON(reference_path("segmentation/losses.json"), simplifyDataFrame = FALSE)$metrics
   tensors <- read_safetensors(reference_path("segmentation/losses.safetensors"))
   metrics <- list(
     iou_score = luz_metric_iou, f1_score = luz_metric_dice, accuracy = luz_metric_class_accuracy,

@@ -57,10 +57,10 @@ test_that("the loss looks at how frequent classes are", {
     y[, 16, seq_len(rare)] <- 3L
     tensor_dataset(torch_randn(2, 3, 16, 16), y)
   }
-  even <- recipe_for(model, data(8))
+  even <- loss_for(model, data(8))
   expect_equal(even$kind, "balanced")
   counts <- c(2 * (10 * 16 - 8), 2 * 6 * 16, 2 * 8)
-  expect_equal(recipe_for(model, data(8))$shares, counts / sum(counts))
+  expect_equal(loss_for(model, data(8))$shares, counts / sum(counts))
   expect_false(is_imbalanced(c(100, 11)))
   expect_true(is_imbalanced(c(100, 9, 0)))
   weights <- 1 / sqrt(counts / sum(counts))
@@ -77,7 +77,8 @@ test_that("one class is trained with targets of 0 and 1", {
   x <- torch_randn(4, 3, 16, 16)
   y <- (x[, 1, , ] > 0)$to(dtype = torch_float())
   model <- small_unet(1)
-  fitted <- model %>% setup() %>% quiet_fit(list(train = tensor_dataset(x, y), valid = tensor_dataset(x, y)), epochs = 1)
+  data <- tensor_dataset(x, y)
+  fitted <- model %>% setup() %>% quiet_fit(list(train = data, valid = data), epochs = 1)
   expect_true(all(is.finite(get_metrics(fitted)$value)))
 })
 
