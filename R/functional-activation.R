@@ -8,7 +8,7 @@
 #' With x an element: `relu` max(0, x); `relu6` min(6, max(0, x)); `leaky_relu` x if x > 0, else `negative_slope` x;
 #' `elu` x if x > 0, else `alpha` (exp(x) - 1); `celu` x if x > 0, else `alpha` (exp(x / `alpha`) - 1); `selu` as in
 #' Klambauer et al. (2017); `gelu` x Phi(x) with the normal distribution function Phi, or its approximation by tanh;
-#' `silu` x sigmoid(x); `hardswish` x relu6(x + 3) / 6; `hardsigmoid` relu6(x + 3) / 6; `hardtanh` x limited to
+#' `silu` x sigmoid(x); `mish` x tanh(log(1 + exp(x))); `hardswish` x relu6(x + 3) / 6; `hardsigmoid` relu6(x + 3) / 6; `hardtanh` x limited to
 #' `min_val` .. `max_val`; `softplus` log(1 + exp(`beta` x)) / `beta`, x where `beta` x exceeds `threshold`;
 #' `logsigmoid` log(sigmoid(x)); `prelu` as `leaky_relu` with a learned slope for each channel.
 #'
@@ -19,7 +19,8 @@
 #' @param weight slopes: a tensor with one element, or one for each channel (dimension 2 of `input`).
 #' @return a tensor like the input.
 #' @references Klambauer, Unterthiner, Mayr, Hochreiter (2017), Self-normalizing neural networks. Hendrycks, Gimpel
-#'   (2016), Gaussian error linear units. Howard et al. (2019), Searching for MobileNetV3.
+#'   (2016), Gaussian error linear units. Howard et al. (2019), Searching for MobileNetV3. Misra (2019), Mish: a self
+#'   regularized non-monotonic activation function.
 #' @examples
 #' x <- torch_tensor(c(-2, -0.5, 0, 3))
 #' nnf_relu(x)
@@ -75,6 +76,10 @@ nnf_gelu <- function(input, approximate = "none") {
 #' @rdname nnf_activation
 #' @export
 nnf_silu <- function(input, inplace = FALSE) activate(ops$silu, input, inplace)
+
+#' @rdname nnf_activation
+#' @export
+nnf_mish <- function(input, inplace = FALSE) activate(ops$mish, input, inplace)
 
 #' @rdname nnf_activation
 #' @export

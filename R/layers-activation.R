@@ -121,6 +121,18 @@ nn_silu <- nn_module(
 
 #' @rdname activations
 #' @export
+nn_mish <- nn_module(
+  "nn_mish",
+  initialize = function(inplace = FALSE) {
+    self$inplace <- inplace
+  },
+  forward = function(input) {
+    nnf_mish(input, self$inplace)
+  }
+)
+
+#' @rdname activations
+#' @export
 nn_hardswish <- nn_module(
   "nn_hardswish",
   forward = function(input) {

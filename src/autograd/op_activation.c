@@ -2,9 +2,11 @@
 #include <math.h>
 
 #include "autograd/dense.h"
+#include "autograd/pointwise.h"
 #include "autograd/positions.h"
 #include "kernels/activation.h"
 #include "kernels/mask.h"
+#include "tensor/iterate.h"
 
 /* Parameters of a function: 0 where it has fewer. */
 enum { FIRST, SECOND };
@@ -20,75 +22,19 @@ static cd_status activation_shape(cd_call *call, cd_error *err)
     return cd_out_like(call, 0, call->in[0], err);
 }
 
-/* In place, or where strides agree, memory order is that of the output whatever it is. */
-static cd_status source(cd_tensor **x, const cd_call *call, cd_error *err)
-{
-    if (cd_tensor_is_dense(call->in[0]) && cd_tensor_same_strides(call->in[0], call->out[0])) {
-        *x = cd_tensor_retain(call->in[0]);
-        return CD_OK;
-    }
-    return cd_dense_like(x, call->in[0], call->out[0], err);
-}
-
 static cd_status activation_forward(cd_call *call, cdk_activation_function f, cd_error *err)
 {
-    cd_tensor *x;
-    double a = parameter(call->n_attr, call->attr, FIRST), b = parameter(call->n_attr, call->attr, SECOND);
-    void *y = cd_tensor_data(call->out[0]);
-    CD_TRY(source(&x, call, err));
-    if (x->dtype == CD_FLOAT32) {
-        cdk_activation_f32(y, cd_tensor_data(x), cd_tensor_numel(x), f, a, b);
-    } else {
-        cdk_activation_f64(y, cd_tensor_data(x), cd_tensor_numel(x), f, a, b);
-    }
-    cd_tensor_release(x);
-    return CD_OK;
-}
-
-static void gradient_of(cd_gradient *g, const cd_tensor *dy, const cd_tensor *x, cdk_activation_function f)
-{
-    double a = parameter(g->n_attr, g->attr, FIRST), b = parameter(g->n_attr, g->attr, SECOND);
-    int64_t n = cd_tensor_numel(x);
-    void *dx = cd_tensor_data(g->dx[0]);
-    if (x->dtype == CD_FLOAT32) {
-        cdk_activation_gradient_f32(dx, cd_tensor_data(dy), cd_tensor_data(x), n, f, a, b);
-    } else {
-        cdk_activation_gradient_f64(dx, cd_tensor_data(dy), cd_tensor_data(x), n, f, a, b);
-    }
-}
-
-/* A gradient nobody else will look at becomes dx itself: one large buffer less. own counts the references we
- * hold. */
-static bool may_overwrite(const cd_tensor *dy, int64_t own)
-{
-    return dy->storage->refs == 1 && dy->refs == own && !dy->storage->borrowed;
-}
-
-static cd_status gradient_target(cd_gradient *g, cd_tensor *dy, const cd_tensor *like, cd_error *err)
-{
-    if (may_overwrite(dy, dy == g->dy[0] ? 2 : 1)) {
-        g->dx[0] = cd_tensor_retain(dy);
-        return CD_OK;
-    }
-    return cd_new_like(&g->dx[0], like, err);
+    cd_tensor *y = call->out[0];
+    return cd_formula_into(y, cdk_activation_for(f, y->dtype), call->in[0],
+                           parameter(call->n_attr, call->attr, FIRST),
+                           parameter(call->n_attr, call->attr, SECOND), err);
 }
 
 static cd_status activation_backward(cd_gradient *g, cdk_activation_function f, cd_error *err)
 {
-    cd_tensor *x = g->in[0], *dense = NULL, *dy = NULL;
-    cd_status status = cd_tensor_as(&dense, x, x->dtype, cd_tensor_preferred_layout(x), err);
-    if (status == CD_OK) {
-        status = cd_dense_like(&dy, g->dy[0], dense, err);
-    }
-    if (status == CD_OK) {
-        status = gradient_target(g, dy, dense, err);
-    }
-    if (status == CD_OK) {
-        gradient_of(g, dy, dense, f);
-    }
-    cd_tensor_release(dense);
-    cd_tensor_release(dy);
-    return status;
+    return cd_formula_gradient(g, cdk_activation_gradient_for(f, g->in[0]->dtype), g->in[0],
+                               parameter(g->n_attr, g->attr, FIRST), parameter(g->n_attr, g->attr, SECOND),
+                               err);
 }
 
 /* Rectifiers keep one bit per element: whether the gradient passes. */
@@ -108,16 +54,35 @@ static cd_status rectifier_forward(cd_call *call, cdk_activation_function f, dou
     return call->differentiable ? save_mask(call, high, err) : CD_OK;
 }
 
+/* A gradient in another memory order than the mask's, a run at a time. */
+typedef struct {
+    const uint8_t *mask;
+    const char *dx;
+    cd_dtype dtype;
+} mask_context;
+
+static void mask_body(const void *context, char *const *data, const int64_t *stride, int64_t n)
+{
+    const mask_context *c = context;
+    const int64_t at = (data[0] - c->dx) / (int64_t)cd_dtype_size(c->dtype);
+    cdk_mask_gradient_strided[c->dtype](data[0], data[1], stride[1], c->mask, at, n);
+}
+
 static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
 {
-    cd_tensor *dy;
     const uint8_t *mask = cd_tensor_data(g->saved[CD_RECTIFIER_MASK]);
-    CD_TRY(cd_dense_like(&dy, g->dy[0], g->out[0], err));
-    cd_status status = gradient_target(g, dy, g->out[0], err);
-    if (status == CD_OK) {
-        cdk_mask_gradient[dy->dtype](cd_tensor_data(g->dx[0]), cd_tensor_data(dy), mask, cd_tensor_numel(dy));
+    cd_tensor *dy = g->dy[0];
+    CD_TRY(cd_gradient_target(g, g->out[0], err));
+    cd_tensor *operands[2] = {g->dx[0], dy};
+    void *dx = cd_tensor_data(g->dx[0]);
+    if (cd_tensor_same_strides(dy, g->dx[0]) && dy->dtype == g->dx[0]->dtype) {
+        cdk_mask_gradient[dy->dtype](dx, cd_tensor_data(dy), mask, cd_tensor_numel(dy));
+        return CD_OK;
     }
-    cd_tensor_release(dy);
+    CD_TRY(cd_tensor_as_dtype(&operands[1], dy, g->dx[0]->dtype, err));
+    const mask_context context = {mask, dx, g->dx[0]->dtype};
+    cd_status status = cd_iterate(2, operands, mask_body, &context, err);
+    cd_tensor_release(operands[1]);
     return status;
 }
 

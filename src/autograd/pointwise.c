@@ -47,12 +47,14 @@ cd_status cd_binary_into(cd_tensor *out, cdk_binary op, cd_tensor *a, cd_tensor 
     return status;
 }
 
+/* ---- functions of one tensor ---- */
+
 static void unary_body(const void *context, char *const *data, const int64_t *stride, int64_t n)
 {
     (*(const cdk_unary_run *)context)(data[0], data[1], stride[0], stride[1], n);
 }
 
-cd_status cd_unary_into(cd_tensor *out, cdk_unary op, cd_tensor *x, const char *name, cd_error *err)
+static cd_status integer_unary(cd_tensor *out, cdk_unary op, cd_tensor *x, const char *name, cd_error *err)
 {
     cdk_unary_run run = cdk_unary_for(op, out->dtype);
     if (run == NULL) {
@@ -64,5 +66,78 @@ cd_status cd_unary_into(cd_tensor *out, cdk_unary op, cd_tensor *x, const char *
         status = cd_iterate(2, operands, unary_body, &run, err);
     }
     cd_tensor_release(operands[1]);
+    return status;
+}
+
+cd_status cd_unary_into(cd_tensor *out, cdk_unary op, cd_tensor *x, const char *name, cd_error *err)
+{
+    cdk_formula *formula = cdk_unary_formula(op, out->dtype);
+    return formula != NULL ? cd_formula_into(out, formula, x, 0, 0, err)
+                           : integer_unary(out, op, x, name, err);
+}
+
+/* ---- formulas ---- */
+
+typedef struct {
+    cdk_formula *formula;
+    double a, b;
+    size_t size;
+} formula_context;
+
+static void value_body(const void *context, char *const *data, const int64_t *stride, int64_t n)
+{
+    const formula_context *c = context;
+    const cdk_run run = {data[0], data[1], NULL, stride[0], stride[1], 0, c->a, c->b};
+    cdk_run_formula(c->formula, &run, c->size, n);
+}
+
+static void gradient_body(const void *context, char *const *data, const int64_t *stride, int64_t n)
+{
+    const formula_context *c = context;
+    const cdk_run run = {data[0], data[1], data[2], stride[0], stride[1], stride[2], c->a, c->b};
+    cdk_run_formula(c->formula, &run, c->size, n);
+}
+
+cd_status cd_formula_into(cd_tensor *out, cdk_formula *formula, cd_tensor *x, double a, double b,
+                          cd_error *err)
+{
+    cd_tensor *operands[2] = {out, NULL};
+    const formula_context context = {formula, a, b, cd_dtype_size(out->dtype)};
+    cd_status status = operand(&operands[1], x, out->dtype, out, err);
+    if (status == CD_OK) {
+        status = cd_iterate(2, operands, value_body, &context, err);
+    }
+    cd_tensor_release(operands[1]);
+    return status;
+}
+
+static bool may_overwrite(const cd_tensor *dy, const cd_tensor *like)
+{
+    return dy->storage->refs == 1 && dy->refs == 1 && !dy->storage->borrowed && dy->dtype == like->dtype &&
+           cd_tensor_same_strides(dy, like) && cd_tensor_is_dense(dy);
+}
+
+cd_status cd_gradient_target(cd_gradient *g, const cd_tensor *like, cd_error *err)
+{
+    if (may_overwrite(g->dy[0], like)) {
+        g->dx[0] = cd_tensor_retain(g->dy[0]);
+        return CD_OK;
+    }
+    return cd_tensor_new(&g->dx[0], like->dtype, like->ndim, like->shape, cd_tensor_preferred_layout(like),
+                         err);
+}
+
+cd_status cd_formula_gradient(cd_gradient *g, cdk_formula *formula, cd_tensor *kept, double a, double b,
+                              cd_error *err)
+{
+    cd_tensor *operands[3] = {NULL, kept != NULL ? kept : g->dy[0], NULL};
+    const formula_context context = {formula, a, b, cd_dtype_size(operands[1]->dtype)};
+    CD_TRY(cd_gradient_target(g, operands[1], err));
+    operands[0] = g->dx[0];
+    cd_status status = operand(&operands[2], g->dy[0], operands[0]->dtype, operands[0], err);
+    if (status == CD_OK) {
+        status = cd_iterate(3, operands, gradient_body, &context, err);
+    }
+    cd_tensor_release(operands[2]);
     return status;
 }

@@ -1,12 +1,12 @@
-/* Activations, element by element, over dense float or double arrays, on several threads. Their formulas are lines
- * of kernels/activation.def.
- */
+/* Activations, element by element. Their formulas are lines of kernels/activation.def. */
 #ifndef CANDELA_KERNELS_ACTIVATION_H
 #define CANDELA_KERNELS_ACTIVATION_H
 
 #include <stdint.h>
 
+#include "base/dtype.h"
 #include "kernels/epilogue.h"
+#include "kernels/formula.h"
 
 typedef enum {
 #define RECTIFIER(name, ...) CDK_FUNCTION_##name,
@@ -15,17 +15,12 @@ typedef enum {
     CDK_FUNCTIONS
 } cdk_activation_function;
 
-/* y[i] = f(x[i]); y may be x. */
-void cdk_activation_f32(float *y, const float *x, int64_t n, cdk_activation_function f, double a, double b);
-void cdk_activation_f64(double *y, const double *x, int64_t n, cdk_activation_function f, double a, double b);
+/* y = f(x), and dx = g f'(x), which relu and relu6 do not have: they have masks (kernels/mask.h). NULL for a type
+ * without kernels. */
+cdk_formula *cdk_activation_for(cdk_activation_function f, cd_dtype dtype);
+cdk_formula *cdk_activation_gradient_for(cdk_activation_function f, cd_dtype dtype);
 
-/* y[i] = a(y[i]). */
+/* y[i] = a(y[i]), on several threads. */
 void cdk_rectify_f32(float *y, int64_t n, cdk_activation a);
-
-/* dx[i] = dy[i] f'(x[i]). dx may be dy. Not for relu and relu6, which have masks (kernels/mask.h). */
-void cdk_activation_gradient_f32(float *dx, const float *dy, const float *x, int64_t n,
-                                 cdk_activation_function f, double a, double b);
-void cdk_activation_gradient_f64(double *dx, const double *dy, const double *x, int64_t n,
-                                 cdk_activation_function f, double a, double b);
 
 #endif

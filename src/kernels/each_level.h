@@ -7,6 +7,11 @@
 #include "kernels/vec_avx2.h"
 
 #include CDK_TEMPLATE
+#ifdef CDK_WITH_AVX512
+#include "kernels/vec_avx512.h"
+
+#include CDK_TEMPLATE
+#endif
 #endif
 
 #ifdef CD_HAVE_NEON
@@ -16,3 +21,4 @@
 #endif
 
 #undef CDK_TEMPLATE
+#undef CDK_WITH_AVX512

@@ -4,13 +4,14 @@
  * is included once for each level by
  *
  *     #define CDK_TEMPLATE "kernels/x_template.h"
+ *     #define CDK_WITH_AVX512   where computing takes longer than memory: else AVX-512 machines use AVX2
  *     #include "kernels/each_level.h"
  *
  * Its loops speak of vectors (kernels/vec.h), or are plain C that the compiler turns into vector instructions.
  * Convolutions and matrix products have a file for each level instead (isa_*.c), which compiles longer.
  *
  * Choosing: CDK_FOR_CPU(name) is the function or table CDK_AT(name) of the level in use (base/cpu.h,
- * CANDELA_SIMD), and CDK_CHOOSE the one of its arguments, where a family has an AVX-512 version of its own.
+ * CANDELA_SIMD), CDK_FOR_CPU_512(name) the same with CDK_WITH_AVX512, and CDK_CHOOSE the one of its arguments.
  *
  * This header comes before all others: loops in plain C need the optimisation it asks for. Floating point
  * exceptions, which nobody reads, would keep comparisons from becoming vector instructions. With CDK_EXACT after
@@ -40,5 +41,6 @@
 #endif
 
 #define CDK_FOR_CPU(name) CDK_CHOOSE(name##_plain, name##_neon, name##_avx2, name##_avx2)
+#define CDK_FOR_CPU_512(name) CDK_CHOOSE(name##_plain, name##_neon, name##_avx2, name##_avx512)
 
 #endif

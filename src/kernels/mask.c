@@ -166,3 +166,24 @@ static void mask_gradient_f64(void *dx, const void *dy, const uint8_t *mask, int
 
 cdk_mask_of *const cdk_mask[CD_DTYPES] = CDK_FLOATS(mask);
 cdk_mask_gradient_run *const cdk_mask_gradient[CD_DTYPES] = CDK_FLOATS(mask_gradient);
+
+#define DEFINE_STRIDED(T, suffix)                                                          \
+    static void mask_gradient_strided_##suffix(void *dx, const void *dy, int64_t stride,   \
+                                               const uint8_t *mask, int64_t at, int64_t n) \
+    {                                                                                      \
+        const T *from = dy;                                                                \
+        T *to = dx;                                                                        \
+        if (stride == 1 && at % 8 == 0) {                                                  \
+            work w = {.given = mask + at / 8, .x = dy, .dx = dx, .n = n};                  \
+            gradient_range_##suffix(&w, 0, cdk_mask_bytes(n), 0);                          \
+            return;                                                                        \
+        }                                                                                  \
+        for (int64_t i = 0; i < n; i++) {                                                  \
+            to[i] = (mask[(at + i) / 8] >> (at + i) % 8 & 1) != 0 ? from[i * stride] : 0;  \
+        }                                                                                  \
+    }
+
+DEFINE_STRIDED(float, f32)
+DEFINE_STRIDED(double, f64)
+
+cdk_mask_gradient_strided_run *const cdk_mask_gradient_strided[CD_DTYPES] = CDK_FLOATS(mask_gradient_strided);

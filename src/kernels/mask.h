@@ -24,4 +24,9 @@ void cdk_mask_run(uint8_t *mask, const float *y, int64_t n, float high);
 typedef void cdk_mask_gradient_run(void *dx, const void *dy, const uint8_t *mask, int64_t n);
 extern cdk_mask_gradient_run *const cdk_mask_gradient[CD_DTYPES];
 
+/* The same on the calling thread alone, for n elements of the mask from bit `at` on: dx[i] from dy[i stride]. */
+typedef void cdk_mask_gradient_strided_run(void *dx, const void *dy, int64_t stride, const uint8_t *mask,
+                                           int64_t at, int64_t n);
+extern cdk_mask_gradient_strided_run *const cdk_mask_gradient_strided[CD_DTYPES];
+
 #endif

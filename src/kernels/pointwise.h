@@ -1,7 +1,7 @@
 /* Element-by-element functions of one and two arguments, on runs of strided elements.
  *
- * Integers wrap around on overflow; bool is a byte 0 or 1. Float32 exp, log, tanh and sigmoid are those of
- * kernels/vector_math.h, which has their errors; the others are the C library's.
+ * Integers wrap around on overflow; bool is a byte 0 or 1. The functions of float32 are those of
+ * kernels/vector_math.h, which has their errors; those of float64 are the C library's.
  */
 #ifndef CANDELA_KERNELS_POINTWISE_H
 #define CANDELA_KERNELS_POINTWISE_H
@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/dtype.h"
+#include "kernels/formula.h"
 
 typedef enum {
     CDK_ADD,
@@ -42,40 +43,22 @@ typedef void (*cdk_binary_run)(void *y, const void *a, const void *b, int64_t sy
 /* NULL where the type has no such operation. */
 cdk_binary_run cdk_binary_for(cdk_binary op, cd_dtype type);
 
+/* The functions of one argument: lines of kernels/unary.def. Floats have all of them, integers NEG, ABS, SIGN and
+ * SQUARE. */
 typedef enum {
-    CDK_NEG,
-    CDK_ABS,
-    CDK_SIGN,
-    CDK_SQUARE,
-    CDK_EXP, /* from here on floats only */
-    CDK_EXPM1,
-    CDK_LOG,
-    CDK_LOG2,
-    CDK_LOG10,
-    CDK_LOG1P,
-    CDK_SQRT,
-    CDK_RSQRT,
-    CDK_RECIPROCAL,
-    CDK_SIN,
-    CDK_COS,
-    CDK_TAN,
-    CDK_ASIN,
-    CDK_ACOS,
-    CDK_ATAN,
-    CDK_SINH,
-    CDK_COSH,
-    CDK_TANH,
-    CDK_SIGMOID,
-    CDK_ERF,
-    CDK_FLOOR,
-    CDK_CEIL,
-    CDK_ROUND, /* half to even */
-    CDK_TRUNC,
+#define UNARY(name, kernel, ...) CDK_##kernel,
+#include "kernels/unary.def"
     CDK_UNARIES
 } cdk_unary;
 
 /* y[i * sy] = f(x[i * sx]), i < n; y may be x. */
 typedef void (*cdk_unary_run)(void *y, const void *x, int64_t sy, int64_t sx, int64_t n);
+
+/* NULL where the type has no such function of integers. */
 cdk_unary_run cdk_unary_for(cdk_unary op, cd_dtype type);
+
+/* y = f(x), and dx from g and the kept x or y, for a float type; else NULL. */
+cdk_formula *cdk_unary_formula(cdk_unary op, cd_dtype type);
+cdk_formula *cdk_unary_gradient(cdk_unary op, cd_dtype type);
 
 #endif

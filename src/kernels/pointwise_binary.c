@@ -1,10 +1,26 @@
 /* Before all others: loops are to become vector code. */
 #include "kernels/levels.h"
+CDK_EXACT
 
 #include <math.h>
 #include <stddef.h>
 
 #include "kernels/pointwise.h"
+
+/* Float32 powers and angles are vector functions. */
+#define CDK_TEMPLATE "kernels/pointwise_binary_template.h"
+#define CDK_WITH_AVX512
+#include "kernels/each_level.h"
+
+#define DEFINE_VECTORISED(name)                                                                            \
+    static void name(void *y, const void *a, const void *b, int64_t sy, int64_t sa, int64_t sb, int64_t n) \
+    {                                                                                                      \
+        const cdk_run run = {y, a, b, sy, sa, sb, 0, 0};                                                   \
+        cdk_run_formula(CDK_FOR_CPU_512(name), &run, sizeof(float), n);                                    \
+    }
+
+DEFINE_VECTORISED(pow_f32)
+DEFINE_VECTORISED(atan2_f32)
 
 /* One loop, written three times so that the compiler sees unit strides and constants. */
 #define DEFINE_BINARY(name, in, out, expression)                                                           \
@@ -120,10 +136,8 @@ static inline double floor_quotient(double p, double q)
     DEFINE_BINARY(div_##suffix, type, type, p / q)                        \
     DEFINE_BINARY(div_trunc_##suffix, type, type, trunc((double)(p / q))) \
     DEFINE_BINARY(div_floor_##suffix, type, type, floor_quotient(p, q))   \
-    DEFINE_BINARY(pow_##suffix, type, type, pow(p, q))                    \
     DEFINE_BINARY(fmod_##suffix, type, type, fmod(p, q))                  \
-    DEFINE_BINARY(remainder_##suffix, type, type, remainder_real(p, q))   \
-    DEFINE_BINARY(atan2_##suffix, type, type, atan2(p, q))
+    DEFINE_BINARY(remainder_##suffix, type, type, remainder_real(p, q))
 
 DEFINE_COMPARISONS(bool, uint8_t)
 DEFINE_INTEGER(u8, uint8_t)
@@ -131,6 +145,8 @@ DEFINE_INTEGER(i32, int32_t)
 DEFINE_INTEGER(i64, int64_t)
 DEFINE_FLOAT(f32, float)
 DEFINE_FLOAT(f64, double)
+DEFINE_BINARY(pow_f64, double, double, pow(p, q))
+DEFINE_BINARY(atan2_f64, double, double, atan2(p, q))
 
 #define COMPARISONS(s)                                                                             \
     [CDK_EQ] = eq_##s, [CDK_NE] = ne_##s, [CDK_LT] = lt_##s, [CDK_LE] = le_##s, [CDK_GT] = gt_##s, \

@@ -6,11 +6,19 @@ CDK_EXACT
 
 #include "kernels/pointwise.h"
 
-#define CDK_TEMPLATE "kernels/pointwise_unary_template.h"
+typedef struct {
+    cdk_formula *value, *gradient;
+} formula_pair;
+
+#define CDK_FORMULAS "kernels/unary.def"
+#define CDK_TEMPLATE "kernels/formula_template.h"
+#define CDK_WITH_AVX512
 #include "kernels/each_level.h"
 #include "kernels/vec_double.h"
 
-#include "kernels/pointwise_unary_template.h"
+#include "kernels/formula_template.h"
+
+/* ---- integers ---- */
 
 #define DEFINE_UNARY(name, type, expression)                                    \
     static void name(void *y, const void *x, int64_t sy, int64_t sx, int64_t n) \
@@ -38,60 +46,42 @@ CDK_EXACT
     DEFINE_UNARY(abs_##s, type, v < 0 ? 0 - (uint64_t)v : (uint64_t)v) \
     DEFINE_UNARY(sign_##s, type, (v > 0) - (v < 0))
 
-/* c: suffix of the C library's functions of this type. */
-#define DEFINE_FLOAT(s, type, c)                                         \
-    DEFINE_UNARY(neg_##s, type, -v)                                      \
-    DEFINE_UNARY(sign_##s, type, v != v ? v : (type)((v > 0) - (v < 0))) \
-    DEFINE_UNARY(square_##s, type, v *v)                                 \
-    DEFINE_UNARY(abs_##s, type, fabs##c(v))                              \
-    DEFINE_UNARY(expm1_##s, type, expm1##c(v))                           \
-    DEFINE_UNARY(log2_##s, type, log2##c(v))                             \
-    DEFINE_UNARY(log10_##s, type, log10##c(v))                           \
-    DEFINE_UNARY(log1p_##s, type, log1p##c(v))                           \
-    DEFINE_UNARY(sqrt_##s, type, sqrt##c(v))                             \
-    DEFINE_UNARY(rsqrt_##s, type, 1 / sqrt##c(v))                        \
-    DEFINE_UNARY(reciprocal_##s, type, 1 / v)                            \
-    DEFINE_UNARY(sin_##s, type, sin##c(v))                               \
-    DEFINE_UNARY(cos_##s, type, cos##c(v))                               \
-    DEFINE_UNARY(tan_##s, type, tan##c(v))                               \
-    DEFINE_UNARY(asin_##s, type, asin##c(v))                             \
-    DEFINE_UNARY(acos_##s, type, acos##c(v))                             \
-    DEFINE_UNARY(atan_##s, type, atan##c(v))                             \
-    DEFINE_UNARY(sinh_##s, type, sinh##c(v))                             \
-    DEFINE_UNARY(cosh_##s, type, cosh##c(v))                             \
-    DEFINE_UNARY(erf_##s, type, erf##c(v))                               \
-    DEFINE_UNARY(floor_##s, type, floor##c(v))                           \
-    DEFINE_UNARY(ceil_##s, type, ceil##c(v))                             \
-    DEFINE_UNARY(round_##s, type, nearbyint##c(v))                       \
-    DEFINE_UNARY(trunc_##s, type, trunc##c(v))
-
 DEFINE_INTEGER(u8, uint8_t)
 DEFINE_UNARY(abs_u8, uint8_t, v)
 DEFINE_UNARY(sign_u8, uint8_t, v > 0)
 DEFINE_SIGNED(i32, int32_t)
 DEFINE_SIGNED(i64, int64_t)
-DEFINE_FLOAT(f32, float, f)
-DEFINE_FLOAT(f64, double, )
+
 #define INTEGER_RUNS(s) \
     [CDK_NEG] = neg_##s, [CDK_ABS] = abs_##s, [CDK_SIGN] = sign_##s, [CDK_SQUARE] = square_##s
-#define FLOAT_RUNS(s)                                                                                     \
-    INTEGER_RUNS(s),                                                                                      \
-        [CDK_EXPM1] = expm1_##s, [CDK_LOG2] = log2_##s, [CDK_LOG10] = log10_##s, [CDK_LOG1P] = log1p_##s, \
-        [CDK_SQRT] = sqrt_##s, [CDK_RSQRT] = rsqrt_##s, [CDK_RECIPROCAL] = reciprocal_##s,                \
-        [CDK_SIN] = sin_##s, [CDK_COS] = cos_##s, [CDK_TAN] = tan_##s, [CDK_ASIN] = asin_##s,             \
-        [CDK_ACOS] = acos_##s, [CDK_ATAN] = atan_##s, [CDK_SINH] = sinh_##s, [CDK_COSH] = cosh_##s,       \
-        [CDK_ERF] = erf_##s, [CDK_FLOOR] = floor_##s, [CDK_CEIL] = ceil_##s, [CDK_ROUND] = round_##s,     \
-        [CDK_TRUNC] = trunc_##s
 
-static const cdk_unary_run runs[CD_DTYPES][CDK_UNARIES] = {
-    [CD_UINT8] = {INTEGER_RUNS(u8)},  [CD_INT32] = {INTEGER_RUNS(i32)}, [CD_INT64] = {INTEGER_RUNS(i64)},
-    [CD_FLOAT32] = {FLOAT_RUNS(f32)}, [CD_FLOAT64] = {FLOAT_RUNS(f64)},
+static const cdk_unary_run integer_runs[CD_DTYPES][CDK_UNARIES] = {
+    [CD_UINT8] = {INTEGER_RUNS(u8)},
+    [CD_INT32] = {INTEGER_RUNS(i32)},
+    [CD_INT64] = {INTEGER_RUNS(i64)},
 };
 
 cdk_unary_run cdk_unary_for(cdk_unary op, cd_dtype type)
 {
-    const cdk_unary_run *vectorised = type == CD_FLOAT32   ? CDK_FOR_CPU(vectorised)
-                                      : type == CD_FLOAT64 ? vectorised_f64
-                                                           : NULL;
-    return vectorised != NULL && vectorised[op] != NULL ? vectorised[op] : runs[type][op];
+    return integer_runs[type][op];
+}
+
+/* ---- floats ---- */
+
+static const formula_pair *formulas_of(cdk_unary op, cd_dtype type)
+{
+    static const formula_pair none;
+    return type == CD_FLOAT32   ? CDK_FOR_CPU_512(formulas) + op
+           : type == CD_FLOAT64 ? formulas_f64 + op
+                                : &none;
+}
+
+cdk_formula *cdk_unary_formula(cdk_unary op, cd_dtype type)
+{
+    return formulas_of(op, type)->value;
+}
+
+cdk_formula *cdk_unary_gradient(cdk_unary op, cd_dtype type)
+{
+    return formulas_of(op, type)->gradient;
 }

@@ -36,6 +36,16 @@
  *     VEC_GREATER(a, b)               a choice; false where one is NaN; choices combine by & and |
  *     VEC_EQUAL(a, b), VEC_IS_NAN(v)  choices
  *     VEC_SELECT(choice, a, b)        a where the choice is true, else b
+ *     VEC_ANY(choice)                 whether it is true in any lane
+ *     VEC_SQRT, VEC_FLOOR, VEC_CEIL, VEC_TRUNC, VEC_NEAREST    the last to even where halfway
+ *
+ * Doubles, half as many as a vector has, for functions that need more digits than they return (operators work on
+ * them, and comparisons make choices):
+ *
+ *     WIDE, WIDE_INT, WIDE_UINT       doubles, and integers as wide
+ *     WIDE_LOW(v), WIDE_HIGH(v)       the first and the second half of the elements
+ *     WIDE_JOIN(low, high)            back to floats
+ *     WIDE_SET1(a), WIDE_BITS(w), WIDE_OF_BITS(i), WIDE_SELECT(choice, a, b), WIDE_SQRT(w)
  *
  * Vectors of VEC_WIDTH 1 are plain numbers: that is what compilers without vector types get.
  */
@@ -92,3 +102,20 @@
 #undef VEC_EQUAL
 #undef VEC_IS_NAN
 #undef VEC_SELECT
+#undef VEC_ANY
+#undef VEC_SQRT
+#undef VEC_FLOOR
+#undef VEC_CEIL
+#undef VEC_TRUNC
+#undef VEC_NEAREST
+#undef WIDE
+#undef WIDE_INT
+#undef WIDE_UINT
+#undef WIDE_LOW
+#undef WIDE_HIGH
+#undef WIDE_JOIN
+#undef WIDE_SET1
+#undef WIDE_BITS
+#undef WIDE_OF_BITS
+#undef WIDE_SELECT
+#undef WIDE_SQRT

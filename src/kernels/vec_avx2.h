@@ -21,3 +21,4 @@ static const int32_t avx2_mask_bits[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0,
 #define VEC_EQUAL(a, b) ((vec256_int)_mm256_cmp_ps(a, b, _CMP_EQ_OQ))
 #define VEC_IS_NAN(v) ((vec256_int)_mm256_cmp_ps(v, v, _CMP_UNORD_Q))
 #define VEC_SELECT(choice, a, b) _mm256_blendv_ps(b, a, (__m256)(choice))
+#define VEC_ANY(choice) (_mm256_movemask_ps((__m256)(choice)) != 0)

@@ -7,6 +7,28 @@
 #include <immintrin.h>
 
 typedef int32_t avx512_int __attribute__((vector_size(64)));
+typedef int64_t wide512_int __attribute__((vector_size(64)));
+typedef uint64_t wide512_uint __attribute__((vector_size(64)));
+
+static inline CD_TARGET_AVX512 __m512d wide512_low(__m512 v)
+{
+    return _mm512_cvtps_pd(_mm512_castps512_ps256(v));
+}
+
+static inline CD_TARGET_AVX512 __m512d wide512_high(__m512 v)
+{
+    return _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1));
+}
+
+static inline CD_TARGET_AVX512 __m512 wide512_join(__m512d low, __m512d high)
+{
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high), 1);
+}
+
+static inline CD_TARGET_AVX512 __m512d wide512_select(wide512_int choice, __m512d a, __m512d b)
+{
+    return _mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)choice), b, a);
+}
 
 static inline CD_TARGET_AVX512 void avx512_sum4(float *sums, __m512 a, __m512 b, __m512 c, __m512 d)
 {
@@ -50,3 +72,20 @@ static inline CD_TARGET_AVX512 void avx512_sum4(float *sums, __m512 a, __m512 b,
 #define VEC_EQUAL(a, b) _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ)
 #define VEC_IS_NAN(v) _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q)
 #define VEC_SELECT(choice, a, b) _mm512_mask_blend_ps(choice, b, a)
+#define VEC_ANY(choice) ((choice) != 0)
+#define VEC_SQRT _mm512_sqrt_ps
+#define VEC_FLOOR _mm512_floor_ps
+#define VEC_CEIL _mm512_ceil_ps
+#define VEC_TRUNC(v) _mm512_roundscale_ps(v, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)
+#define VEC_NEAREST(v) _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#define WIDE __m512d
+#define WIDE_INT wide512_int
+#define WIDE_UINT wide512_uint
+#define WIDE_LOW wide512_low
+#define WIDE_HIGH wide512_high
+#define WIDE_JOIN wide512_join
+#define WIDE_SET1 _mm512_set1_pd
+#define WIDE_BITS(w) ((wide512_int)(w))
+#define WIDE_OF_BITS(i) ((__m512d)(i))
+#define WIDE_SELECT(choice, a, b) wide512_select((wide512_int)(choice), a, b)
+#define WIDE_SQRT _mm512_sqrt_pd

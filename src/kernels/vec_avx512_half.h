@@ -15,3 +15,4 @@
 #define VEC_EQUAL(a, b) _mm256_cmp_ps_mask(a, b, _CMP_EQ_OQ)
 #define VEC_IS_NAN(v) _mm256_cmp_ps_mask(v, v, _CMP_UNORD_Q)
 #define VEC_SELECT(choice, a, b) _mm256_mask_blend_ps(choice, b, a)
+#define VEC_ANY(choice) ((choice) != 0)

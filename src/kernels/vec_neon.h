@@ -7,6 +7,8 @@
 #include <arm_neon.h>
 
 typedef int32_t neon_int __attribute__((vector_size(16)));
+typedef int64_t neon_wide_int __attribute__((vector_size(16)));
+typedef uint64_t neon_wide_uint __attribute__((vector_size(16)));
 
 static inline float32x4_t neon_load_lanes(const float *p, int lanes)
 {
@@ -68,3 +70,20 @@ static inline float32x4_t neon_permute(float32x4_t value, const int32_t *index)
 #define VEC_EQUAL(a, b) vceqq_f32(a, b)
 #define VEC_IS_NAN(v) vmvnq_u32(vceqq_f32(v, v))
 #define VEC_SELECT vbslq_f32
+#define VEC_ANY(choice) (vmaxvq_u32(choice) != 0)
+#define VEC_SQRT vsqrtq_f32
+#define VEC_FLOOR vrndmq_f32
+#define VEC_CEIL vrndpq_f32
+#define VEC_TRUNC vrndq_f32
+#define VEC_NEAREST vrndnq_f32
+#define WIDE float64x2_t
+#define WIDE_INT neon_wide_int
+#define WIDE_UINT neon_wide_uint
+#define WIDE_LOW(v) vcvt_f64_f32(vget_low_f32(v))
+#define WIDE_HIGH(v) vcvt_high_f64_f32(v)
+#define WIDE_JOIN(low, high) vcvt_high_f32_f64(vcvt_f32_f64(low), high)
+#define WIDE_SET1 vdupq_n_f64
+#define WIDE_BITS(w) ((neon_wide_int)(w))
+#define WIDE_OF_BITS(i) ((float64x2_t)(i))
+#define WIDE_SELECT(choice, a, b) vbslq_f64((uint64x2_t)(choice), a, b)
+#define WIDE_SQRT vsqrtq_f64

@@ -2,6 +2,8 @@
  * compiler has no vector types (CDK_NO_VECTORS makes believe so). See kernels/vec.h. */
 #include "kernels/vec.h"
 
+#include <math.h>
+
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(CDK_NO_VECTORS)
 
 #ifndef CANDELA_KERNELS_VEC_PLAIN_H
@@ -9,6 +11,9 @@
 
 typedef float plain_vec __attribute__((vector_size(16)));
 typedef int32_t plain_int __attribute__((vector_size(16)));
+typedef double plain_wide __attribute__((vector_size(16)));
+typedef int64_t plain_wide_int __attribute__((vector_size(16)));
+typedef uint64_t plain_wide_uint __attribute__((vector_size(16)));
 
 static inline plain_vec plain_load(const float *p)
 {
@@ -49,6 +54,59 @@ static inline plain_vec plain_select(plain_int choice, plain_vec a, plain_vec b)
 {
     return (plain_vec)((choice & (plain_int)a) | (~choice & (plain_int)b));
 }
+
+static inline int plain_any(plain_int choice)
+{
+    return (choice[0] | choice[1] | choice[2] | choice[3]) != 0;
+}
+
+static inline plain_wide plain_wide_set1(double a)
+{
+    plain_wide w = {a, a};
+    return w;
+}
+
+static inline plain_wide plain_wide_low(plain_vec v)
+{
+    plain_wide w = {v[0], v[1]};
+    return w;
+}
+
+static inline plain_wide plain_wide_high(plain_vec v)
+{
+    plain_wide w = {v[2], v[3]};
+    return w;
+}
+
+static inline plain_vec plain_wide_join(plain_wide low, plain_wide high)
+{
+    plain_vec v = {(float)low[0], (float)low[1], (float)high[0], (float)high[1]};
+    return v;
+}
+
+static inline plain_wide plain_wide_select(plain_wide_int choice, plain_wide a, plain_wide b)
+{
+    return (plain_wide)((choice & (plain_wide_int)a) | (~choice & (plain_wide_int)b));
+}
+
+static inline plain_wide plain_wide_sqrt(plain_wide w)
+{
+    plain_wide root = {sqrt(w[0]), sqrt(w[1])};
+    return root;
+}
+
+#define PLAIN_EACH(name, function)                                                      \
+    static inline plain_vec name(plain_vec v)                                           \
+    {                                                                                   \
+        plain_vec y = {function(v[0]), function(v[1]), function(v[2]), function(v[3])}; \
+        return y;                                                                       \
+    }
+
+PLAIN_EACH(plain_sqrt, sqrtf)
+PLAIN_EACH(plain_floor, floorf)
+PLAIN_EACH(plain_ceil, ceilf)
+PLAIN_EACH(plain_trunc, truncf)
+PLAIN_EACH(plain_nearest, nearbyintf)
 
 static inline plain_vec plain_load_lanes(const float *p, int lanes)
 {
@@ -119,6 +177,23 @@ static inline void plain_sum4(float *sums, plain_vec a, plain_vec b, plain_vec c
 #define VEC_EQUAL(a, b) ((a) == (b))
 #define VEC_IS_NAN(v) ((v) != (v))
 #define VEC_SELECT plain_select
+#define VEC_ANY(choice) plain_any(choice)
+#define VEC_SQRT plain_sqrt
+#define VEC_FLOOR plain_floor
+#define VEC_CEIL plain_ceil
+#define VEC_TRUNC plain_trunc
+#define VEC_NEAREST plain_nearest
+#define WIDE plain_wide
+#define WIDE_INT plain_wide_int
+#define WIDE_UINT plain_wide_uint
+#define WIDE_LOW plain_wide_low
+#define WIDE_HIGH plain_wide_high
+#define WIDE_JOIN plain_wide_join
+#define WIDE_SET1 plain_wide_set1
+#define WIDE_BITS(w) ((plain_wide_int)(w))
+#define WIDE_OF_BITS(i) ((plain_wide)(i))
+#define WIDE_SELECT(choice, a, b) plain_wide_select(choice, a, b)
+#define WIDE_SQRT plain_wide_sqrt
 
 #else
 
@@ -137,6 +212,20 @@ static inline float plain_of_bits(int32_t bits)
     float v;
     memcpy(&v, &bits, sizeof v);
     return v;
+}
+
+static inline int64_t plain_wide_bits(double w)
+{
+    int64_t bits;
+    memcpy(&bits, &w, sizeof bits);
+    return bits;
+}
+
+static inline double plain_wide_of_bits(int64_t bits)
+{
+    double w;
+    memcpy(&w, &bits, sizeof w);
+    return w;
 }
 
 static inline void plain_sum4(float *sums, float a, float b, float c, float d)
@@ -166,5 +255,21 @@ static inline void plain_sum4(float *sums, float a, float b, float c, float d)
 #define VEC_INT int32_t
 #define VEC_BITS(v) plain_bits(v)
 #define VEC_OF_BITS(i) plain_of_bits(i)
+#define VEC_SQRT sqrtf
+#define VEC_FLOOR floorf
+#define VEC_CEIL ceilf
+#define VEC_TRUNC truncf
+#define VEC_NEAREST nearbyintf
+#define WIDE double
+#define WIDE_INT int64_t
+#define WIDE_UINT uint64_t
+#define WIDE_LOW(v) ((double)(v))
+#define WIDE_HIGH(v) ((double)(v))
+#define WIDE_JOIN(low, high) ((void)(high), (float)(low))
+#define WIDE_SET1(a) ((double)(a))
+#define WIDE_BITS(w) plain_wide_bits(w)
+#define WIDE_OF_BITS(i) plain_wide_of_bits(i)
+#define WIDE_SELECT(choice, a, b) ((choice) ? (a) : (b))
+#define WIDE_SQRT sqrt
 
 #endif

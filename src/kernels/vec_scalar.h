@@ -17,3 +17,4 @@
 #define VEC_EQUAL(a, b) ((a) == (b))
 #define VEC_IS_NAN(v) ((v) != (v))
 #define VEC_SELECT(choice, a, b) ((choice) ? (a) : (b))
+#define VEC_ANY(choice) (choice)

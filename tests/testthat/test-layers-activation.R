@@ -16,6 +16,7 @@ test_that("activations are their formulas", {
   expect_function(nn_gelu(), p * stats::pnorm(p))
   expect_function(nn_gelu("tanh"), 0.5 * p * (1 + tanh(sqrt(2 / pi) * (p + 0.044715 * p^3))))
   expect_function(nn_silu(), p * sigmoid)
+  expect_function(nn_mish(), p * tanh(log1p(exp(p))))
   expect_function(nn_hardswish(), p * pmin(pmax(p + 3, 0), 6) / 6)
   expect_function(nn_hardsigmoid(), pmin(pmax(p + 3, 0), 6) / 6)
   expect_function(nn_hardtanh(-2, 3), pmin(pmax(p, -2), 3))
