@@ -23,16 +23,6 @@ typedef struct {
             y[i] = factor * x[i];                                                                            \
         }                                                                                                    \
     }                                                                                                        \
-    static void product_range_##suffix(void *context, int64_t begin, int64_t end, int thread)                \
-    {                                                                                                        \
-        const work *w = context;                                                                             \
-        const T *a = w->a, *b = w->b;                                                                        \
-        T *y = w->y;                                                                                         \
-        (void)thread;                                                                                        \
-        for (int64_t i = begin; i < end; i++) {                                                              \
-            y[i] = a[i] * b[i];                                                                              \
-        }                                                                                                    \
-    }                                                                                                        \
     static void vectors_range_##suffix(void *context, int64_t begin, int64_t end, int thread)                \
     {                                                                                                        \
         const work *w = context;                                                                             \
@@ -48,11 +38,6 @@ typedef struct {
         work w = {.y = y, .a = x, .factor = factor};                                                         \
         cd_parallel_for(n, GRAIN, scale_range_##suffix, &w);                                                 \
     }                                                                                                        \
-    static void product_##suffix(void *y, const void *a, const void *b, int64_t n)                           \
-    {                                                                                                        \
-        work w = {.y = y, .a = a, .b = b};                                                                   \
-        cd_parallel_for(n, GRAIN, product_range_##suffix, &w);                                               \
-    }                                                                                                        \
     static void scale_vectors_##suffix(void *y, const void *x, const void *factor, int64_t outer, int64_t D, \
                                        int64_t inner)                                                        \
     {                                                                                                        \
@@ -64,5 +49,4 @@ DEFINE_PRODUCTS(f32, float)
 DEFINE_PRODUCTS(f64, double)
 
 cdk_scale_run *const cdk_scale[CD_DTYPES] = CDK_FLOATS(scale);
-cdk_product_run *const cdk_product[CD_DTYPES] = CDK_FLOATS(product);
 cdk_scale_vectors_run *const cdk_scale_vectors[CD_DTYPES] = CDK_FLOATS(scale_vectors);

@@ -10,10 +10,6 @@
 typedef void cdk_scale_run(void *y, const void *x, double factor, int64_t n);
 extern cdk_scale_run *const cdk_scale[CD_DTYPES];
 
-/* y[i] = a[i] b[i], i < n; y may be a or b. */
-typedef void cdk_product_run(void *y, const void *a, const void *b, int64_t n);
-extern cdk_product_run *const cdk_product[CD_DTYPES];
-
 /* y[outer][D][inner] = x[outer][D][inner] factor[outer][inner]. */
 typedef void cdk_scale_vectors_run(void *y, const void *x, const void *factor, int64_t outer, int64_t D,
                                    int64_t inner);

@@ -325,9 +325,9 @@ test_that("powers and angles of pairs of floats, special ones too", {
   x <- single(x)
   y <- single(y)
   exact <- list(pow = suppressWarnings(x^y), atan2 = atan2(x, y))
-  endless <- which(x < 0 & (is.infinite(y) | is.infinite(x) & y %% 1 != 0)) # NaN in R, not in C
+  endless <- which(x < 0 & (is.infinite(y) | is.infinite(x) & y != round(y))) # NaN in R, not in C
   exact$pow[endless] <- abs(x[endless])^y[endless]
-  negative_zero <- which(1 / x == -Inf & y < 0 & y %% 2 == 1) # Inf in R
+  negative_zero <- which(1 / x == -Inf & y < 0 & y == round(y) & y / 2 != round(y / 2)) # Inf in R
   exact$pow[negative_zero] <- -Inf
   found <- list(
     pow = on_every_level(function() as.array(torch_pow(torch_tensor(x), torch_tensor(y))), "pow"),
@@ -401,4 +401,48 @@ test_that("gradients in the other memory format are the same", {
   expect_identical(as.array(x + last(x)), as.array(x + x))
   expect_identical(as.array(last(x) * x), as.array(x * x))
   expect_identical(as.array(torch_tensor(values[1, , , 1])$t() * 2), t(as.array(x)[1, , , 1]) * 2)
+})
+
+test_that("dropout decides the same on any threads, at every level and in both memory formats", {
+  threads <- torch_get_num_threads()
+  withr::defer(torch_set_num_threads(threads))
+  last <- function(x) x$permute(c(1, 3, 4, 2))$contiguous()$permute(c(1, 4, 2, 3))
+  x <- torch_ones(3, 37, 15, 13)
+  for (f in list(nnf_dropout, nnf_dropout2d)) {
+    drop <- function(x, n = 1) {
+      torch_set_num_threads(n)
+      torch_manual_seed(4)
+      as.array(f(x, 0.3))
+    }
+    once <- drop(x)
+    expect_setequal(round(unique(as.vector(once)), 4), c(0, round(1 / 0.7, 4)))
+    expect_equal(mean(once == 0), 0.3, tolerance = if (identical(f, nnf_dropout)) 0.03 else 0.3)
+    expect_identical(drop(x, 2), once)
+    expect_identical(drop(last(x)), once)
+    expect_equal(drop(x$to(dtype = torch_double())), once, tolerance = 1e-6)
+    y <- on_every_level(function() drop(x), "dropout")
+    for (level in names(y)) expect_identical(y[[level]], once, label = level)
+    for (input in list(x$clone(), last(x))) {
+      input$requires_grad_(TRUE)
+      torch_manual_seed(4)
+      f(input, 0.3)$backward(torch_ones_like(x))
+      expect_identical(as.array(input$grad), once)
+    }
+  }
+  expect_true(all(apply(once, 1:2, function(plane) length(unique(as.vector(plane))) == 1)))
+})
+
+test_that("dropout of other shapes, all and nothing, and the state it leaves", {
+  torch_manual_seed(1)
+  state <- torch_get_rng_state()
+  first <- as.array(nnf_dropout(torch_ones(1000), 0.5))
+  second <- as.array(nnf_dropout(torch_ones(1000), 0.5))
+  expect_gt(mean(first != second), 0.3)
+  torch_set_rng_state(state)
+  expect_identical(as.array(nnf_dropout(torch_ones(10, 100), 0.5)), matrix(first, 10, byrow = TRUE))
+  expect_identical(as.array(nnf_dropout(torch_ones(1000), 0.5)), second)
+  expect_identical(as.numeric(nnf_dropout(torch_ones(70), 1)), numeric(70))
+  expect_identical(dim(nnf_dropout(torch_ones(0, 3), 0.5)), c(0L, 3L))
+  pairs <- table(utils::head(first, -1) > 0, utils::tail(first, -1) > 0)
+  expect_gt(stats::chisq.test(pairs)$p.value, 1e-4)
 })
