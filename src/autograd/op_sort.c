@@ -123,14 +123,16 @@ static cd_status found_backward_along(cd_gradient *g, int64_t dim, cd_error *err
         return CD_OK;
     }
     int64_t around = a.outer * a.inner, m = around > 0 ? cd_tensor_numel(g->out[1]) / around : 0;
-    cd_status status = cd_tensor_as(&dy, g->dy[0], CD_FLOAT64, CD_CONTIGUOUS, err);
+    const cd_tensor *x = g->in[0];
+    cd_dtype dtype = cdk_return_found[x->dtype] != NULL ? x->dtype : CD_FLOAT64;
+    cd_status status = cd_tensor_as(&dy, g->dy[0], dtype, CD_CONTIGUOUS, err);
     if (status == CD_OK) {
-        status = cd_tensor_new(&dx, CD_FLOAT64, g->in[0]->ndim, g->in[0]->shape, CD_CONTIGUOUS, err);
+        status = cd_tensor_new(&dx, dtype, x->ndim, x->shape, CD_CONTIGUOUS, err);
     }
     if (status == CD_OK) {
-        cdk_return_found(cd_tensor_data(dx), cd_tensor_data(g->out[1]), cd_tensor_data(dy), m,
-                         (cdk_middle){a.outer, a.n, a.inner});
-        status = cd_tensor_as(&g->dx[0], dx, g->in[0]->dtype, CD_CONTIGUOUS, err);
+        cdk_return_found[dtype](cd_tensor_data(dx), cd_tensor_data(g->out[1]), cd_tensor_data(dy), m,
+                                (cdk_middle){a.outer, a.n, a.inner});
+        status = cd_tensor_as(&g->dx[0], dx, x->dtype, CD_CONTIGUOUS, err);
     }
     cd_tensor_release(dy);
     cd_tensor_release(dx);
@@ -150,7 +152,7 @@ static cd_status run_sort(cd_call *call, cdk_sorting s, cd_error *err)
 {
     cd_along a;
     cd_tensor *x = NULL, *value = NULL, *out = call->out[0];
-    cd_dtype dtype = cd_dtype_widest(out->dtype);
+    cd_dtype dtype = cdk_sort[out->dtype] != NULL ? out->dtype : cd_dtype_widest(out->dtype);
     CD_TRY(cd_find_along(&a, call->in[0], cd_int_attr(call->attr, DIM), err));
     s.outer = a.outer;
     s.n = a.n;
@@ -252,21 +254,21 @@ static cd_status cumprod_forward(cd_call *call, cd_error *err)
     return run_cumulate(call, true, err);
 }
 
-static cd_status cumulate_backward(cd_gradient *g, bool product, cd_tensor *input, cd_error *err)
+static cd_status cumprod_backward(cd_gradient *g, cd_error *err)
 {
     cd_along a;
     cd_tensor *dy = NULL, *x = NULL, *dx = NULL;
     CD_TRY(cd_find_along(&a, g->in[0], cd_int_attr(g->attr, CUM_DIM), err));
     cd_status status = cd_tensor_as(&dy, g->dy[0], CD_FLOAT64, CD_CONTIGUOUS, err);
     if (status == CD_OK) {
-        status = cd_tensor_as(&x, input, CD_FLOAT64, CD_CONTIGUOUS, err);
+        status = cd_tensor_as(&x, g->in[0], CD_FLOAT64, CD_CONTIGUOUS, err);
     }
     if (status == CD_OK) {
         status = cd_tensor_new(&dx, CD_FLOAT64, dy->ndim, dy->shape, CD_CONTIGUOUS, err);
     }
     if (status == CD_OK) {
-        cdk_cumulate_gradient(cd_tensor_data(dx), product, cd_tensor_data(dy), cd_tensor_data(x),
-                              (cdk_middle){a.outer, a.n, a.inner});
+        cdk_cumprod_gradient(cd_tensor_data(dx), cd_tensor_data(dy), cd_tensor_data(x),
+                             (cdk_middle){a.outer, a.n, a.inner});
         status = cd_tensor_as(&g->dx[0], dx, g->in[0]->dtype, CD_CONTIGUOUS, err);
     }
     cd_tensor_release(dy);
@@ -275,14 +277,23 @@ static cd_status cumulate_backward(cd_gradient *g, bool product, cd_tensor *inpu
     return status;
 }
 
+/* dx[k] = the sum of dy[i] over i >= k */
 static cd_status cumsum_backward(cd_gradient *g, cd_error *err)
 {
-    return cumulate_backward(g, false, g->dy[0], err);
-}
-
-static cd_status cumprod_backward(cd_gradient *g, cd_error *err)
-{
-    return cumulate_backward(g, true, g->in[0], err);
+    cd_along a;
+    cd_tensor *dy = NULL, *dx = NULL;
+    cd_dtype dtype = g->out[0]->dtype;
+    CD_TRY(cd_find_along(&a, g->in[0], cd_int_attr(g->attr, CUM_DIM), err));
+    CD_TRY(cd_tensor_as(&dy, g->dy[0], dtype, CD_CONTIGUOUS, err));
+    cd_status status = cd_tensor_new(&dx, dtype, dy->ndim, dy->shape, CD_CONTIGUOUS, err);
+    if (status == CD_OK) {
+        cdk_cumsum_gradient[dtype](cd_tensor_data(dx), cd_tensor_data(dy),
+                                   (cdk_middle){a.outer, a.n, a.inner});
+        status = cd_tensor_as(&g->dx[0], dx, g->in[0]->dtype, CD_CONTIGUOUS, err);
+    }
+    cd_tensor_release(dy);
+    cd_tensor_release(dx);
+    return status;
 }
 
 #define ALONG(id, printed, outputs, kept, least, most, shape_rule, gradient) \

@@ -377,16 +377,6 @@ void cdk_cumulate(void *y, int product, const void *x, cd_dtype type, int64_t ou
 
 /* ---- gradients ---- */
 
-/* dx[k] = sum over i >= k of dy[i] */
-static void cumsum_row_gradient(double *dx, const double *dy, int64_t n, int64_t step)
-{
-    double sum = 0;
-    for (int64_t i = n - 1; i >= 0; i--) {
-        sum += dy[i * step];
-        dx[i * step] = sum;
-    }
-}
-
 /* dx[k] = sum over i >= k of dy[i] times the product of x[0..i] without x[k] */
 static void cumprod_row_gradient(double *dx, const double *dy, const double *x, int64_t n, int64_t step)
 {
@@ -408,17 +398,32 @@ static int64_t row_start(int64_t row, cdk_middle s)
     return row / s.inner * s.n * s.inner + row % s.inner;
 }
 
-void cdk_cumulate_gradient(double *dx, int product, const double *dy, const double *x, cdk_middle shape)
+void cdk_cumprod_gradient(double *dx, const double *dy, const double *x, cdk_middle shape)
 {
     for (int64_t row = 0; row < shape.outer * shape.inner; row++) {
         int64_t at = row_start(row, shape);
-        if (product) {
-            cumprod_row_gradient(dx + at, dy + at, x + at, shape.n, shape.inner);
-        } else {
-            cumsum_row_gradient(dx + at, dy + at, shape.n, shape.inner);
-        }
+        cumprod_row_gradient(dx + at, dy + at, x + at, shape.n, shape.inner);
     }
 }
+
+#define DEFINE_CUMSUM_GRADIENT(T, suffix)                                              \
+    static void cumsum_gradient_##suffix(void *to, const void *from, cdk_middle shape) \
+    {                                                                                  \
+        for (int64_t row = 0; row < shape.outer * shape.inner; row++) {                \
+            T *dx = (T *)to + row_start(row, shape);                                   \
+            const T *dy = (const T *)from + row_start(row, shape);                     \
+            double sum = 0;                                                            \
+            for (int64_t i = shape.n - 1; i >= 0; i--) {                               \
+                sum += dy[i * shape.inner];                                            \
+                dx[i * shape.inner] = (T)sum;                                          \
+            }                                                                          \
+        }                                                                              \
+    }
+
+DEFINE_CUMSUM_GRADIENT(float, f32)
+DEFINE_CUMSUM_GRADIENT(double, f64)
+
+cdk_cumsum_gradient_run *const cdk_cumsum_gradient[CD_DTYPES] = CDK_FLOATS(cumsum_gradient);
 
 /* From the products of what lies before and behind an element. */
 static void product_row_gradient(double *dx, double dy, const double *x, int64_t n, int64_t step)
@@ -442,11 +447,20 @@ void cdk_product_gradient(double *dx, const double *dy, const double *x, cdk_mid
     }
 }
 
-void cdk_return_found(double *dx, const int64_t *index, const double *dy, int64_t m, cdk_middle shape)
-{
-    memset(dx, 0, (size_t)(shape.outer * shape.n * shape.inner) * sizeof *dx);
-    for (int64_t from = 0; from < shape.outer * m * shape.inner; from++) {
-        int64_t o = from / (m * shape.inner), j = from % shape.inner;
-        dx[(o * shape.n + index[from] - 1) * shape.inner + j] += dy[from];
+#define DEFINE_RETURN(T, suffix)                                                                   \
+    static void return_found_##suffix(void *to, const int64_t *index, const void *from, int64_t m, \
+                                      cdk_middle shape)                                            \
+    {                                                                                              \
+        T *dx = to;                                                                                \
+        const T *dy = from;                                                                        \
+        memset(dx, 0, (size_t)(shape.outer * shape.n * shape.inner) * sizeof *dx);                 \
+        for (int64_t i = 0; i < shape.outer * m * shape.inner; i++) {                              \
+            int64_t o = i / (m * shape.inner), j = i % shape.inner;                                \
+            dx[(o * shape.n + index[i] - 1) * shape.inner + j] += dy[i];                           \
+        }                                                                                          \
     }
-}
+
+DEFINE_RETURN(float, f32)
+DEFINE_RETURN(double, f64)
+
+cdk_return_found_run *const cdk_return_found[CD_DTYPES] = CDK_FLOATS(return_found);

@@ -8,8 +8,8 @@
 
 #include <stdint.h>
 
-#include "base/dtype.h"
 #include "base/status.h"
+#include "kernels/by_dtype.h"
 
 typedef enum { CDK_SUM, CDK_PRODUCT, CDK_LARGEST, CDK_SMALLEST, CDK_REDUCTIONS } cdk_reduction;
 
@@ -33,13 +33,18 @@ typedef struct cdk_middle {
     int64_t outer, n, inner;
 } cdk_middle;
 
-/* The gradients of the above, in double. dx[outer][n][inner] of the cumulative sum of x, or of its product. */
-void cdk_cumulate_gradient(double *dx, int product, const double *dy, const double *x, cdk_middle shape);
+/* The gradient of the cumulative sum, dx[k] = sum of dy[i] over i >= k, and, in double, of the cumulative product of
+ * x. */
+typedef void cdk_cumsum_gradient_run(void *dx, const void *dy, cdk_middle shape);
+extern cdk_cumsum_gradient_run *const cdk_cumsum_gradient[CD_DTYPES];
+void cdk_cumprod_gradient(double *dx, const double *dy, const double *x, cdk_middle shape);
 
 /* dx[o][i][j] = dy[o][j] times the product of x[o][k][j] over k != i: right also where x has zeros. */
 void cdk_product_gradient(double *dx, const double *dy, const double *x, cdk_middle shape);
 
 /* dx = 0, then dx[o][index[o][i][j] - 1][j] += dy[o][i][j] for the m elements found along n. */
-void cdk_return_found(double *dx, const int64_t *index, const double *dy, int64_t m, cdk_middle shape);
+typedef void cdk_return_found_run(void *dx, const int64_t *index, const void *dy, int64_t m,
+                                  cdk_middle shape);
+extern cdk_return_found_run *const cdk_return_found[CD_DTYPES];
 
 #endif

@@ -1,6 +1,7 @@
 #include "kernels/sort.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,25 +27,111 @@ static uint64_t key_of_real(double x)
     return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
 }
 
+/* The same in 32 bits, where the digits above are 0 or, descending, all set. */
+static uint64_t key_of_single(float x)
+{
+    uint32_t bits;
+    float value = x == 0 ? 0 : x;
+    if (isnan(x)) {
+        return UINT32_MAX;
+    }
+    memcpy(&bits, &value, sizeof bits);
+    return bits >> 31 ? ~bits : bits | UINT32_C(1) << 31;
+}
+
 static uint64_t key_of_whole(int64_t x)
 {
     return (uint64_t)x ^ UINT64_C(1) << 63;
 }
 
+/* item = all elements of a row; or, the best of them: item has room for 2 m, and gets m in no order. */
 typedef void (*item_reader)(sort_item *item, const void *x, const cdk_sorting *s);
+static void keep_best(sort_item *item, int64_t n, int64_t m);
 
-#define DEFINE_READER(name, type, key_of)                                    \
-    static void name(sort_item *item, const void *row, const cdk_sorting *s) \
-    {                                                                        \
-        const type *x = row;                                                 \
-        for (int64_t i = 0; i < s->n; i++) {                                 \
-            uint64_t key = key_of(x[i * s->inner]);                          \
-            item[i] = (sort_item){s->descending ? ~key : key, i};            \
-        }                                                                    \
+/* The best m are those of the elements so far that came before the m-th best of them was known; whenever the room is
+ * full, what is not among the best m of it goes, and the worst that stays is the limit for what comes. An element
+ * equal to it comes later in order, so it is not wanted. */
+#define DEFINE_READER(name, type, key_of)                                           \
+    static void name(sort_item *item, const void *row, const cdk_sorting *s)        \
+    {                                                                               \
+        const type *x = row;                                                        \
+        for (int64_t i = 0; i < s->n; i++) {                                        \
+            uint64_t key = key_of(x[i * s->inner]);                                 \
+            item[i] = (sort_item){s->descending ? ~key : key, i};                   \
+        }                                                                           \
+    }                                                                               \
+    static void best_##name(sort_item *item, const void *row, const cdk_sorting *s) \
+    {                                                                               \
+        const type *x = row;                                                        \
+        const uint64_t turn = s->descending ? UINT64_MAX : 0;                       \
+        uint64_t limit = UINT64_MAX;                                                \
+        int64_t kept = 0;                                                           \
+        for (int64_t i = 0; i < s->n; i++) {                                        \
+            const uint64_t key = key_of(x[i * s->inner]) ^ turn;                    \
+            if (key < limit || i < s->m) {                                          \
+                item[kept++] = (sort_item){key, i};                                 \
+            }                                                                       \
+            if (kept == 2 * s->m) {                                                 \
+                keep_best(item, kept, s->m);                                        \
+                kept = s->m;                                                        \
+                limit = item[s->m - 1].key;                                         \
+            }                                                                       \
+        }                                                                           \
+        keep_best(item, kept, s->m);                                                \
     }
 
+DEFINE_READER(read_f32, float, key_of_single)
 DEFINE_READER(read_f64, double, key_of_real)
 DEFINE_READER(read_i64, int64_t, key_of_whole)
+
+static bool comes_before(sort_item a, sort_item b)
+{
+    return a.key < b.key || (a.key == b.key && a.index < b.index);
+}
+
+static void exchange(sort_item *a, sort_item *b)
+{
+    const sort_item moved = *a;
+    *a = *b;
+    *b = moved;
+}
+
+/* Puts the item of low .. high that is third of three samples' order where it belongs, smaller ones before it. */
+static int64_t divide(sort_item *item, int64_t low, int64_t high)
+{
+    const int64_t middle = low + (high - low) / 2;
+    if (comes_before(item[middle], item[low])) {
+        exchange(item + middle, item + low);
+    }
+    if (comes_before(item[high], item[low])) {
+        exchange(item + high, item + low);
+    }
+    if (comes_before(item[middle], item[high])) {
+        exchange(item + middle, item + high);
+    }
+    int64_t at = low;
+    for (int64_t i = low; i < high; i++) {
+        if (comes_before(item[i], item[high])) {
+            exchange(item + i, item + at++);
+        }
+    }
+    exchange(item + at, item + high);
+    return at;
+}
+
+/* The first m in order of the n items come first, the last of them at m - 1. */
+static void keep_best(sort_item *item, int64_t n, int64_t m)
+{
+    int64_t low = 0, high = n - 1;
+    while (low < high) {
+        int64_t at = divide(item, low, high);
+        if (at == m - 1) {
+            return;
+        }
+        low = at < m - 1 ? at + 1 : low;
+        high = at > m - 1 ? at - 1 : high;
+    }
+}
 
 static void insertion_sort(sort_item *item, int64_t n)
 {
@@ -112,73 +199,116 @@ static cd_status sort_items(sort_item **sorted, sort_item *item, sort_item *spar
     return CD_OK;
 }
 
-/* Elements are moved as the eight bytes they are. */
-static void write_items(int64_t *value, int64_t *index, const int64_t *x, const sort_item *item,
-                        const cdk_sorting *s)
-{
-    for (int64_t i = 0; i < s->m; i++) {
-        value[i * s->inner] = x[item[i].index * s->inner];
-        index[i * s->inner] = item[i].index + 1;
+#define DEFINE_WRITE(T)                                                                      \
+    static void write_##T(void *value, int64_t *index, const void *x, const sort_item *item, \
+                          const cdk_sorting *s)                                              \
+    {                                                                                        \
+        for (int64_t i = 0; i < s->m; i++) {                                                 \
+            ((T *)value)[i * s->inner] = ((const T *)x)[item[i].index * s->inner];           \
+            index[i * s->inner] = item[i].index + 1;                                         \
+        }                                                                                    \
     }
-}
+
+/* Elements are moved as the bytes they are. */
+DEFINE_WRITE(uint32_t)
+DEFINE_WRITE(uint64_t)
 
 /* Position in the order of the first element that is wanted. */
-static int64_t first_wanted(const cdk_sorting *s, const sort_item *item, bool has_nan)
+static int64_t first_wanted(const cdk_sorting *s, const sort_item *item, uint64_t nan_key)
 {
     if (!s->median) {
         return 0;
     }
     int64_t numbers = s->n;
-    while (has_nan && numbers > 0 && item[numbers - 1].key == LARGEST_KEY) {
+    while (nan_key != 0 && numbers > 0 && item[numbers - 1].key == nan_key) {
         numbers--;
     }
     return numbers < s->n ? numbers : (s->n - 1) / 2;
 }
 
 typedef struct {
-    int64_t *value, *index;
-    const int64_t *x;
-    item_reader read;
-    bool has_nan; /* the type has values that are not a number */
+    char *value;
+    int64_t *index;
+    const char *x;
+    item_reader read, read_best;
+    uint64_t nan_key; /* of what is not a number; 0 for types without */
+    int64_t size;
 } sort_work;
 
-static cd_status sort_rows(const sort_work *w, sort_item *item, const cdk_sorting *s, cd_error *err)
+/* A few of many: found without sorting the rest. */
+static bool wants_few(const cdk_sorting *s)
 {
-    sort_item *sorted;
-    int64_t rows = s->n > 0 ? s->outer * s->inner : 0;
-    for (int64_t row = 0; row < rows; row++) {
-        int64_t o = row / s->inner, j = row % s->inner;
-        const int64_t *x = w->x + o * s->n * s->inner + j, to = o * s->m * s->inner + j;
-        w->read(item, x, s);
-        CD_TRY(sort_items(&sorted, item, item + s->n, s->n, err));
-        if ((row * s->n) % MANY_ITEMS + s->n >= MANY_ITEMS) {
-            CD_TRY(cd_interrupt_check(err));
-        }
-        sorted += first_wanted(s, sorted, w->has_nan);
-        write_items(w->value + to, w->index + to, x, sorted, s);
+    return !s->median && s->m > 0 && s->m <= s->n / 8;
+}
+
+static void exchange_keys(sort_item *item, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        item[i] = (sort_item){(uint64_t)item[i].index, (int64_t)item[i].key};
     }
+}
+
+/* The best, by index and then by key, so that equal elements keep their order. */
+static cd_status sort_best(sort_item **sorted, sort_item *item, sort_item *spare, int64_t m, cd_error *err)
+{
+    exchange_keys(item, m);
+    CD_TRY(sort_items(sorted, item, spare, m, err));
+    exchange_keys(*sorted, m);
+    return sort_items(sorted, *sorted, *sorted == item ? spare : item, m, err);
+}
+
+static cd_status sort_row(const sort_work *w, sort_item *item, int64_t row, const cdk_sorting *s,
+                          cd_error *err)
+{
+    const int64_t o = row / s->inner, j = row % s->inner, to = o * s->m * s->inner + j;
+    const char *x = w->x + (o * s->n * s->inner + j) * w->size;
+    const bool few = wants_few(s);
+    sort_item *sorted;
+    (few ? w->read_best : w->read)(item, x, s);
+    CD_TRY(few ? sort_best(&sorted, item, item + 2 * s->m, s->m, err)
+               : sort_items(&sorted, item, item + s->n, s->n, err));
+    if ((row * s->n) % MANY_ITEMS + s->n >= MANY_ITEMS) {
+        CD_TRY(cd_interrupt_check(err));
+    }
+    sorted += first_wanted(s, sorted, w->nan_key);
+    (w->size == sizeof(uint32_t) ? write_uint32_t : write_uint64_t)(w->value + to * w->size, w->index + to, x,
+                                                                    sorted, s);
     return CD_OK;
 }
 
 static cd_status sort_with_items(const sort_work *w, const cdk_sorting *s, cd_error *err)
 {
-    sort_item *item = malloc((size_t)(s->n > 0 ? s->n : 1) * 2 * sizeof *item);
+    const int64_t rows = s->n > 0 ? s->outer * s->inner : 0;
+    const int64_t room = wants_few(s) ? 4 * s->m : 2 * s->n;
+    sort_item *item = malloc((size_t)(room > 0 ? room : 1) * sizeof *item);
+    cd_status status = CD_OK;
     if (item == NULL) {
         return cd_fail(err, CD_EALLOC, "cannot allocate memory to sort %lld elements.", (long long)s->n);
     }
-    cd_status status = sort_rows(w, item, s, err);
+    for (int64_t row = 0; row < rows && status == CD_OK; row++) {
+        status = sort_row(w, item, row, s, err);
+    }
     free(item);
     return status;
 }
 
+static cd_status sort_f32(void *value, int64_t *index, const void *x, const cdk_sorting *s, cd_error *err)
+{
+    const sort_work w = {value, index, x, read_f32, best_read_f32, UINT32_MAX, sizeof(float)};
+    return sort_with_items(&w, s, err);
+}
+
 static cd_status sort_f64(void *value, int64_t *index, const void *x, const cdk_sorting *s, cd_error *err)
 {
-    return sort_with_items(&(sort_work){value, index, x, read_f64, true}, s, err);
+    const sort_work w = {value, index, x, read_f64, best_read_f64, LARGEST_KEY, sizeof(double)};
+    return sort_with_items(&w, s, err);
 }
 
 static cd_status sort_i64(void *value, int64_t *index, const void *x, const cdk_sorting *s, cd_error *err)
 {
-    return sort_with_items(&(sort_work){value, index, x, read_i64, false}, s, err);
+    const sort_work w = {value, index, x, read_i64, best_read_i64, 0, sizeof(int64_t)};
+    return sort_with_items(&w, s, err);
 }
 
-cdk_sort_run *const cdk_sort[CD_DTYPES] = {[CD_INT64] = sort_i64, [CD_FLOAT64] = sort_f64};
+cdk_sort_run *const cdk_sort[CD_DTYPES] = {
+    [CD_INT64] = sort_i64, [CD_FLOAT32] = sort_f32, [CD_FLOAT64] = sort_f64};

@@ -18,7 +18,7 @@ typedef struct cdk_sorting {
 } cdk_sorting;
 
 /* value[outer][m][inner] and index[outer][m][inner] (from 1), the elements of x in order and where they came from.
- * There are float64 and int64. Errors: CD_EALLOC, CD_EINTERRUPT. */
+ * There are float32, float64 and int64. Errors: CD_EALLOC, CD_EINTERRUPT. */
 typedef cd_status cdk_sort_run(void *value, int64_t *index, const void *x, const cdk_sorting *s,
                                cd_error *err);
 extern cdk_sort_run *const cdk_sort[CD_DTYPES];
