@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "kernels/by_dtype.h"
 #include "tensor/copy.h"
 
@@ -171,7 +172,7 @@ static cd_status places_of(places *p, const cd_tensor *x, const cd_tensor *posit
     fill_offsets(p->outer, x, 0, dim);
     fill_offsets(p->inner, x, dim + taken, x->ndim);
     for (int64_t i = 0; i < p->n_at; i++) {
-        p->at[i] = offset_within(x, position[i], dim, taken);
+        p->at[i] = taken == 1 ? position[i] * x->stride[dim] : offset_within(x, position[i], dim, taken);
     }
     p->inner_dense = is_run(p->inner, p->n_inner);
     return CD_OK;
@@ -203,18 +204,53 @@ DEFINE_MOVE(read_8, uint64_t, *y = x[at])
 DEFINE_MOVE(write_1, uint8_t, x[at] = *y)
 DEFINE_MOVE(write_4, uint32_t, x[at] = *y)
 DEFINE_MOVE(write_8, uint64_t, x[at] = *y)
-DEFINE_MOVE(add_f32, float, x[at] += *y)
-DEFINE_MOVE(add_f64, double, x[at] += *y)
 
-static void move_blocks(char *x, char *y, const places *p, size_t size, bool reading)
-{
-    size_t block = (size_t)p->n_inner * size;
-    for (int64_t o = 0; o < p->n_outer; o++) {
-        for (int64_t i = 0; i < p->n_at; i++, y += block) {
-            char *at = x + (p->outer[o] + p->at[i]) * (int64_t)size;
-            memcpy(reading ? y : at, reading ? at : y, block);
-        }
+#define DEFINE_ADD(suffix, type)                                                   \
+    static void add_##suffix(void *x_data, void *y_data, const places *p)          \
+    {                                                                              \
+        const type *y = y_data;                                                    \
+        for (int64_t b = 0; b < p->n_outer * p->n_at; b++) {                       \
+            type *x = (type *)x_data + p->outer[b / p->n_at] + p->at[b % p->n_at]; \
+            for (int64_t k = 0; k < p->n_inner; k++) {                             \
+                x[p->inner_dense ? k : p->inner[k]] += y[k];                       \
+            }                                                                      \
+            y += p->n_inner;                                                       \
+        }                                                                          \
     }
+
+DEFINE_ADD(f32, float)
+DEFINE_ADD(f64, double)
+
+/* Blocks of elements that follow each other in memory. */
+typedef struct {
+    char *x, *y;
+    const places *places;
+    int64_t size; /* bytes of an element */
+    bool reading;
+} block_work;
+
+static void move_block_range(void *context, int64_t begin, int64_t end, int thread)
+{
+    const block_work *w = context;
+    const places *p = w->places;
+    const size_t block = (size_t)(p->n_inner * w->size);
+    (void)thread;
+    for (int64_t b = begin; b < end; b++) {
+        char *at = w->x + (p->outer[b / p->n_at] + p->at[b % p->n_at]) * w->size,
+             *y = w->y + b * (int64_t)block;
+        memcpy(w->reading ? y : at, w->reading ? at : y, block);
+    }
+}
+
+/* Bytes a thread should at least move. */
+#define MOVE_GRAIN 262144
+
+/* Positions that are written to may come twice, and the last one counts: one thread writes. */
+static void move_blocks(char *x, char *y, const places *p, int64_t size, bool reading)
+{
+    block_work w = {x, y, p, size, reading};
+    const int64_t blocks = p->n_outer * p->n_at;
+    cd_parallel_for(blocks, reading ? MOVE_GRAIN / (p->n_inner * size) + 1 : blocks, move_block_range, &w);
 }
 
 static cd_status move(cd_tensor *x, cd_tensor *y, const cd_tensor *positions, int dim, int taken,
@@ -225,7 +261,7 @@ static cd_status move(cd_tensor *x, cd_tensor *y, const cd_tensor *positions, in
     CD_TRY(places_of(&p, x, positions, dim, taken, err));
     void *xd = cd_tensor_data(x), *yd = cd_tensor_data(y);
     if (p.inner_dense && p.n_inner >= 8) {
-        move_blocks(xd, yd, &p, size, reading);
+        move_blocks(xd, yd, &p, (int64_t)size, reading);
     } else if (size == 1) {
         (reading ? read_1 : write_1)(xd, yd, &p);
     } else if (size == 4) {
