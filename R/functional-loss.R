@@ -99,27 +99,40 @@ probability_cross_entropy <- function(input, target, weight, reduction, label_sm
 #' nnf_binary_cross_entropy(x, t)
 #' @export
 nnf_mse_loss <- function(input, target, reduction = "mean") {
+  element_loss(ops$mse_loss, input, target, reduction, warns = TRUE)
+}
+
+# A line of src/kernels/loss.def; input and target are broadcast to one size.
+element_loss <- function(op, input, target, reduction, parameter = NULL, warns = FALSE) {
   code <- reduction_code(reduction)
-  if (code > 0 && identical(dim(input), dim(target))) {
-    return(apply_op(ops$mse_loss, list(input, target), code))
+  if (!identical(dim(input), dim(target))) {
+    if (warns) warn_of_broadcast(input, target)
+    both <- torch_broadcast_tensors(list(input, target))
+    input <- both[[1]]
+    target <- both[[2]]
   }
-  warn_of_broadcast(input, target)
-  d <- input - target
-  reduce_loss(d * d, reduction)
+  apply_op(op, list(input, target), as.double(c(code, parameter)))
+}
+
+weighted_loss <- function(op, input, target, weight, reduction) {
+  if (is.null(weight)) {
+    return(element_loss(op, input, target, reduction))
+  }
+  reduce_loss(element_loss(op, input, target, "none") * weight, reduction)
 }
 
 warn_of_broadcast <- function(input, target) {
-  if (!identical(dim(input), dim(target))) {
-    rlang::warn(sprintf(
-      "The target's size [%s] differs from the input's [%s]: broadcasting will likely give wrong results.",
-      toString(dim(target)), toString(dim(input))
-    ))
-  }
+  rlang::warn(sprintf(
+    "The target's size [%s] differs from the input's [%s]: broadcasting will likely give wrong results.",
+    toString(dim(target)), toString(dim(input))
+  ))
 }
 
 #' @rdname nnf_mse_loss
 #' @export
-nnf_l1_loss <- function(input, target, reduction = "mean") reduce_loss((input - target)$abs(), reduction)
+nnf_l1_loss <- function(input, target, reduction = "mean") {
+  element_loss(ops$l1_loss, input, target, reduction, warns = TRUE)
+}
 
 #' @rdname nnf_mse_loss
 #' @export
@@ -127,30 +140,20 @@ nnf_smooth_l1_loss <- function(input, target, reduction = "mean", beta = 1) {
   if (beta == 0) {
     return(nnf_l1_loss(input, target, reduction))
   }
-  nnf_huber_loss(input, target, reduction, beta) / beta
+  element_loss(ops$smooth_l1_loss, input, target, reduction, beta, warns = TRUE)
 }
 
-# |d| limited to delta is c: c (|d| - c / 2) is the square below delta and the line above.
 #' @rdname nnf_mse_loss
 #' @export
 nnf_huber_loss <- function(input, target, reduction = "mean", delta = 1) {
-  size <- (input - target)$abs()
-  inner <- size$clamp(max = delta)
-  reduce_loss(inner * (size - inner * 0.5), reduction)
+  element_loss(ops$huber_loss, input, target, reduction, delta, warns = TRUE)
 }
 
 #' @rdname nnf_mse_loss
 #' @export
 nnf_binary_cross_entropy <- function(input, target, weight = NULL, reduction = c("mean", "sum", "none")) {
   check_same_size(input, target, "binary_cross_entropy")
-  if (any(as_array(with_no_grad(((input < 0) | (input > 1))$any())))) {
-    value_error(paste(
-      "binary_cross_entropy: all elements of the input must be probabilities between 0 and 1.",
-      "For logits use nnf_binary_cross_entropy_with_logits()."
-    ))
-  }
-  loss <- -(target * input$log()$clamp(min = -100) + (1 - target) * (1 - input)$log()$clamp(min = -100))
-  reduce_loss(if (is.null(weight)) loss else loss * weight, reduction)
+  weighted_loss(ops$bce, input, target, weight, reduction)
 }
 
 #' @rdname nnf_mse_loss
@@ -158,28 +161,33 @@ nnf_binary_cross_entropy <- function(input, target, weight = NULL, reduction = c
 nnf_binary_cross_entropy_with_logits <- function(input, target, weight = NULL, reduction = c("mean", "sum", "none"),
                                                  pos_weight = NULL) {
   check_same_size(input, target, "binary_cross_entropy_with_logits")
-  positive <- if (is.null(pos_weight)) target else target * pos_weight
-  loss <- -(positive * nnf_logsigmoid(input) + (1 - target) * nnf_logsigmoid(-input))
+  if (is.null(pos_weight)) {
+    return(weighted_loss(ops$bce_with_logits, input, target, weight, reduction))
+  }
+  loss <- -(target * pos_weight * nnf_logsigmoid(input) + (1 - target) * nnf_logsigmoid(-input))
   reduce_loss(if (is.null(weight)) loss else loss * weight, reduction)
 }
 
 #' @rdname nnf_mse_loss
 #' @export
 nnf_kl_div <- function(input, target, reduction = "mean") {
-  loss <- target * (target$clamp(min = 1e-38)$log() - input)
-  if (identical(reduction, "batchmean")) loss$sum() / dim(input)[1] else reduce_loss(loss, reduction)
+  if (identical(reduction, "batchmean")) {
+    return(element_loss(ops$kl_div, input, target, "sum") / dim(input)[1])
+  }
+  element_loss(ops$kl_div, input, target, reduction)
 }
 
 #' @rdname nnf_mse_loss
 #' @export
 nnf_poisson_nll_loss <- function(input, target, log_input = TRUE, full = FALSE, eps = 1e-8, reduction = "mean") {
-  loss <- if (log_input) input$exp() - target * input else input - target * (input + eps)$log()
-  if (full) {
-    large <- target$clamp(min = 1)
-    stirling <- large * large$log() - large + (large * (2 * pi))$log() * 0.5
-    loss <- loss + torch_where(target > 1, stirling, torch_zeros_like(stirling))
+  op <- if (log_input) ops$poisson_nll_loss else ops$poisson_nll_loss_plain
+  if (!full) {
+    return(element_loss(op, input, target, reduction, eps))
   }
-  reduce_loss(loss, reduction)
+  large <- target$clamp(min = 1)
+  stirling <- large * large$log() - large + (large * (2 * pi))$log() * 0.5
+  loss <- element_loss(op, input, target, "none", eps)
+  reduce_loss(loss + torch_where(target > 1, stirling, torch_zeros_like(stirling)), reduction)
 }
 
 #' Losses with margins
@@ -204,7 +212,7 @@ nnf_poisson_nll_loss <- function(input, target, log_input = TRUE, full = FALSE, 
 #' nnf_soft_margin_loss(x, torch_tensor(c(1, -1)))
 #' @export
 nnf_soft_margin_loss <- function(input, target, reduction = "mean") {
-  reduce_loss(-nnf_logsigmoid(input * target), reduction)
+  element_loss(ops$soft_margin_loss, input, target, reduction)
 }
 
 #' @rdname nnf_soft_margin_loss

@@ -17,68 +17,6 @@ static int64_t piece_end(int64_t piece, int64_t n)
     return (piece + 1) * PIECE < n ? (piece + 1) * PIECE : n;
 }
 
-/* ---- squared differences ---- */
-
-typedef struct {
-    const void *x, *target;
-    void *d;
-    double *partial; /* per piece, the sum of squares */
-    int64_t n;
-} difference_work;
-
-#define DEFINE_DIFFERENCES(name, T)                                         \
-    static void name(void *context, int64_t begin, int64_t end, int thread) \
-    {                                                                       \
-        const difference_work *w = context;                                 \
-        const T *x = w->x, *target = w->target;                             \
-        T *kept = w->d;                                                     \
-        (void)thread;                                                       \
-        for (int64_t p = begin; p < end; p++) {                             \
-            int64_t last = piece_end(p, w->n);                              \
-            double sum = 0;                                                 \
-            for (int64_t i = p * PIECE; i < last; i++) {                    \
-                const T d = x[i] - target[i];                               \
-                sum += (double)d * d;                                       \
-            }                                                               \
-            for (int64_t i = p * PIECE; i < last && kept != NULL; i++) {    \
-                kept[i] = x[i] - target[i];                                 \
-            }                                                               \
-            w->partial[p] = sum;                                            \
-        }                                                                   \
-    }
-
-DEFINE_DIFFERENCES(differences_f32, float)
-DEFINE_DIFFERENCES(differences_f64, double)
-
-static cd_status add_squares(double *sum, difference_work w, cd_parallel_body body, cd_error *err)
-{
-    int64_t pieces = piece_count(w.n);
-    void *partial;
-    CD_TRY(cd_memory_alloc(&partial, (size_t)pieces * sizeof(double), err));
-    w.partial = partial;
-    cd_parallel_for(pieces, 2, body, &w);
-    *sum = 0;
-    for (int64_t p = 0; p < pieces; p++) {
-        *sum += w.partial[p];
-    }
-    cd_memory_free(partial);
-    return CD_OK;
-}
-
-static cd_status squared_error_f32(double *sum, void *d, const void *x, const void *target, int64_t n,
-                                   cd_error *err)
-{
-    return add_squares(sum, (difference_work){x, target, d, NULL, n}, differences_f32, err);
-}
-
-static cd_status squared_error_f64(double *sum, void *d, const void *x, const void *target, int64_t n,
-                                   cd_error *err)
-{
-    return add_squares(sum, (difference_work){x, target, d, NULL, n}, differences_f64, err);
-}
-
-cdk_squared_error_run *const cdk_squared_error[CD_DTYPES] = CDK_FLOATS(squared_error);
-
 /* ---- classes ---- */
 
 typedef struct {

@@ -1,4 +1,5 @@
-/* What losses need besides softmax (kernels/softmax.h): sums of squared differences, and classes checked.
+/* What losses need besides softmax (kernels/softmax.h) and formulas (kernels/loss_elements.h): classes and labels
+ * checked.
  *
  * Sums are taken in pieces of fixed size and joined in order, so they do not depend on the number of threads.
  */
@@ -10,12 +11,6 @@
 
 #include "base/status.h"
 #include "kernels/by_dtype.h"
-
-/* *sum = sum of d[i]^2 with d[i] = x[i] - target[i], i < n, added up in double. The differences are kept in d
- * unless it is NULL. Errors: CD_EALLOC. */
-typedef cd_status cdk_squared_error_run(double *sum, void *d, const void *x, const void *target, int64_t n,
-                                        cd_error *err);
-extern cdk_squared_error_run *const cdk_squared_error[CD_DTYPES];
 
 /* Classes target[n], counted from 1 to C; those equal to `ignore` do not count. weight: [C], or NULL for ones. */
 typedef struct cdk_classes {

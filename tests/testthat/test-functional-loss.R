@@ -80,3 +80,67 @@ test_that("targets out of range are refused, wherever they stand", {
   target[5] <- 0L
   expect_error(nnf_cross_entropy(x, target), "Indexing starts at 1")
 })
+
+test_that("losses of elements follow their formulas, with both gradients", {
+  set.seed(3)
+  n <- 37
+  x <- stats::rnorm(n, sd = 3)
+  real <- stats::rnorm(n, sd = 2)
+  share <- stats::runif(n)
+  counts <- stats::rpois(n, 2) + 0.5
+  softplus <- function(x) pmax(x, 0) + log1p(exp(-abs(x)))
+  huber <- function(x, t, d) ifelse(abs(x - t) < d, (x - t)^2 / 2, d * (abs(x - t) - d / 2))
+  cases <- list(
+    mse = list(nnf_mse_loss, x, real, (x - real)^2),
+    l1 = list(nnf_l1_loss, x, real, abs(x - real)),
+    huber = list(function(x, t, r) nnf_huber_loss(x, t, r, 1.5), x, real, huber(x, real, 1.5)),
+    smooth_l1 = list(function(x, t, r) nnf_smooth_l1_loss(x, t, r, 0.5), x, real, huber(x, real, 0.5) / 0.5),
+    logits = list(function(x, t, r) nnf_binary_cross_entropy_with_logits(x, t, reduction = r), x, share,
+      softplus(x) - share * x),
+    bce = list(function(x, t, r) nnf_binary_cross_entropy(x, t, reduction = r), rev(share), share,
+      -share * log(rev(share)) - (1 - share) * log1p(-rev(share))),
+    kl = list(nnf_kl_div, -abs(x), share, share * (log(share) + abs(x))),
+    poisson = list(function(x, t, r) nnf_poisson_nll_loss(x, t, reduction = r), x / 2, counts, exp(x / 2) - counts * x / 2),
+    plain = list(function(x, t, r) nnf_poisson_nll_loss(x, t, FALSE, reduction = r), share + 1, counts,
+      share + 1 - counts * log(share + 1 + 1e-8)),
+    margin = list(nnf_soft_margin_loss, x, sign(real), softplus(-sign(real) * x))
+  )
+  for (name in names(cases)) {
+    case <- cases[[name]]
+    for (dtype in list(torch_float(), torch_double())) {
+      tolerance <- if (dtype == torch_float()) 1e-5 else 1e-10
+      input <- torch_tensor(case[[2]], dtype = dtype)
+      target <- torch_tensor(case[[3]], dtype = dtype)
+      expect_equal(as.numeric(value(case[[1]](input, target, "none"))), case[[4]], tolerance = tolerance, label = name)
+      expect_equal(value(case[[1]](input, target, "mean")), mean(case[[4]]), tolerance = tolerance, label = name)
+      expect_equal(value(case[[1]](input, target, "sum")), sum(case[[4]]), tolerance = tolerance, label = name)
+    }
+    for (reduction in c("none", "mean", "sum")) {
+      expect_gradient(function(x, t) case[[1]](x, t, reduction), case[[2]], case[[3]])
+    }
+  }
+})
+
+test_that("losses of many elements have the same bits on any threads and values in any memory order", {
+  threads <- torch_get_num_threads()
+  withr::defer(torch_set_num_threads(threads))
+  x <- torch_randn(2, 9, 61, 67)
+  t <- torch_rand(2, 9, 61, 67)
+  last <- function(x) x$permute(c(1, 3, 4, 2))$contiguous()$permute(c(1, 4, 2, 3))
+  loss <- function(n, x, t) {
+    torch_set_num_threads(n)
+    value(nnf_binary_cross_entropy_with_logits(x, t))
+  }
+  expect_identical(loss(2, x, t), loss(1, x, t))
+  expect_equal(loss(1, last(x), t), loss(1, x, t), tolerance = 1e-7)
+  expect_equal(loss(1, x, last(t)), loss(1, x, t))
+  weighted <- nnf_binary_cross_entropy_with_logits(x, t, weight = torch_tensor(2))
+  expect_equal(value(weighted), 2 * loss(1, x, t), tolerance = 1e-6)
+  positive <- nnf_binary_cross_entropy_with_logits(x, t, pos_weight = torch_tensor(1))
+  expect_equal(value(positive), loss(1, x, t), tolerance = 1e-6)
+  extreme <- torch_tensor(c(-200, 200, 0), requires_grad = TRUE)
+  nnf_binary_cross_entropy_with_logits(extreme, torch_tensor(c(0, 1, 0.5)), reduction = "sum")$backward()
+  expect_equal(as.numeric(extreme$grad), c(0, 0, 0), tolerance = 1e-7)
+  edge <- nnf_binary_cross_entropy(torch_tensor(c(0, 1)), torch_tensor(c(1, 0)), reduction = "none")
+  expect_equal(as.numeric(edge), c(100, 100))
+})

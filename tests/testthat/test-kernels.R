@@ -446,3 +446,31 @@ test_that("dropout of other shapes, all and nothing, and the state it leaves", {
   pairs <- table(utils::head(first, -1) > 0, utils::tail(first, -1) > 0)
   expect_gt(stats::chisq.test(pairs)$p.value, 1e-4)
 })
+
+test_that("the first of many are those of the whole order", {
+  set.seed(12)
+  values <- list(
+    stats::rnorm(5000), rep(c(1, 2, 2, NaN, -0, 0), 800), seq(0, 1, length.out = 5000), seq(1, 0, length.out = 5000),
+    rep(7, 3000), c(rep(NaN, 50), stats::rnorm(3000), Inf, -Inf)
+  )
+  for (x in values) {
+    for (dtype in list(torch_float(), torch_double())) {
+      for (k in c(1, 7, 300)) {
+        for (largest in c(TRUE, FALSE)) {
+          t <- torch_tensor(x, dtype = dtype)
+          whole <- torch_sort(t, descending = largest)
+          first <- torch_topk(t, k, largest = largest)
+          expect_identical(as.array(first[[1]]), as.array(whole[[1]])[seq_len(k), drop = FALSE])
+          expect_identical(as.array(first[[2]]), as.array(whole[[2]])[seq_len(k), drop = FALSE])
+        }
+      }
+    }
+  }
+  m <- matrix(stats::rnorm(4000), 4)
+  expect_equal(as.array(torch_topk(torch_tensor(m, dtype = torch_double()), 3, dim = 2)[[1]]),
+    t(apply(m, 1, function(row) sort(row, decreasing = TRUE)[1:3])))
+  expect_equal(as.array(torch_topk(torch_tensor(t(m), dtype = torch_double()), 3, dim = 1)[[1]]),
+    apply(t(m), 2, function(row) sort(row, decreasing = TRUE)[1:3]))
+  whole <- torch_tensor(sample(1e6, 4000), dtype = torch_long())
+  expect_equal(as.integer(torch_topk(whole, 5)[[1]]), sort(as.integer(whole), decreasing = TRUE)[1:5])
+})
