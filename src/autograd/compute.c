@@ -35,8 +35,13 @@ cd_dtype cd_promote_chosen(int n, cd_tensor *const *in)
 
 cd_status cd_check_float(const cd_tensor *t, const char *op, cd_error *err)
 {
-    if (cd_dtype_is_float(t->dtype)) {
+    if (cd_dtype_has_kernels(t->dtype)) {
         return CD_OK;
+    }
+    if (cd_dtype_is_float(t->dtype)) {
+        return cd_fail(err, CD_EDTYPE,
+                       "%s has no kernels for %s tensors; convert with $to(dtype = torch_float()).", op,
+                       cd_dtype_name(t->dtype));
     }
     return cd_fail(err, CD_EDTYPE,
                    "%s works on Float or Double tensors, got %s; convert it with $to(dtype = torch_float()).",

@@ -4,6 +4,7 @@
 #include "autograd/expression.h"
 #include "autograd/pointwise.h"
 #include "autograd/shapes.h"
+#include "tensor/copy.h"
 #include "tensor/elements.h"
 
 /* add, sub: the factor of b, 1 if absent. */
@@ -124,18 +125,18 @@ static cd_status div_backward(cd_gradient *g, cd_error *err)
 
 static cd_status check_divisor(const cd_call *call, cd_error *err)
 {
-    const cd_tensor *b = call->in[1];
-    int64_t n = cd_tensor_numel(b);
+    cd_tensor *b;
+    int64_t n = cd_tensor_numel(call->in[1]);
     if (cd_dtype_is_float(call->out[0]->dtype)) {
         return CD_OK;
     }
-    for (int64_t i = 0; i < n; i++) {
-        if (cd_tensor_get(b, i) == 0) {
-            return cd_fail(err, CD_EVALUE, "%s: division of integers by zero (element %lld of the divisor).",
-                           call->op->name, (long long)i + 1);
-        }
-    }
-    return CD_OK;
+    CD_TRY(cd_tensor_as(&b, call->in[1], call->in[1]->dtype, CD_CONTIGUOUS, err));
+    int64_t zero = cdk_first_zero[b->dtype](cd_tensor_data(b), n);
+    cd_tensor_release(b);
+    return zero == n
+               ? CD_OK
+               : cd_fail(err, CD_EVALUE, "%s: division of integers by zero (element %lld of the divisor).",
+                         call->op->name, (long long)zero + 1);
 }
 
 #define DEFINE_DIVISION(name, kernel)                   \

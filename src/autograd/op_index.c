@@ -703,9 +703,8 @@ static cd_status one_hot_shape(cd_call *call, cd_error *err)
                        cd_dtype_name(x->dtype));
     }
     CD_TRY(cd_tensor_as(&label, call->in[0], CD_INT64, CD_CONTIGUOUS, err));
-    const int64_t *class = cd_tensor_data(label);
-    for (int64_t i = 0, n = cd_tensor_numel(label); cd_int_attr(call->attr, 0) < 0 && i < n; i++) {
-        classes = class[i] > classes ? class[i] : classes;
+    if (classes < 0) {
+        classes = cdk_largest(cd_tensor_data(label), cd_tensor_numel(label), classes);
     }
     cd_tensor_release(label);
     if (classes < 1) {
@@ -723,12 +722,7 @@ static cd_status one_hot_forward(cd_call *call, cd_error *err)
     int64_t classes = y->shape[y->ndim - 1];
     cd_status status = cd_index_resolve(&positions, call->in[0], classes, y->ndim - 1, err);
     if (status == CD_OK) {
-        const int64_t *at = cd_tensor_data(positions);
-        int64_t *hot = cd_tensor_data(y);
-        memset(hot, 0, (size_t)y->storage->nbytes);
-        for (int64_t i = 0, n = cd_tensor_numel(positions); i < n; i++) {
-            hot[i * classes + at[i]] = 1;
-        }
+        cdk_one_hot(cd_tensor_data(y), cd_tensor_data(positions), cd_tensor_numel(positions), classes);
     }
     cd_tensor_release(positions);
     return status;

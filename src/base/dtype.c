@@ -25,6 +25,11 @@ bool cd_dtype_is_float(cd_dtype dtype)
     return dtypes[dtype].kind == CD_KIND_FLOAT;
 }
 
+bool cd_dtype_has_kernels(cd_dtype dtype)
+{
+    return dtype == CD_FLOAT32 || dtype == CD_FLOAT64;
+}
+
 bool cd_dtype_is_integer(cd_dtype dtype)
 {
     return dtypes[dtype].kind == CD_KIND_INTEGER;

@@ -23,7 +23,8 @@ typedef enum { CD_KIND_BOOL, CD_KIND_INTEGER, CD_KIND_FLOAT } cd_kind;
 size_t cd_dtype_size(cd_dtype dtype);
 cd_kind cd_dtype_kind(cd_dtype dtype);
 bool cd_dtype_is_float(cd_dtype dtype);
-bool cd_dtype_is_integer(cd_dtype dtype); /* uint8, int32, int64; not bool */
+bool cd_dtype_has_kernels(cd_dtype dtype); /* of the float types: those that computations have kernels for */
+bool cd_dtype_is_integer(cd_dtype dtype);  /* uint8, int32, int64; not bool */
 
 /* "Float", "Double", "Long", "Int", "Byte", "Bool": as printed. */
 const char *cd_dtype_name(cd_dtype dtype);

@@ -44,13 +44,24 @@ void cd_random_seed(cd_generator *g, uint64_t seed)
     g->has_normal = false;
 }
 
+static uint32_t twisted(uint32_t upper, uint32_t lower, uint32_t ahead)
+{
+    uint32_t y = (upper & 0x80000000u) | (lower & 0x7fffffffu);
+    return ahead ^ (y >> 1) ^ (0x9908b0dfu & (0 - (y & 1u)));
+}
+
+/* In three parts, so that nothing wraps around within one. */
 static void refill(cd_generator *g)
 {
+    enum { FIRST = CD_MT_SIZE - MT_SHIFT };
     uint32_t *s = g->state;
-    for (int k = 0; k < CD_MT_SIZE; k++) {
-        uint32_t y = (s[k] & 0x80000000u) | (s[(k + 1) % CD_MT_SIZE] & 0x7fffffffu);
-        s[k] = s[(k + MT_SHIFT) % CD_MT_SIZE] ^ (y >> 1) ^ ((y & 1u) != 0 ? 0x9908b0dfu : 0u);
+    for (int k = 0; k < FIRST; k++) {
+        s[k] = twisted(s[k], s[k + 1], s[k + MT_SHIFT]);
     }
+    for (int k = FIRST; k < CD_MT_SIZE - 1; k++) {
+        s[k] = twisted(s[k], s[k + 1], s[k - FIRST]);
+    }
+    s[CD_MT_SIZE - 1] = twisted(s[CD_MT_SIZE - 1], s[0], s[MT_SHIFT - 1]);
     g->next = 0;
 }
 
@@ -179,6 +190,38 @@ int64_t cd_random_integer(cd_generator *g, int64_t from, int64_t to)
     uint64_t draw = range >= (1ULL << 32) ? cd_random_u64(g) : cd_random_u32(g);
     return (int64_t)(draw % range + (uint64_t)from);
 }
+
+#define DEFINE_WHOLE(T, suffix)                                                                   \
+    static void integers_##suffix(cd_generator *g, void *numbers, int64_t n, double a, double b)  \
+    {                                                                                             \
+        T *x = numbers;                                                                           \
+        for (int64_t i = 0; i < n; i++) {                                                         \
+            x[i] = (T)cd_random_integer(g, (int64_t)a, (int64_t)b);                               \
+        }                                                                                         \
+    }                                                                                             \
+    static void bernoulli_##suffix(cd_generator *g, void *numbers, int64_t n, double a, double b) \
+    {                                                                                             \
+        T *x = numbers;                                                                           \
+        (void)b;                                                                                  \
+        for (int64_t i = 0; i < n; i++) {                                                         \
+            x[i] = (T)(cd_random_double(g) < a);                                                  \
+        }                                                                                         \
+    }
+
+DEFINE_WHOLE(uint8_t, u8)
+DEFINE_WHOLE(int32_t, i32)
+DEFINE_WHOLE(int64_t, i64)
+DEFINE_WHOLE(float, f32)
+DEFINE_WHOLE(double, f64)
+
+#define EVERY_TYPE(name)                                                                                 \
+    {                                                                                                    \
+        [CD_BOOL] = name##_u8, [CD_UINT8] = name##_u8, [CD_INT32] = name##_i32, [CD_INT64] = name##_i64, \
+        [CD_FLOAT32] = name##_f32, [CD_FLOAT64] = name##_f64                                             \
+    }
+
+cd_random_run *const cd_random_integers[CD_DTYPES] = EVERY_TYPE(integers);
+cd_random_run *const cd_random_bernoulli[CD_DTYPES] = EVERY_TYPE(bernoulli);
 
 void cd_random_permutation(cd_generator *g, int64_t *x, int64_t n)
 {

@@ -46,6 +46,10 @@ extern cd_random_run *const cd_random_uniform[CD_DTYPES];
  * 16 (eight radii, eight angles); when n is no multiple of 16 the last 16 are drawn anew. */
 extern cd_random_run *const cd_random_normal[CD_DTYPES];
 
+/* Integers of [a, b), see cd_random_integer(); 1 with probability a, else 0. Every type has them. */
+extern cd_random_run *const cd_random_integers[CD_DTYPES];
+extern cd_random_run *const cd_random_bernoulli[CD_DTYPES];
+
 /* An integer of [from, to): a draw modulo the range, 64 bits wide when the range needs it. */
 int64_t cd_random_integer(cd_generator *g, int64_t from, int64_t to);
 

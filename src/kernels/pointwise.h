@@ -43,6 +43,10 @@ typedef void (*cdk_binary_run)(void *y, const void *a, const void *b, int64_t sy
 /* NULL where the type has no such operation. */
 cdk_binary_run cdk_binary_for(cdk_binary op, cd_dtype type);
 
+/* The first of n integers that is 0, from 0; n where there is none. */
+typedef int64_t cdk_first_zero_run(const void *x, int64_t n);
+extern cdk_first_zero_run *const cdk_first_zero[CD_DTYPES];
+
 /* The functions of one argument: lines of kernels/unary.def. Floats have all of them, integers NEG, ABS, SIGN and
  * SQUARE. */
 typedef enum {

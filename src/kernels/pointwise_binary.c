@@ -170,3 +170,22 @@ cdk_binary_run cdk_binary_for(cdk_binary op, cd_dtype type)
 {
     return runs[type][op];
 }
+
+#define DEFINE_FIRST_ZERO(suffix, type)                          \
+    static int64_t first_zero_##suffix(const void *x, int64_t n) \
+    {                                                            \
+        int64_t i = 0;                                           \
+        while (i < n && ((const type *)x)[i] != 0) {             \
+            i++;                                                 \
+        }                                                        \
+        return i;                                                \
+    }
+
+DEFINE_FIRST_ZERO(u8, uint8_t)
+DEFINE_FIRST_ZERO(i32, int32_t)
+DEFINE_FIRST_ZERO(i64, int64_t)
+
+cdk_first_zero_run *const cdk_first_zero[CD_DTYPES] = {[CD_BOOL] = first_zero_u8,
+                                                       [CD_UINT8] = first_zero_u8,
+                                                       [CD_INT32] = first_zero_i32,
+                                                       [CD_INT64] = first_zero_i64};

@@ -110,43 +110,13 @@ SEXP cdr_undefined(void)
 
 typedef enum { UNIFORM = 0, NORMAL, INTEGER_RANGE, BERNOULLI } distribution;
 
-static void fill_one_by_one(cd_generator *g, cd_tensor *t, distribution kind, double a, double b)
-{
-    int64_t n = cd_tensor_numel(t);
-    void *data = cd_tensor_data(t);
-    for (int64_t i = 0; i < n; i++) {
-        double value = kind == BERNOULLI ? cd_random_double(g) < a
-                                         : (double)cd_random_integer(g, (int64_t)a, (int64_t)b);
-        switch (t->dtype) {
-        case CD_FLOAT32:
-            ((float *)data)[i] = (float)value;
-            break;
-        case CD_FLOAT64:
-            ((double *)data)[i] = value;
-            break;
-        case CD_INT64:
-            ((int64_t *)data)[i] = (int64_t)value;
-            break;
-        case CD_INT32:
-            ((int32_t *)data)[i] = (int32_t)value;
-            break;
-        default:
-            ((uint8_t *)data)[i] = (uint8_t)value;
-            break;
-        }
-    }
-}
-
 static void fill_contiguous(cd_generator *g, cd_tensor *t, distribution kind, double a, double b)
 {
-    int64_t n = cd_tensor_numel(t);
-    if (kind == UNIFORM) {
-        cd_random_uniform[t->dtype](g, cd_tensor_data(t), n, a, b);
-    } else if (kind == NORMAL) {
-        cd_random_normal[t->dtype](g, cd_tensor_data(t), n, a, b);
-    } else {
-        fill_one_by_one(g, t, kind, a, b);
-    }
+    cd_random_run *const *const fill[] = {[UNIFORM] = cd_random_uniform,
+                                          [NORMAL] = cd_random_normal,
+                                          [INTEGER_RANGE] = cd_random_integers,
+                                          [BERNOULLI] = cd_random_bernoulli};
+    fill[kind][t->dtype](g, cd_tensor_data(t), cd_tensor_numel(t), a, b);
 }
 
 static cd_status check_random(const cd_tensor *t, distribution kind, double a, double b, cd_error *err)
