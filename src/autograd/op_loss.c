@@ -9,6 +9,13 @@ enum { REDUCTION, PARAMETER };
 enum { REDUCE_NONE, REDUCE_MEAN, REDUCE_SUM };
 enum { INPUT, TARGET };
 
+/* Channels last where one of them is. */
+static cd_layout common_layout(cd_tensor *const *in)
+{
+    return cd_tensor_preferred_layout(in[INPUT]) == CD_CHANNELS_LAST ? CD_CHANNELS_LAST
+                                                                     : cd_tensor_preferred_layout(in[TARGET]);
+}
+
 static cd_status loss_shape(cd_call *call, cd_error *err)
 {
     const cd_tensor *x = call->in[INPUT], *target = call->in[TARGET];
@@ -24,15 +31,15 @@ static cd_status loss_shape(cd_call *call, cd_error *err)
     }
     const cd_dtype dtype = cd_dtype_float(cd_dtype_promote(x->dtype, target->dtype));
     return cd_int_attr(call->attr, REDUCTION) == REDUCE_NONE
-               ? cd_out(call, 0, dtype, x->ndim, x->shape, cd_tensor_preferred_layout(x), err)
+               ? cd_out(call, 0, dtype, x->ndim, x->shape, common_layout(call->in), err)
                : cd_out(call, 0, dtype, 0, NULL, CD_CONTIGUOUS, err);
 }
 
-/* Both inputs in the dtype and one dense memory order, that of the input. */
+/* Both inputs in the dtype and one dense memory order. */
 static cd_status dense_inputs(cd_tensor **dense, cd_tensor *const *in, cd_dtype dtype, cd_error *err)
 {
-    dense[TARGET] = NULL;
-    CD_TRY(cd_tensor_as(&dense[INPUT], in[INPUT], dtype, cd_tensor_preferred_layout(in[INPUT]), err));
+    dense[INPUT] = dense[TARGET] = NULL;
+    CD_TRY(cd_tensor_as(&dense[INPUT], in[INPUT], dtype, common_layout(in), err));
     return cd_dense_like(&dense[TARGET], in[TARGET], dense[INPUT], err);
 }
 
@@ -113,7 +120,7 @@ static cd_status loss_backward(cd_gradient *g, cdk_loss_function f, cd_error *er
             status = slope(&dx, g, dense, i == INPUT ? loss->input_slope : loss->target_slope, err);
         }
         if (status == CD_OK && g->wants[i]) {
-            status = cd_tensor_as_dtype(&g->dx[i], dx, g->in[i]->dtype, err);
+            status = cd_tensor_as(&g->dx[i], dx, g->in[i]->dtype, cd_tensor_preferred_layout(g->in[i]), err);
         }
         cd_tensor_release(dx);
     }
