@@ -13,6 +13,10 @@ check_attention <- function(type) {
   if (identical(type, "none")) NULL else type
 }
 
+double_conv <- function(channels, norm) {
+  nn_sequential(conv_norm_relu(channels, channels, 3, norm), conv_norm_relu(channels, channels, 3, norm))
+}
+
 # Features from the smallest on; a block for each but the last, which is the input itself and is joined where `joins`.
 unet_decoder <- nn_module(
   "unet_decoder",
@@ -20,8 +24,7 @@ unet_decoder <- nn_module(
     features <- rev(encoder_channels)
     skips <- c(features[-c(1, length(features))], if (join_input) features[[length(features)]] else 0)
     inputs <- c(features[[1]], channels[-length(channels)])
-    if (center) self$center <- nn_sequential(conv_norm_relu(inputs[[1]], inputs[[1]], 3, norm),
-      conv_norm_relu(inputs[[1]], inputs[[1]], 3, norm))
+    if (center) self$center <- double_conv(inputs[[1]], norm)
     self$join_input <- join_input
     self$blocks <- nn_module_list(lapply(seq_along(channels), function(i) {
       block(inputs[[i]], skips[[i]], channels[[i]], norm, attention)
