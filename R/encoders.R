@@ -1,4 +1,4 @@
-#' @include models-resnet.R
+#' @include models-resnet.R models-vgg.R models-densenet.R
 NULL
 
 # Encoders of segmentation models: image classifiers without their last layers, cut into stages. Each is a module with
@@ -65,6 +65,62 @@ mobilenet_v2_encoder <- nn_module(
   forward = encode
 )
 
+# The convolutions before the first pooling work on the size of the image; their result takes the image's place.
+vgg_encoder <- nn_module(
+  "vgg_encoder",
+  initialize = function(name, in_channels = 3) {
+    self$features <- vgg_features(name, in_channels)
+    self$out_channels <- c(64, 128, 256, 512, 512, 512)
+    self$apply(initialise_vgg_layer)
+  },
+  stages = function() {
+    layers <- unname(self$features$children)
+    starts <- which(vapply(layers, inherits, NA, "nn_max_pool2d"))
+    unname(split(layers, findInterval(seq_along(layers), starts)))
+  },
+  forward = function(x) {
+    features <- list()
+    for (stage in self$stages()[seq_len(self$depth + 1)]) {
+      for (layer in stage) x <- layer(x)
+      features[[length(features) + 1]] <- x
+    }
+    features
+  }
+)
+
+# The features of a block are what the transition behind it normalises, before it halves channels and size.
+densenet_encoder <- nn_module(
+  "densenet_encoder",
+  initialize = function(name, in_channels = 3) {
+    made <- densenet_features(name, in_channels)
+    self$features <- made$features
+    self$out_channels <- c(in_channels, made$channels)
+    self$apply(initialise_densenet_layer)
+  },
+  stages = function() {
+    layers <- self$features$children
+    part <- c(conv0 = 1, norm0 = 1, relu0 = 1, pool0 = 2, denseblock1 = 2, transition1 = 2, denseblock2 = 3,
+      transition2 = 3, denseblock3 = 4, transition3 = 4, denseblock4 = 5, norm5 = 5)
+    unname(split(unname(layers), part[names(layers)]))
+  },
+  forward = function(x) {
+    features <- list(x)
+    for (stage in self$stages()[seq_len(self$depth)]) {
+      for (layer in stage) {
+        if (is.null(layer$pool)) {
+          x <- layer(x)
+          result <- x
+        } else {
+          result <- layer$relu(layer$norm(x))
+          x <- layer$pool(layer$conv(result))
+        }
+      }
+      features[[length(features) + 1]] <- result
+    }
+    features
+  }
+)
+
 # For images unlike photographs, and few of them: two 3 x 3 convolutions with batch norm in each stage, of `base`, 2 base,
 # ... 16 base channels, the first of them with stride 2.
 plain_encoder <- nn_module(
@@ -89,10 +145,15 @@ plain_encoder <- nn_module(
 # Changes the last stages so that the features are not smaller than 1 / output_stride of the input: their convolutions
 # lose their strides and are dilated, as DeepLab has them.
 dilate_encoder <- function(encoder, output_stride) {
+  if (inherits(encoder, c("vgg_encoder", "densenet_encoder"))) {
+    value_error(sprintf("Encoders of class %s are halved by pooling, which cannot be dilated: use another.",
+      sub("_encoder", "", class(encoder)[[1]])))
+  }
   stages <- encoder$stages()
   for (i in seq_along(stages)) {
     rate <- 2^i / output_stride
-    if (rate > 1) lapply(stages[[i]], function(layer) layer$apply(function(module) dilate_layer(module, rate)))
+    modules <- Filter(is_nn_module, stages[[i]])
+    if (rate > 1) lapply(modules, function(module) module$apply(function(layer) dilate_layer(layer, rate)))
   }
   encoder
 }
@@ -104,20 +165,36 @@ dilate_layer <- function(layer, rate) {
   layer$stride <- c(1, 1)
   layer$dilation <- c(rate, rate)
   layer$padding <- layer$kernel_size %/% 2 * rate
+  layer$uneven <- NULL
 }
 
 # ---- the table ----
 
-encoder_table <- c(
-  lapply(resnet_kinds[!startsWith(names(resnet_kinds), "wide")], function(kind) list(make = resnet_encoder)),
-  list(mobilenet_v2 = list(make = mobilenet_v2_encoder), plain = list(make = plain_encoder, weights = FALSE))
-)
+# The name of an encoder's published weights, where it is another; FALSE where there are none.
+encoder_entry <- function(name) {
+  if (name == "plain") {
+    list(make = plain_encoder, weights = FALSE)
+  } else if (name == "mobilenet_v2") {
+    list(make = mobilenet_v2_encoder, weights = name)
+  } else if (startsWith(name, "efficientnet")) {
+    list(make = efficientnet_encoder, weights = sub("-", "_", name))
+  } else if (name %in% vgg_names) {
+    list(make = vgg_encoder, weights = name)
+  } else if (startsWith(name, "densenet")) {
+    list(make = densenet_encoder, weights = name)
+  } else {
+    list(make = resnet_encoder, weights = name)
+  }
+}
+
+encoder_names <- c("mobilenet_v2", names(resnet_kinds), paste0("efficientnet-b", 0:7), vgg_names, names(densenet_kinds),
+  "plain")
 
 # The encoder of that name; `weights` as unet() has them.
 make_encoder <- function(name, in_channels, depth, weights, input_weights = "repeat", ...) {
   check_encoder(name)
   check_whole_number(depth, "encoder_depth", 3, 5)
-  encoder <- encoder_table[[name]]$make(name, in_channels, ...)
+  encoder <- encoder_entry(name)$make(name, in_channels, ...)
   encoder$depth <- depth
   encoder$out_channels <- encoder$out_channels[seq_len(depth + 1)]
   if (!is.null(weights)) load_encoder_weights(encoder, name, weights, input_weights)
@@ -126,7 +203,7 @@ make_encoder <- function(name, in_channels, depth, weights, input_weights = "rep
 
 check_encoder <- function(name) {
   check_string(name, "encoder")
-  if (!name %in% names(encoder_table)) refuse_choice(name, "encoder", names(encoder_table))
+  if (!name %in% encoder_names) refuse_choice(name, "encoder", encoder_names)
 }
 
 # ---- weights ----
@@ -134,7 +211,8 @@ check_encoder <- function(name) {
 load_encoder_weights <- function(encoder, name, weights, input_weights) {
   check_choice(input_weights, "input_weights", c("repeat", "mean"))
   source <- if (is.list(weights)) "`weights`" else if (identical(weights, "imagenet")) name else sprintf("'%s'", weights)
-  weights <- read_encoder_weights(name, weights)
+  weights <- modern_names(read_encoder_weights(name, weights))
+  if (!is.null(encoder$own_weights)) weights <- encoder$own_weights(weights, name)
   first <- encoder$state_dict()[[1]]
   key <- names(encoder$state_dict())[[1]]
   if (is_tensor(weights[[key]])) weights[[key]] <- adapt_input_weight(weights[[key]], dim(first)[[2]], input_weights)
@@ -147,10 +225,11 @@ read_encoder_weights <- function(name, weights) {
   }
   check_string(weights, "weights")
   if (identical(weights, "imagenet")) {
-    if (isFALSE(encoder_table[[name]]$weights)) {
+    published <- encoder_entry(name)$weights
+    if (isFALSE(published)) {
       value_error(sprintf("There are no published weights for the encoder \"%s\": use `weights = NULL`.", name))
     }
-    return(pretrained_weights(name))
+    return(pretrained_weights(published))
   }
   if (!file.exists(weights)) {
     value_error(sprintf("`weights` must be \"imagenet\", the path of a file, a list of tensors or NULL, but got \"%s\".",

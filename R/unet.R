@@ -74,9 +74,15 @@ unet_decoder <- nn_module(
 #' channel, or their mean is taken (`input_weights`), times 3 / `in_channels`.
 #'
 #' @section Encoders:
-#' `"mobilenet_v2"`; `"resnet18"`, `"resnet34"`, `"resnet50"`, `"resnet101"`, `"resnet152"`; `"resnext50_32x4d"`,
-#' `"resnext101_32x4d"`, `"resnext101_32x8d"`, `"resnext101_32x16d"`. And `"plain"`, to be trained from random weights: in
-#' each stage two 3 x 3 convolutions with batch norm, with `base` (16) channels in the first, doubled in each.
+#' * `"mobilenet_v2"`;
+#' * `"resnet18"`, `"resnet34"`, `"resnet50"`, `"resnet101"`, `"resnet152"`; `"resnext50_32x4d"`, `"resnext101_32x4d"`,
+#'   `"resnext101_32x8d"`, `"resnext101_32x16d"`, `"resnext101_64x4d"`; `"wide_resnet50_2"`, `"wide_resnet101_2"`;
+#' * `"efficientnet-b0"` to `"efficientnet-b7"`, padded and normalised as in TensorFlow; with torchvision's weights, as
+#'   torchvision's are;
+#' * `"vgg11"`, `"vgg13"`, `"vgg16"`, `"vgg19"`, and these with `_bn`; `"densenet121"`, `"densenet161"`, `"densenet169"`,
+#'   `"densenet201"` (not for [deeplabv3_plus()]);
+#' * `"plain"`, to be trained from random weights: in each stage two 3 x 3 convolutions with batch norm, with `base` (16)
+#'   channels in the first, doubled in each.
 #'
 #' @param encoder name of the encoder, see below.
 #' @param in_channels number of channels of the images; `NULL`: those of the data set given as `classes`, or 3.

@@ -126,7 +126,14 @@ load_pretrained <- function(model, name, pretrained, progress) {
   model
 }
 
+# The old files of DenseNets have "norm.1" for "norm1".
+modern_names <- function(weights) {
+  names(weights) <- sub("(denselayer[0-9]+\\.(norm|conv))\\.([12]\\.)", "\\1\\3", names(weights))
+  weights
+}
+
 load_weights <- function(model, weights, source) {
+  weights <- modern_names(weights)
   check_weights_fit(weights, model, source)
   counters <- grep("num_batches_tracked$", names(model$state_dict()), value = TRUE)
   missing <- setdiff(counters, names(weights))
