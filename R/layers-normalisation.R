@@ -58,7 +58,7 @@ nn_batch_norm_base <- nn_module(
   },
   forward = function(input) {
     self$check_input_dim(input)
-    training <- self$training
+    training <- self$training && !isTRUE(self$frozen)
     tracking <- self$track_running_stats
     momentum <- if (training && tracking) self$count_batch() else self$momentum
     if (is.null(momentum)) {
@@ -86,7 +86,8 @@ nn_batch_norm_base <- nn_module(
 #' momentum batch, with the variance divided by n - 1. In evaluation mode the running ones are used. Ioffe and
 #' Szegedy (2015), <https://arxiv.org/abs/1502.03167>.
 #'
-#' A layer whose parameters are frozen still uses and updates batch statistics until `eval()` is called.
+#' A layer whose parameters do not require gradients still uses and updates batch statistics until `eval()` is called, or
+#' [freeze()] freezes it with them.
 #'
 #' @param num_features number of channels.
 #' @param eps added to the variance.
