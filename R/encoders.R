@@ -8,7 +8,8 @@ NULL
 #   depth          how many of the stages are used;
 #   forward(x)     the list of the input and of what each used stage gives; each half the size of the one before.
 #
-# Parameters have the names of segmentation_models_pytorch. A new encoder is an entry of the table at the end, with the
+# Parameters have the names of segmentation_models_pytorch. A new encoder is an entry of the table at the end, with
+# the
 # names of its published weights (weights.R).
 
 # Convolution, batch norm (`norm = FALSE`: a bias instead), ReLU.
@@ -121,7 +122,8 @@ densenet_encoder <- nn_module(
   }
 )
 
-# For images unlike photographs, and few of them: two 3 x 3 convolutions with batch norm in each stage, of `base`, 2 base,
+# For images unlike photographs, and few of them: two 3 x 3 convolutions with batch norm in each stage, of `base`,
+# 2 base,
 # ... 16 base channels, the first of them with stride 2.
 plain_encoder <- nn_module(
   "plain_encoder",
@@ -136,7 +138,7 @@ plain_encoder <- nn_module(
     }
     self$apply(initialise_resnet_layer)
   },
-  stages = function() list(list(self$stage1), list(self$stage2), list(self$stage3), list(self$stage4), list(self$stage5)),
+  stages = function() lapply(paste0("stage", 1:5), function(name) list(self[[name]])),
   forward = encode
 )
 
@@ -210,7 +212,8 @@ check_encoder <- function(name) {
 
 load_encoder_weights <- function(encoder, name, weights, input_weights) {
   check_choice(input_weights, "input_weights", c("repeat", "mean"))
-  source <- if (is.list(weights)) "`weights`" else if (identical(weights, "imagenet")) name else sprintf("'%s'", weights)
+  file <- if (is.character(weights) && !identical(weights, "imagenet")) sprintf("'%s'", weights)
+  source <- if (is.list(weights)) "`weights`" else if (is.null(file)) name else file
   weights <- modern_names(read_encoder_weights(name, weights))
   if (!is.null(encoder$own_weights)) weights <- encoder$own_weights(weights, name)
   first <- encoder$state_dict()[[1]]
@@ -232,13 +235,13 @@ read_encoder_weights <- function(name, weights) {
     return(pretrained_weights(published))
   }
   if (!file.exists(weights)) {
-    value_error(sprintf("`weights` must be \"imagenet\", the path of a file, a list of tensors or NULL, but got \"%s\".",
-      weights))
+    refuse(weights, "weights", "\"imagenet\", the path of a file, a list of tensors or NULL")
   }
   read_weights(weights)
 }
 
-# Weights of a first convolution for another number of channels: those of channel 1, 2, 3, 1, ..., or their mean, times
+# Weights of a first convolution for another number of channels: those of channel 1, 2, 3, 1, ..., or their mean,
+# times
 # given / channels. One channel gets the sum.
 adapt_input_weight <- function(weight, channels, how) {
   given <- dim(weight)[[2]]

@@ -1,7 +1,8 @@
 #' @include module.R luz-callbacks.R
 NULL
 
-# Whether a name ("encoder.layer1.0.conv1.weight") belongs to a part: the part itself, what is in it, or what a pattern
+# Whether a name ("encoder.layer1.0.conv1.weight") belongs to a part: the part itself, what is in it, or what a
+# pattern
 # with * fits.
 in_part <- function(names, part) {
   fits <- if (grepl("[*?]", part)) {
@@ -17,7 +18,7 @@ in_parts <- function(names, parts, argument = "parts") {
   if (is.null(parts)) {
     return(rep(TRUE, length(names)))
   }
-  if (!is.character(parts) || anyNA(parts)) refuse(parts, argument, "names of parts of the model, or NULL for all of it")
+  if (!is.character(parts) || anyNA(parts)) refuse(parts, argument, "names of parts of the model, or NULL for all")
   found <- lapply(parts, function(part) in_part(names, part))
   nowhere <- parts[!vapply(found, any, NA)]
   if (length(nowhere) > 0) {
@@ -81,10 +82,12 @@ unfreeze <- function(model, parts = NULL, batch_norm = TRUE) set_frozen(model, p
 #' `optim_by_part()` makes an optimiser that does so, for [setup()].
 #'
 #' @param model a module, or a named list of parameters.
-#' @param ... learning rates, named by parts of the model as for [freeze()]; a parameter belongs to the first part that
+#' @param ... learning rates, named by parts of the model as for [freeze()]; a parameter belongs to the first part
+#'   that
 #'   has it. All others have the rate of the optimiser.
 #' @param optimizer an optimiser such as [optim_adam()].
-#' @return `parameter_groups()`: a list of groups, each with `params` and `lr`, in the order of the parts; the last has
+#' @return `parameter_groups()`: a list of groups, each with `params` and `lr`, in the order of the parts; the last
+#'   has
 #'   all others, and no `lr`. `optim_by_part()`: a function like `optimizer`, to be called with named parameters.
 #'   A schedule such as [lr_one_cycle()] takes one `max_lr` for each group.
 #' @examples
@@ -133,7 +136,8 @@ check_named_parameters <- function(parameters) {
 #' Trains the new parts of a model first: the parts named are frozen when training begins, and each is released at the
 #' beginning of its epoch.
 #'
-#' @param unfreeze epochs, named by parts of the model as for [freeze()]: `c(encoder = 5)` trains the encoder from epoch 5
+#' @param unfreeze epochs, named by parts of the model as for [freeze()]: `c(encoder = 5)` trains the encoder from
+#'   epoch 5
 #'   on; `c("encoder.layer4" = 3, encoder = 6)` its last stage from epoch 3 and the rest from epoch 6 on.
 #' @param batch_norm are batch norms frozen with their part (see [freeze()])?
 #' @return A callback.

@@ -1,7 +1,8 @@
 #' @include segmentation-model.R
 NULL
 
-# A quarter of the channels, twice the size by a transposed convolution, then the channels of the next features, to which
+# A quarter of the channels, twice the size by a transposed convolution, then the channels of the next features, to
+# which
 # these are added.
 linknet_block <- nn_module(
   "linknet_block",

@@ -73,7 +73,8 @@ manet_decoder <- nn_module(
 
 #' MA-Net
 #'
-#' A U-Net with attention among the pixels of the smallest features, and among channels where features are joined (Fan,
+#' A U-Net with attention among the pixels of the smallest features, and among channels where features are joined
+#' (Fan,
 #' Wang, Li, Wang 2020, \doi{10.1109/ACCESS.2020.3025372}).
 #'
 #' @inheritParams unet

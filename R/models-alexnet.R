@@ -27,7 +27,8 @@ alexnet <- nn_module(
 
 #' AlexNet
 #'
-#' The image classifier of Krizhevsky (2014), One weird trick for parallelizing convolutional neural networks. Parameters
+#' The image classifier of Krizhevsky (2014), One weird trick for parallelizing convolutional neural networks.
+#' Parameters
 #' have the names of torchvision, whose published weights load.
 #'
 #' @inheritParams model_mobilenet_v2

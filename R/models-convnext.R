@@ -26,7 +26,8 @@ convnext_block <- nn_module(
     self$layer_scale <- nn_parameter(torch_full(c(channels, 1, 1), layer_scale))
     self$block <- nn_sequential(
       nn_conv2d(channels, channels, 7, padding = 3, groups = channels), permutation(c(1, 3, 4, 2)),
-      nn_layer_norm(channels, eps = 1e-6), nn_linear(channels, 4 * channels), nn_gelu(), nn_linear(4 * channels, channels),
+      nn_layer_norm(channels, eps = 1e-6), nn_linear(channels, 4 * channels), nn_gelu(),
+      nn_linear(4 * channels, channels),
       permutation(c(1, 4, 2, 3))
     )
     self$stochastic_depth <- stochastic_depth(p)

@@ -11,7 +11,8 @@ named_sequential <- function(modules) {
 dense_layer <- function(inputs, growth, bn_size, dropout) {
   inner <- bn_size * growth
   modules <- list(
-    norm1 = nn_batch_norm2d(inputs), relu1 = nn_relu(inplace = FALSE), conv1 = nn_conv2d(inputs, inner, 1, bias = FALSE),
+    norm1 = nn_batch_norm2d(inputs), relu1 = nn_relu(inplace = FALSE),
+    conv1 = nn_conv2d(inputs, inner, 1, bias = FALSE),
     norm2 = nn_batch_norm2d(inner), relu2 = nn_relu(inplace = TRUE),
     conv2 = nn_conv2d(inner, growth, 3, padding = 1, bias = FALSE)
   )
@@ -38,8 +39,8 @@ dense_block <- nn_module(
 
 dense_transition <- function(inputs) {
   named_sequential(list(
-    norm = nn_batch_norm2d(inputs), relu = nn_relu(inplace = TRUE), conv = nn_conv2d(inputs, inputs / 2, 1, bias = FALSE),
-    pool = nn_avg_pool2d(2, stride = 2)
+    norm = nn_batch_norm2d(inputs), relu = nn_relu(inplace = TRUE),
+    conv = nn_conv2d(inputs, inputs / 2, 1, bias = FALSE), pool = nn_avg_pool2d(2, stride = 2)
   ))
 }
 
@@ -56,8 +57,9 @@ densenet_features <- function(name, in_channels, bn_size = 4, drop_rate = 0) {
   kind <- densenet_kinds[[name]]
   channels <- kind$first
   modules <- list(
-    conv0 = nn_conv2d(in_channels, channels, 7, stride = 2, padding = 3, bias = FALSE), norm0 = nn_batch_norm2d(channels),
-    relu0 = nn_relu(inplace = TRUE), pool0 = nn_max_pool2d(3, stride = 2, padding = 1)
+    conv0 = nn_conv2d(in_channels, channels, 7, stride = 2, padding = 3, bias = FALSE),
+    norm0 = nn_batch_norm2d(channels), relu0 = nn_relu(inplace = TRUE),
+    pool0 = nn_max_pool2d(3, stride = 2, padding = 1)
   )
   stages <- channels
   for (i in seq_along(kind$layers)) {
@@ -100,11 +102,13 @@ make_densenet <- function(name, pretrained, progress, ...) {
 
 #' DenseNet
 #'
-#' Image classifiers whose layers see the results of all layers before them (Huang, Liu, van der Maaten, Weinberger 2017,
+#' Image classifiers whose layers see the results of all layers before them (Huang, Liu, van der Maaten, Weinberger
+#' 2017,
 #' \doi{10.1109/CVPR.2017.243}). Parameters have the names of torchvision, whose published weights load.
 #'
 #' @inheritParams model_mobilenet_v2
-#' @param ... `num_classes = 1000`; `bn_size = 4`, channels within a layer, in units of those it adds; `drop_rate = 0`,
+#' @param ... `num_classes = 1000`; `bn_size = 4`, channels within a layer, in units of those it adds; `drop_rate =
+#'   0`,
 #'   share of elements set to zero while training; `in_channels = 3`.
 #' @return A module of class `densenet` for images N x 3 x H x W (float, normalised), with `num_classes` outputs.
 #' @inheritSection model_resnet18 Weights

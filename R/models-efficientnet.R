@@ -19,7 +19,8 @@ stochastic_depth <- nn_module(
 conv_norm_activation <- function(inputs, outputs, kernel_size, stride = 1, groups = 1, norm_layer = nn_batch_norm2d,
                                  activation = NULL, dilation = 1) {
   conv <- residual_conv(inputs, outputs, kernel_size, stride, groups, dilation)
-  if (is.null(activation)) nn_sequential(conv, norm_layer(outputs)) else nn_sequential(conv, norm_layer(outputs), activation)
+  layers <- c(list(conv, norm_layer(outputs)), if (!is.null(activation)) list(activation))
+  nn_sequential(!!!layers)
 }
 
 # Channels weighed by their means: two 1 x 1 convolutions of these.
@@ -190,7 +191,8 @@ make_efficientnet <- function(name, pretrained, progress, ...) {
 #' EfficientNet
 #'
 #' Image classifiers of inverted residual blocks, scaled in width and depth together (Tan and Le 2019, EfficientNet:
-#' Rethinking model scaling for convolutional neural networks; 2021, EfficientNetV2: Smaller models and faster training).
+#' Rethinking model scaling for convolutional neural networks; 2021, EfficientNetV2: Smaller models and faster
+#' training).
 #' Parameters have the names of torchvision, whose published weights load.
 #'
 #' @inheritParams model_mobilenet_v2

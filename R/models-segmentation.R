@@ -120,19 +120,23 @@ make_segmentation <- function(head, backbone, pretrained, progress, num_classes,
 
 #' Segmentation models of torchvision
 #'
-#' Fully convolutional networks (Long, Shelhamer, Darrell 2015, \doi{10.1109/CVPR.2015.7298965}), DeepLabV3 (Chen et al.
+#' Fully convolutional networks (Long, Shelhamer, Darrell 2015, \doi{10.1109/CVPR.2015.7298965}), DeepLabV3 (Chen
+#' et al.
 #' 2017, Rethinking atrous convolution for semantic image segmentation) and LR-ASPP (Howard et al. 2019,
-#' \doi{10.1109/ICCV.2019.00140}), on ResNets and MobileNet v3 whose last stages are dilated instead of strided. Parameters
+#' \doi{10.1109/ICCV.2019.00140}), on ResNets and MobileNet v3 whose last stages are dilated instead of strided.
+#' Parameters
 #' have the names of torchvision, whose published weights load. [unet()], [deeplabv3_plus()] and others are made for
 #' training on one's own images.
 #'
 #' @inheritParams model_mobilenet_v2
-#' @param pretrained load weights learned on COCO (21 classes, those of Pascal VOC), or those of the file of that path?
+#' @param pretrained load weights learned on COCO (21 classes, those of Pascal VOC), or those of the file of that
+#'   path?
 #' @param num_classes number of classes.
 #' @param aux_loss is there a second head on the features before the last stage? `NULL`: with pretrained weights.
 #' @param pretrained_backbone load weights of the backbone learned on ImageNet, where `pretrained` is `FALSE`?
 #' @param ... must be empty.
-#' @return A module for images N x 3 x H x W (float, normalised) that gives a list: `out`, scores N x `num_classes` x H x W,
+#' @return A module for images N x 3 x H x W (float, normalised) that gives a list: `out`, scores N x `num_classes`
+#'   x H x W,
 #'   and with `aux_loss` also `aux`.
 #' @inheritSection model_resnet18 Weights
 #' @examples
@@ -171,7 +175,8 @@ model_deeplabv3_resnet101 <- function(pretrained = FALSE, progress = TRUE, num_c
 #' @export
 model_deeplabv3_mobilenet_v3_large <- function(pretrained = FALSE, progress = TRUE, num_classes = 21, aux_loss = NULL,
                               pretrained_backbone = FALSE, ...) {
-  make_segmentation("deeplabv3", "mobilenet_v3_large", pretrained, progress, num_classes, aux_loss, pretrained_backbone, ...)
+  make_segmentation("deeplabv3", "mobilenet_v3_large", pretrained, progress, num_classes, aux_loss,
+    pretrained_backbone, ...)
 }
 
 #' @rdname model_fcn_resnet50

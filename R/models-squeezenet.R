@@ -62,7 +62,8 @@ make_squeezenet <- function(name, pretrained, progress, ...) {
 
 #' SqueezeNet
 #'
-#' Small image classifiers (Iandola et al. 2016, SqueezeNet: AlexNet-level accuracy with 50x fewer parameters). Parameters
+#' Small image classifiers (Iandola et al. 2016, SqueezeNet: AlexNet-level accuracy with 50x fewer parameters).
+#' Parameters
 #' have the names of torchvision, whose published weights load.
 #'
 #' @inheritParams model_mobilenet_v2

@@ -59,7 +59,8 @@ make_vgg <- function(name, pretrained, progress, ...) load_pretrained(vgg(name, 
 #' VGG
 #'
 #' Image classifiers of 3 x 3 convolutions, with batch norm (`_bn`) or without (Simonyan and Zisserman 2015, Very deep
-#' convolutional networks for large-scale image recognition). Parameters have the names of torchvision, whose published
+#' convolutional networks for large-scale image recognition). Parameters have the names of torchvision, whose
+#' published
 #' weights load.
 #'
 #' @inheritParams model_mobilenet_v2

@@ -141,7 +141,8 @@ auxiliary_outputs <- function(output) {
 
 # ---- the model ----
 
-# Classes that inherit call set_encoder() and set_decoder() in `initialize`. The decoder is a module that turns the list
+# Classes that inherit call set_encoder() and set_decoder() in `initialize`. The decoder is a module that turns the
+# list
 # of features into one tensor, which the head turns into the classes.
 segmentation_model <- nn_module(
   "segmentation_model",

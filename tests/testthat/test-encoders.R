@@ -15,7 +15,8 @@ test_that("weights of an encoder come from a list, a file, or where published we
   same(unet("resnet18", classes = 2))
   expect_error(unet("resnet18", classes = 2, weights = "nowhere.pth"), "`weights` must be", class = "value_error")
   state$layer1.0.conv1.weight <- torch_ones(1)
-  expect_error(unet("resnet18", classes = 2, weights = state), "`layer1.0.conv1.weight` has shape", class = "value_error")
+  expect_error(unet("resnet18", classes = 2, weights = state), "`layer1.0.conv1.weight` has shape",
+    class = "value_error")
 })
 
 test_that("the first convolution is adapted to the number of channels", {

@@ -1,8 +1,10 @@
 # Names, shapes, numbers of parameters, and outputs within 1e-4 of the largest.
 
 test_that("the names of the reference are understood", {
-  expect_equal(parse_model_name("torchvision.segmentation.fcn_resnet50"), list(of = "torchvision", family = "fcn_resnet50"))
-  parsed <- parse_model_name("smp.Unet(resnet18, decoder_attention_type=scse, decoder_channels=(64, 32), in_channels=4)")
+  parsed <- parse_model_name("torchvision.segmentation.fcn_resnet50")
+  expect_equal(parsed, list(of = "torchvision", family = "fcn_resnet50"))
+  parsed <- parse_model_name("smp.Unet(resnet18, decoder_attention_type=scse, decoder_channels=(64, 32), in_channels=4)"
+  )
   expect_equal(parsed$family, "Unet")
   expect_equal(parsed$encoder, "resnet18")
   expect_equal(parsed$options, list(decoder_attention_type = "scse", decoder_channels = c(64, 32), in_channels = 4))

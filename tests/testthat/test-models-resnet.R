@@ -7,7 +7,8 @@ test_that("variants of residual networks", {
   dilated <- model_resnet50(num_classes = 2, replace_stride_with_dilation = c(FALSE, TRUE, TRUE))
   expect_equal(dilated$layer4$`1`$conv2$dilation, c(4, 4))
   expect_equal(dilated$layer3$`0`$conv2$dilation, c(1, 1))
-  expect_error(model_resnet18(replace_stride_with_dilation = c(FALSE, TRUE, TRUE)), "nor dilation", class = "value_error")
+  expect_error(model_resnet18(replace_stride_with_dilation = c(FALSE, TRUE, TRUE)), "nor dilation",
+    class = "value_error")
   expect_error(model_resnet50(replace_stride_with_dilation = TRUE), "three of TRUE and FALSE", class = "value_error")
   expect_error(model_resnet18(pretrained = "nowhere.pth"), "nowhere.pth")
 })

@@ -33,5 +33,6 @@ test_that("bad arguments are named", {
   expect_error(deeplabv3_plus("vgg11", classes = 2, weights = NULL), "cannot be dilated", class = "value_error")
   expect_error(deeplabv3("plain", classes = 2, weights = NULL, decoder_atrous_rates = 1:2), "`decoder_atrous_rates`",
     class = "value_error")
-  expect_error(pspnet("plain", classes = 2, weights = NULL, encoder_depth = 7), "`encoder_depth`", class = "value_error")
+  expect_error(pspnet("plain", classes = 2, weights = NULL, encoder_depth = 7), "`encoder_depth`",
+    class = "value_error")
 })

@@ -64,7 +64,8 @@ test_that("options of the decoder", {
   expect_equal(shallow$divisor, 8)
   shallow$eval()
   expect_equal(dim(shallow(x)), c(1, 3, 32, 32))
-  expect_error(small_unet(decoder_channels = c(8, 4)), "`decoder_channels` must be 5 whole numbers", class = "value_error")
+  expect_error(small_unet(decoder_channels = c(8, 4)), "`decoder_channels` must be 5 whole numbers",
+    class = "value_error")
   expect_error(small_unet(decoder_type = "cubic"), "`decoder_type` must be one of", class = "value_error")
   expect_error(small_unet(decoder_attention_type = "se"), "`decoder_attention_type`", class = "value_error")
   expect_error(unet("resnet9", classes = 2), "`encoder` must be one of", class = "value_error")
