@@ -12,8 +12,8 @@ squeeze_excitation <- function(channels, reduced) {
 # x (weights of channels) + x (weights of pixels): Roy et al. (2018), doi:10.1007/978-3-030-00928-1_48.
 scse_module <- nn_module(
   "scse_module",
-  initialize = function(channels, reduction = 16) {
-    self$cSE <- squeeze_excitation(channels, channels %/% reduction)
+  initialize = function(channels, squeezed_by = 16) {
+    self$cSE <- squeeze_excitation(channels, channels %/% squeezed_by)
     self$sSE <- nn_sequential(nn_conv2d(channels, 1, 1), nn_sigmoid())
   },
   forward = function(x) {

@@ -26,9 +26,9 @@ position_attention <- nn_module(
 # Channels of the larger features, weighed by the means of the smaller and of the larger ones.
 fusion_block <- nn_module(
   "fusion_block",
-  initialize = function(inputs, skips, outputs, norm, reduction = 16) {
+  initialize = function(inputs, skips, outputs, norm, squeezed_by = 16) {
     self$hl_conv <- nn_sequential(conv_norm_relu(inputs, inputs, 3, norm), conv_norm_relu(inputs, skips, 1, norm))
-    reduced <- max(1, skips %/% reduction)
+    reduced <- max(1, skips %/% squeezed_by)
     self$SE_ll <- squeeze_excitation(skips, reduced)
     self$SE_hl <- squeeze_excitation(skips, reduced)
     self$conv1 <- conv_norm_relu(2 * skips, outputs, 3, norm)
@@ -44,13 +44,13 @@ fusion_block <- nn_module(
 
 manet_decoder <- nn_module(
   "manet_decoder",
-  initialize = function(encoder_channels, channels, reduction, norm, pab_channels) {
+  initialize = function(encoder_channels, channels, squeezed_by, norm, pab_channels) {
     features <- rev(encoder_channels[-1])
     inputs <- c(features[[1]], channels)
     self$center <- position_attention(features[[1]], pab_channels)
     last <- length(channels)
     blocks <- lapply(seq_len(last - 1), function(i) {
-      fusion_block(inputs[[i]], features[[i + 1]], channels[[i]], norm, reduction)
+      fusion_block(inputs[[i]], features[[i + 1]], channels[[i]], norm, squeezed_by)
     })
     self$blocks <- nn_module_list(c(blocks, list(unet_block(inputs[[last]], 0, channels[[last]], norm))))
   },
