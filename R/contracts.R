@@ -172,7 +172,7 @@ other_contracts <- c(
   p = "number", num_output_channels = "whole", distortion_scale = "number",
   brightness_factor = "number", contrast_factor = "number", saturation_factor = "number", hue_factor = "number",
   gamma = "number", gain = "number", mean = "numbers", std = "numbers", a = "number", b = "number",
-  groups = "count", dtype = "dtype", value = "numbers", start = "number", end = "number", pretrained = "flag",
+  groups = "count", dtype = "dtype", value = "numbers", start = "number", end = "number",
   missing = "string", classname = "string or NULL", name = "string or NULL",
   num_rows = "whole", pad_value = "number", val = "number", sparsity = "number",
   nonlinearity = "string", padding_mode = "string", target_type = "string",
