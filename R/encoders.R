@@ -123,8 +123,7 @@ densenet_encoder <- nn_module(
 )
 
 # For images unlike photographs, and few of them: two 3 x 3 convolutions with batch norm in each stage, of `base`,
-# 2 base,
-# ... 16 base channels, the first of them with stride 2.
+# 2 base, ... 16 base channels, the first of them with stride 2.
 plain_encoder <- nn_module(
   "plain_encoder",
   initialize = function(name, in_channels = 3, base = 16) {

@@ -8,9 +8,10 @@
 #' With x an element: `relu` max(0, x); `relu6` min(6, max(0, x)); `leaky_relu` x if x > 0, else `negative_slope` x;
 #' `elu` x if x > 0, else `alpha` (exp(x) - 1); `celu` x if x > 0, else `alpha` (exp(x / `alpha`) - 1); `selu` as in
 #' Klambauer et al. (2017); `gelu` x Phi(x) with the normal distribution function Phi, or its approximation by tanh;
-#' `silu` x sigmoid(x); `mish` x tanh(log(1 + exp(x))); `hardswish` x relu6(x + 3) / 6; `hardsigmoid` relu6(x + 3) / 6; `hardtanh` x limited to
-#' `min_val` .. `max_val`; `softplus` log(1 + exp(`beta` x)) / `beta`, x where `beta` x exceeds `threshold`;
-#' `logsigmoid` log(sigmoid(x)); `prelu` as `leaky_relu` with a learned slope for each channel.
+#' `silu` x sigmoid(x); `mish` x tanh(log(1 + exp(x))); `hardswish` x relu6(x + 3) / 6; `hardsigmoid`
+#' relu6(x + 3) / 6; `hardtanh` x limited to `min_val` .. `max_val`; `softplus` log(1 + exp(`beta` x)) / `beta`,
+#' x where `beta` x exceeds `threshold`; `logsigmoid` log(sigmoid(x)); `prelu` as `leaky_relu` with a learned slope for
+#' each channel.
 #'
 #' @param input,self a float tensor of any shape.
 #' @param inplace write into `input`?

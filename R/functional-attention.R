@@ -17,8 +17,8 @@
 #' @param is_causal `TRUE`: query i looks at keys 1 to i; not together with `attn_mask`.
 #' @param scale factor of the scores; `NULL`: 1 / sqrt(E).
 #' @return A tensor (..., L, V). A query that looks at no key gets zeros.
-#' @details Tensors of dtype float or double; all three and a float mask have the same one. Gradients flow to query, key,
-#'   value, and a float mask. An error of class `value_error` names an argument that does not fit.
+#' @details Tensors of dtype float or double; all three and a float mask have the same one. Gradients flow to query,
+#'   key, value, and a float mask. An error of class `value_error` names an argument that does not fit.
 #' @source Vaswani et al. (2017), <https://arxiv.org/abs/1706.03762>; blocks after Dao et al. (2022),
 #'   <https://arxiv.org/abs/2205.14135>; dropout's generator after Salmon et al. (2011), Parallel random numbers: as
 #'   easy as 1, 2, 3.

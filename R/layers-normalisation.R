@@ -86,8 +86,8 @@ nn_batch_norm_base <- nn_module(
 #' momentum batch, with the variance divided by n - 1. In evaluation mode the running ones are used. Ioffe and
 #' Szegedy (2015), <https://arxiv.org/abs/1502.03167>.
 #'
-#' A layer whose parameters do not require gradients still uses and updates batch statistics until `eval()` is called, or
-#' [freeze()] freezes it with them.
+#' A layer whose parameters do not require gradients still uses and updates batch statistics until `eval()` is called,
+#' or [freeze()] freezes it with them.
 #'
 #' @param num_features number of channels.
 #' @param eps added to the variance.

@@ -127,9 +127,9 @@ check_class_choice <- function(classes, weight, n) {
 #' @section Errors: a class of 0 or above C, or a label other than 0 to 1: candela_error_index and candela_error_value,
 #'   which say what is expected; sizes that do not fit: candela_error_shape.
 #' @references Milletari, Navab, Ahmadi (2016), V-Net, \doi{10.1109/3DV.2016.79}. Sudre, Li, Vercauteren, Ourselin,
-#'   Cardoso (2017), Generalised Dice overlap, \doi{10.1007/978-3-319-67558-9_28}. Rahman, Wang (2016), Optimizing
-#'   intersection-over-union, \doi{10.1007/978-3-319-50835-1_22}. Salehi, Erdogmus, Gholipour (2017), Tversky loss
-#'   function, \doi{10.1007/978-3-319-67389-9_44}. Abraham, Khan (2019), A novel focal Tversky loss function,
+#'   Cardoso (2017), Generalised Dice overlap, \doi{10.1007/978-3-319-67558-9_28}. Rahman, Wang (2016),
+#'   Optimizing intersection-over-union, \doi{10.1007/978-3-319-50835-1_22}. Salehi, Erdogmus, Gholipour (2017), Tversky
+#'   loss function, \doi{10.1007/978-3-319-67389-9_44}. Abraham, Khan (2019), A novel focal Tversky loss function,
 #'   \doi{10.1109/ISBI.2019.8759329}.
 #' @examples
 #' logits <- torch_randn(2, 3, 8, 8, requires_grad = TRUE)

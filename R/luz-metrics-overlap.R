@@ -239,8 +239,8 @@ boundary_f1 <- function(n) {
 #' Boundary F1
 #'
 #' How well boundaries are met. Of a class in a picture, precision is the share of the predicted boundary pixels that
-#' lie within `tolerance` of a true one, recall the share of true ones within it of a predicted one, and F1 their harmonic
-#' mean. The score of a class is the mean over the pictures in which it has a boundary, predicted or true.
+#' lie within `tolerance` of a true one, recall the share of true ones within it of a predicted one, and F1 their
+#' harmonic mean. The score of a class is the mean over the pictures in which it has a boundary, predicted or true.
 #'
 #' @details A boundary pixel belongs to the class and has a neighbour, above, below or beside it, of another class; the
 #'   border of the picture and void neighbours do not count. Distances are exact, from pixel to pixel.

@@ -163,8 +163,8 @@ set_opt_hparams <- function(module, ...) {
 #'   training goes on with one warning of class `candela_warning_nan_loss`.
 #' @param object What [setup()] returned.
 #' @param data Training data: a list with the datasets `train` and `valid`, such as
-#'   [split()][split.segmentation_dataset] gives; a [dataloader()], or anything [as_dataloader()] accepts, which is shuffled and
-#'   put into batches of 32; a last, incomplete batch is dropped.
+#'   [split()][split.segmentation_dataset] gives; a [dataloader()], or anything [as_dataloader()] accepts, which is
+#'   shuffled and put into batches of 32; a last, incomplete batch is dropped.
 #' @param epochs Number of epochs; or two numbers, the least (before which early stopping is not considered) and the
 #'   largest.
 #' @param callbacks A callback or list of callbacks, see [luz_callback()].

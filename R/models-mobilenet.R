@@ -133,8 +133,7 @@ mobilenet_v2 <- nn_module(
 #' between 0 and 1, normalised with mean (0.485, 0.456, 0.406) and standard deviation (0.229, 0.224, 0.225).
 #'
 #' @param pretrained load weights learned on ImageNet, or the path of a file of weights? Otherwise they are drawn:
-#'   convolutions normal with variance
-#'   2 / fan_out, the linear layer normal with standard deviation 0.01.
+#'   convolutions normal with variance 2 / fan_out, the linear layer normal with standard deviation 0.01.
 #' @param progress show the progress of a download?
 #' @param ... `num_classes = 1000`; `width_mult = 1`, factor for all numbers of channels;
 #'   `inverted_residual_setting = NULL`, a matrix with the rows (expansion, channels, number of blocks, stride);

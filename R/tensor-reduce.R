@@ -138,11 +138,15 @@ extreme <- function(self, dim, other, keepdim, which) {
 
 #' @rdname torch_max
 #' @export
-torch_amax <- function(self, dim = list(), keepdim = FALSE) .Call(cdr_apply_1, ops$amax, self, reduce_attrs(dim, keepdim))
+torch_amax <- function(self, dim = list(), keepdim = FALSE) {
+  .Call(cdr_apply_1, ops$amax, self, reduce_attrs(dim, keepdim))
+}
 
 #' @rdname torch_max
 #' @export
-torch_amin <- function(self, dim = list(), keepdim = FALSE) .Call(cdr_apply_1, ops$amin, self, reduce_attrs(dim, keepdim))
+torch_amin <- function(self, dim = list(), keepdim = FALSE) {
+  .Call(cdr_apply_1, ops$amin, self, reduce_attrs(dim, keepdim))
+}
 
 #' @rdname torch_max
 #' @export

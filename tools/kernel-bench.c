@@ -714,8 +714,8 @@ static void time_statistics(const char *name, cdk_conv c, int repeats)
         const double start = now();
         cdk_conv_forward(out, im.x, im.w, NULL, &c, &alone, &error);
         const double first = now();
-        cdk_channel_mean_m2[CD_FLOAT32](mean, squares, out, (cdk_channels){c.N * c.OH * c.OW, c.K, 1},
-                                        &error);
+        const cdk_channels shape = {.rows = c.N * c.OH * c.OW, .C = c.K, .plane = 1};
+        cdk_channel_mean_m2[CD_FLOAT32](mean, squares, out, shape, &error);
         const double second = now();
         cdk_conv_forward(out, im.x, im.w, NULL, &c, &with_statistics, &error);
         const double times[3] = {first - start, second - first, now() - second};

@@ -50,7 +50,8 @@ static void add_block(sum256 *s, const unsigned char *block)
     for (int i = 0; i < 64; i++) {
         uint32_t s1 = rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25);
         uint32_t s0 = rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22);
-        uint32_t choice = (v[4] & v[5]) ^ (~v[4] & v[6]), majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
+        uint32_t choice = (v[4] & v[5]) ^ (~v[4] & v[6]),
+                 majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
         uint32_t t = v[7] + s1 + choice + round_constant[i] + w[i];
         memmove(v + 1, v, 7 * sizeof *v);
         v[4] += t;

@@ -132,7 +132,8 @@ static cd_status convolve_taps(float *y, const float *x, const float *w, const f
         return cdk_conv_direct(y, x, w, bias, taps, way == CDK_WAY_LANES, finish, err);
     }
     CD_TRY(cdk_conv_winograd(y, x, w, bias, taps, &finish->end, err));
-    const cdk_channels shape = {taps->N * taps->h.outputs * taps->w.outputs, taps->out_channels, 1};
+    const cdk_channels shape = {
+        .rows = taps->N * taps->h.outputs * taps->w.outputs, .C = taps->out_channels, .plane = 1};
     return finish->mean ? cdk_channel_mean_m2[CD_FLOAT32](finish->mean, finish->M2, y, shape, err) : CD_OK;
 }
 

@@ -161,7 +161,8 @@ test_that("what does not fit is named", {
   expect_error(attention(1, x, x), "`query` must be a tensor", class = "value_error")
   expect_error(attention(x, x, x, attn_mask = 1), "`attn_mask` must be", class = "value_error")
   expect_error(attention(x, x, x, dropout_p = 2), "`dropout_p` must be", class = "value_error")
-  expect_error(attention(x, x, x, torch_zeros(3, 3), is_causal = TRUE), "`attn_mask` must be NULL", class = "value_error")
+  expect_error(attention(x, x, x, torch_zeros(3, 3), is_causal = TRUE), "`attn_mask` must be NULL",
+    class = "value_error")
   expect_error(attention(x, torch_zeros(2, 3, 5), x), "do not fit", class = "candela_error_shape")
   expect_error(attention(x, x, torch_zeros(2, 4, 4)), "do not fit", class = "candela_error_shape")
   expect_error(attention(x, torch_zeros(3, 3, 4), torch_zeros(3, 3, 4)), "do not fit", class = "candela_error_shape")

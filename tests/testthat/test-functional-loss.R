@@ -100,7 +100,8 @@ test_that("losses of elements follow their formulas, with both gradients", {
     bce = list(function(x, t, r) nnf_binary_cross_entropy(x, t, reduction = r), rev(share), share,
       -share * log(rev(share)) - (1 - share) * log1p(-rev(share))),
     kl = list(nnf_kl_div, -abs(x), share, share * (log(share) + abs(x))),
-    poisson = list(function(x, t, r) nnf_poisson_nll_loss(x, t, reduction = r), x / 2, counts, exp(x / 2) - counts * x / 2),
+    poisson = list(function(x, t, r) nnf_poisson_nll_loss(x, t, reduction = r), x / 2, counts,
+      exp(x / 2) - counts * x / 2),
     plain = list(function(x, t, r) nnf_poisson_nll_loss(x, t, FALSE, reduction = r), share + 1, counts,
       share + 1 - counts * log(share + 1 + 1e-8)),
     margin = list(nnf_soft_margin_loss, x, sign(real), softplus(-sign(real) * x))

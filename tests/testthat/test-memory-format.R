@@ -78,7 +78,8 @@ test_that("what is broadcast does not decide, and a tensor that is in both forma
 
 test_that("convolutions write channels last and read both", {
   x <- picture(2, 6, 4, 5)
-  for (layer in list(nn_conv2d(6, 8, 3, padding = 1), nn_conv2d(6, 6, 3, groups = 6), nn_conv_transpose2d(6, 8, 2, 2))) {
+  layers <- list(nn_conv2d(6, 8, 3, padding = 1), nn_conv2d(6, 6, 3, groups = 6), nn_conv_transpose2d(6, 8, 2, 2))
+  for (layer in layers) {
     expect_true(is_last(layer(x)))
     expect_true(is_last(layer(channels_last(x))))
     expect_equal(as.array(layer(x)), as.array(layer(channels_last(x))), tolerance = 1e-6)
