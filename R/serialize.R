@@ -81,7 +81,7 @@ write_beside <- function(path, write) {
 #' Saving and loading R objects with tensors
 #'
 #' `torch_save()` writes a tensor, a module, a state dict, an optimizer's state, or any list with tensors somewhere
-#' inside it; `torch_load()` gives it back. Plain `saveRDS()` cannot: a tensor's numbers live outside R.
+#' inside it; `torch_load()` gives it back. `saveRDS()` does so as well, for tensors in any R object.
 #'
 #' The file is a safetensors file (its tensors can be read elsewhere) with the R object, its tensors taken out, as an
 #' additional entry `__robj__`. Only load files from people you trust: an R object can contain code.
