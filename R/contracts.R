@@ -313,7 +313,7 @@ apply_contracts <- function(env) {
   for (name in Filter(function(name) typeof(env[[name]]) == "closure", ls(env))) {
     f <- env[[name]]
     if (!is.null(attributes(f)) && !identical(names(attributes(f)), "srcref")) {
-      constructor_contracts(f)
+      if (grepl("^(nn|optim|lr|luz|dataset)_", name)) constructor_contracts(f)
     } else if (grepl("^(torch|nnf)_", name)) {
       assign(name, with_contract(f, special_contracts[[name]] %||% character()), envir = env)
     } else if (grepl(public_prefixes, name)) {
