@@ -16,7 +16,7 @@ NULL
 with_no_grad <- function(code) {
   before <- .Call(cdr_grad_mode, FALSE)
   on.exit(.Call(cdr_grad_mode, before))
-  force(code)
+  code
 }
 
 #' @rdname with_no_grad
@@ -24,7 +24,7 @@ with_no_grad <- function(code) {
 with_enable_grad <- function(code) {
   before <- .Call(cdr_grad_mode, TRUE)
   on.exit(.Call(cdr_grad_mode, before))
-  force(code)
+  code
 }
 
 #' @rdname with_no_grad

@@ -31,12 +31,14 @@
 NULL
 
 activate <- function(op, input, inplace = FALSE, attrs = NULL) {
-  if (isTRUE(inplace)) apply_op_(op, list(input), attrs) else .Call(cdr_apply_1, op, input, attrs)
+  if (identical(inplace, TRUE)) apply_op_(op, list(input), attrs) else .Call(cdr_apply_1, op, input, attrs)
 }
 
 #' @rdname nnf_activation
 #' @export
-nnf_relu <- function(input, inplace = FALSE) activate(ops$relu, input, inplace)
+nnf_relu <- function(input, inplace = FALSE) {
+  if (identical(inplace, TRUE)) apply_op_(ops$relu, list(input)) else .Call(cdr_apply_1, ops$relu, input, NULL)
+}
 
 #' @rdname nnf_activation
 #' @export

@@ -30,13 +30,12 @@ nn_sequential <- nn_module(
     if (length(names) == 0) {
       return(..1)
     }
-    made <- handles_made()
+    made <- .Call(cdr_handles_made)
     x <- .subset2(self, names[[1]])(...)
-    release_dots(made)
-    release_since(made)
+    .Call(cdr_release_dots, made, environment())
     for (name in names[-1]) {
       x <- .subset2(self, name)(x)
-      release_since(made)
+      .Call(cdr_release_since, made, NULL)
     }
     x
   }

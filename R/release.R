@@ -36,10 +36,6 @@ result_of <- function(made, value) .Call(cdr_release_frame, made, value, parent.
 # The value of the call, of which nothing is left behind: the argument is evaluated after the handles were counted.
 release_after <- function(call) .Call(cdr_release_since, .Call(cdr_handles_made), call)
 
-# For a function that has handed its `...`, one argument, on and will not look at it again: frees it, if it was computed
-# for the call, after `made`, and nothing else refers to it.
-release_dots <- function(made) .Call(cdr_release_dots, made, parent.frame())
-
 # Frees the tensors in a list made for the call (or in lists within it) that nothing else refers to.
 release_all <- function(list) .Call(cdr_release_list, list)
 
@@ -63,10 +59,11 @@ bind_release <- function(env) {
 # it is, which one taken from another module does.
 with_release <- function(forward) {
   written <- body(forward)
-  if (!is.call(written) || any(c(".handles_made", ".release_after", "handles_made") %in% all.names(written))) {
+  if (!is.call(written) || any(c(".handles_made", ".release_after", "cdr_handles_made") %in% all.names(written))) {
     return(forward)
   }
   new <- release_in(written, if (has_variables(written)) result_of_call else result_after)
+  if (!"self" %in% c(names(formals(forward)), assigned_in(written))) new <- members_at_once(new)
   if (identical(new, written)) {
     return(forward)
   }
@@ -75,6 +72,41 @@ with_release <- function(forward) {
   attributes(rewritten) <- attributes(forward)
   if (is.null(attr(forward, "srcref"))) attr(rewritten, "srcref") <- source_of(forward)
   rewritten
+}
+
+# `self` is an object with a class: for each `self$name` R looks for methods of `$` in vain, which takes longer than a
+# small layer. Members are therefore read without: `self$name` becomes `.subset2(self, "name")`, which is the same. That
+# is done in arguments of the functions below, layers, methods, nnf_ and torch_ functions; others may quote theirs.
+members_at_once <- function(e) {
+  if (!is.call(e)) {
+    return(e)
+  }
+  if (head_of(e) == "$" && identical(e[[2]], quote(self)) && is.symbol(e[[3]])) {
+    return(call(".subset2", quote(self), as.character(e[[3]])))
+  }
+  if (!(head_of(e) %in% read_members || computes_tensor(e))) {
+    return(e)
+  }
+  parts <- as.list(e)
+  within <- vapply(parts, is.call, NA)
+  if (head_of(e) %in% c("<-", "=", "for", "$")) within[2] <- head_of(e) == "$"
+  parts[within] <- lapply(parts[within], members_at_once)
+  new <- as.call(parts)
+  attributes(new) <- attributes(e)
+  new
+}
+
+read_members <- c("{", "(", "[[", "[", "$", "c", "list", "<-", "=", "if", "for", "while", "repeat", "return",
+  "invisible", "is.null", "length", "!", "&&", "||", "==", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "^",
+  ".result_of", ".release_after")
+
+# Names of the variables that e assigns.
+assigned_in <- function(e) {
+  if (!is.call(e)) {
+    return(character())
+  }
+  own <- if (head_of(e) %in% c("<-", "=", "for") && is.symbol(e[[2]])) as.character(e[[2]])
+  c(own, unlist(lapply(as.list(e)[-1], function(a) if (!identical(a, quote(expr = ))) assigned_in(a))))
 }
 
 source_of <- function(f) {

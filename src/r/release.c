@@ -182,17 +182,18 @@ static void release_if_alone(SEXP handle, int64_t made)
     }
 }
 
-/* frame: of a function that will not look at its `...` again, which no other function's is. Frees its only
- * element, if that has been evaluated since and nothing else refers to it. */
+/* frame: of a function that has handed its `...` on and will not look at it again, which no other function's
+ * is. Frees its only element, if that has been computed since and nothing else refers to it, and what
+ * cdr_release_since frees. */
 SEXP cdr_release_dots(SEXP made, SEXP frame)
 {
     SEXP dots = Rf_findVarInFrame(frame, R_DotsSymbol);
     if (TYPEOF(dots) == DOTSXP && Rf_length(dots) == 1) {
-        SEXP argument = PROTECT(Rf_eval(Rf_install("..1"), frame));
+        SEXP argument = PROTECT(Rf_eval(CAR(dots), frame));
         release_if_alone(argument, (int64_t)REAL(made)[0]);
         UNPROTECT(1);
     }
-    return R_NilValue;
+    return cdr_release_since(made, R_NilValue);
 }
 
 void cdr_release_inputs(SEXP list)

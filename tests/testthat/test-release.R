@@ -366,3 +366,38 @@ test_that("a U-Net with a joined skip needs little more memory than its largest 
     NULL
   }), 50 * plane))
 })
+
+test_that("members are read in place, but not where a function may quote them or `self` is another", {
+  rewritten <- function(f) body(candela:::with_release(f))
+  expect_equal(rewritten(function(x) nnf_relu(x, self$inplace)), quote(nnf_relu(x, .subset2(self, "inplace"))))
+  expect_equal(rewritten(function(self, x) nnf_relu(x, self$inplace)), quote(nnf_relu(x, self$inplace)))
+  expect_equal(rewritten(function(x) quote(self$inplace)), quote(quote(self$inplace)))
+  net <- block(function(x) {
+    if (is.null(self$count)) self$count <- 0
+    self$count <- self$count + 1
+    self$nested$value <- self$count * 2
+    self$act(x) * self$nested$value
+  })
+  x <- torch_ones(2)
+  net(x)
+  expect_equal(as_array(net(x) / nnf_gelu(x)), c(4, 4))
+  expect_equal(net$count, 2)
+})
+
+test_that("handles restored from a file, thousands of them, and their size make no trouble", {
+  path <- withr::local_tempfile()
+  x <- torch_ones(2)
+  saveRDS(list(x, x), path)
+  restored <- readRDS(path)
+  expect_error(restored[[1]] + 1, "restored from a saved workspace")
+  expect_error(as_array(restored[[2]]), "restored from a saved workspace")
+  expect_gt(as.numeric(object.size(x)), 0)
+  rm(restored)
+  gc()
+  before <- in_use()
+  for (i in 1:8000) x + 1
+  gc()
+  expect_lte(in_use(), before + 1000)
+  many <- lapply(1:300, function(i) x * i)
+  expect_equal(as_array(many[[1]] + many[[300]]), c(301, 301))
+})
