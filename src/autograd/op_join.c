@@ -4,7 +4,6 @@
 #include "autograd/join.h"
 #include "autograd/op.h"
 #include "autograd/positions.h"
-#include "base/parallel.h"
 #include "tensor/copy.h"
 #include "tensor/format.h"
 #include "tensor/index.h"
@@ -97,30 +96,6 @@ static cd_status part_of(cd_tensor **part, const cd_tensor *y, int dim, int64_t 
     return cd_tensor_view(part, y, y->ndim, shape, y->stride, y->offset + start * y->stride[dim], err);
 }
 
-/* Channels of images that lie pixel by pixel: rows of bytes of one tensor into longer rows of another. */
-typedef struct {
-    char *dst;
-    const char *src;
-    size_t dst_row, src_row;
-} pixel_rows;
-
-#define PIXEL_BYTES 262144
-
-static void copy_pixels(void *context, int64_t begin, int64_t end, int thread)
-{
-    const pixel_rows *p = context;
-    (void)thread;
-    for (int64_t i = begin; i < end; i++) {
-        memcpy(p->dst + (size_t)i * p->dst_row, p->src + (size_t)i * p->src_row, p->src_row);
-    }
-}
-
-static bool joins_channels(const cd_tensor *y, const cd_tensor *x, int dim)
-{
-    return dim == 1 && y->ndim == 4 && y->dtype == x->dtype && cd_tensor_is_channels_last(y) &&
-           cd_tensor_is_channels_last(x) && cd_tensor_numel(x) > 0;
-}
-
 /* Whoever computed x may have done so in its place (cd_join_slice). */
 static bool is_in_place(const cd_tensor *slice, const cd_tensor *x)
 {
@@ -128,23 +103,10 @@ static bool is_in_place(const cd_tensor *slice, const cd_tensor *x)
            cd_tensor_same_strides(slice, x);
 }
 
-static void copy_channels(cd_tensor *y, const cd_tensor *x, int64_t start)
-{
-    size_t size = cd_dtype_size(y->dtype);
-    pixel_rows rows = {(char *)cd_tensor_data(y) + (size_t)start * size, cd_tensor_data(x),
-                       (size_t)y->shape[1] * size, (size_t)x->shape[1] * size};
-    int64_t pixels = x->shape[0] * x->shape[2] * x->shape[3];
-    cd_parallel_for(pixels, PIXEL_BYTES / (int64_t)rows.src_row + 1, copy_pixels, &rows);
-}
-
 static cd_status copy_part(cd_tensor *y, const cd_tensor *x, int dim, int64_t start, cd_error *err)
 {
     cd_tensor *part;
     cd_status status = CD_OK;
-    if (x->storage != y->storage && joins_channels(y, x, dim)) {
-        copy_channels(y, x, start);
-        return CD_OK;
-    }
     CD_TRY(part_of(&part, y, dim, start, x->shape[dim], err));
     if (!is_in_place(part, x)) {
         status = cd_tensor_copy(part, x, err);

@@ -193,27 +193,37 @@ static void copy_run_at(const copy_plan *p, char *dst, const char *src)
     }
 }
 
+/* Where item i of the outer dimensions lies (bytes). */
+static void go_to_item(const copy_plan *p, int outer, int64_t i, char **dst, const char **src)
+{
+    int64_t dst_at = 0, src_at = 0;
+    for (int d = outer - 1; d >= 0; d--) {
+        int64_t index = i % p->shape[d];
+        i /= p->shape[d];
+        dst_at += index * p->dst_stride[d];
+        src_at += index * p->src_stride[d];
+    }
+    *dst = p->dst + dst_at * p->dst_size;
+    *src = p->src + src_at * p->src_size;
+}
+
 static void copy_range(void *context, int64_t begin, int64_t end, int thread)
 {
     const copy_plan *p = context;
-    int inner = is_transposition(p) ? 2 : 1;
-    int outer = p->ndim - inner;
+    const bool transposes = is_transposition(p);
+    const int outer = p->ndim - (transposes ? 2 : 1), last = outer - 1;
     (void)thread;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t rest = i, dst_at = 0, src_at = 0;
-        for (int d = outer - 1; d >= 0; d--) {
-            int64_t index = rest % p->shape[d];
-            rest /= p->shape[d];
-            dst_at += index * p->dst_stride[d];
-            src_at += index * p->src_stride[d];
+    for (int64_t i = begin; i < end;) {
+        char *dst;
+        const char *src;
+        int64_t n = outer > 0 ? cdk_min(end - i, p->shape[last] - i % p->shape[last]) : 1;
+        go_to_item(p, outer, i, &dst, &src);
+        for (int64_t k = 0; k < n; k++) {
+            (transposes ? copy_transposed : copy_run_at)(p, dst, src);
+            dst += outer > 0 ? p->dst_stride[last] * p->dst_size : 0;
+            src += outer > 0 ? p->src_stride[last] * p->src_size : 0;
         }
-        char *dst = p->dst + dst_at * p->dst_size;
-        const char *src = p->src + src_at * p->src_size;
-        if (inner == 2) {
-            copy_transposed(p, dst, src);
-        } else {
-            copy_run_at(p, dst, src);
-        }
+        i += n;
     }
 }
 
