@@ -55,12 +55,6 @@ test_that("filled and like tensors", {
   expect_equal(as_array(x), matrix(c(1, 1, 2, 2), 2))
 })
 
-test_that("a tensor from a saved workspace says what to do", {
-  file <- withr::local_tempfile()
-  saveRDS(torch_ones(2), file)
-  expect_error(as_array(readRDS(file)), "torch_save", class = "candela_error_value")
-})
-
 test_that("a limit on memory gives an error, and the session goes on", {
   candela_memory_limit(1e8)
   on.exit(candela_memory_limit(0))
