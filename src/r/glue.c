@@ -1,8 +1,6 @@
 #include "r/glue.h"
 
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "r/collect.h"
 #include "r/registry.h"
@@ -11,11 +9,10 @@
 #include "tensor/lazy.h"
 
 static SEXP prototype = NULL; /* with the class c("torch_tensor", "R7"), preserved */
-static SEXP namespace_env = NULL;
 
 SEXP cdr_init(SEXP env)
 {
-    namespace_env = env;
+    cdr_conditions_init(env);
     cdr_collect_init();
     prototype = R_MakeExternalPtr(NULL, R_NilValue, R_NilValue);
     R_PreserveObject(prototype);
@@ -25,28 +22,6 @@ SEXP cdr_init(SEXP env)
     Rf_setAttrib(prototype, R_ClassSymbol, class);
     UNPROTECT(1);
     return R_NilValue;
-}
-
-/* ---- conditions ---- */
-
-void cdr_raise(const cd_error *err)
-{
-    SEXP kind = PROTECT(Rf_mkString(cd_status_name(err->code)));
-    SEXP message = PROTECT(Rf_mkString(err->message));
-    SEXP call = PROTECT(Rf_lang3(Rf_install("stop_engine"), kind, message));
-    Rf_eval(call, namespace_env);
-    UNPROTECT(3);
-}
-
-void cdr_stop(cd_status status, const char *format, ...)
-{
-    cd_error err;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(err.message, sizeof err.message, format, args);
-    va_end(args);
-    err.code = status;
-    cdr_raise(&err);
 }
 
 /* ---- handles ---- */

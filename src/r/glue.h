@@ -12,13 +12,8 @@
 
 #include "autograd/variable.h"
 #include "base/status.h"
+#include "r/condition.h"
 #include "r/release.h"
-
-/* Raises a classed R condition with err's message. Does not return. Hold no C memory. */
-void cdr_raise(const cd_error *err);
-
-/* Raises (as cdr_raise) a condition of the given status with a formatted message. Does not return. */
-void cdr_stop(cd_status status, const char *format, ...) CD_PRINTF(2, 3);
 
 /* A new R tensor handle without a variable yet (unprotected). Phase 1: R may be asked for a collection first
  * (r/collect.h). */

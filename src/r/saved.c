@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "io/file.h"
-#include "r/glue.h"
+#include "r/condition.h"
 #include "tensor/copy.h"
 #include "tensor/lazy.h"
 

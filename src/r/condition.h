@@ -1,0 +1,19 @@
+/* R conditions from the engine's errors. Only the glue raises them. */
+#ifndef CANDELA_R_CONDITION_H
+#define CANDELA_R_CONDITION_H
+
+#define R_NO_REMAP
+#include <Rinternals.h>
+
+#include "base/status.h"
+
+/* env: the package's namespace, where stop_engine() is. */
+void cdr_conditions_init(SEXP env);
+
+/* Raises a classed R condition with err's message. Does not return. Hold no C memory. */
+void cdr_raise(const cd_error *err);
+
+/* Raises (as cdr_raise) a condition of the given status with a formatted message. Does not return. */
+void cdr_stop(cd_status status, const char *format, ...) CD_PRINTF(2, 3);
+
+#endif
