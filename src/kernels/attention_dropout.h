@@ -3,7 +3,7 @@
 #ifndef CANDELA_KERNELS_ATTENTION_DROPOUT_H
 #define CANDELA_KERNELS_ATTENTION_DROPOUT_H
 
-#include "kernels/attention.h"
+#include "kernels/attention_shape.h"
 
 /* factor[k] = 0 with probability a->p, else 1 / (1 - p), for keys j .. j + keys - 1 of query i. */
 void cdk_attention_kept(float *factor, const cdk_attention *a, int64_t h, int64_t i, int64_t j, int64_t keys);
