@@ -67,10 +67,11 @@ VEC_INLINE WIDE CDK_AT(wide_log)(WIDE x)
 {
     static const double p[] = {0.66666666675804021, 0.39999995620920215, 0.28572109243683985,
                                0.22176185537333445, 0.1958419208376509};
-    const int64_t root_half = 0x3fe6a09e667f3bcd, offset = INT64_C(1024) << 52;
+    const int64_t root_half = 0x3fe6a09e667f3bcd;
+    const uint64_t offset = UINT64_C(1024) << 52;
     WIDE_INT bits = WIDE_BITS(x) - root_half;
-    WIDE_INT n = (WIDE_INT)((WIDE_UINT)(bits + offset) >> 52);
-    WIDE m = WIDE_OF_BITS(WIDE_BITS(x) - ((n - 1024) << 52));
+    WIDE_INT n = (WIDE_INT)(((WIDE_UINT)bits + offset) >> 52);
+    WIDE m = WIDE_OF_BITS(WIDE_BITS(x) - (WIDE_INT)((WIDE_UINT)(n - 1024) << 52));
     WIDE whole = WIDE_OF_BITS(n | INT64_C(0x4330000000000000)) - WIDE_SET1(4503599627370496.0 + 1024);
     WIDE s = (m - WIDE_SET1(1.0)) / (m + WIDE_SET1(1.0)), z = s * s;
     WIDE y = s + s + s * z * CDK_AT(wide_polynomial)(z, p, 4);
