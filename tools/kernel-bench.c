@@ -21,8 +21,8 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/conv.h"
-#include "kernels/gemm.h"
 #include "kernels/dispatch.h"
+#include "kernels/gemm.h"
 #include "kernels/isa.h"
 #include "kernels/mask.h"
 #include "kernels/normalisation.h"
@@ -85,7 +85,7 @@ typedef enum {
     FORWARD,
     MASKED, /* and that the mask is that of the result */
     STATISTICS,
-    NORMALISED,         /* of an affine image of x */
+    NORMALISED,            /* of an affine image of x */
     NORMALISED_STATISTICS, /* both */
     BACKWARD_INPUT,
     BACKWARD_WEIGHT,
@@ -97,8 +97,9 @@ typedef enum {
     PASSES
 } pass;
 static const char *pass_name[PASSES] = {
-    "forward",         "masked",     "statistics",     "normalised", "normalised statistics", "backward input",
-    "backward weight", "both input", "both weight", "transpose",  "transpose masked",   "transpose weight"};
+    "forward",          "masked",          "statistics", "normalised",  "normalised statistics",
+    "backward input",   "backward weight", "both input", "both weight", "transpose",
+    "transpose masked", "transpose weight"};
 
 typedef struct images {
     float *x, *y, *w, *bias;
@@ -129,7 +130,7 @@ static int64_t output_size(const images *im, const cdk_conv *c, pass p)
     const int64_t y = im->y_size, with_statistics = y + 2 * c->K, w = im->w_size;
     const int64_t x = im->x_size;
     const int64_t sizes[PASSES] = {y,        y + 1, with_statistics, y, with_statistics, x,
-                                   w + c->K, x,     w + c->K,     x, x + 1,        w + c->C};
+                                   w + c->K, x,     w + c->K,        x, x + 1,           w + c->C};
     return sizes[p];
 }
 
@@ -157,7 +158,7 @@ static images affine_image(const images *im, const cdk_conv *c, const cdk_affine
 
 /* The output, then means and mean squared distances. */
 static cd_status run_statistics(float *out, const images *im, const cdk_conv *c, const cdk_affine *input,
-                             int naive)
+                                int naive)
 {
     const int64_t pixels = c->N * c->OH * c->OW, K = c->K;
     double *mean = calloc((size_t)K, 2 * sizeof *mean), *squares = mean + K;
@@ -317,17 +318,26 @@ static void set_level(cd_cpu level)
     cd_cpu_refresh();
 }
 
+/* What is checked: 1, 2, ... threads, and every level of this machine or its best alone. */
+static int most_threads = 4;
+static int best_level_alone = 0;
+
+static int is_checked(cd_cpu level)
+{
+    return cd_cpu_has(level) && (!best_level_alone || level == cd_cpu_best());
+}
+
 static void check_pass(const images *im, const cdk_conv *c, pass p, const char *shape)
 {
     const int64_t n = output_size(im, c, p);
     float *expected = random_floats(n), *single = random_floats(n), *out = random_floats(n);
     run(expected, im, c, p, 1);
     for (cd_cpu level = CD_CPU_PLAIN; level < CD_CPU_LEVELS; level++) {
-        if (!cd_cpu_has(level)) {
+        if (!is_checked(level)) {
             continue;
         }
         set_level(level);
-        for (int threads = 1; threads <= 4; threads *= 2) {
+        for (int threads = 1; threads <= most_threads; threads *= 2) {
             cd_set_threads(threads);
             for (int64_t i = 0; i < n; i++) {
                 out[i] = NAN;
@@ -485,7 +495,7 @@ static void check_gemm(int64_t M, int64_t N, int64_t K)
         memcpy(expected, before, bytes);
         cdk_gemm_naive(expected, &a, &b, M, N, K, &options);
         for (cd_cpu level = CD_CPU_PLAIN; level < CD_CPU_LEVELS; level++) {
-            for (int threads = 1; cd_cpu_has(level) && threads <= 4; threads *= 2) {
+            for (int threads = 1; is_checked(level) && threads <= most_threads; threads *= 2) {
                 set_level(level);
                 cd_set_threads(threads);
                 memcpy(out, before, bytes);
@@ -773,6 +783,8 @@ int main(int argc, char **argv)
     cd_parallel_init();
     cd_cpu_refresh();
     if (argc > 1 && strcmp(argv[1], "check") == 0) {
+        most_threads = argc > 2 ? atoi(argv[2]) : most_threads;
+        best_level_alone = argc > 3 && strcmp(argv[3], "best") == 0;
         return check_all();
     }
     const int64_t N = argc > 2 ? atoi(argv[2]) : 32;
