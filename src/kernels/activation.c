@@ -8,10 +8,6 @@ CDK_EXACT
 /* Elements a thread should at least get. */
 #define GRAIN 32768
 
-typedef struct {
-    cdk_formula *value, *gradient;
-} formula_pair;
-
 #define CDK_FORMULAS "kernels/activation.def"
 #define CDK_TEMPLATE "kernels/formula_template.h"
 #define CDK_WITH_AVX512
@@ -20,22 +16,19 @@ typedef struct {
 
 #include "kernels/formula_template.h"
 
-static const formula_pair *formulas_of(cdk_activation_function f, cd_dtype dtype)
+static cdk_formula_pair formulas_of(cdk_activation_function f, cd_dtype dtype)
 {
-    static const formula_pair none;
-    return dtype == CD_FLOAT32   ? CDK_FOR_CPU_512(formulas) + f
-           : dtype == CD_FLOAT64 ? formulas_f64 + f
-                                 : &none;
+    return cdk_formula_pair_for(dtype, CDK_FOR_CPU_512(formulas), formulas_f64, f);
 }
 
 cdk_formula *cdk_activation_for(cdk_activation_function f, cd_dtype dtype)
 {
-    return formulas_of(f, dtype)->value;
+    return formulas_of(f, dtype).value;
 }
 
 cdk_formula *cdk_activation_gradient_for(cdk_activation_function f, cd_dtype dtype)
 {
-    return formulas_of(f, dtype)->gradient;
+    return formulas_of(f, dtype).gradient;
 }
 
 typedef struct {

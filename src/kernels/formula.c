@@ -55,6 +55,12 @@ static void run_block(cdk_formula *f, const cdk_run *r, size_t size, int64_t i, 
     }
 }
 
+cdk_formula_pair cdk_formula_pair_for(cd_dtype dtype, const cdk_formula_pair *f32,
+                                      const cdk_formula_pair *f64, int i)
+{
+    return dtype == CD_FLOAT32 ? f32[i] : dtype == CD_FLOAT64 ? f64[i] : (cdk_formula_pair){NULL, NULL};
+}
+
 void cdk_run_formula(cdk_formula *f, const cdk_run *r, size_t size, int64_t n)
 {
     if (r->sy == 1 && r->sx == 1 && (r->g == NULL || r->sg == 1)) {

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/dtype.h"
+
 /* y[i sy] from x[i sx] and, for gradients, g[i sg]; y may be x or g. a, b: the formula's parameters. */
 typedef struct cdk_run {
     void *y;
@@ -19,6 +21,15 @@ typedef struct cdk_run {
 
 /* The strides of r are 1. */
 typedef void cdk_formula(const cdk_run *r, int64_t n);
+
+/* What a table of formulas has for one of them. */
+typedef struct cdk_formula_pair {
+    cdk_formula *value, *gradient; /* gradient is NULL where there is none */
+} cdk_formula_pair;
+
+/* The i'th pair of the table of that float type; both NULL for any other type. */
+cdk_formula_pair cdk_formula_pair_for(cd_dtype dtype, const cdk_formula_pair *f32,
+                                      const cdk_formula_pair *f64, int i);
 
 /* size: bytes of an element, 4 or 8. */
 void cdk_run_formula(cdk_formula *f, const cdk_run *r, size_t size, int64_t n);

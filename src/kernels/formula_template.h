@@ -74,7 +74,7 @@
 #define RECTIFIER(name, ...) [CDK_FUNCTION_##name] = {CDK_AT(name##_value), NULL},
 #define ACTIVATION(name, ...) [CDK_FUNCTION_##name] = {CDK_AT(name##_value), CDK_AT(name##_gradient)},
 #define UNARY(name, kernel, ...) [CDK_##kernel] = {CDK_AT(name##_value), CDK_AT(name##_gradient)},
-static const formula_pair CDK_AT(formulas)[] = {
+static const cdk_formula_pair CDK_AT(formulas)[] = {
 #include CDK_FORMULAS
 };
 #undef RECTIFIER

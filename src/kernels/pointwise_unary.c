@@ -6,10 +6,6 @@ CDK_EXACT
 
 #include "kernels/pointwise.h"
 
-typedef struct {
-    cdk_formula *value, *gradient;
-} formula_pair;
-
 #define CDK_FORMULAS "kernels/unary.def"
 #define CDK_TEMPLATE "kernels/formula_template.h"
 #define CDK_WITH_AVX512
@@ -68,20 +64,17 @@ cdk_unary_run cdk_unary_for(cdk_unary op, cd_dtype type)
 
 /* ---- floats ---- */
 
-static const formula_pair *formulas_of(cdk_unary op, cd_dtype type)
+static cdk_formula_pair formulas_of(cdk_unary op, cd_dtype type)
 {
-    static const formula_pair none;
-    return type == CD_FLOAT32   ? CDK_FOR_CPU_512(formulas) + op
-           : type == CD_FLOAT64 ? formulas_f64 + op
-                                : &none;
+    return cdk_formula_pair_for(type, CDK_FOR_CPU_512(formulas), formulas_f64, op);
 }
 
 cdk_formula *cdk_unary_formula(cdk_unary op, cd_dtype type)
 {
-    return formulas_of(op, type)->value;
+    return formulas_of(op, type).value;
 }
 
 cdk_formula *cdk_unary_gradient(cdk_unary op, cd_dtype type)
 {
-    return formulas_of(op, type)->gradient;
+    return formulas_of(op, type).gradient;
 }
