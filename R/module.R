@@ -1,4 +1,4 @@
-#' @include engine.R release.R
+#' @include class-generator.R engine.R release.R
 NULL
 
 # Modules: an instance is its bound `forward` function, with the class vector and the R6 object as attributes.
@@ -444,15 +444,6 @@ nn_Module <- R6::R6Class(
   )
 )
 
-initialize_of <- function(class) {
-  while (!is.null(class)) {
-    if (!is.null(class$public_methods$initialize)) {
-      return(class$public_methods$initialize)
-    }
-    class <- class$get_inherit()
-  }
-}
-
 # The body of every generator: repeats the generator's call with the constructor in its place, where it was
 # written, so that missing arguments and defaults are those of `initialize` itself.
 instantiate <- function(class) {
@@ -484,7 +475,7 @@ take_members <- function(object, from) {
 
 module_generator <- function(class, classes) {
   generator <- rlang::new_function(
-    args = as.pairlist(formals(initialize_of(class))),
+    args = as.pairlist(formals(class_member(class, "initialize"))),
     body = as.call(list(instantiate, class)),
     env = class$parent_env
   )
