@@ -5,6 +5,9 @@
 
 #include "base/library.h"
 
+/* Any object of the library tells where it lies. */
+static const char here = 0;
+
 #ifdef _WIN32
 
 #include <windows.h>
@@ -12,17 +15,13 @@
 void cd_library_pin(void)
 {
     HMODULE own;
-    GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
-                       (LPCSTR)&cd_library_pin, &own);
+    GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN, &here, &own);
 }
 
 #else
 
 #include <dlfcn.h>
 #include <stddef.h>
-
-/* Any object of the library tells where it lies. */
-static const char here = 0;
 
 void cd_library_pin(void)
 {
