@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "autograd/fuse.h"
+#include "autograd/strided.h"
 #include "base/cell.h"
 #include "tensor/copy.h"
 #include "tensor/lazy.h"
@@ -205,7 +206,9 @@ void cd_variable_release(cd_variable *v)
     cd_tensor_release(v->value);
     cd_tensor_release(v->grad);
     node_release(v->creator);
+    cd_variable *base = v->base;
     cd_cell_free(v, sizeof *v);
+    cd_variable_release(base);
 }
 
 cd_status cd_variable_require_grad(cd_variable *v, bool requires_grad, cd_error *err)
@@ -220,6 +223,10 @@ cd_status cd_variable_require_grad(cd_variable *v, bool requires_grad, cd_error 
                        cd_dtype_name(v->value->dtype));
     }
     v->requires_grad = requires_grad;
+    if (requires_grad && v->creator == NULL && v->base != NULL) {
+        cd_variable_release(v->base); /* a leaf: the history of its memory is its own */
+        v->base = NULL;
+    }
     return CD_OK;
 }
 
@@ -255,6 +262,16 @@ static bool any_requires_grad(int n_in, cd_variable *const *in)
     return false;
 }
 
+static cd_status sync_all(int n_in, cd_variable *const *in, cd_error *err)
+{
+    for (int i = 0; recording && i < n_in; i++) {
+        if (in[i] != NULL && in[i]->base != NULL) {
+            CD_TRY(cd_variable_sync(in[i], err));
+        }
+    }
+    return CD_OK;
+}
+
 /* Inputs of most operators fit here; cat and stack of many tensors go to the heap. */
 #define FEW_INPUTS 16
 
@@ -274,6 +291,18 @@ static void free_values(cd_tensor **few, cd_tensor **values)
     }
 }
 
+/* v, made by a view operator from x. */
+static void remember_base(cd_variable *v, cd_variable *x)
+{
+    if (!recording) {
+        v->is_view_of_tracked = x->requires_grad;
+    } else if (v->value->storage == x->value->storage && cd_dtype_is_float(v->value->dtype)) {
+        v->is_view_of_tracked = x->is_view_of_tracked;
+        v->base = cd_variable_retain(x->base != NULL ? x->base : x);
+        v->seen = v->base->rewritten;
+    }
+}
+
 static cd_status wrap_outputs(cd_variable **out, const cd_call *call, cd_node *node, cd_variable *const *in,
                               cd_error *err)
 {
@@ -285,7 +314,9 @@ static cd_status wrap_outputs(cd_variable **out, const cd_call *call, cd_node *n
             out[i]->output = i;
             node->refs++;
         }
-        out[i]->is_view_of_tracked = (call->op->traits & CD_VIEW) != 0 && in[0]->requires_grad;
+        if ((call->op->traits & CD_VIEW) != 0) {
+            remember_base(out[i], in[0]);
+        }
     }
     return CD_OK;
 }
@@ -314,8 +345,11 @@ cd_status cd_apply(cd_variable **out, const cd_op *op, int n_in, cd_variable *co
         return no_node(err);
     }
     cd_call call = {.op = op, .n_in = n_in, .in = values, .n_attr = n_attr, .attr = attr};
+    cd_status status = sync_all(n_in, in, err);
     call.differentiable = recording && op->backward != NULL && any_requires_grad(n_in, in);
-    cd_status status = apply_recorded(out, &call, in, err);
+    if (status == CD_OK) {
+        status = apply_recorded(out, &call, in, err);
+    }
     for (int i = 0; status != CD_OK && i < op->n_out; i++) {
         cd_variable_release(out[i]);
         out[i] = NULL;
@@ -325,8 +359,24 @@ cd_status cd_apply(cd_variable **out, const cd_op *op, int n_in, cd_variable *co
     return status;
 }
 
+/* Expanded memory: a change of one element would be one of several. */
+static bool is_expanded(const cd_tensor *t)
+{
+    for (int d = 0; d < t->ndim; d++) {
+        if (t->shape[d] > 1 && t->stride[d] == 0) {
+            return cd_tensor_numel(t) > 0;
+        }
+    }
+    return false;
+}
+
 cd_status cd_check_in_place(const cd_variable *v, cd_error *err)
 {
+    if (v->value != NULL && is_expanded(v->value)) {
+        return cd_fail(err, CD_EVALUE,
+                       "unsupported operation: more than one element of the written-to tensor refers to a single "
+                       "memory location. $clone() the expanded tensor before changing it in place.");
+    }
     if (!recording) {
         return CD_OK;
     }
@@ -335,10 +385,15 @@ cd_status cd_check_in_place(const cd_variable *v, cd_error *err)
                        "a leaf Variable that requires grad is being used in an in-place operation. "
                        "Wrap the change in with_no_grad({ ... }).");
     }
+    if (v->base != NULL && v->base->requires_grad && v->base->creator == NULL) {
+        return cd_fail(err, CD_EAUTOGRAD,
+                       "a view of a leaf Variable that requires grad is being used in an in-place operation. "
+                       "Wrap the change in with_no_grad({ ... }).");
+    }
     if (v->is_view_of_tracked) {
         return cd_fail(err, CD_EAUTOGRAD,
-                       "in-place change of a view of a tensor that requires a gradient is not supported. "
-                       "Use an operation that returns a new tensor, or $clone() the view first.");
+                       "a view was created in no_grad mode and is being modified in place with grad mode enabled. "
+                       "Make the view and change it both inside or both outside of with_no_grad().");
     }
     return CD_OK;
 }
@@ -348,6 +403,27 @@ static bool can_overwrite(const cd_call *call, const cd_tensor *target)
 {
     bool keeps_input = call->differentiable && (call->op->keeps & CD_KEEP_IN(0)) != 0;
     return (call->op->traits & CD_POINTWISE) != 0 && !keeps_input && cd_tensor_is_dense(target);
+}
+
+/* Backward reads inputs as they were before the change: those that are the target become a copy, *old. */
+static cd_status keep_old(cd_tensor **old, cd_call *call, cd_tensor **values, cd_error *err)
+{
+    const unsigned keeps = call->op->keeps;
+    cd_tensor *target = values[0];
+    bool needed = false;
+    for (int i = 0; i < call->n_in && call->differentiable; i++) {
+        needed = needed || (values[i] == target &&
+                            ((keeps & CD_KEEP_ALL_IN) != 0 || (i < 8 && (keeps & CD_KEEP_IN(i)) != 0)));
+    }
+    if (!needed) {
+        return CD_OK;
+    }
+    CD_TRY(cd_tensor_materialise(target, err));
+    CD_TRY(cd_tensor_clone(old, target, cd_tensor_preferred_layout(target), err));
+    for (int i = 0; i < call->n_in; i++) {
+        values[i] = values[i] == target ? *old : values[i];
+    }
+    return CD_OK;
 }
 
 static cd_status run_in_place(cd_call *call, cd_tensor *target, cd_error *err)
@@ -386,14 +462,87 @@ static void continue_history(cd_variable *target, cd_node *node)
     target->creator = node;
     target->output = 0;
     target->requires_grad = true;
+    target->rewritten++;
     node->refs++;
+    if (target->retains_grad) {
+        node->watcher[0] = target;
+    }
+}
+
+/* A node for an operation that has happened in place. in: the variables before it. */
+static cd_status record_done(cd_node **node, cd_op_id op, cd_tensor *out, int n_in, cd_variable *const *in,
+                             const cd_tensor *base, const cd_tensor *view, cd_error *err)
+{
+    double attr[CD_STRIDED_ATTRS];
+    cd_tensor *values[2] = {NULL, NULL};
+    for (int i = 0; i < n_in; i++) {
+        values[i] = in[i]->value;
+    }
+    cd_call call = {.op = cd_op_at(op), .n_in = n_in, .in = values, .attr = attr, .out = {out}};
+    call.n_attr = cd_strided_attributes(attr, base, view);
+    return node_record(node, &call, in, err);
+}
+
+/* The base of a view whose new values `node` made: base = put(base, view). */
+static cd_status rewrite_base(cd_variable *view, cd_node *node, cd_error *err)
+{
+    cd_node *put = NULL;
+    cd_variable *base = view->base;
+    cd_variable part = {.refs = 1, .value = view->value, .requires_grad = true, .creator = node};
+    cd_status status = record_done(&put, CD_OP_put, base->value, 2, (cd_variable *const[]){base, &part},
+                                   base->value, view->value, err);
+    if (status == CD_OK) {
+        continue_history(base, put);
+        status = cd_variable_sync(view, err);
+    }
+    node_release(put);
+    return status;
+}
+
+cd_status cd_variable_sync(cd_variable *v, cd_error *err)
+{
+    cd_node *node = NULL;
+    cd_variable *base = v->base;
+    if (base == NULL || v->seen == base->rewritten) {
+        return CD_OK;
+    }
+    cd_status status =
+        record_done(&node, CD_OP_as_strided, v->value, 1, &v->base, base->value, v->value, err);
+    if (status == CD_OK) {
+        continue_history(v, node);
+        v->seen = base->rewritten;
+    }
+    node_release(node);
+    return status;
+}
+
+static cd_status apply_in_place(cd_variable *target, cd_call *call, cd_tensor **values,
+                                cd_variable *const *in, cd_error *err)
+{
+    cd_tensor *old = NULL, *value = target->value;
+    cd_node *node = NULL;
+    cd_status status = keep_old(&old, call, values, err);
+    if (status == CD_OK) {
+        status = run_in_place(call, value, err);
+    }
+    if (status == CD_OK && call->differentiable) {
+        status = node_record(&node, call, in, err);
+    }
+    if (node != NULL && status == CD_OK && target->base != NULL) {
+        status = rewrite_base(target, node, err);
+    } else if (node != NULL && status == CD_OK) {
+        continue_history(target, node);
+    }
+    node_release(node);
+    cd_tensor_release(old);
+    return status;
 }
 
 cd_status cd_apply_in_place(cd_variable *target, const cd_op *op, int n_in, cd_variable *const *in,
                             int n_attr, const double *attr, cd_error *err)
 {
     cd_tensor *few[FEW_INPUTS];
-    cd_node *node = NULL;
+    CD_TRY(sync_all(n_in, in, err));
     CD_TRY(cd_check_in_place(target, err));
     cd_tensor **values = values_of(few, n_in, in);
     if (values == NULL) {
@@ -401,14 +550,7 @@ cd_status cd_apply_in_place(cd_variable *target, const cd_op *op, int n_in, cd_v
     }
     cd_call call = {.op = op, .n_in = n_in, .in = values, .n_attr = n_attr, .attr = attr};
     call.differentiable = recording && op->backward != NULL && any_requires_grad(n_in, in);
-    cd_status status = run_in_place(&call, target->value, err);
-    if (status == CD_OK && call.differentiable) {
-        status = node_record(&node, &call, in, err);
-        if (status == CD_OK) {
-            continue_history(target, node);
-        }
-    }
-    node_release(node);
+    cd_status status = apply_in_place(target, &call, values, in, err);
     cd_call_clear(&call);
     free_values(few, values);
     return status;

@@ -22,10 +22,15 @@ typedef struct cd_variable {
     cd_tensor *value; /* NULL: undefined */
     bool requires_grad;
     bool retains_grad;       /* keep the gradient although not a leaf */
-    bool is_view_of_tracked; /* shares storage with a variable that has a history */
+    bool is_view_of_tracked; /* made without recording, of a variable that requires a gradient */
     cd_tensor *grad;         /* NULL: none */
     cd_node *creator;        /* one reference; NULL for a leaf */
     int output;              /* which output of the creator */
+    /* A view made while recording knows the variable whose memory it shows, which is none itself. When that is changed in
+     * place, through itself or through any view, the history of all its views changes too: cd_variable_sync(). */
+    struct cd_variable *base; /* one reference; NULL: no view */
+    int64_t rewritten;        /* how often the history of a base has changed in place */
+    int64_t seen;             /* base->rewritten when the history of a view was made */
 } cd_variable;
 
 typedef struct cd_edge {
@@ -70,10 +75,15 @@ cd_status cd_apply(cd_variable **out, const cd_op *op, int n_in, cd_variable *co
                    const double *attr, cd_error *err);
 
 /* The same with the result written into target, which must be in[0]; its history then continues with this
- * operation. Errors: CD_EAUTOGRAD for a leaf that requires a gradient, or a view of a tensor with a history.
- */
+ * operation, and that of the tensor it is a view of with put(base, result).
+ * Errors: CD_EAUTOGRAD for a leaf that requires a gradient, a view of one, or a view made without recording;
+ * CD_EVALUE for an expanded tensor. */
 cd_status cd_apply_in_place(cd_variable *target, const cd_op *op, int n_in, cd_variable *const *in,
                             int n_attr, const double *attr, cd_error *err);
+
+/* Brings the history of v up to date, where v is a view of what was changed in place since. To be called before its
+ * creator or requires_grad is read. */
+cd_status cd_variable_sync(cd_variable *v, cd_error *err);
 
 /* May v be changed in place now? The check of cd_apply_in_place. */
 cd_status cd_check_in_place(const cd_variable *v, cd_error *err);

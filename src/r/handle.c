@@ -32,15 +32,26 @@ SEXP cdr_dtype(SEXP x)
     return Rf_ScalarInteger(cdr_described(x, "self")->value->dtype);
 }
 
+/* A variable whose history is up to date. */
+static cd_variable *with_history(SEXP x, const char *what)
+{
+    cd_error err;
+    cd_variable *v = cdr_variable(x, what);
+    if (cd_variable_sync(v, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    return v;
+}
+
 SEXP cdr_requires_grad(SEXP x)
 {
-    return Rf_ScalarLogical(cdr_variable(x, "self")->requires_grad);
+    return Rf_ScalarLogical(with_history(x, "self")->requires_grad);
 }
 
 SEXP cdr_set_requires_grad(SEXP x, SEXP value)
 {
     cd_error err;
-    cd_variable *v = cdr_variable(x, "self");
+    cd_variable *v = with_history(x, "self");
     if (cd_variable_require_grad(v, cdr_flag(value, "requires_grad"), &err) != CD_OK) {
         cdr_raise(&err);
     }
@@ -49,13 +60,13 @@ SEXP cdr_set_requires_grad(SEXP x, SEXP value)
 
 SEXP cdr_is_leaf(SEXP x)
 {
-    return Rf_ScalarLogical(cdr_variable(x, "self")->creator == NULL);
+    return Rf_ScalarLogical(with_history(x, "self")->creator == NULL);
 }
 
 SEXP cdr_retain_grad(SEXP x)
 {
     cd_error err;
-    if (cd_variable_retain_grad(cdr_variable(x, "self"), &err) != CD_OK) {
+    if (cd_variable_retain_grad(with_history(x, "self"), &err) != CD_OK) {
         cdr_raise(&err);
     }
     return x;
@@ -218,7 +229,7 @@ static SEXP describe_node(cd_node *node, int output)
 
 SEXP cdr_grad_fn(SEXP x)
 {
-    const cd_variable *v = cdr_variable(x, "self");
+    const cd_variable *v = with_history(x, "self");
     return v->creator == NULL ? R_NilValue : describe_node(v->creator, v->output);
 }
 
@@ -261,7 +272,8 @@ static cd_variable **variables_of(SEXP list, const char *what)
     int n = Rf_length(list);
     cd_variable **v = (cd_variable **)R_alloc((size_t)n + 1, sizeof *v);
     for (int i = 0; i < n; i++) {
-        v[i] = cdr_defined(VECTOR_ELT(list, i), what);
+        cdr_defined(VECTOR_ELT(list, i), what);
+        v[i] = with_history(VECTOR_ELT(list, i), what);
     }
     return v;
 }

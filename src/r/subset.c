@@ -343,10 +343,15 @@ static void swap_contents(cd_variable *x, cd_variable *y)
     x->is_view_of_tracked = y->is_view_of_tracked;
     x->creator = y->creator;
     x->output = y->output;
+    x->seen = y->seen;
     y->value = old.value;
     y->requires_grad = old.requires_grad;
     y->creator = old.creator;
     y->output = old.output;
+    if (y->base == x) { /* a view of itself is none */
+        y->base = NULL;
+        cd_variable_release(x);
+    }
 }
 
 /* x$unsqueeze_() and the like: x becomes y, which was computed from x and is not used afterwards. */
@@ -354,7 +359,7 @@ SEXP cdr_become(SEXP x, SEXP y)
 {
     cd_error err;
     cd_variable *to = cdr_defined(x, "self"), *from = cdr_defined(y, "y");
-    if (cd_check_in_place(to, &err) != CD_OK) {
+    if (cd_variable_sync(to, &err) != CD_OK || cd_check_in_place(to, &err) != CD_OK) {
         cdr_raise(&err);
     }
     if (to->creator != NULL && to->creator->watcher[to->output] == to) {

@@ -35,7 +35,10 @@ SEXP cdr_tensor_text(SEXP x, SEXP n)
     if (cdr_variable(x, "x")->value == NULL) {
         return Rf_mkString("[ Tensor (undefined) ]");
     }
-    const cd_variable *v = cdr_defined(x, "x");
+    cd_variable *v = cdr_defined(x, "x");
+    if (cd_variable_sync(v, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
     SEXP guard = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, R_NilValue));
     R_RegisterCFinalizer(guard, free_text);
     if (cd_tensor_text(&text, v->value, lines, &err) != CD_OK) {
