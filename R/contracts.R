@@ -10,25 +10,45 @@
 
 contract_kind <- function(holds, otherwise) list(holds = holds, otherwise = otherwise)
 
-# `x` as a tensor. Numbers take the dtype of `like`, a float tensor they meet; others are what torch_tensor() makes of
-# them.
-as_tensor <- function(x, name, like = NULL) {
+# `x` as a tensor. Numbers take the dtype of the float tensor they meet among `...`, or become floats where they meet
+# doubles of R's; others are what torch_tensor() makes of them.
+as_tensor <- function(x, name, ...) {
   if (is_tensor(x)) {
     return(x)
   }
   if (!is.atomic(x) || is.null(x) || is.character(x) || is.complex(x) || is.factor(x)) {
-    refuse(x, name, "a tensor, or numbers or logical values for one")
+    refuse(x, name, "a tensor, or numbers or logical values for one", hint_to_convert(x))
   }
-  dtype <- if (is.numeric(x) && is_tensor(like) && is_float(like)) like$dtype
-  torch_tensor(x, dtype = dtype)
+  torch_tensor(x, dtype = if (is.numeric(x) && !inherits(x, "integer64")) float_met(list(...)))
+}
+
+hint_to_convert <- function(x) if (is.data.frame(x)) " Use as.matrix() to convert a data frame." else ""
+
+# The float dtype that numbers take beside `others`; NULL where these are no floats.
+float_met <- function(others) {
+  tensors <- Filter(function(other) is_tensor(other) && is_float(other), others)
+  if (length(tensors) > 0) {
+    codes <- vapply(tensors, function(tensor) .Call(cdr_dtype, tensor), 0L)
+    return(new_dtype(max(codes)))
+  }
+  if (any(vapply(others, function(other) is.double(other) && !is.object(other), NA))) torch_float()
+}
+
+# A list of tensors, which meet one another; `x` may also be one tensor or array.
+as_tensors <- function(x, name) {
+  if (is_tensor(x) || !is.list(x) || is.data.frame(x)) {
+    return(list(as_tensor(x, name)))
+  }
+  dtype_of <- Filter(is_tensor, x)
+  lapply(x, function(element) do.call(as_tensor, c(list(element, name), dtype_of)))
 }
 
 # Whole numbers in R's type for them may be classes.
-as_target <- function(x, name, like = NULL) as_tensor(x, name, if (!is.integer(x)) like)
+as_target <- function(x, name, ...) if (is.integer(x)) as_tensor(x, name) else as_tensor(x, name, ...)
 
 # A number stays one: with a tensor it gives the dtype of the tensor.
-as_operand <- function(x, name, like = NULL) {
-  if (is_scalar_operand(x) && !is.character(x)) x else as_tensor(x, name, like)
+as_operand <- function(x, name, ...) {
+  if (is_scalar_operand(x) && !is.character(x)) x else as_tensor(x, name, ...)
 }
 
 as_index <- function(x, name) {
@@ -109,6 +129,8 @@ tensor_kinds <- c("tensor", "target", "operand")
 
 contract_kinds <- list(
   tensor = contract_kind(quote(inherits(x, "torch_tensor")), quote(as_tensor)),
+  own = contract_kind(quote(inherits(x, "torch_tensor")), quote(as_tensor)), # a tensor that follows no other
+  tensors = contract_kind(quote(is.list(x) && all(vapply(x, inherits, NA, "torch_tensor"))), quote(as_tensors)),
   target = contract_kind(quote(inherits(x, "torch_tensor")), quote(as_target)),
   operand = contract_kind(
     quote(inherits(x, "torch_tensor") || (is.numeric(x) && length(x) == 1L && is.null(attributes(x)))),
@@ -144,7 +166,9 @@ function_contracts <- c(
   input1 = "tensor", input2 = "tensor", x1 = "tensor", x2 = "tensor", anchor = "tensor", positive = "tensor",
   negative = "tensor", grid = "tensor", theta = "tensor", mat1 = "tensor", mat2 = "tensor", vec = "tensor",
   vec2 = "tensor", running_mean = "tensor", running_var = "tensor", pos_weight = "tensor", mask = "tensor",
-  condition = "tensor", source = "tensor", index = "index", other = "operand",
+  condition = "tensor", source = "tensor", query = "tensor", key = "tensor", mat = "tensor", vec1 = "tensor",
+  tensor1 = "tensor", tensor2 = "tensor", batch1 = "tensor", batch2 = "tensor",
+  index = "index", other = "operand", exponent = "operand", tensors = "tensors",
   keepdim = "flag", descending = "flag", unbiased = "flag", largest = "flag", sorted = "flag", stable = "flag",
   as_list = "flag", equal_nan = "flag", ceil_mode = "flag", count_include_pad = "flag", return_indices = "flag",
   inplace = "flag", training = "flag", log_input = "flag", full = "flag", swap = "flag", use_input_stats = "flag",
@@ -207,19 +231,24 @@ special_contracts <- list(
   torch_index_add = c(dim = "dim"), torch_index_select = c(dim = "dim"),
   torch_narrow = c(dim = "dim", start = "whole", length = "count"), torch_select = c(dim = "dim", index = "whole"),
   torch_argmax = c(dim = "dim"), torch_argmin = c(dim = "dim"), torch_median = c(dim = "dim"),
-  torch_cat = c(dim = "dim"), torch_stack = c(dim = "dim"), torch_split = c(dim = "dim", split_size = "numbers"),
-  torch_chunk = c(dim = "dim", chunks = "count"), torch_unbind = c(dim = "dim"), torch_diff = c(dim = "dim"),
+  torch_split = c(dim = "dim", split_size = "numbers"),
+  torch_chunk = c(dim = "dim", chunks = "count"), torch_unbind = c(dim = "dim"),
   torch_repeat_interleave = c(dim = "dim"), torch_prod = c(dim = "dim"),
   torch_max = c(dim = NA), torch_min = c(dim = NA), torch_tensordot = c(a = "tensor", b = "tensor", dims = NA),
   torch_movedim = c(source = "dims", destination = "dims"), torch_norm = c(p = "number"),
   torch_arange = c(start = "number", end = "number"), torch_linspace = c(start = "number", end = "number"),
   torch_logspace = c(start = "number", end = "number"), torch_bernoulli = c(p = NA),
   torch_where = c(self = "operand"), torch_matmul = c(other = "tensor"), torch_equal = c(other = "tensor"),
+  torch_view_as = c(other = "tensor"), torch_reshape_as = c(other = "tensor"), torch_expand_as = c(other = "tensor"),
+  torch_type_as = c(other = "own"), torch_isclose = c(other = "tensor"), torch_allclose = c(other = "tensor"),
   torch_scatter = c(dim = "dim", src = "operand"), torch_scatter_add = c(dim = "dim", src = "tensor"),
   nnf_dropout = c(p = NA), nnf_dropout2d = c(p = NA), torch_lerp = c(end = "tensor", weight = "operand"),
   torch_device = c(index = NA), torch_to = c(dtype = NA, device = NA, other = NA),
   torch_tensor = c(requires_grad = "flag"), torch_addmm = c(alpha = "number", beta = "number"),
-  torch_add = c(self = NA), torch_sub = c(self = NA), nnf_embedding = c(input = "index"),
+  torch_add = c(self = NA), torch_sub = c(self = NA), torch_cat = c(dim = "dim", tensors = NA),
+  torch_stack = c(dim = "dim", tensors = NA), torch_bincount = c(weights = "tensor"),
+  torch_diff = c(dim = "dim", prepend = "tensor", append = "tensor"),
+  torch_scaled_dot_product_attention = c(value = "tensor", attn_mask = "tensor"), nnf_embedding = c(input = "index"),
   nnf_one_hot = c(tensor = "index"), torch_finfo = c(dtype = NA), torch_iinfo = c(dtype = NA),
   nnf_pad = c(pad = "numbers", value = "number"), nnf_fold = c(output_size = "numbers", padding = "numbers"),
   nnf_interpolate = c(size = "numbers"), nnf_affine_grid = c(size = "numbers")
@@ -244,7 +273,7 @@ kind_of <- function(argument, special, common) {
 }
 
 # The statement that checks `argument`, NULL where nothing is known of it. `tensors`: the arguments that are tensors,
-# one of which tells the dtype of numbers given for another.
+# which tell the dtype of numbers given for another.
 contract_statement <- function(argument, default, kind, tensors) {
   if (is.na(kind)) {
     return(NULL)
@@ -255,25 +284,45 @@ contract_statement <- function(argument, default, kind, tensors) {
   symbol <- as.name(argument)
   call <- as.call(list(kind$otherwise, symbol, argument))
   others <- setdiff(tensors, argument)
-  if (kind_name %in% tensor_kinds && length(others) > 0) call <- as.call(c(as.list(call), as.name(others[[1]])))
+  if (kind_name %in% tensor_kinds && length(others) > 0) call <- as.call(c(as.list(call), lapply(others, as.name)))
   fails <- call("!", call("(", do.call(substitute, list(kind$holds, list(x = symbol)))))
   if (nullable) fails <- call("&&", call("!", call("is.null", symbol)), fails)
+  if (identical(default, quote(list()))) fails <- call("&&", call(">", call("length", symbol), 0L), fails)
   if (identical(default, quote(expr = ))) fails <- call("&&", call("!", call("missing", symbol)), fails)
   call("if", fails, call("<-", symbol, call))
 }
 
-# The engine itself takes arrays for tensors, in functions that are one call of it.
-calls_engine_only <- function(f) {
+# The call that is the whole of a function, and the name of what it calls; NULL where there is more.
+only_call <- function(f) {
   statement <- body(f)
   if (is.call(statement) && identical(statement[[1]], quote(`{`)) && length(statement) == 2) statement <- statement[[2]]
-  is.call(statement) && is.name(statement[[1]]) && as.character(statement[[1]]) %in% c("apply_op", "binary_op")
+  if (is.call(statement) && is.name(statement[[1]])) statement
 }
 
-with_contract <- function(f, special = character(), common = function_contracts) {
+# Whether each of `arguments` does nothing but go on, by itself or in a list, to what is called.
+passed_on <- function(arguments, call) {
+  lists <- Filter(function(x) is.call(x) && identical(x[[1]], quote(list)), as.list(call))
+  direct <- c(as.list(call)[-1], unlist(lapply(lists, function(x) as.list(x)[-1])))
+  count <- function(name, names) sum(names == name)
+  as_they_are <- vapply(Filter(is.name, direct), as.character, "")
+  vapply(arguments, function(name) count(name, all.names(call)) == count(name, as_they_are), NA)
+}
+
+# The engine itself takes arrays for tensors that go on to it.
+taken_by_engine <- function(f) {
+  call <- only_call(f)
+  arguments <- names(formals(f))
+  engine <- !is.null(call) && as.character(call[[1]]) %in% c("apply_op", "apply_op_", "binary_op")
+  if (engine) arguments[passed_on(arguments, call)] else character()
+}
+
+# `also`: tensors that the body knows beside its arguments.
+with_contract <- function(f, special = character(), common = function_contracts, also = character()) {
   arguments <- formals(f)
   kinds <- vapply(names(arguments), kind_of, "", special, common)
-  if (calls_engine_only(f)) kinds[kinds %in% tensor_kinds] <- NA
-  required <- names(kinds)[kinds %in% tensor_kinds & vapply(arguments, identical, NA, quote(expr = ))]
+  kinds[kinds %in% tensor_kinds & names(kinds) %in% taken_by_engine(f)] <- NA
+  given <- vapply(arguments, function(default) identical(default, quote(expr = )) || is.null(default), NA)
+  required <- c(also, names(kinds)[kinds %in% tensor_kinds & given])
   statements <- Map(function(argument, kind) contract_statement(argument, arguments[[argument]], kind, required),
     names(arguments), kinds)
   statements <- unname(Filter(Negate(is.null), statements))
@@ -288,9 +337,9 @@ with_contract <- function(f, special = character(), common = function_contracts)
 
 # A method that is one call of a function with contracts needs none.
 calls_function_only <- function(f, env) {
-  statement <- body(f)
-  is.call(statement) && is.name(statement[[1]]) && grepl("^torch_", statement[[1]]) &&
-    !is.null(env[[as.character(statement[[1]])]])
+  call <- only_call(f)
+  !is.null(call) && grepl("^torch_", call[[1]]) && !is.null(env[[as.character(call[[1]])]]) &&
+    all(passed_on(names(formals(f)), call))
 }
 
 # Puts contracts into the constructor that a generator of classes calls.
@@ -302,13 +351,18 @@ constructor_contracts <- function(generator) {
   }
 }
 
+# The contract of a method is that of the function of its name.
+method_with_contract <- function(name, method, env) {
+  if (calls_function_only(method, env)) {
+    return(method)
+  }
+  special <- special_contracts[[paste0("torch_", sub("_$", "", name))]] %||% character()
+  with_contract(method, special, also = "self")
+}
+
 apply_contracts <- function(env) {
   for (name in ls(tensor_methods)) {
-    method <- tensor_methods[[name]]
-    if (!calls_function_only(method, env)) {
-      special <- special_contracts[[paste0("torch_", sub("_$", "", name))]]
-      assign(name, with_contract(method, special %||% character()), envir = tensor_methods)
-    }
+    tensor_method(name, method_with_contract(name, unbound_method(tensor_methods[[name]]), env))
   }
   for (name in Filter(function(name) typeof(env[[name]]) == "closure", ls(env))) {
     f <- env[[name]]

@@ -11,6 +11,12 @@ tensor_method <- function(name, method) {
   assign(name, rlang::new_function(alist(self = ), bound, environment(method)), envir = tensor_methods)
 }
 
+# The method as a function of its own arguments, with the free variable `self`.
+unbound_method <- function(bound) {
+  parts <- body(bound)
+  rlang::new_function(as.pairlist(parts[[2]]), parts[[3]], environment(bound))
+}
+
 # Defines tensor$name (without parentheses): get(tensor) gives the value, set(tensor, value) changes it.
 tensor_field <- function(name, get, set = NULL) {
   assign(name, get, envir = tensor_fields)

@@ -21,14 +21,14 @@ NULL
 #' @export
 torch_cat <- function(tensors, dim = 1L) {
   check_joined(tensors)
-  .Call(cdr_apply_argument, ops$cat, if (is_tensor(tensors)) list(tensors) else tensors, zero_based_dim(dim))
+  .Call(cdr_apply_argument, ops$cat, if (is.list(tensors)) tensors else list(tensors), zero_based_dim(dim))
 }
 
 #' @rdname torch_cat
 #' @export
 torch_stack <- function(tensors, dim = 1L) {
   check_joined(tensors)
-  .Call(cdr_apply_argument, ops$stack, if (is_tensor(tensors)) list(tensors) else tensors, zero_based_dim(dim))
+  .Call(cdr_apply_argument, ops$stack, if (is.list(tensors)) tensors else list(tensors), zero_based_dim(dim))
 }
 
 tensor_list <- function(tensors) {
@@ -37,10 +37,7 @@ tensor_list <- function(tensors) {
 }
 
 check_joined <- function(tensors) {
-  if (!is_tensor(tensors) && !is.list(tensors)) {
-    type_error("`tensors` must be a list of tensors.")
-  }
-  if (length(tensors) == 0 && !is_tensor(tensors)) {
+  if (is.list(tensors) && !is_tensor(tensors) && length(tensors) == 0) {
     value_error("`tensors` must hold at least one tensor.")
   }
 }

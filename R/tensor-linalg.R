@@ -73,7 +73,13 @@ torch_addmm <- function(self, mat1, mat2, beta = 1L, alpha = 1L) {
 
 #' @rdname torch_matmul
 #' @export
-torch_outer <- function(self, vec2) torch_mul(self$unsqueeze(2), vec2)
+torch_outer <- function(self, vec2) {
+  if (length(dim(self)) != 1 || length(dim(vec2)) != 1) {
+    value_error(sprintf("torch_outer(): expected two vectors, but got tensors of %d and %d dimensions.",
+      length(dim(self)), length(dim(vec2))))
+  }
+  torch_mul(torch_unsqueeze(self, 2), vec2)
+}
 
 #' @rdname torch_matmul
 #' @export

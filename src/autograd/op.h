@@ -36,6 +36,9 @@
 #define CD_POINTWISE \
     (1u << 1) /* out[0][i] depends on in[0][i] only through reading it first: out may be in[0] */
 
+#define CD_NUMBERS \
+    (1u << 2) /* a plain number is an operand of its own kind; elsewhere it is a tensor of one element */
+
 typedef struct cd_op cd_op;
 
 /* One call of an operator, going forward. */

@@ -33,7 +33,7 @@ const cd_op cd_op_copy = {.name = "copy",
                           .min_in = 2,
                           .max_in = 2,
                           .n_out = 1,
-                          .traits = CD_POINTWISE,
+                          .traits = CD_POINTWISE | CD_NUMBERS,
                           .shape = assign_shape,
                           .forward = copy_forward,
                           .backward = copy_backward};

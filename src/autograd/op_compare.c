@@ -18,7 +18,8 @@ static cd_status bool_shape(cd_call *call, cd_error *err)
                               err);                                                                         \
     }                                                                                                       \
     const cd_op cd_op_##id = {                                                                              \
-        .name = #id, .min_in = 2, .max_in = 2, .n_out = 1, .shape = bool_shape, .forward = id##_forward}
+        .name = #id, .min_in = 2, .max_in = 2, .n_out = 1, .traits = CD_NUMBERS, .shape = bool_shape,       \
+        .forward = id##_forward}
 
 COMPARISON(eq, CDK_EQ);
 COMPARISON(ne, CDK_NE);

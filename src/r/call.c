@@ -23,15 +23,16 @@ static void inputs_clear(inputs *p)
     }
 }
 
-static cd_status inputs_from_r(inputs *p, int n, const SEXP *x, cd_error *err)
+static cd_status inputs_from_r(inputs *p, const cd_op *op, int n, const SEXP *x, cd_error *err)
 {
+    const cdr_company with = cdr_company_of(n, x, (op->traits & CD_NUMBERS) != 0);
     p->count = 0;
     p->in = n <= FEW ? p->few : malloc((size_t)n * sizeof *p->in);
     if (p->in == NULL) {
         return cd_fail(err, CD_EALLOC, "cannot allocate a list of %d tensors.", n);
     }
     for (int i = 0; i < n; i++) {
-        CD_TRY(cdr_as_operand(&p->in[i], x[i], err));
+        CD_TRY(cdr_as_operand(&p->in[i], x[i], with, err));
         p->count++;
     }
     return CD_OK;
@@ -95,7 +96,7 @@ static SEXP apply(const cd_op *op, int n, const SEXP *x, SEXP attrs)
     const double *attr = attributes_of(attrs, &n_attr);
     restore_all(n, x);
     SEXP result = PROTECT(handles(op->n_out));
-    cd_status status = inputs_from_r(&p, n, x, &err);
+    cd_status status = inputs_from_r(&p, op, n, x, &err);
     if (status == CD_OK) {
         status = cd_apply(out, op, p.count, p.in, n_attr, attr, &err);
     }
@@ -166,7 +167,7 @@ SEXP cdr_apply_in_place(SEXP id, SEXP tensors, SEXP attrs)
     cd_variable *target = cdr_described(VECTOR_ELT(tensors, 0), "self");
     const SEXP *x = elements_of(few, tensors);
     restore_all(Rf_length(tensors), x);
-    cd_status status = inputs_from_r(&p, Rf_length(tensors), x, &err);
+    cd_status status = inputs_from_r(&p, op, Rf_length(tensors), x, &err);
     if (status == CD_OK) {
         status = cd_apply_in_place(target, op, p.count, p.in, n_attr, attr, &err);
     }

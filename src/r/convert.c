@@ -1,4 +1,5 @@
 /* Between R arrays and tensors. R arrays are column-major; index order is kept, so only strides differ. */
+#include <math.h>
 #include <string.h>
 
 #include "r/glue.h"
@@ -92,22 +93,63 @@ static int is_missing_at(SEXP x, R_xlen_t i)
     }
 }
 
-/* Only floats made from doubles can hold what is missing. */
+/* The position of the first missing element from `from` on, or the length. */
+static R_xlen_t next_missing(SEXP x, R_xlen_t from)
+{
+    R_xlen_t n = Rf_xlength(x);
+    while (from < n && !is_missing_at(x, from)) {
+        from++;
+    }
+    return from;
+}
+
+/* Only floats can hold what is missing. */
 static cd_status check_missing(SEXP x, int dtype, cd_error *err)
 {
-    int type = TYPEOF(x);
-    if (type == RAWSXP || (type == REALSXP && !is_integer64(x) && cd_dtype_is_float((cd_dtype)dtype))) {
+    if (TYPEOF(x) == RAWSXP || cd_dtype_is_float((cd_dtype)dtype)) {
         return CD_OK;
     }
-    for (R_xlen_t i = 0; i < Rf_xlength(x); i++) {
-        if (is_missing_at(x, i)) {
-            return cd_fail(err, CD_EVALUE,
-                           "element %lld is NA: integer and logical tensors have no missing values. "
-                           "Convert to double first to get NaN.",
-                           (long long)i + 1);
-        }
+    R_xlen_t i = next_missing(x, 0);
+    return i == Rf_xlength(x) ? CD_OK
+                              : cd_fail(err, CD_EVALUE,
+                                        "element %lld is NA: integer and logical tensors have no missing values. "
+                                        "Give a float dtype to get NaN.",
+                                        (long long)i + 1);
+}
+
+static double number_at(SEXP x, R_xlen_t i)
+{
+    if (is_missing_at(x, i)) {
+        return NAN;
     }
-    return CD_OK;
+    return TYPEOF(x) == REALSXP ? (double)((const int64_t *)REAL(x))[i] : INTEGER(x)[i];
+}
+
+/* Whether x has missing elements that floats know as NaN, but its own type does not. */
+static bool has_missing_integers(SEXP x, int dtype)
+{
+    return TYPEOF(x) != RAWSXP && (TYPEOF(x) != REALSXP || is_integer64(x)) &&
+           cd_dtype_is_float((cd_dtype)dtype) && next_missing(x, 0) < Rf_xlength(x);
+}
+
+/* A tensor of the elements of x where they are, or, where floats are wanted of integers with missing ones, of doubles. */
+static cd_status source_of(cd_tensor **source, SEXP x, int dtype, int ndim, const int64_t *shape, cd_error *err)
+{
+    int64_t stride[CD_MAX_DIMS];
+    const int64_t n = Rf_xlength(x);
+    cd_tensor *doubles;
+    column_major(stride, ndim, shape);
+    if (!has_missing_integers(x, dtype)) {
+        return cd_tensor_borrow(source, r_data(x), (cd_dtype)r_storage_dtype(x), ndim, shape, stride, err);
+    }
+    CD_TRY(cd_tensor_new(&doubles, CD_FLOAT64, 1, &n, CD_CONTIGUOUS, err));
+    double *values = cd_tensor_data(doubles);
+    for (R_xlen_t i = 0; i < n; i++) {
+        values[i] = number_at(x, i);
+    }
+    cd_status status = cd_tensor_view(source, doubles, ndim, shape, stride, 0, err);
+    cd_tensor_release(doubles);
+    return status;
 }
 
 /* Labels just read from a file: their bytes. */
@@ -126,11 +168,10 @@ cd_status cdr_tensor_from_r(cd_tensor **t, SEXP x, int dtype, cd_error *err)
     if (labels != NULL) {
         return tensor_from_labels(t, labels, dtype, err);
     }
-    int64_t shape[CD_MAX_DIMS], stride[CD_MAX_DIMS];
-    int source_dtype = r_storage_dtype(x);
+    int64_t shape[CD_MAX_DIMS];
     cd_tensor *source;
     *t = NULL;
-    if (source_dtype < 0) {
+    if (r_storage_dtype(x) < 0) {
         return cd_fail(err, CD_EVALUE, "can't convert an object of type '%s' to a tensor.",
                        Rf_type2char(TYPEOF(x)));
     }
@@ -140,8 +181,7 @@ cd_status cdr_tensor_from_r(cd_tensor **t, SEXP x, int dtype, cd_error *err)
     }
     int wanted = dtype >= 0 ? dtype : default_dtype(x);
     CD_TRY(check_missing(x, wanted, err));
-    column_major(stride, ndim, shape);
-    CD_TRY(cd_tensor_borrow(&source, r_data(x), (cd_dtype)source_dtype, ndim, shape, stride, err));
+    CD_TRY(source_of(&source, x, wanted, ndim, shape, err));
     cd_status status = cd_tensor_new(t, (cd_dtype)wanted, ndim, shape, CD_CONTIGUOUS, err);
     if (status == CD_OK) {
         status = cd_tensor_copy(*t, source, err);
@@ -157,14 +197,50 @@ int cdr_is_number(SEXP x)
            Rf_getAttrib(x, R_DimSymbol) == R_NilValue && !is_integer64(x);
 }
 
-static cd_status number_variable(cd_tensor **t, SEXP x, cd_error *err)
+/* dtype: that of the floats it meets, or -1. */
+static cd_status number_variable(cd_tensor **t, SEXP x, int dtype, cd_error *err)
 {
     static const cd_dtype of_type[] = {[LGLSXP] = CD_BOOL, [INTSXP] = CD_INT64, [REALSXP] = CD_FLOAT64};
-    CD_TRY(check_missing(x, CD_FLOAT64, err));
-    return cd_tensor_number(t, of_type[TYPEOF(x)], Rf_asReal(x), err);
+    const double value = Rf_asReal(x); /* of an NA of any type a double that is not a number */
+    const bool missing = ISNAN(value);
+    CD_TRY(missing && TYPEOF(x) != REALSXP ? check_missing(x, dtype >= 0 ? dtype : CD_INT64, err) : CD_OK);
+    return cd_tensor_number(t, missing ? CD_FLOAT64 : of_type[TYPEOF(x)], value, err);
 }
 
-cd_status cdr_as_operand(cd_variable **v, SEXP x, cd_error *err)
+static int is_numeric(SEXP x)
+{
+    return (TYPEOF(x) == REALSXP && !is_integer64(x)) || TYPEOF(x) == INTSXP;
+}
+
+/* The float type of a tensor, or that of an array of doubles; -1 for anything else. */
+static int float_dtype_of(SEXP x)
+{
+    if (!cdr_is_handle(x)) {
+        return TYPEOF(x) == REALSXP && !is_integer64(x) && !cdr_is_number(x) ? CD_FLOAT32 : -1;
+    }
+    const cd_variable *v = R_ExternalPtrAddr(x);
+    return v != NULL && v->value != NULL && cd_dtype_is_float(v->value->dtype) ? (int)v->value->dtype : -1;
+}
+
+cdr_company cdr_company_of(int n, const SEXP *x, bool numbers)
+{
+    cdr_company with = {.numbers = numbers, .dtype = -1};
+    for (int i = 0; i < n; i++) {
+        int dtype = float_dtype_of(x[i]);
+        with.dtype = dtype > with.dtype ? dtype : with.dtype;
+    }
+    return with;
+}
+
+static cd_status tensor_in_company(cd_tensor **t, SEXP x, cdr_company with, cd_error *err)
+{
+    if (with.numbers && cdr_is_number(x)) {
+        return number_variable(t, x, with.dtype, err);
+    }
+    return cdr_tensor_from_r(t, x, is_numeric(x) ? with.dtype : -1, err);
+}
+
+cd_status cdr_as_operand(cd_variable **v, SEXP x, cdr_company with, cd_error *err)
 {
     cd_tensor *t;
     *v = NULL;
@@ -180,13 +256,13 @@ cd_status cdr_as_operand(cd_variable **v, SEXP x, cd_error *err)
         *v = held->value != NULL ? cd_variable_retain(held) : NULL;
         return CD_OK;
     }
-    CD_TRY(cdr_is_number(x) ? number_variable(&t, x, err) : cdr_tensor_from_r(&t, x, -1, err));
+    CD_TRY(tensor_in_company(&t, x, with, err));
     return cd_variable_new(v, t, false, err);
 }
 
-cd_status cdr_as_variable(cd_variable **v, SEXP x, cd_error *err)
+cd_status cdr_as_variable(cd_variable **v, SEXP x, cdr_company with, cd_error *err)
 {
-    CD_TRY(cdr_as_operand(v, x, err));
+    CD_TRY(cdr_as_operand(v, x, with, err));
     cd_status status = *v != NULL ? cd_tensor_materialise((*v)->value, err) : CD_OK;
     if (status != CD_OK) {
         cd_variable_release(*v);

@@ -44,13 +44,23 @@ cd_variable *cdr_looked_at(SEXP x, const char *what);
 /* Is x a plain number of R's: numeric or logical, of length one, without dim? */
 int cdr_is_number(SEXP x);
 
-/* A variable for anything an operator accepts: a handle (its variable, retained), a number of length one
- * without dim (a 0-d "number"), any other atomic vector or array (converted as torch_tensor does). NULL gives
- * NULL. The caller releases it. Allocates no R object and does not jump. */
-cd_status cdr_as_variable(cd_variable **v, SEXP x, cd_error *err);
+/* How R data become a variable beside others. */
+typedef struct cdr_company {
+    bool numbers; /* a number of length one without dim is a 0-d "number"; else it is a tensor of shape 1 */
+    int dtype;    /* of numeric vectors and arrays: that of the floats they meet; -1: by their own type */
+} cdr_company;
+
+/* A variable for anything an operator accepts: a handle (its variable, retained), or an atomic vector or array
+ * (converted as torch_tensor does, but for what the company says). NULL gives NULL. The caller releases it. Allocates
+ * no R object and does not jump. */
+cd_status cdr_as_variable(cd_variable **v, SEXP x, cdr_company with, cd_error *err);
 
 /* The same for the inputs of operators: they may be lazy (cd_call_run deals with that). */
-cd_status cdr_as_operand(cd_variable **v, SEXP x, cd_error *err);
+cd_status cdr_as_operand(cd_variable **v, SEXP x, cdr_company with, cd_error *err);
+
+/* What the inputs of an operator are to each other: numbers follow the widest float tensor among them, and integers
+ * follow doubles. */
+cdr_company cdr_company_of(int n, const SEXP *x, bool numbers);
 
 /* A tensor from an R vector or array: index order kept, dtype by R type (double -> float32, integer -> int64,
  * integer64 -> int64, logical -> bool, raw -> uint8) unless dtype >= 0. A vector without dim is 1-d. */

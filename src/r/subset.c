@@ -105,7 +105,7 @@ static cd_status add_index(parsed *p, SEXP x, cd_error *err)
         bool whole = strcmp(CHAR(STRING_ELT(x, 0)), "all") == 0;
         add_code(p, whole ? CD_INDEX_ALL : CD_INDEX_ELLIPSIS, 0, 0, 0);
     } else if (cdr_is_handle(x)) {
-        CD_TRY(cdr_as_variable(&v, x, err));
+        CD_TRY(cdr_as_variable(&v, x, (cdr_company){.dtype = -1}, err));
         return v != NULL ? add_tensor(p, v, err)
                          : cd_fail(err, CD_EVALUE, "an index is an undefined tensor.");
     } else if (Rf_inherits(x, "slice")) {
@@ -286,7 +286,7 @@ SEXP cdr_assign(SEXP x, SEXP list, SEXP value)
     cdr_restore(value);
     cd_status status = parse(&p, list, true, v->value, &err);
     if (status == CD_OK) {
-        status = cdr_as_variable(&from, value, &err);
+        status = cdr_as_variable(&from, value, cdr_company_of(1, &x, true), &err);
     }
     if (status == CD_OK) {
         status = assign_variable(v, &p, from, &err);

@@ -83,3 +83,111 @@ test_that("constructors and functions that take no tensor refuse nonsense by nam
   expect_error(dataloader_next(1), "`iter` must be what dataloader_make_iter")
   expect_s3_class(nn_batch_norm2d(3, momentum = NULL), "nn_module")
 })
+
+# Each call with R data and with tensors made of them gives equal results: the calls as a reader would write them.
+m <- matrix(c(0.2, 0.9, 0.4, 0.6, 0.3, 0.7), 2)
+s <- matrix(c(0.2, 0.9, 0.4, 0.6), 2)
+v <- c(0.2, 0.5, 0.3)
+w <- c(0.7, 0.1, 0.4)
+picture <- array(seq(-1, 1, length.out = 32), c(1, 2, 4, 4))
+signal <- array(seq(-1, 1, length.out = 10), c(1, 1, 10))
+classes <- c(2L, 3L)
+truth <- c(TRUE, FALSE, TRUE)
+
+calls_with_data <- list(
+  quote(torch_matmul(m, v)), quote(torch_mm(s, m)), quote(torch_mv(m, v)), quote(torch_dot(v, w)),
+  quote(torch_bmm(array(s, c(1, 2, 2)), array(s, c(1, 2, 2)))), quote(torch_outer(v, w)), quote(torch_addmm(m, s, m)),
+  quote(torch_tensordot(s, m, 1)), quote(torch_einsum("ij,j->i", list(m, v))), quote(torch_einsum("ij,k", list(m, v))),
+  quote(torch_add(v, w)), quote(torch_sub(v, w, alpha = 2)), quote(torch_div(v, w, rounding_mode = "floor")),
+  quote(torch_pow(v, w)), quote(torch_maximum(v, w)), quote(torch_fmod(v, w)), quote(torch_lerp(v, w, 0.3)),
+  quote(torch_clamp(v, min = w)), quote(torch_atan2(v, w)), quote(torch_eq(v, w)), quote(torch_isclose(v, w)),
+  quote(torch_logical_and(truth, v)), quote(torch_where(truth, v, w)), quote(torch_masked_fill(v, truth, 0)),
+  quote(torch_masked_select(v, truth)), quote(torch_gather(m, 1, matrix(1L, 1, 3))), quote(torch_take(m, 3L)),
+  quote(torch_index_select(m, 2, classes)), quote(torch_scatter(m, 2, matrix(1L, 2, 1), matrix(9, 2, 1))),
+  quote(torch_scatter_add(m, 2, matrix(1L, 2, 1), matrix(9, 2, 1))), quote(torch_index_add(m, 2, classes, s)),
+  quote(torch_cat(list(v, w))), quote(torch_stack(list(v, w), 2)), quote(torch_hstack(list(v, w))),
+  quote(torch_vstack(list(v, w))), quote(torch_block_diag(list(m, s))), quote(torch_meshgrid(list(v, w))[[1]]),
+  quote(torch_broadcast_tensors(list(v, m))[[1]]), quote(torch_flatten(m)), quote(torch_chunk(v, 2)[[2]]),
+  quote(torch_split(v, 2)[[1]]), quote(torch_unbind(m)[[2]]), quote(torch_tile(v, c(2, 2))), quote(torch_roll(v, 1)),
+  quote(torch_repeat_interleave(v, classes[c(1, 1, 2)])), quote(torch_diff(v, prepend = w)), quote(torch_median(v)),
+  quote(torch_sum(m, 1)), quote(torch_mean(m)), quote(torch_std(m, 2)), quote(torch_norm(v)), quote(torch_logsumexp(m, 1)),
+  quote(torch_max(m, other = 0.5)), quote(torch_max(m, 2)[[2]]), quote(torch_argmin(v)), quote(torch_sort(v)[[1]]),
+  quote(torch_topk(v, 2)[[2]]), quote(torch_cumsum(v, 1)), quote(torch_bincount(classes)), quote(torch_diag(v)),
+  quote(torch_bincount(classes, weights = c(0.5, 2))), quote(torch_triu(m)), quote(torch_flip(m, 1)), quote(torch_t(m)),
+  quote(torch_zeros_like(m)), quote(torch_full_like(v, 3)), quote(torch_permute(m, 2:1)), quote(torch_movedim(m, 1, 2)),
+  quote(nnf_one_hot(classes)), quote(nnf_linear(m, m, v[1:2])), quote(nnf_softmax(m, 1)), quote(nnf_gelu(v)),
+  quote(nnf_layer_norm(m, 3, v, w)), quote(nnf_embedding(classes, matrix(1:6, 3))), quote(nnf_mse_loss(v, w)),
+  quote(nnf_l1_loss(v, w)), quote(nnf_smooth_l1_loss(v, w)), quote(nnf_binary_cross_entropy(v, w, weight = w)),
+  quote(nnf_binary_cross_entropy_with_logits(v, w, pos_weight = w)), quote(nnf_kl_div(v, w)),
+  quote(nnf_cross_entropy(m, classes, weight = v)), quote(nnf_nll_loss(m, classes)), quote(nnf_poisson_nll_loss(v, w)),
+  quote(nnf_multi_margin_loss(m, classes)), quote(nnf_multilabel_soft_margin_loss(m, m)), quote(nnf_normalize(m)),
+  quote(nnf_cosine_similarity(m, m)), quote(nnf_hinge_embedding_loss(v, c(1, -1, 1))), quote(nnf_pad(m, c(1, 2))),
+  quote(nnf_triplet_margin_loss(m, m + 1, m - 1)), quote(nnf_margin_ranking_loss(v, w, c(1, -1, 1))),
+  quote(nnf_conv1d(signal, array(1, c(1, 1, 3)), 2)), quote(nnf_conv2d(picture, array(1, c(1, 2, 3, 3)))),
+  quote(nnf_interpolate(picture, scale_factor = 2)), quote(nnf_max_pool2d(picture, 2)), quote(nnf_unfold(picture, 2)),
+  quote(nnf_grid_sample(picture, array(0.1, c(1, 2, 2, 2)))), quote(nnf_batch_norm(m, v, w, v, w)),
+  quote(torch_scaled_dot_product_attention(array(m, c(1, 2, 3)), array(m, c(1, 2, 3)), array(m, c(1, 2, 3))))
+)
+
+as_tensors_in <- function(data) {
+  lapply(data, function(x) if (is.atomic(x)) torch_tensor(x) else x)
+}
+
+test_that("a call gives the same with R data as with tensors", {
+  data <- list(m = m, s = s, v = v, w = w, picture = picture, signal = signal, classes = classes, truth = truth)
+  for (call in calls_with_data) {
+    expected <- eval(call, as_tensors_in(data))
+    found <- eval(call, data)
+    expect_true(is_tensor(found), info = deparse(call)[[1]])
+    expect_identical(as_array(found), as_array(expected), info = deparse(call)[[1]])
+    expect_true(found$dtype == expected$dtype, info = deparse(call)[[1]])
+  }
+})
+
+test_that("methods take R data for tensors, too", {
+  x <- torch_tensor(m)
+  expect_equal(x$matmul(v)$shape, 2)
+  expect_equal(x$view_as(1:6)$shape, 6)
+  expect_equal(x$reshape_as(matrix(0, 3, 2))$shape, c(3, 2))
+  expect_equal(x$type_as(1:3)$dtype, torch_long())
+  expect_equal(x$expand_as(array(0, c(2, 2, 3)))$shape, c(2, 2, 3))
+  expect_equal(as_array(x$index_add(2, 1L, matrix(1, 2, 1))), m + cbind(c(1, 1), 0, 0), tolerance = 1e-6)
+  expect_equal(as_array(x$clone()$copy_(m)), as_array(x))
+  expect_equal(as_array(x$clone()$add_(m)), as_array(x * 2))
+  expect_equal(as_array(x$where(m > 0.5, 0)), m * (m > 0.5), tolerance = 1e-6)
+  expect_equal(nn_embedding(3, 5)(2L)$shape, c(1, 5))
+})
+
+test_that("numbers take the dtype of the float tensor they meet, without a detour", {
+  third <- c(1, 2) / 3
+  x <- torch_zeros(2, dtype = "double")
+  expect_identical(as_array(x + third), third)
+  expect_identical(as_array(torch_where(c(TRUE, TRUE), third, x)), third)
+  expect_identical(as_array(torch_cat(list(third, x)))[1:2], third)
+  expect_identical(as_array(x$clone()$add_(third)), third)
+  y <- x$clone()
+  y[1:2] <- third
+  expect_identical(as_array(y), third)
+  expect_identical(as_array(torch_mm(torch_eye(2, dtype = "double"), matrix(1:4, 2))), matrix(c(1, 2, 3, 4), 2))
+  expect_equal((torch_zeros(2) + 1:2)$dtype, torch_float())
+  expect_equal((torch_zeros(2, dtype = "long") + 1:2)$dtype, torch_long())
+  expect_equal(torch_mm(matrix(1, 2, 2), matrix(1:4, 2))$dtype, torch_float())
+})
+
+test_that("a number is a tensor of one element where a dimension is needed, else a scalar", {
+  expect_equal(torch_exp(2)$shape, 1)
+  expect_equal(as_array(torch_cat(list(1, c(2, 3)))), c(1, 2, 3))
+  expect_equal(torch_stack(list(1, 2))$shape, c(2, 1))
+  expect_equal(torch_clone(2)$dtype, torch_float())
+  expect_equal((torch_tensor(1L) * 2L)$dtype, torch_long())
+  expect_equal(torch_ones(2, 2)$add(1)$shape, c(2, 2))
+})
+
+test_that("missing values of integers are NaN in floats", {
+  expect_identical(as_array(torch_tensor(c(1L, NA, 3L), dtype = "float")), c(1, NaN, 3))
+  expect_identical(as_array(torch_tensor(matrix(c(NA, TRUE, FALSE, NA), 2), dtype = "double")),
+    matrix(c(NaN, 1, 0, NaN), 2))
+  expect_identical(as_array(torch_ones(2) + c(1L, NA)), c(2, NaN))
+  expect_error(torch_tensor(c(1L, NA)), "element 2 is NA", class = "candela_error_value")
+  expect_error(torch_tensor(1:2) + NA_integer_, "is NA", class = "candela_error_value")
+})

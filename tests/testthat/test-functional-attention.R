@@ -158,8 +158,8 @@ test_that("dropout sets weights to zero at its rate, follows the seed, and backw
 
 test_that("what does not fit is named", {
   x <- torch_zeros(2, 3, 4)
-  expect_error(attention(1, x, x), "`query` must be a tensor", class = "value_error")
-  expect_error(attention(x, x, x, attn_mask = 1), "`attn_mask` must be", class = "value_error")
+  expect_error(attention("a", x, x), "`query` must be a tensor", class = "value_error")
+  expect_error(attention(x, x, x, attn_mask = "a"), "`attn_mask` must be", class = "value_error")
   expect_error(attention(x, x, x, dropout_p = 2), "`dropout_p` must be", class = "value_error")
   expect_error(attention(x, x, x, torch_zeros(3, 3), is_causal = TRUE), "`attn_mask` must be NULL",
     class = "value_error")
