@@ -52,6 +52,17 @@ type_error <- function(message) raise(message, "type_error")
 runtime_error <- function(message) raise(message, "runtime_error")
 not_implemented_error <- function(message) raise(message, "not_implemented_error")
 
+# What the engine has a note of. A file that is read in every epoch is told of once in a session.
+warn_engine <- function(message) {
+  if (!is.null(told_notes[[message]])) {
+    return(invisible(NULL))
+  }
+  assign(message, TRUE, envir = told_notes)
+  rlang::warn(message, class = "candela_warning_damaged")
+}
+
+told_notes <- new.env(parent = emptyenv())
+
 raise <- function(message, class) {
   rlang::abort(message, class = c(class, "candela_error"), call = NULL)
 }

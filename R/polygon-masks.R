@@ -52,6 +52,7 @@ row_inside <- function(edges, i, size) {
 }
 
 which_in_runs <- function(runs, size) {
+  if (anyNA(runs) || any(runs < 0)) value_error("a run-length mask is damaged.")
   if (sum(runs) != prod(size)) {
     value_error(sprintf("a run-length mask has %.0f pixels, but its image %.0f.", sum(runs), prod(size)))
   }
@@ -146,21 +147,24 @@ coco_shapes <- function(annotations, names, ids) {
 # from the third on, differences to the run before the last.
 coco_runs <- function(text) {
   codes <- utf8ToInt(text) - 48L
-  runs <- numeric()
+  ends <- which(bitwAnd(codes, 32L) == 0)
+  runs <- numeric(length(ends))
+  n <- 0
   at <- 1
   while (at <= length(codes)) {
     value <- 0
     shift <- 0
     repeat {
-      code <- codes[[at]]
+      code <- if (at <= length(codes)) codes[[at]] else NA
+      if (is.na(code) || code < 0L || code > 63L || shift > 45) value_error("a run-length mask is damaged.")
       value <- value + bitwAnd(code, 31L) * 2^shift
       shift <- shift + 5
       at <- at + 1
       if (bitwAnd(code, 32L) == 0) break
     }
     if (bitwAnd(code, 16L) != 0) value <- value - 2^shift
-    n <- length(runs)
-    runs <- c(runs, if (n > 2) value + runs[[n - 1]] else value)
+    runs[[n + 1]] <- if (n > 2) value + runs[[n - 1]] else value
+    n <- n + 1
   }
   runs
 }

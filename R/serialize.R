@@ -162,7 +162,7 @@ save_object <- function(obj, path) {
   taken <- take_tensors(obj)
   type <- if (inherits(obj, "nn_module")) "module" else "list"
   robj <- torch_tensor(taken$object, dtype = torch_uint8())
-  save_typed(c(taken$tensors, list(`__robj__` = robj)), type, path)
+  save_typed(c(taken$tensors, list(`__robj__` = robj)), type, path, .Call(cdr_sha256, taken$object))
 }
 
 # The object as bytes in which a tensor is only a name, and the tensors under these names. Parameters of a module
@@ -192,11 +192,12 @@ attributes_text <- function(x) {
   c(paste(class(x), collapse = " "), if (!is.null(persistent)) as.character(persistent))
 }
 
-save_typed <- function(tensors, type, path) {
+# `sum` is that of the R object, which R would read without a word where its bytes are damaged.
+save_typed <- function(tensors, type, path, sum = NULL) {
   grads <- vapply(tensors, function(x) x$requires_grad, NA)
   flags <- paste0(json_text(names(tensors)), ":", ifelse(grads, "true", "false"), collapse = ",")
   description <- sprintf('{"type":"%s","version":3,"requires_grad":{%s},"special_dtype":{}}', type, flags)
-  save_safetensors(tensors, path, c(`__r__` = description))
+  save_safetensors(tensors, path, c(`__r__` = description, robj_sha256 = sum))
 }
 
 json_text <- function(x) paste0('"', gsub('(["\\\\])', "\\\\\\1", x), '"')
@@ -204,6 +205,7 @@ json_text <- function(x) paste0('"', gsub('(["\\\\])', "\\\\\\1", x), '"')
 load_object <- function(path) {
   tensors <- load_safetensors(path)
   description <- attr(tensors, "metadata")["__r__"]
+  sum <- attr(tensors, "metadata")["robj_sha256"]
   attr(tensors, "metadata") <- NULL
   if (length(description) == 0 || is.na(description)) {
     rlang::warn(sprintf("'%s' was not written by torch_save(): its tensors are returned as a list.", path))
@@ -216,15 +218,19 @@ load_object <- function(path) {
   switch(description$type,
     tensor = tensors[[single_tensor_name]],
     state_dict = tensors,
-    put_tensors_back(tensors, path)
+    put_tensors_back(tensors, path, if (length(sum) == 1) sum)
   )
 }
 
-put_tensors_back <- function(tensors, path) {
+put_tensors_back <- function(tensors, path, sum) {
   if (is.null(tensors[["__robj__"]])) {
     runtime_error(sprintf("'%s' is damaged: the entry '__robj__' is missing.", path))
   }
   bytes <- .Call(cdr_as_array, tensors[["__robj__"]], "raw")
+  if (!is.null(sum) && !is.na(sum) && .Call(cdr_sha256, bytes) != sum) {
+    raise(sprintf("'%s' is damaged: the checksum of its R object is wrong.", path),
+      c("candela_error_format", "runtime_error"))
+  }
   hook <- function(text) {
     x <- tensors[[text[[1]]]]
     if (is.null(x)) runtime_error(sprintf("'%s' is damaged: the tensor '%s' is missing.", path, text[[1]]))

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/note.h"
 #include "image/codecs.h"
 #include "image/exif.h"
 
@@ -47,6 +48,7 @@ static cd_status decode_turned(cd_image *image, const uint8_t *bytes, size_t n, 
         return cd_fail(err, CD_EALLOC, "no memory to turn an image.");
     }
     cd_status status = decode_stored(&stored, bytes, n, as, err);
+    image->incomplete = stored.incomplete;
     if (status == CD_OK) {
         cd_image_turn(image->pixels, &stored, image->orientation);
     }
@@ -148,6 +150,9 @@ cd_status cd_image_file_open(cd_image_file *file, const cd_picture_request *what
     if (status == CD_OK) {
         status = cd_image_check_size(&file->image, err);
     }
+    if (status == CD_OK) {
+        status = cd_image_check_budget(&file->image, file->n, err);
+    }
     return named(file, status, err);
 }
 
@@ -156,6 +161,10 @@ cd_status cd_image_file_decode(cd_image_file *file, void *pixels, cd_error *err)
     file->image.pixels = pixels;
     cd_status status = decode(&file->image, file->bytes, file->n, file->as, err);
     file->image.pixels = NULL;
+    if (status == CD_OK && file->image.incomplete) {
+        cd_note("'%s' is damaged: pixels are missing in it, and were filled in. Copy or download it again.",
+                file->path);
+    }
     return status == CD_OK ? CD_OK : name_file(file, err);
 }
 

@@ -21,6 +21,25 @@ cd_status cd_image_check_size(const cd_image *image, cd_error *err)
     return CD_OK;
 }
 
+/* What one byte of a file may become, and what any file may. */
+#define LARGEST_RATIO 256
+#define LEAST_BUDGET ((double)(192 << 20))
+
+cd_status cd_image_check_budget(const cd_image *image, size_t n, cd_error *err)
+{
+    const bool turned = image->orientation > 1;
+    const double needs = (double)cd_image_bytes(image) * (turned ? 2 : 1) + (double)image->working,
+                 ratio = LARGEST_RATIO * (double)n,
+                 budget = (ratio > LEAST_BUDGET ? ratio : LEAST_BUDGET) * (turned ? 2 : 1);
+    if (needs <= budget) {
+        return CD_OK;
+    }
+    return cd_fail(err, CD_EFORMAT,
+                   "claims %lld x %lld pixels, for which %.0f MB would be needed, but has %.0f kB: it is damaged, "
+                   "or made to exhaust memory.",
+                   (long long)image->height, (long long)image->width, needs / 1e6, (double)n / 1e3);
+}
+
 cd_status cd_image_allocate(cd_image *image, cd_error *err)
 {
     image->pixels = NULL;

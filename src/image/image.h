@@ -24,6 +24,8 @@ typedef struct cd_image {
     double nodata; /* the number that means no data */
     int64_t pages; /* pictures in the file; 0: one */
     int64_t page;  /* said to the decoder: which of them, from 0 */
+    int64_t working; /* bytes that decoding needs besides the pixels */
+    bool incomplete; /* some pixels were missing in the file, and are filled in */
 } cd_image;
 
 /* No picture of more bytes than this is read or written. */
@@ -34,6 +36,11 @@ size_t cd_image_bytes(const cd_image *image);
 
 /* CD_EVALUE for a picture without pixels or above the size limit. */
 cd_status cd_image_check_size(const cd_image *image, cd_error *err);
+
+/* What a file of n bytes may take to decode: a few hundred times its size, and at least what a picture of 64 megapixels
+ * takes. CD_EFORMAT, with what the file claims, where the pixels and what decoding needs besides come to
+ * more: such a file is made to exhaust memory, or damaged. Goes on after the name of the file. */
+cd_status cd_image_check_budget(const cd_image *image, size_t n, cd_error *err);
 
 /* Gives an image whose sizes are set its pixels, uninitialised, from malloc. Errors: as above, CD_EALLOC. */
 cd_status cd_image_allocate(cd_image *image, cd_error *err);

@@ -9,12 +9,19 @@
 #include "image/codec.h"
 #include "image/exif.h"
 
+/* A picture of several scans has a dozen; that many pixels of all scans together are read in any case. */
+#define MOST_SCANS 32
+#define MOST_SCANNED 256e6
+/* Pixels that one byte can hold: a bit for a block of 8 x 8. */
+#define PIXELS_PER_BYTE 512
+
 /* libjpeg's error manager, with where to return to and what was warned about. */
 typedef struct jpeg_trap {
     struct jpeg_error_mgr manager; /* first: libjpeg knows only this part */
     jmp_buf back;
     bool ended_early;   /* the decoder asked for bytes beyond the end */
     bool missing_codes; /* pixels were filled in because their data were missing */
+    bool several_scans; /* of which none may be missing */
     char message[JMSG_LENGTH_MAX];
 } jpeg_trap;
 
@@ -31,7 +38,23 @@ static void note_warning(j_common_ptr info, int level)
     if (level < 0) {
         trap->manager.num_warnings++;
         trap->ended_early = trap->ended_early || info->err->msg_code == JWRN_JPEG_EOF;
-        trap->missing_codes = trap->missing_codes || info->err->msg_code == JWRN_HIT_MARKER;
+        trap->missing_codes = trap->missing_codes || info->err->msg_code == JWRN_HIT_MARKER ||
+                              info->err->msg_code == JWRN_HUFF_BAD_CODE;
+        if (trap->ended_early && trap->several_scans) {
+            leave(info);
+        }
+    }
+}
+
+/* Each scan goes over the whole picture, and a few bytes are enough to make one. */
+static void limit_scans(j_common_ptr info)
+{
+    const struct jpeg_decompress_struct *d = (const struct jpeg_decompress_struct *)info;
+    const double pixels = (double)d->image_width * (double)d->image_height;
+    if ((double)d->input_scan_number > MOST_SCANS && d->input_scan_number * pixels > MOST_SCANNED) {
+        jpeg_trap *trap = (jpeg_trap *)info->err;
+        snprintf(trap->message, sizeof trap->message, "it holds more than %d scans", d->input_scan_number - 1);
+        longjmp(trap->back, 1);
     }
 }
 
@@ -58,6 +81,7 @@ typedef struct jpeg_reader {
     cd_image *image;
     cd_decode_as as;
     uint8_t *row; /* of a CMYK picture; libjpeg frees it */
+    struct jpeg_progress_mgr progress;
 } jpeg_reader;
 
 static bool is_cmyk(const jpeg_reader *r)
@@ -120,6 +144,30 @@ static int stored_orientation(const jpeg_reader *r)
     return 1;
 }
 
+/* What libjpeg keeps of a picture of several scans: two bytes of each coefficient. */
+static int64_t coefficient_bytes(const jpeg_reader *r)
+{
+    int64_t blocks = 0;
+    for (int c = 0; jpeg_has_multiple_scans((j_decompress_ptr)&r->info) && c < r->info.num_components; c++) {
+        const jpeg_component_info *component = &r->info.comp_info[c];
+        blocks += (int64_t)component->width_in_blocks * component->height_in_blocks;
+    }
+    return blocks * DCTSIZE2 * (int64_t)sizeof(JCOEF);
+}
+
+/* Without arithmetic coding a block costs a bit at least. */
+static cd_status check_claim(const jpeg_reader *r, size_t n, cd_error *err)
+{
+    const cd_image *image = r->image;
+    if (r->info.arith_code || (double)image->height * (double)image->width <= PIXELS_PER_BYTE * (double)n) {
+        return CD_OK;
+    }
+    return cd_fail(err, CD_EFORMAT,
+                   "is a damaged JPEG image: it claims %lld x %lld pixels, but ends early, after %llu bytes. Copy or "
+                   "download it again.",
+                   (long long)image->height, (long long)image->width, (unsigned long long)n);
+}
+
 static cd_status read_header(jpeg_reader *r, const uint8_t *bytes, size_t n, cd_error *err)
 {
     if (setjmp(r->trap.back)) {
@@ -130,32 +178,34 @@ static cd_status read_header(jpeg_reader *r, const uint8_t *bytes, size_t n, cd_
     jpeg_read_header(&r->info, TRUE);
     r->image->orientation = stored_orientation(r);
     choose_output(r);
+    r->image->working = coefficient_bytes(r);
+    CD_TRY(check_claim(r, n, err));
     if (r->as == CD_AS_LABELS && r->image->channels != 1) {
         return cd_fail(err, CD_EVALUE, "holds colours; labels are read from grey or palette images.");
     }
     return CD_OK;
 }
 
-/* Only the closing marker is missing when no pixel lacked data; a file of several scans has none to spare. */
-static bool is_truncated(const jpeg_reader *r, bool several_scans)
+static cd_status truncated(cd_error *err)
 {
-    return r->trap.ended_early && (r->trap.missing_codes || several_scans);
+    return cd_fail(err, CD_EFORMAT,
+                   "is a damaged JPEG image: the file ends early. Copy or download it again.");
 }
 
 static cd_status read_pixels(jpeg_reader *r, cd_error *err)
 {
     if (setjmp(r->trap.back)) {
-        return jpeg_failure(&r->trap, err);
+        return r->trap.ended_early && r->trap.several_scans ? truncated(err) : jpeg_failure(&r->trap, err);
     }
-    bool several_scans = jpeg_has_multiple_scans(&r->info);
+    r->trap.several_scans = jpeg_has_multiple_scans(&r->info);
+    r->progress.progress_monitor = limit_scans;
+    r->info.progress = &r->progress;
     jpeg_start_decompress(&r->info);
     read_rows(r);
     jpeg_finish_decompress(&r->info);
-    if (is_truncated(r, several_scans)) {
-        return cd_fail(err, CD_EFORMAT,
-                       "is a damaged JPEG image: the file ends early. Copy or download it again.");
-    }
-    return CD_OK;
+    /* Only the closing marker is missing when no pixel lacked data. */
+    r->image->incomplete = r->trap.missing_codes;
+    return r->trap.ended_early && r->trap.missing_codes ? truncated(err) : CD_OK;
 }
 
 static cd_status jpeg_decode(cd_image *image, const uint8_t *bytes, size_t n, cd_decode_as as, cd_error *err)

@@ -91,6 +91,22 @@ static int stored_orientation(png_work *work)
     return 1;
 }
 
+/* Deflate makes one byte of 1032 at most. */
+#define LARGEST_RATIO 1040.0
+
+static cd_status check_claim(png_work *work, size_t n, cd_error *err)
+{
+    const double height = png_get_image_height(work->png, work->info),
+                 bytes = ((double)png_get_rowbytes(work->png, work->info) + 1) * height;
+    if (bytes <= LARGEST_RATIO * (double)n) {
+        return CD_OK;
+    }
+    return cd_fail(err, CD_EFORMAT,
+                   "is a damaged PNG image: it claims %.0f x %.0f pixels, but ends early, after %llu bytes. Copy or "
+                   "download it again.",
+                   height, (double)png_get_image_width(work->png, work->info), (unsigned long long)n);
+}
+
 static cd_status read_header(cd_image *image, png_work *work, cd_decode_as as, cd_error *err)
 {
     if (setjmp(work->back)) {
@@ -98,7 +114,9 @@ static cd_status read_header(cd_image *image, png_work *work, cd_decode_as as, c
     }
     png_set_read_fn(work->png, work, take_bytes);
     png_set_user_limits(work->png, 1000000, 1000000);
+    const size_t n = work->left;
     png_read_info(work->png, work->info);
+    CD_TRY(check_claim(work, n, err));
     int colour = png_get_color_type(work->png, work->info);
     if (as == CD_AS_LABELS && (colour & PNG_COLOR_MASK_COLOR) && !(colour & PNG_COLOR_MASK_PALETTE)) {
         return cd_fail(err, CD_EVALUE, "holds colours; labels are read from grey or palette images.");

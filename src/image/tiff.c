@@ -17,10 +17,6 @@
 
 #define TAG_GDAL_NODATA 42113
 
-/* A small file may be all of one colour, but not promise everything. */
-#define BUDGET ((uint64_t)64 << 20)
-#define LARGEST_RATIO 2000
-
 /* A file in memory, being read or written. */
 typedef struct stream {
     uint8_t *bytes;
@@ -286,21 +282,16 @@ static cd_status choose_channels(tiff_reader *r, cd_error *err)
     return CD_OK;
 }
 
-/* What the pixels will take must be in some proportion to the file. */
+/* What libtiff decodes at once is kept besides the pixels, and so is the whole picture where it converts colours. */
 static cd_status check_budget(const tiff_reader *r, cd_error *err)
 {
     CD_TRY(cd_image_check_size(r->image, err));
-    uint64_t pixels = (uint64_t)r->width * r->height, stored = (uint64_t)r->samples * ((r->bits + 7u) / 8);
-    uint64_t budget = BUDGET + (uint64_t)r->s.n * LARGEST_RATIO;
-    uint64_t block = TIFFIsTiled(r->tiff) ? TIFFTileSize64(r->tiff) : TIFFStripSize64(r->tiff);
-    if (pixels > budget / (stored > 0 ? stored : 1) || cd_image_bytes(r->image) > budget || block > budget ||
-        block > (uint64_t)CD_IMAGE_MAX_BYTES) {
-        return cd_fail(
-            err, CD_EFORMAT,
-            "is a damaged TIFF image: %u x %u pixels of %u bands do not fit into a file of %llu bytes.",
-            (unsigned)r->height, (unsigned)r->width, (unsigned)r->samples, (unsigned long long)r->s.n);
-    }
-    return CD_OK;
+    const uint64_t block = TIFFIsTiled(r->tiff) ? TIFFTileSize64(r->tiff) : TIFFStripSize64(r->tiff);
+    const uint64_t pixels = (uint64_t)r->width * r->height;
+    r->image->working = block > (uint64_t)CD_IMAGE_MAX_BYTES ? CD_IMAGE_MAX_BYTES : (int64_t)block;
+    r->image->working += r->by_rgba ? (int64_t)pixels * 4 : 0;
+    const cd_status status = cd_image_check_budget(r->image, r->s.n, err);
+    return status == CD_OK && block > (uint64_t)CD_IMAGE_MAX_BYTES ? damaged(r, err) : status;
 }
 
 /* Text of a tag that libtiff itself does not know. Where GDAL shares the library with us it has told libtiff of

@@ -30,16 +30,47 @@ static cd_status decode_storage(cd_value *storage, const void *raw, cd_error *er
     return CD_OK;
 }
 
-/* The first storage with that key that has its elements. */
-static cd_value *loaded_storage(const cd_document *d, const cd_value *storage)
+/* ---- all storages by their keys ---- */
+
+/* Those with one key are neighbours; owned. */
+typedef struct {
+    cd_value **storage;
+    int64_t count;
+} index_of_keys;
+
+static int by_key(const void *a, const void *b)
 {
+    return strcmp((*(cd_value *const *)a)->text, (*(cd_value *const *)b)->text);
+}
+
+static cd_status index_keys(index_of_keys *keys, const cd_document *d, cd_error *err)
+{
+    *keys = (index_of_keys){malloc((size_t)(d->count + 1) * sizeof *keys->storage), 0};
+    if (keys->storage == NULL) {
+        return cd_fail(err, CD_EALLOC, "cannot allocate %lld values.", (long long)d->count);
+    }
     for (int64_t i = 0; i < d->count; i++) {
-        cd_value *v = d->value[i];
-        if (v->kind == CD_VALUE_STORAGE && v->tensor != NULL && strcmp(v->text, storage->text) == 0) {
-            return v;
+        if (d->value[i]->kind == CD_VALUE_STORAGE) {
+            keys->storage[keys->count++] = d->value[i];
         }
     }
-    return NULL;
+    qsort(keys->storage, (size_t)keys->count, sizeof *keys->storage, by_key);
+    return CD_OK;
+}
+
+/* Position of the first storage with that key, or the number of all. */
+static int64_t first_with_key(const index_of_keys *keys, const char *key)
+{
+    int64_t low = 0, high = keys->count;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        if (strcmp(keys->storage[middle]->text, key) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < keys->count && strcmp(keys->storage[low]->text, key) == 0 ? low : keys->count;
 }
 
 static cd_status share_storage(cd_value *storage, const cd_value *loaded, const cd_file *f, cd_error *err)
@@ -127,17 +158,34 @@ static cd_status read_zip_storage(cd_zip *z, cd_value *storage, cd_error *err)
     return status;
 }
 
-static cd_status read_zip_storages(cd_document *d, cd_zip *z, cd_error *err)
+static cd_status read_each_storage(const index_of_keys *keys, cd_zip *z, cd_error *err)
 {
-    for (int64_t i = 0; i < d->count; i++) {
-        cd_value *v = d->value[i];
-        if (v->kind == CD_VALUE_STORAGE) {
-            const cd_value *loaded = loaded_storage(d, v);
-            CD_TRY(cd_interrupt_check(err));
-            CD_TRY(loaded != NULL ? share_storage(v, loaded, z->file, err) : read_zip_storage(z, v, err));
+    int64_t total = 0;
+    for (int64_t i = 0; i < keys->count; i++) {
+        cd_value *v = keys->storage[i], *last = i > 0 ? keys->storage[i - 1] : NULL;
+        CD_TRY(cd_interrupt_check(err));
+        if (last != NULL && strcmp(last->text, v->text) == 0) {
+            CD_TRY(share_storage(v, last, z->file, err));
+            continue;
+        }
+        CD_TRY(read_zip_storage(z, v, err));
+        total += v->integer * (int64_t)cd_file_dtype_size(v->dtype);
+        if (total > z->file->size) {
+            return cd_file_damaged(z->file, err, "storages lie in the same bytes.");
         }
     }
     return CD_OK;
+}
+
+static cd_status read_zip_storages(cd_document *d, cd_zip *z, cd_error *err)
+{
+    index_of_keys keys;
+    cd_status status = index_keys(&keys, d, err);
+    if (status == CD_OK) {
+        status = read_each_storage(&keys, z, err);
+    }
+    free(keys.storage);
+    return status;
 }
 
 static cd_status check_entry(cd_zip *z, cd_zip_entry *entry, cd_error *err)
@@ -232,24 +280,33 @@ static cd_status read_stream_storage(cd_value *storage, cd_reader *r, cd_error *
     return status;
 }
 
-static cd_status read_keyed_storage(cd_document *d, const cd_value *key, cd_reader *r, cd_error *err)
+static cd_status read_keyed_storage(const index_of_keys *all, const cd_value *key, cd_reader *r,
+                                    cd_error *err)
 {
-    cd_value *first = NULL;
-    for (int64_t i = 0; i < d->count; i++) {
-        cd_value *v = d->value[i];
-        if (v->kind != CD_VALUE_STORAGE || key->kind != CD_VALUE_STRING || strcmp(v->text, key->text) != 0) {
-            continue;
-        }
-        if (v->tensor != NULL) {
-            return cd_file_damaged(r->file, err, "storage '%.60s' comes twice.", v->text);
-        }
-        CD_TRY(first == NULL ? read_stream_storage(v, r, err) : share_storage(v, first, r->file, err));
-        first = first == NULL ? v : first;
-    }
-    if (first == NULL) {
+    const int64_t first = key->kind == CD_VALUE_STRING ? first_with_key(all, key->text) : all->count;
+    if (first == all->count) {
         return cd_file_damaged(r->file, err, "it holds a storage that no tensor uses.");
     }
+    if (all->storage[first]->tensor != NULL) {
+        return cd_file_damaged(r->file, err, "storage '%.60s' comes twice.", key->text);
+    }
+    CD_TRY(read_stream_storage(all->storage[first], r, err));
+    for (int64_t i = first + 1; i < all->count && strcmp(all->storage[i]->text, key->text) == 0; i++) {
+        CD_TRY(share_storage(all->storage[i], all->storage[first], r->file, err));
+    }
     return CD_OK;
+}
+
+static cd_status read_stream_storages(cd_document *d, const cd_value *keys, cd_reader *r, cd_error *err)
+{
+    index_of_keys all;
+    cd_status status = index_keys(&all, d, err);
+    for (int64_t i = 0; status == CD_OK && i < keys->count; i++) {
+        status = cd_interrupt_check(err);
+        status = status == CD_OK ? read_keyed_storage(&all, keys->item[i], r, err) : status;
+    }
+    free(all.storage);
+    return status;
 }
 
 static cd_status read_stream(cd_document *d, cd_file *f, cd_error *err)
@@ -263,16 +320,14 @@ static cd_status read_stream(cd_document *d, cd_file *f, cd_error *err)
     if (keys->kind != CD_VALUE_LIST) {
         return cd_file_damaged(f, err, "the list of storages is missing.");
     }
-    for (int64_t i = 0; i < keys->count; i++) {
-        CD_TRY(cd_interrupt_check(err));
-        CD_TRY(read_keyed_storage(d, keys->item[i], &reader, err));
-    }
+    CD_TRY(read_stream_storages(d, keys, &reader, err));
     return resolve_tensors(d, f, err);
 }
 
 static cd_status read_file(cd_document *d, cd_file *f, cd_error *err)
 {
     unsigned char start[4] = {0};
+    cd_document_limit(d, f->size);
     CD_TRY(cd_file_read(f, start, 0, f->size < 4 ? f->size : 4, "the beginning", err));
     if (memcmp(start, "PK\003\004", 4) != 0) {
         return read_stream(d, f, err);

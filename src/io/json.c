@@ -182,15 +182,15 @@ static cd_status parse_member(parser *p, cd_value *object, cd_error *err)
         return fail_at(p, err, "a ':' was expected");
     }
     CD_TRY(parse_value(p, &value, err));
-    CD_TRY(cd_value_append(object, key, err));
-    return cd_value_append(object, value, err);
+    CD_TRY(cd_value_append(p->document, object, key, err));
+    return cd_value_append(p->document, object, value, err);
 }
 
 static cd_status parse_item(parser *p, cd_value *list, cd_error *err)
 {
     cd_value *value;
     CD_TRY(parse_value(p, &value, err));
-    return cd_value_append(list, value, err);
+    return cd_value_append(p->document, list, value, err);
 }
 
 static cd_status parse_container(parser *p, cd_value **v, cd_error *err)
@@ -229,6 +229,9 @@ cd_status cd_json_read(cd_value **v, cd_document *d, const char *text, int64_t l
 {
     parser p = {.document = d, .text = text, .length = length, .what = what};
     *v = NULL;
+    if (d->budget == 0) {
+        cd_document_limit(d, length);
+    }
     CD_TRY(parse_value(&p, v, err));
     return peek(&p) == -1 ? CD_OK : fail_at(&p, err, "something after the end");
 }

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #define NAME_LENGTH 256
+/* What a tensor takes besides its value, without its elements. */
+#define TENSOR_BYTES 512
 
 typedef enum {
     GLOBAL_DICT,
@@ -48,6 +50,9 @@ static const struct {
     {"torch", "BoolStorage", GLOBAL_STORAGE + CD_FILE_BOOL},
 };
 
+#define CONSTANTS 3
+#define SMALL_NUMBERS 256
+
 typedef struct {
     cd_document *document;
     cd_reader *in;
@@ -56,6 +61,7 @@ typedef struct {
     int64_t depth, capacity;
     cd_value **memo;
     int64_t memo_count, memo_capacity;
+    cd_value *constant[CONSTANTS + SMALL_NUMBERS]; /* each made once: None, False, True, 0, 1, ... */
 } machine;
 
 static cd_status damaged(machine *m, cd_error *err, const char *what)
@@ -63,12 +69,13 @@ static cd_status damaged(machine *m, cd_error *err, const char *what)
     return cd_file_damaged(m->in->file, err, "%s (near byte %lld).", what, (long long)m->in->position);
 }
 
-static cd_status room(cd_value ***array, int64_t *capacity, int64_t needed, cd_error *err)
+static cd_status room(machine *m, cd_value ***array, int64_t *capacity, int64_t needed, cd_error *err)
 {
     if (needed <= *capacity) {
         return CD_OK;
     }
     int64_t larger = 2 * needed + 64;
+    CD_TRY(cd_document_charge(m->document, (larger - *capacity) * (int64_t)sizeof **array, err));
     cd_value **moved = realloc(*array, (size_t)larger * sizeof **array);
     if (moved == NULL) {
         return cd_fail(err, CD_EALLOC, "cannot allocate a stack of %lld values.", (long long)larger);
@@ -81,7 +88,7 @@ static cd_status room(cd_value ***array, int64_t *capacity, int64_t needed, cd_e
 
 static cd_status push(machine *m, cd_value *v, cd_error *err)
 {
-    CD_TRY(room(&m->stack, &m->capacity, m->depth + 1, err));
+    CD_TRY(room(m, &m->stack, &m->capacity, m->depth + 1, err));
     m->stack[m->depth++] = v;
     return CD_OK;
 }
@@ -137,6 +144,16 @@ static cd_status push_new(machine *m, cd_value_kind kind, int64_t integer, doubl
     return push(m, v, err);
 }
 
+/* Values are not changed once they are there, so that one serves for all places. */
+static cd_status push_constant(machine *m, int which, cd_value_kind kind, int64_t integer, cd_error *err)
+{
+    if (m->constant[which] != NULL) {
+        return push(m, m->constant[which], err);
+    }
+    CD_TRY(push_new(m, kind, integer, 0, err));
+    return top(m, &m->constant[which], err);
+}
+
 static cd_status push_int(machine *m, int bytes, cd_error *err)
 {
     int64_t value = 0;
@@ -144,7 +161,9 @@ static cd_status push_int(machine *m, int bytes, cd_error *err)
     if (bytes == 4 && value > INT32_MAX) {
         value -= INT64_C(4294967296);
     }
-    return push_new(m, CD_VALUE_INT, value, 0, err);
+    return value >= 0 && value < SMALL_NUMBERS
+               ? push_constant(m, CONSTANTS + (int)value, CD_VALUE_INT, value, err)
+               : push_new(m, CD_VALUE_INT, value, 0, err);
 }
 
 static cd_status push_text(machine *m, cd_value_kind kind, int length_bytes, cd_error *err)
@@ -208,7 +227,7 @@ static cd_status collect(machine *m, cd_value_kind kind, int64_t first, cd_error
         if (m->stack[i] == NULL) {
             return damaged(m, err, "a list contains a mark");
         }
-        CD_TRY(cd_value_append(v, m->stack[i], err));
+        CD_TRY(cd_value_append(m->document, v, m->stack[i], err));
     }
     m->depth = first;
     return push(m, v, err);
@@ -248,7 +267,7 @@ static cd_status extend(machine *m, int64_t first, bool marked, cd_value_kind ki
         if (m->stack[i] == NULL) {
             return damaged(m, err, "a list contains a mark");
         }
-        CD_TRY(cd_value_append(container, m->stack[i], err));
+        CD_TRY(cd_value_append(m->document, container, m->stack[i], err));
     }
     m->depth = below + 1;
     return CD_OK;
@@ -271,7 +290,7 @@ static cd_status memo_put(machine *m, int64_t index, cd_error *err)
     if (index > m->in->position - m->start) {
         return damaged(m, err, "an impossible reference number");
     }
-    CD_TRY(room(&m->memo, &m->memo_capacity, index + 1, err));
+    CD_TRY(room(m, &m->memo, &m->memo_capacity, index + 1, err));
     m->memo[index] = v;
     m->memo_count++;
     return CD_OK;
@@ -384,6 +403,7 @@ static cd_status push_tensor(machine *m, const cd_value *args, cd_error *err)
         return damaged(m, err, "a tensor is described in an unknown way");
     }
     CD_TRY(cd_value_new(&v, m->document, CD_VALUE_TENSOR, err));
+    CD_TRY(cd_document_charge(m->document, TENSOR_BYTES, err));
     v->storage = args->item[0];
     v->offset = args->item[1]->integer;
     v->ndim = (int)args->item[2]->count;
@@ -417,8 +437,8 @@ static cd_status push_dict(machine *m, const cd_value *args, cd_error *err)
         if (pairs->kind != CD_VALUE_LIST || pair->count != 2 || pair->kind == CD_VALUE_DICT) {
             return damaged(m, err, "a dictionary is described in an unknown way");
         }
-        CD_TRY(cd_value_append(dict, pair->item[0], err));
-        CD_TRY(cd_value_append(dict, pair->item[1], err));
+        CD_TRY(cd_value_append(m->document, dict, pair->item[0], err));
+        CD_TRY(cd_value_append(m->document, dict, pair->item[1], err));
     }
     return push(m, dict, err);
 }
@@ -464,10 +484,10 @@ static cd_status step_numbers(machine *m, int op, bool *known, cd_error *err)
 {
     switch (op) {
     case 'N':
-        return push_new(m, CD_VALUE_NONE, 0, 0, err);
+        return push_constant(m, 0, CD_VALUE_NONE, 0, err);
     case 0x88:
     case 0x89:
-        return push_new(m, CD_VALUE_BOOL, op == 0x88, 0, err);
+        return push_constant(m, 1 + (op == 0x88), CD_VALUE_BOOL, op == 0x88, err);
     case 'J':
         return push_int(m, 4, err);
     case 'K':

@@ -10,6 +10,8 @@
 #include "tensor/copy.h"
 
 #define LARGEST_HEADER 100000000
+/* What a tensor takes besides its value, without its elements. */
+#define TENSOR_BYTES 512
 
 /* ---- reading ---- */
 
@@ -90,6 +92,71 @@ static cd_status read_elements(cd_value *t, const cd_value *name, int64_t data, 
     return status;
 }
 
+/* ---- no two tensors of one name, nor in one place ---- */
+
+typedef struct {
+    const cd_value *name, *tensor;
+} entry;
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const entry *)a)->name->text, ((const entry *)b)->name->text);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const cd_value *x = ((const entry *)a)->tensor, *y = ((const entry *)b)->tensor;
+    return x->offset != y->offset ? (x->offset > y->offset) - (x->offset < y->offset)
+                                  : (x->integer > y->integer) - (x->integer < y->integer);
+}
+
+static cd_status check_names(entry *e, int64_t n, const cd_file *f, cd_error *err)
+{
+    qsort(e, (size_t)n, sizeof *e, by_name);
+    for (int64_t i = 1; i < n; i++) {
+        if (strcmp(e[i - 1].name->text, e[i].name->text) == 0) {
+            return cd_file_damaged(f, err, "tensor '%.100s' is named twice.", e[i].name->text);
+        }
+    }
+    return CD_OK;
+}
+
+static cd_status check_places(entry *e, int64_t n, const cd_file *f, cd_error *err)
+{
+    qsort(e, (size_t)n, sizeof *e, by_place);
+    for (int64_t i = 1; i < n; i++) {
+        const cd_value *below = e[i - 1].tensor;
+        if (below->integer > e[i].tensor->offset - below->offset) {
+            return cd_file_damaged(f, err, "tensors '%.100s' and '%.100s' lie in the same bytes.",
+                                   e[i - 1].name->text, e[i].name->text);
+        }
+    }
+    return CD_OK;
+}
+
+/* tensors: name, tensor, name, tensor, ..., of which those without bytes lie nowhere. */
+static cd_status check_apart(const cd_value *tensors, const cd_file *f, cd_error *err)
+{
+    entry *e = malloc((size_t)(tensors->count / 2 + 1) * sizeof *e);
+    if (e == NULL) {
+        return cd_fail(err, CD_EALLOC, "cannot allocate the names of '%s'.", f->path);
+    }
+    int64_t n = 0;
+    for (int64_t i = 0; i < tensors->count; i += 2) {
+        e[n++] = (entry){tensors->item[i], tensors->item[i + 1]};
+    }
+    cd_status status = check_names(e, n, f, err);
+    int64_t filled = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (e[i].tensor->integer > 0) {
+            e[filled++] = e[i];
+        }
+    }
+    status = status == CD_OK ? check_places(e, filled, f, err) : status;
+    free(e);
+    return status;
+}
+
 static cd_status read_tensors(cd_document *d, const cd_value *header, int64_t data, cd_file *f, cd_error *err)
 {
     cd_value *tensors, *metadata;
@@ -102,15 +169,19 @@ static cd_status read_tensors(cd_document *d, const cd_value *header, int64_t da
             metadata = entry;
             continue;
         }
-        CD_TRY(cd_interrupt_check(err));
         CD_TRY(cd_value_new(&t, d, CD_VALUE_TENSOR, err));
+        CD_TRY(cd_document_charge(d, TENSOR_BYTES, err));
         CD_TRY(describe(t, name, entry, f, err));
-        CD_TRY(read_elements(t, name, data, f, err));
-        CD_TRY(cd_value_append(tensors, name, err));
-        CD_TRY(cd_value_append(tensors, t, err));
+        CD_TRY(cd_value_append(d, tensors, name, err));
+        CD_TRY(cd_value_append(d, tensors, t, err));
     }
-    CD_TRY(cd_value_append(d->root, tensors, err));
-    return cd_value_append(d->root, metadata, err);
+    CD_TRY(check_apart(tensors, f, err));
+    for (int64_t i = 0; i < tensors->count; i += 2) {
+        CD_TRY(cd_interrupt_check(err));
+        CD_TRY(read_elements(tensors->item[i + 1], tensors->item[i], data, f, err));
+    }
+    CD_TRY(cd_value_append(d, d->root, tensors, err));
+    return cd_value_append(d, d->root, metadata, err);
 }
 
 static cd_status read_header(cd_document *d, cd_value **header, int64_t *data, cd_file *f, cd_error *err)
@@ -136,6 +207,7 @@ static cd_status read_file(cd_document *d, cd_file *f, cd_error *err)
 {
     cd_value *header;
     int64_t data = 0;
+    cd_document_limit(d, f->size);
     CD_TRY(read_header(d, &header, &data, f, err));
     return read_tensors(d, header, data, f, err);
 }

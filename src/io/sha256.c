@@ -96,11 +96,33 @@ static cd_status sum_of(cd_file *f, unsigned char *piece, sum256 *s, cd_error *e
     return CD_OK;
 }
 
+static void write_hex(const sum256 *s, char hex[CD_SHA256_HEX])
+{
+    for (int i = 0; i < 64; i++) {
+        hex[i] = "0123456789abcdef"[(s->h[i / 8] >> (28 - 4 * (i % 8))) & 15];
+    }
+    hex[64] = '\0';
+}
+
+/* The fractional parts of the square roots of the first 8 primes. */
+static const sum256 beginning = {
+    {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
+
+void cd_sha256_bytes(const void *bytes, size_t n, char hex[CD_SHA256_HEX])
+{
+    sum256 s = beginning;
+    const unsigned char *p = bytes;
+    size_t i = 0;
+    for (; n - i >= BLOCK; i += BLOCK) {
+        add_block(&s, p + i);
+    }
+    add_end(&s, p + i, n - i, (int64_t)n);
+    write_hex(&s, hex);
+}
+
 cd_status cd_sha256_file(const char *path, char hex[CD_SHA256_HEX], cd_error *err)
 {
-    /* The fractional parts of the square roots of the first 8 primes. */
-    sum256 s = {
-        {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
+    sum256 s = beginning;
     cd_file f;
     unsigned char *piece = malloc(PIECE);
     if (piece == NULL) {
@@ -112,9 +134,6 @@ cd_status cd_sha256_file(const char *path, char hex[CD_SHA256_HEX], cd_error *er
     }
     cd_file_close(&f);
     free(piece);
-    for (int i = 0; i < 64; i++) {
-        hex[i] = "0123456789abcdef"[(s.h[i / 8] >> (28 - 4 * (i % 8))) & 15];
-    }
-    hex[64] = '\0';
+    write_hex(&s, hex);
     return status;
 }

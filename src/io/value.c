@@ -28,12 +28,34 @@ void cd_document_free(cd_document *d)
     cd_document_init(d);
 }
 
-static cd_status grow(cd_value ***array, int64_t *capacity, int64_t count, cd_error *err)
+#define LEAST_BUDGET ((int64_t)32 << 20)
+#define SMALL_FILE ((int64_t)4 << 20)
+
+void cd_document_limit(cd_document *d, int64_t n)
+{
+    const int64_t small = n < SMALL_FILE ? n : SMALL_FILE;
+    d->budget = LEAST_BUDGET + 64 * small + 24 * (n - small);
+}
+
+cd_status cd_document_charge(cd_document *d, int64_t bytes, cd_error *err)
+{
+    d->bytes += bytes;
+    if (d->budget == 0 || d->bytes <= d->budget) {
+        return CD_OK;
+    }
+    return cd_fail(err, CD_EFORMAT,
+                   "the file claims values that would take more than the %.0f MB which a file of its size may: it is "
+                   "damaged, or made to exhaust memory.",
+                   (double)d->budget / 1e6);
+}
+
+static cd_status grow(cd_document *d, cd_value ***array, int64_t *capacity, int64_t count, cd_error *err)
 {
     if (count < *capacity) {
         return CD_OK;
     }
     int64_t larger = *capacity < 4 ? 4 : 2 * *capacity;
+    CD_TRY(cd_document_charge(d, (larger - *capacity) * (int64_t)sizeof **array, err));
     cd_value **moved = realloc(*array, (size_t)larger * sizeof **array);
     if (moved == NULL) {
         return cd_fail(err, CD_EALLOC, "cannot allocate a list of %lld values.", (long long)larger);
@@ -43,13 +65,17 @@ static cd_status grow(cd_value ***array, int64_t *capacity, int64_t count, cd_er
     return CD_OK;
 }
 
+/* What an allocation costs besides. */
+#define OVERHEAD 16
+
 cd_status cd_value_new(cd_value **v, cd_document *d, cd_value_kind kind, cd_error *err)
 {
     *v = NULL;
     if (d->count >= CD_MAX_VALUES) {
         return cd_fail(err, CD_EFORMAT, "the file holds more than %d values.", CD_MAX_VALUES);
     }
-    CD_TRY(grow(&d->value, &d->capacity, d->count, err));
+    CD_TRY(cd_document_charge(d, (int64_t)sizeof **v + OVERHEAD, err));
+    CD_TRY(grow(d, &d->value, &d->capacity, d->count, err));
     *v = calloc(1, sizeof **v);
     if (*v == NULL) {
         return cd_fail(err, CD_EALLOC, "cannot allocate a value.");
@@ -62,6 +88,7 @@ cd_status cd_value_new(cd_value **v, cd_document *d, cd_value_kind kind, cd_erro
 cd_status cd_value_text(cd_value **v, cd_document *d, cd_value_kind kind, int64_t length, cd_error *err)
 {
     CD_TRY(cd_value_new(v, d, kind, err));
+    CD_TRY(cd_document_charge(d, length + OVERHEAD, err));
     (*v)->text = malloc((size_t)length + 1);
     if ((*v)->text == NULL) {
         return cd_fail(err, CD_EALLOC, "cannot allocate a text of %lld bytes.", (long long)length);
@@ -71,9 +98,9 @@ cd_status cd_value_text(cd_value **v, cd_document *d, cd_value_kind kind, int64_
     return CD_OK;
 }
 
-cd_status cd_value_append(cd_value *list, cd_value *item, cd_error *err)
+cd_status cd_value_append(cd_document *d, cd_value *list, cd_value *item, cd_error *err)
 {
-    CD_TRY(grow(&list->item, &list->capacity, list->count, err));
+    CD_TRY(grow(d, &list->item, &list->capacity, list->count, err));
     list->item[list->count++] = item;
     return CD_OK;
 }

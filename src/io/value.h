@@ -48,6 +48,7 @@ typedef struct cd_value cd_value;
 
 struct cd_value {
     cd_value_kind kind;
+    cd_file_dtype dtype; /* of a storage or a tensor */
     int64_t integer;
     double real;
     char *text; /* owned, NUL after `length` bytes */
@@ -56,7 +57,6 @@ struct cd_value {
     int64_t count;
     int64_t capacity;
     /* Storage: text is its key. Tensor: `storage` and its place in it. */
-    cd_file_dtype dtype;
     cd_value *storage;
     int64_t offset; /* elements; of a storage: where it starts in the one its key names */
     int ndim;
@@ -69,9 +69,18 @@ typedef struct cd_document {
     int64_t count;
     int64_t capacity;
     cd_value *root;
+    int64_t bytes;  /* that all of it takes */
+    int64_t budget; /* and may take: 0 for no limit */
 } cd_document;
 
 void cd_document_init(cd_document *d);
+
+/* Of a file of n bytes: its values may take up to 64 times as much (24 times beyond 4 MB), and 32 MB in any case, which no
+ * file that somebody had a use for comes near. */
+void cd_document_limit(cd_document *d, int64_t n);
+
+/* Adds to what the document takes, or has made of it. CD_EFORMAT beyond the budget. */
+cd_status cd_document_charge(cd_document *d, int64_t bytes, cd_error *err);
 void cd_document_free(cd_document *d);
 
 /* More values than that make no checkpoint. */
@@ -83,7 +92,7 @@ cd_status cd_value_new(cd_value **v, cd_document *d, cd_value_kind kind, cd_erro
 /* A new value with room for a text of length bytes (v->text, to be filled). */
 cd_status cd_value_text(cd_value **v, cd_document *d, cd_value_kind kind, int64_t length, cd_error *err);
 
-cd_status cd_value_append(cd_value *list, cd_value *item, cd_error *err);
+cd_status cd_value_append(cd_document *d, cd_value *list, cd_value *item, cd_error *err);
 
 /* The value of a string key in a dict, or NULL. */
 cd_value *cd_value_find(const cd_value *dict, const char *key);

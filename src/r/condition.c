@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/note.h"
+
 static SEXP namespace_env = NULL;
 
 void cdr_conditions_init(SEXP env)
@@ -28,4 +30,15 @@ void cdr_stop(cd_status status, const char *format, ...)
     va_end(args);
     err.code = status;
     cdr_raise(&err);
+}
+
+void cdr_warn_notes(void)
+{
+    char text[CD_NOTE_LENGTH];
+    while (cd_note_take(text)) {
+        SEXP message = PROTECT(Rf_mkString(text));
+        SEXP call = PROTECT(Rf_lang2(Rf_install("warn_engine"), message));
+        Rf_eval(call, namespace_env);
+        UNPROTECT(2);
+    }
 }

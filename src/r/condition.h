@@ -16,4 +16,7 @@ void cdr_raise(const cd_error *err);
 /* Raises (as cdr_raise) a condition of the given status with a formatted message. Does not return. */
 void cdr_stop(cd_status status, const char *format, ...) CD_PRINTF(2, 3);
 
+/* R warnings of the notes there are (base/note.h). Jumps where somebody catches them: hold no C memory. */
+void cdr_warn_notes(void);
+
 #endif

@@ -11,7 +11,6 @@
 #include "r/registry.h"
 
 #define DEEPEST 200
-#define MOST_OBJECTS 5000000
 
 static void finalize(SEXP held)
 {
@@ -38,9 +37,14 @@ static SEXP hold_document(void)
     return held;
 }
 
+/* Lists that are named in several places are made for each of them, so that the objects are counted against the
+ * document's budget too. */
+#define OBJECT_BYTES 64
+#define HANDLE_BYTES 512
+
 typedef struct {
     int depth;
-    int64_t made;
+    cd_document made;
 } progress;
 
 static SEXP to_r(const cd_value *v, progress *p);
@@ -124,10 +128,17 @@ static SEXP container_to_r(const cd_value *v, progress *p)
     return x;
 }
 
+static int64_t object_bytes(const cd_value *v)
+{
+    const bool bytes = v->kind == CD_VALUE_BYTES;
+    return v->kind == CD_VALUE_TENSOR ? HANDLE_BYTES : OBJECT_BYTES + (bytes ? v->length : 8 * v->count);
+}
+
 static SEXP to_r(const cd_value *v, progress *p)
 {
-    if (++p->made > MOST_OBJECTS) {
-        cdr_stop(CD_EFORMAT, "the file would give more than %d objects.", MOST_OBJECTS);
+    cd_error err;
+    if (cd_document_charge(&p->made, object_bytes(v), &err) != CD_OK) {
+        cdr_raise(&err);
     }
     switch (v->kind) {
     case CD_VALUE_BOOL:
@@ -159,8 +170,8 @@ static SEXP to_r(const cd_value *v, progress *p)
 /* Raises what went wrong, or gives the document's root as an R object and frees the document. */
 static SEXP finish(SEXP held, cd_status status, const cd_error *err)
 {
-    progress p = {0, 0};
     const cd_document *d = R_ExternalPtrAddr(held);
+    progress p = {.made = {.budget = d->budget}};
     if (status != CD_OK) {
         finalize(held);
         cdr_raise(err);
@@ -205,10 +216,15 @@ SEXP cdr_json_read(SEXP text, SEXP what)
     return x;
 }
 
+/* path: the name of a file, or the bytes themselves. */
 SEXP cdr_sha256(SEXP path)
 {
     cd_error err;
     char hex[CD_SHA256_HEX];
+    if (TYPEOF(path) == RAWSXP) {
+        cd_sha256_bytes(RAW(path), (size_t)Rf_xlength(path), hex);
+        return Rf_mkString(hex);
+    }
     const char *file = cdr_string(path, "path");
     if (cd_sha256_file(file, hex, &err) != CD_OK) {
         cdr_raise(&err);

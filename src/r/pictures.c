@@ -94,6 +94,7 @@ SEXP cdr_image_read_take(SEXP holder, SEXP i)
     }
     SEXP array = PROTECT(cdr_pixels(cd_reading_pixels(reading, at), cd_reading_image(reading, at)));
     cd_reading_drop(reading, at);
+    cdr_warn_notes();
     UNPROTECT(1);
     return array;
 }
@@ -150,6 +151,7 @@ SEXP cdr_image_unite(SEXP holder, SEXP number)
         unite(y, &image, numbered ? (int)i + 1 : 0);
         cd_reading_drop(reading, i);
     }
+    cdr_warn_notes();
     return matrix_of_rows(y, (int)h, (int)w);
 }
 
@@ -303,6 +305,7 @@ SEXP cdr_image_batch(SEXP paths, SEXP size, SEXP mean, SEXP std)
         status = cd_image_read_batch(cd_tensor_data(t), list, shape[0], form, &err);
     }
     give_tensor(handle, t, status, &err);
+    cdr_warn_notes();
     UNPROTECT(1);
     return handle;
 }
@@ -321,6 +324,7 @@ SEXP cdr_labels_batch(SEXP paths, SEXP size)
         status = cd_labels_read_batch(cd_tensor_data(t), list, shape[0], form, &err);
     }
     give_tensor(handle, t, status, &err);
+    cdr_warn_notes();
     UNPROTECT(1);
     return handle;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "tensor/copy.h"
 #include "tensor/elements.h"
 
@@ -153,11 +154,28 @@ static cd_status widen_by_vector(range *r, const cd_tensor *x, cd_error *err)
 {
     double buffer[BUFFER];
     for (int64_t from = 0; from < x->shape[0]; from += BUFFER) {
+        CD_TRY(from > 0 ? cd_interrupt_check(err) : CD_OK);
         int64_t n = x->shape[0] - from < BUFFER ? x->shape[0] - from : BUFFER;
         CD_TRY(read_some(buffer, x, from, n, err));
         extend(r, buffer, n);
     }
     return CD_OK;
+}
+
+/* The elements of the storage that x spans, where x names them several times: as a vector whose range is that of x.
+ * NULL where x has no more elements than that. */
+static cd_status spanned(cd_tensor **y, const cd_tensor *x, cd_error *err)
+{
+    int64_t last = 0, one = 1;
+    *y = NULL;
+    for (int d = 0; d < x->ndim; d++) {
+        if (x->stride[d] < 0) {
+            return CD_OK;
+        }
+        last += (x->shape[d] - 1) * x->stride[d];
+    }
+    const int64_t n = last + 1;
+    return n < cd_tensor_numel(x) ? cd_tensor_view(y, x, 1, &n, &one, x->offset, err) : CD_OK;
 }
 
 static void write_scale(text *s, double scale)
@@ -170,7 +188,11 @@ static cd_status write_vector(text *s, const cd_tensor *x, cd_error *err)
 {
     range r = {.whole = true};
     double value;
-    CD_TRY(widen_by_vector(&r, x, err));
+    cd_tensor *span;
+    CD_TRY(spanned(&span, x, err));
+    cd_status status = widen_by_vector(&r, span != NULL ? span : x, err);
+    cd_tensor_release(span);
+    CD_TRY(status);
     format f = format_of(&r);
     if (f.scale != 1 && x->shape[0] > 0) {
         write_scale(s, f.scale);
@@ -188,16 +210,27 @@ static cd_status row_of(cd_tensor **row, const cd_tensor *x, int64_t i, cd_error
     return cd_tensor_view(row, x, 1, x->shape + 1, x->stride + 1, x->offset + i * x->stride[0], err);
 }
 
-static cd_status format_matrix(format *f, const cd_tensor *x, cd_error *err)
+static cd_status range_of_rows(range *r, const cd_tensor *x, cd_error *err)
 {
-    range r = {.whole = true};
     for (int64_t i = 0; i < x->shape[0]; i++) {
         cd_tensor *row;
+        CD_TRY(i % 256 == 0 ? cd_interrupt_check(err) : CD_OK);
         CD_TRY(row_of(&row, x, i, err));
-        cd_status status = widen_by_vector(&r, row, err);
+        cd_status status = widen_by_vector(r, row, err);
         cd_tensor_release(row);
         CD_TRY(status);
     }
+    return CD_OK;
+}
+
+static cd_status format_matrix(format *f, const cd_tensor *x, cd_error *err)
+{
+    range r = {.whole = true};
+    cd_tensor *span;
+    CD_TRY(spanned(&span, x, err));
+    cd_status status = span != NULL ? widen_by_vector(&r, span, err) : range_of_rows(&r, x, err);
+    cd_tensor_release(span);
+    CD_TRY(status);
     *f = format_of(&r);
     return CD_OK;
 }
