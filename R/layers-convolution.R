@@ -84,8 +84,8 @@ check_zero_padding <- function(padding_mode) {
 
 #' Convolution layers
 #'
-#' Convolution of images (`2d`, batch x channel x height x width) or sequences (`1d`, batch x channel x length), and
-#' the transposed convolution, which spreads every input value over the kernel's area instead.
+#' Convolution of images (`2d`, batch x channel x height x width), sequences (`1d`, batch x channel x length) or volumes
+#' (`3d`, batch x channel x depth x height x width), and the transposed convolution, which spreads every input value over the kernel's area instead.
 #'
 #' With input size n, a convolution gives floor((n + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1, a
 #' transposed one (n - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1.
@@ -167,6 +167,37 @@ nn_conv_transpose1d <- nn_module(
   },
   forward = function(input, output_size = NULL) {
     self$convolve_transposed(nnf_conv_transpose1d, input, output_size)
+  }
+)
+
+#' @rdname nn_conv2d
+#' @export
+nn_conv3d <- nn_module(
+  "nn_conv3d",
+  inherit = nn_conv_nd,
+  initialize = function(in_channels, out_channels, kernel_size, stride = 1, padding = 0, dilation = 1, groups = 1,
+                        bias = TRUE, padding_mode = "zeros") {
+    super$initialize(3, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+      padding_mode)
+  },
+  forward = function(input) {
+    self$convolve(nnf_conv3d, input)
+  }
+)
+
+#' @rdname nn_conv2d
+#' @export
+nn_conv_transpose3d <- nn_module(
+  "nn_conv_transpose3d",
+  inherit = nn_conv_nd,
+  initialize = function(in_channels, out_channels, kernel_size, stride = 1, padding = 0, output_padding = 0,
+                        groups = 1, bias = TRUE, dilation = 1, padding_mode = "zeros") {
+    check_zero_padding(padding_mode)
+    super$initialize(3, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+      padding_mode, transposed = TRUE, output_padding = output_padding)
+  },
+  forward = function(input, output_size = NULL) {
+    self$convolve_transposed(nnf_conv_transpose3d, input, output_size)
   }
 )
 

@@ -7,6 +7,7 @@
 #define NUMBER VEC_NUMBER
 #define FMA VEC_FMA
 #define GREATER VEC_GREATER
+#define EQUAL VEC_EQUAL
 #define SELECT VEC_SELECT
 #define ABS VEC_ABS
 #define EXP VEC_EXP
@@ -86,6 +87,7 @@ static const cdk_formula_pair CDK_AT(formulas)[] = {
 #undef NUMBER
 #undef FMA
 #undef GREATER
+#undef EQUAL
 #undef SELECT
 #undef ABS
 #undef EXP
