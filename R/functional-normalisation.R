@@ -21,10 +21,19 @@
 #' @export
 nnf_batch_norm <- function(input, running_mean, running_var, weight = NULL, bias = NULL, training = FALSE,
                            momentum = 0.1, eps = 1e-5) {
-  apply_op(
-    ops$batch_norm, list(input, weight, bias, running_mean, running_var),
-    as.double(c(training, if (is.null(momentum)) 0 else momentum, eps))
-  )
+  numbers <- as.double(c(training, if (is.null(momentum)) 0 else momentum, eps))
+  as_images(input, function(x) {
+    apply_op(ops$batch_norm, list(x, weight, bias, running_mean, running_var), numbers)
+  })
+}
+
+# f of N x C x D x H x W as images N x C x (D H) x W, which are a view of them also where channels lie last.
+as_images <- function(input, f) {
+  size <- dim(input)
+  if (length(size) != 5) {
+    return(f(input))
+  }
+  f(input$reshape(c(size[1:2], size[3] * size[4], size[5])))$reshape(size)
 }
 
 #' Layer, group and instance normalisation
@@ -92,7 +101,7 @@ nnf_group_norm <- function(input, num_groups, weight = NULL, bias = NULL, eps = 
       format(num_groups), toString(size)
     ))
   }
-  apply_op(ops$group_norm, list(input, weight, bias), as.double(c(num_groups, eps)))
+  as_images(input, function(x) apply_op(ops$group_norm, list(x, weight, bias), as.double(c(num_groups, eps))))
 }
 
 #' @rdname nnf_layer_norm
@@ -136,6 +145,28 @@ move_instance_statistics <- function(input, running_mean, running_var, momentum)
 nnf_normalize <- function(input, p = 2, dim = 2, eps = 1e-12, out = NULL) {
   if (!is.null(out)) value_error("normalize: `out` is not supported.")
   input / vector_norm(input, p, dim)$clamp(min = eps)
+}
+
+#' Local response normalisation
+#'
+#' x / (k + alpha mean)^beta, with the mean of x^2 over `size` neighbouring channels (those beyond the first and last count as
+#' zeros).
+#'
+#' @param input float tensor, N x C x ...
+#' @param size number of channels.
+#' @param alpha,beta,k numbers, see the formula.
+#' @return a tensor like `input`.
+#' @references Krizhevsky, Sutskever, Hinton (2012), ImageNet classification with deep convolutional neural networks.
+#' @examples
+#' nnf_local_response_norm(torch_randn(2, 6, 4, 4), size = 3)$shape
+#' @export
+nnf_local_response_norm <- function(input, size, alpha = 1e-4, beta = 0.75, k = 1) {
+  check_rank(input, "input", 3:12)
+  shape <- dim(input)
+  squares <- nnf_pad((input * input)$reshape(c(shape[1], 1, shape[2], prod(shape[-(1:2)]))),
+    c(0, 0, size %/% 2, (size - 1) %/% 2))
+  mean <- nnf_avg_pool2d(squares, c(size, 1), stride = 1)$reshape(shape)
+  input / (mean * alpha + k)^beta
 }
 
 vector_norm <- function(x, p, dim, keepdim = TRUE) {

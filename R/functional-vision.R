@@ -1,19 +1,24 @@
 # Images as wholes: resizing, sampling, padding, patches.
 
-interpolation_codes <- c(nearest = 0, bilinear = 1, bicubic = 2, linear = 1)
+interpolation_codes <- c(nearest = 0, bilinear = 1, bicubic = 2, linear = 1, trilinear = 1)
+
+# The modes for inputs of 1, 2 and 3 dimensions, beside nearest and area.
+interpolation_modes <- list("linear", c("bilinear", "bicubic"), "trilinear")
 
 #' Resize images
 #'
-#' Nearest takes the element at floor(i in / out); bilinear and bicubic interpolate between the centres of pixels
-#' without antialiasing; with `align_corners` the centres of the corner pixels stay where they are.
+#' Nearest takes the element at floor(i in / out); linear, bilinear, trilinear and bicubic interpolate between the centres
+#' of pixels without antialiasing; with `align_corners` the centres of the corner pixels stay where they are. Area takes
+#' the mean of the elements an output covers, as [nnf_adaptive_avg_pool2d()] does.
 #'
-#' @param input float tensor, N x C x H x W; for `"nearest"` and `"linear"` also N x C x L.
-#' @param size one number or height and width of the result.
+#' @param input float tensor, N x C x H x W, N x C x L or N x C x D x H x W.
+#' @param size one number, or one for each of the last dimensions of the result.
 #' @param scale_factor factor(s) to resize by, instead of `size`.
-#' @param mode `"nearest"`, `"bilinear"`, `"bicubic"`, or `"linear"` for one dimension.
+#' @param mode `"nearest"`, `"area"`, `"linear"` (N x C x L), `"bilinear"` or `"bicubic"` (N x C x H x W), `"trilinear"`
+#'   (N x C x D x H x W).
 #' @param align_corners see above.
 #' @param recompute_scale_factor compute the scale from the sizes even where `scale_factor` is given?
-#' @return a tensor, N x C x height x width.
+#' @return a tensor, N x C x `size`.
 #' @references Keys (1981), Cubic convolution interpolation for digital image processing.
 #' @examples
 #' x <- torch_tensor(array(1:4, c(1, 1, 2, 2)))$to(dtype = torch_float())
@@ -21,29 +26,45 @@ interpolation_codes <- c(nearest = 0, bilinear = 1, bicubic = 2, linear = 1)
 #' @export
 nnf_interpolate <- function(input, size = NULL, scale_factor = NULL, mode = "nearest", align_corners = FALSE,
                             recompute_scale_factor = NULL) {
-  if (!(mode %in% names(interpolation_codes))) {
-    not_implemented_error(sprintf("interpolate: mode \"%s\" is not supported.", mode))
-  }
+  n <- length(dim(input)) - 2
+  check_interpolation(mode, n)
   if (is.null(size) == is.null(scale_factor)) {
     value_error("interpolate: give either `size` or `scale_factor`.")
   }
-  if (length(dim(input)) == 3) {
-    return(interpolate_rows(input, size, scale_factor, mode, align_corners, recompute_scale_factor))
-  }
   check_float(input, "input")
-  now <- dim(input)[3:4]
-  factor <- if (!is.null(scale_factor)) rep_len(as.double(scale_factor), 2)
-  new <- if (is.null(factor)) rep_len(as.double(size), 2) else floor(now * factor)
-  distance <- if (is.null(factor) || isTRUE(recompute_scale_factor)) c(0, 0) else 1 / factor
-  apply_op(ops$interpolate, list(input), as.double(c(new, interpolation_codes[[mode]], isTRUE(align_corners),
-    distance)))
+  now <- utils::tail(dim(input), n)
+  factor <- if (!is.null(scale_factor)) per_dimension(scale_factor, n, "scale_factor")
+  new <- if (is.null(factor)) per_dimension(size, n, "size") else floor(now * factor)
+  if (mode == "area") {
+    return(area_pools[[n]](input, new))
+  }
+  distance <- if (is.null(factor) || isTRUE(recompute_scale_factor)) numeric(n) else 1 / factor
+  resize_sides(input, new, interpolation_codes[[mode]], isTRUE(align_corners), distance)
 }
 
-interpolate_rows <- function(input, size, scale_factor, mode, align_corners, recompute) {
-  images <- input$unsqueeze(3)
-  if (!is.null(size)) size <- c(1, size)
-  if (!is.null(scale_factor)) scale_factor <- c(1, scale_factor)
-  nnf_interpolate(images, size, scale_factor, mode, align_corners, recompute)$squeeze(3)
+area_pools <- list(
+  function(x, size) nnf_adaptive_avg_pool1d(x, size), function(x, size) nnf_adaptive_avg_pool2d(x, size),
+  function(x, size) nnf_adaptive_avg_pool3d(x, size)
+)
+
+check_interpolation <- function(mode, n) {
+  if (!n %in% 1:3) value_error("interpolate: `input` must have 3 to 5 dimensions.")
+  if (!(mode %in% c("area", names(interpolation_codes)))) {
+    not_implemented_error(sprintf("interpolate: mode \"%s\" is not supported.", mode))
+  }
+  if (!(mode %in% c("area", "nearest", interpolation_modes[[n]])) && !(n == 1 && mode == "bilinear")) {
+    value_error(sprintf("interpolate: mode \"%s\" does not take an input of %d dimensions.", mode, n + 2))
+  }
+}
+
+resize_sides <- function(x, new, code, align, distance) {
+  images <- function(x, new, distance) apply_op(ops$interpolate, list(x), as.double(c(new, code, align, distance)))
+  switch(length(new),
+    images(x$unsqueeze(3), c(1, new), c(0, distance))$squeeze(3),
+    images(x, new, distance),
+    on_sides(x, function(y) images(y, new[2:3], distance[2:3]),
+      function(y) images(y, c(new[1], dim(y)[4]), c(distance[1], 0)))
+  )
 }
 
 #' Read images at given places
@@ -161,7 +182,7 @@ add_border <- function(input, dim, amounts, value) {
 #' `nnf_unfold()` lists the patches a convolution sees; `nnf_fold()` adds patches back into an image.
 #' `nnf_pixel_shuffle()` turns blocks of r^2 channels into r x r pixels.
 #'
-#' @param input float tensor: N x C x H x W, for `nnf_fold()` N x C kh kw x L.
+#' @param input float tensor: N x C x H x W, for `nnf_fold()` N x C kh kw x L; N may be missing.
 #' @param output_size height and width of the image.
 #' @param kernel_size,dilation,padding,stride one number or two, as in [nnf_conv2d()].
 #' @param upscale_factor r.
@@ -174,41 +195,25 @@ add_border <- function(input, dim, amounts, value) {
 #' nnf_fold(patches, c(4, 4), 2, stride = 2)
 #' @export
 nnf_unfold <- function(input, kernel_size, dilation = 1, padding = 0, stride = 1) {
-  kernel_size <- per_dimension(kernel_size, 2, "kernel_size")
-  size <- dim(input)
-  single <- input$reshape(c(size[1] * size[2], 1, size[3], size[4]))
-  patches <- nnf_conv2d(single, patch_weight(kernel_size, input), NULL, stride, padding, dilation)
-  patches$reshape(c(size[1], size[2] * prod(kernel_size), -1))
+  check_rank(input, "input", 3:4)
+  attrs <- patch_numbers(kernel_size, dilation, padding, stride)
+  unbatched(input, 4, function(x) apply_op(ops$unfold, list(x), attrs))
 }
 
 #' @rdname nnf_unfold
 #' @export
 nnf_fold <- function(input, output_size, kernel_size, dilation = 1, padding = 0, stride = 1) {
-  output_size <- per_dimension(output_size, 2, "output_size")
-  kernel_size <- per_dimension(kernel_size, 2, "kernel_size")
-  dilation <- per_dimension(dilation, 2, "dilation")
-  padding <- per_dimension(padding, 2, "padding")
-  stride <- per_dimension(stride, 2, "stride")
-  room <- output_size + 2 * padding - dilation * (kernel_size - 1) - 1
-  places <- room %/% stride + 1
-  size <- dim(input)
-  taps <- prod(kernel_size)
-  if (length(size) != 3 || size[2] %% taps != 0 || size[3] != prod(places)) {
-    value_error(sprintf(
-      "fold: expected an input of size N x (C %d) x %d, got [%s].", taps, prod(places), toString(size)
-    ))
-  }
-  rows <- input$reshape(c(size[1] * size[2] / taps, taps, places))
-  image <- nnf_conv_transpose2d(rows, patch_weight(kernel_size, input), NULL, stride, padding, room %% stride,
-    dilation = dilation
-  )
-  image$reshape(c(size[1], size[2] / taps, output_size))
+  check_rank(input, "input", 2:3)
+  attrs <- c(patch_numbers(kernel_size, dilation, padding, stride), per_dimension(output_size, 2, "output_size"))
+  unbatched(input, 3, function(x) apply_op(ops$fold, list(x), attrs))
 }
 
-# One filter for each element of a patch, which picks it.
-patch_weight <- function(kernel_size, like) {
-  taps <- prod(kernel_size)
-  torch_tensor(diag(taps), dtype = like$dtype)$reshape(c(taps, 1, kernel_size))
+# Of the height, then of the width: kernel, stride, padding, dilation.
+patch_numbers <- function(kernel_size, dilation, padding, stride) {
+  as.vector(rbind(
+    per_dimension(kernel_size, 2, "kernel_size"), per_dimension(stride, 2, "stride"),
+    per_dimension(padding, 2, "padding"), per_dimension(dilation, 2, "dilation")
+  ))
 }
 
 #' @rdname nnf_unfold
@@ -216,24 +221,28 @@ patch_weight <- function(kernel_size, like) {
 nnf_pixel_shuffle <- function(input, upscale_factor) {
   size <- dim(input)
   r <- upscale_factor
-  if (length(size) != 4 || size[2] %% r^2 != 0) {
+  if (!length(size) %in% 3:5 || r < 1 || size[length(size) - 2] %% r^2 != 0) {
     value_error(sprintf("pixel_shuffle: the channels of [%s] cannot be divided by %d.", toString(size), r^2))
   }
-  blocks <- input$reshape(c(size[1], size[2] / r^2, r, r, size[3], size[4]))
-  blocks$permute(c(1, 2, 5, 3, 6, 4))$reshape(c(size[1], size[2] / r^2, size[3] * r, size[4] * r))
+  lead <- utils::head(size, -3)
+  last <- utils::tail(size, 3)
+  blocks <- input$reshape(c(prod(lead), last[1] / r^2, r, r, last[2:3]))
+  blocks$permute(c(1, 2, 5, 3, 6, 4))$reshape(c(lead, last[1] / r^2, last[2:3] * r))
 }
 
 #' Dropout
 #'
-#' While training, elements (`nnf_dropout2d()`: whole channels of a sample) are set to 0 with probability `p` and the
-#' others divided by 1 - `p`.
+#' While training, elements (`nnf_dropout2d()`, `nnf_dropout3d()`: whole channels of a sample) are set to 0 with
+#' probability `p` and the others divided by 1 - `p`. `nnf_alpha_dropout()` (`nnf_feature_alpha_dropout()`: of whole
+#' channels) sets them to the value [nnf_selu()] tends to, and then scales and moves all so that mean 0 and variance 1
+#' stay what they are.
 #'
-#' @param input float tensor; `nnf_dropout2d()`: N x C x ...
+#' @param input float tensor; those of whole channels: N x C x ...
 #' @param p probability.
 #' @param training drop at all?
 #' @param inplace write the result into `input`?
 #' @return a tensor like `input`.
-#' @references Srivastava et al. (2014), Dropout.
+#' @references Srivastava et al. (2014), Dropout. Klambauer et al. (2017), Self-normalizing neural networks.
 #' @examples
 #' torch_manual_seed(1)
 #' nnf_dropout(torch_ones(6), p = 0.5)
@@ -245,6 +254,37 @@ nnf_dropout <- function(input, p = 0.5, training = TRUE, inplace = FALSE) {
 #' @rdname nnf_dropout
 #' @export
 nnf_dropout2d <- function(input, p = 0.5, training = TRUE, inplace = FALSE) drop_out(input, p, 2, training, inplace)
+
+#' @rdname nnf_dropout
+#' @export
+nnf_dropout3d <- function(input, p = 0.5, training = TRUE, inplace = FALSE) drop_out(input, p, 2, training, inplace)
+
+#' @rdname nnf_dropout
+#' @export
+nnf_alpha_dropout <- function(input, p = 0.5, training = FALSE, inplace = FALSE) {
+  alpha_drop_out(input, p, dim(input), training, inplace)
+}
+
+#' @rdname nnf_dropout
+#' @export
+nnf_feature_alpha_dropout <- function(input, p = 0.5, training = FALSE, inplace = FALSE) {
+  check_rank(input, "input", 2:12)
+  alpha_drop_out(input, p, c(dim(input)[1:2], rep(1, length(dim(input)) - 2)), training, inplace)
+}
+
+# Dropped elements become the value SELU tends to; scale and offset keep mean 0 and variance 1.
+alpha_drop_out <- function(input, p, mask_size, training, inplace) {
+  check_dropout(p)
+  if (!training || p == 0) {
+    return(input)
+  }
+  lowest <- -1.7580993408473766
+  kept <- with_no_grad(torch_empty(mask_size, dtype = input$dtype)$bernoulli_(1 - p))
+  scale <- if (p == 1) 0 else 1 / sqrt((1 - p) * (1 + p * lowest^2))
+  factor <- kept * scale
+  offset <- (1 - kept) * (lowest * scale) - scale * lowest * p
+  if (isTRUE(inplace)) input$mul_(factor)$add_(offset) else input * factor + offset
+}
 
 drop_out <- function(input, p, dims, training, inplace) {
   check_dropout(p)

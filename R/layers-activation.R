@@ -1,4 +1,4 @@
-#' @include module.R
+#' @include module.R layers-function.R
 NULL
 
 #' Activation layers
@@ -133,21 +133,11 @@ nn_mish <- nn_module(
 
 #' @rdname activations
 #' @export
-nn_hardswish <- nn_module(
-  "nn_hardswish",
-  forward = function(input) {
-    nnf_hardswish(input)
-  }
-)
+nn_hardswish <- function_layer("nn_hardswish", quote(nnf_hardswish), alist(inplace = FALSE))
 
 #' @rdname activations
 #' @export
-nn_hardsigmoid <- nn_module(
-  "nn_hardsigmoid",
-  forward = function(input) {
-    nnf_hardsigmoid(input)
-  }
-)
+nn_hardsigmoid <- function_layer("nn_hardsigmoid", quote(nnf_hardsigmoid), alist(inplace = FALSE))
 
 #' @rdname activations
 #' @export
@@ -259,8 +249,8 @@ nn_dropout_base <- nn_module(
 
 #' Dropout layers
 #'
-#' In training mode, sets elements (`nn_dropout()`) or whole channels (`nn_dropout2d()`) to zero with probability `p`
-#' and multiplies the others by 1 / (1 - p); in evaluation mode, returns the input. Srivastava et al. (2014).
+#' In training mode, sets elements (`nn_dropout()`) or whole channels (`nn_dropout2d()`, `nn_dropout3d()`) to zero with
+#' probability `p` and multiplies the others by 1 / (1 - p); in evaluation mode, returns the input. Srivastava et al. (2014).
 #'
 #' @param p probability of a zero.
 #' @param inplace overwrite the input?
@@ -286,3 +276,77 @@ nn_dropout2d <- nn_module(
     nnf_dropout2d(input, self$p, self$training, self$inplace)
   }
 )
+
+#' @rdname nn_dropout
+#' @export
+nn_dropout3d <- nn_module(
+  "nn_dropout3d",
+  inherit = nn_dropout_base,
+  forward = function(input) {
+    nnf_dropout3d(input, self$p, self$training, self$inplace)
+  }
+)
+
+#' Further activation layers
+#'
+#' Functions as modules: formulas with [nnf_glu()], [nnf_hardshrink()] and the other functions of the same names.
+#' `nn_softmax2d()` is the softmax over the channels of N x C x H x W; `nn_rrelu()` draws slopes while training.
+#'
+#' @param dim the dimension, from 1; negative from the end.
+#' @param lambd half the width of what is shrunk to 0.
+#' @param threshold,value what is not above the threshold becomes `value`.
+#' @param lower,upper bounds of the slopes that are drawn.
+#' @param inplace overwrite the input?
+#' @return A module, called with a float tensor.
+#' @examples
+#' nn_glu()(torch_randn(2, 6))$shape
+#' nn_softshrink(0.5)(torch_tensor(c(-1, 0.2, 2)))
+#' @name further_activations
+#' @family layers
+NULL
+
+#' @rdname further_activations
+#' @export
+nn_glu <- function_layer("nn_glu", quote(nnf_glu), alist(dim = -1))
+
+#' @rdname further_activations
+#' @export
+nn_hardshrink <- function_layer("nn_hardshrink", quote(nnf_hardshrink), alist(lambd = 0.5))
+
+#' @rdname further_activations
+#' @export
+nn_softshrink <- function_layer("nn_softshrink", quote(nnf_softshrink), alist(lambd = 0.5))
+
+#' @rdname further_activations
+#' @export
+nn_tanhshrink <- function_layer("nn_tanhshrink", quote(nnf_tanhshrink))
+
+#' @rdname further_activations
+#' @export
+nn_softsign <- function_layer("nn_softsign", quote(nnf_softsign))
+
+#' @rdname further_activations
+#' @export
+nn_threshold <- function_layer("nn_threshold", quote(nnf_threshold), alist(threshold = , value = , inplace = FALSE))
+
+#' @rdname further_activations
+#' @export
+nn_rrelu <- function_layer("nn_rrelu", quote(nnf_rrelu), alist(lower = 1 / 8, upper = 1 / 3, inplace = FALSE),
+  more = alist(training = self$training))
+
+#' @rdname further_activations
+#' @export
+nn_softmin <- function_layer("nn_softmin", quote(nnf_softmin), alist(dim = ))
+
+#' @rdname further_activations
+#' @export
+nn_softmax2d <- function_layer("nn_softmax2d", quote(softmax_of_channels))
+
+softmax_of_channels <- function(input) {
+  check_rank(input, "input", 3:4)
+  nnf_softmax(input, -3)
+}
+
+#' @rdname further_activations
+#' @export
+nn_contrib_sparsemax <- function_layer("nn_contrib_sparsemax", quote(nnf_contrib_sparsemax), alist(dim = -1))

@@ -1,4 +1,4 @@
-#' @include module.R
+#' @include module.R layers-function.R
 NULL
 
 # Weights and biases start uniform on (-b, b), b = 1 / sqrt(fan_in); the weight is drawn first.

@@ -1,4 +1,4 @@
-#' @include module.R
+#' @include module.R layers-function.R
 NULL
 
 nn_loss <- nn_module(

@@ -95,8 +95,8 @@ nn_batch_norm_base <- nn_module(
 #' @param affine are weight and bias learned?
 #' @param track_running_stats are running statistics kept? If not, batch statistics are always used.
 #' @return A module with parameters `weight` (starts at 1) and `bias` (0), and buffers `running_mean` (0),
-#'   `running_var` (1) and `num_batches_tracked`. Input: N x C or N x C x L for `1d`, N x C x H x W for `2d`; other
-#'   numbers of dimensions are a value_error.
+#'   `running_var` (1) and `num_batches_tracked`. Input: N x C or N x C x L for `1d`, N x C x H x W for `2d`, N x C x D
+#'   x H x W for `3d`; other numbers of dimensions are a value_error.
 #' @examples
 #' bn <- nn_batch_norm2d(3)
 #' y <- bn(torch_randn(4, 3, 8, 8))
@@ -121,6 +121,16 @@ nn_batch_norm2d <- nn_module(
   }
 )
 
+#' @rdname nn_batch_norm1d
+#' @export
+nn_batch_norm3d <- nn_module(
+  "nn_batch_norm3d",
+  inherit = nn_batch_norm_base,
+  check_input_dim = function(input) {
+    self$check_dimensions(length(dim(input)), 5)
+  }
+)
+
 nn_instance_norm_base <- nn_module(
   "nn_instance_norm_",
   inherit = nn_norm_base,
@@ -138,7 +148,7 @@ nn_instance_norm_base <- nn_module(
 #'
 #' Normalise each sample by its own mean and variance: over the last dimensions (`nn_layer_norm()`), over groups of
 #' channels and all positions (`nn_group_norm()`), or over the positions of each channel (`nn_instance_norm1d()`,
-#' `nn_instance_norm2d()`). Ba et al. (2016), Wu and He (2018), Ulyanov et al. (2016).
+#' `nn_instance_norm2d()`, `nn_instance_norm3d()`). Ba et al. (2016), Wu and He (2018), Ulyanov et al. (2016).
 #'
 #' @param normalized_shape sizes of the last dimensions, over which to normalise.
 #' @param eps added to the variance.
@@ -244,5 +254,15 @@ nn_instance_norm2d <- nn_module(
   inherit = nn_instance_norm_base,
   check_input_dim = function(input) {
     self$check_dimensions(length(dim(input)), 4)
+  }
+)
+
+#' @rdname nn_layer_norm
+#' @export
+nn_instance_norm3d <- nn_module(
+  "nn_instance_norm3d",
+  inherit = nn_instance_norm_base,
+  check_input_dim = function(input) {
+    self$check_dimensions(length(dim(input)), 5)
   }
 )

@@ -1,4 +1,4 @@
-#' @include module.R
+#' @include module.R layers-function.R
 NULL
 
 nn_pool_base <- nn_module(
@@ -135,9 +135,9 @@ nn_adaptive_max_pool2d <- nn_module(
 
 #' Resize layer
 #'
-#' @param size height and width of the result (for sequences: length), or
+#' @param size height and width of the result (sequences: length; volumes: depth, height and width), or
 #' @param scale_factor how many times as large, one number or one for each dimension.
-#' @param mode `"nearest"`, `"linear"` (sequences), `"bilinear"` or `"bicubic"`.
+#' @param mode `"nearest"`, `"area"`, `"linear"` (sequences), `"bilinear"`, `"bicubic"` or `"trilinear"` (volumes).
 #' @param align_corners do the centres of the corner pixels of input and output coincide (not for `"nearest"`)?
 #' @return A module.
 #' @examples
@@ -157,3 +157,86 @@ nn_upsample <- nn_module(
     nnf_interpolate(input, self$size, self$scale_factor, self$mode, if (is.null(align)) FALSE else align)
   }
 )
+
+#' @rdname pooling
+#' @export
+nn_max_pool3d <- function_layer("nn_max_pool3d", quote(nnf_max_pool3d),
+  alist(kernel_size = , stride = NULL, padding = 0, dilation = 1, return_indices = FALSE, ceil_mode = FALSE))
+
+#' @rdname pooling
+#' @export
+nn_avg_pool3d <- function_layer("nn_avg_pool3d", quote(nnf_avg_pool3d),
+  alist(kernel_size = , stride = NULL, padding = 0, ceil_mode = FALSE, count_include_pad = TRUE,
+    divisor_override = NULL))
+
+#' @rdname pooling
+#' @export
+nn_adaptive_avg_pool3d <- function_layer("nn_adaptive_avg_pool3d", quote(nnf_adaptive_avg_pool3d),
+  alist(output_size = ))
+
+#' @rdname pooling
+#' @export
+nn_adaptive_max_pool1d <- function_layer("nn_adaptive_max_pool1d", quote(nnf_adaptive_max_pool1d),
+  alist(output_size = , return_indices = FALSE))
+
+#' @rdname pooling
+#' @export
+nn_adaptive_max_pool3d <- function_layer("nn_adaptive_max_pool3d", quote(nnf_adaptive_max_pool3d),
+  alist(output_size = , return_indices = FALSE))
+
+#' Further pooling layers
+#'
+#' `nn_lp_pool1d()` and `nn_lp_pool2d()`: see [nnf_lp_pool2d()]. `nn_max_unpool1d()` to `nn_max_unpool3d()`: see
+#' [nnf_max_unpool2d()]. `nn_fractional_max_pool2d()` and `nn_fractional_max_pool3d()`: see [nnf_fractional_max_pool2d()].
+#'
+#' @param norm_type exponent p of the power average.
+#' @param kernel_size,stride,padding one number, or one for each dimension; `stride = NULL` is the kernel's size.
+#' @param ceil_mode round output sizes up?
+#' @param output_size,output_ratio size of the output, or its share of the input's.
+#' @param return_indices return a list of the maxima and of their positions instead?
+#' @return A module; those of `nn_max_unpool1d()` to `nn_max_unpool3d()` are called with `(input, indices, output_size = NULL)`.
+#' @examples
+#' pool <- nn_max_pool2d(2, return_indices = TRUE)
+#' pooled <- pool(torch_randn(1, 1, 4, 4))
+#' nn_max_unpool2d(2)(pooled[[1]], pooled[[2]])
+#' nn_lp_pool1d(2, kernel_size = 3)(torch_randn(1, 2, 9))$shape
+#' @name further_pooling
+#' @family layers
+NULL
+
+lp_arguments <- alist(norm_type = , kernel_size = , stride = NULL, ceil_mode = FALSE)
+
+#' @rdname further_pooling
+#' @export
+nn_lp_pool1d <- function_layer("nn_lp_pool1d", quote(nnf_lp_pool1d), lp_arguments)
+
+#' @rdname further_pooling
+#' @export
+nn_lp_pool2d <- function_layer("nn_lp_pool2d", quote(nnf_lp_pool2d), lp_arguments)
+
+unpool_arguments <- alist(kernel_size = , stride = NULL, padding = 0)
+unpool_inputs <- alist(input = , indices = , output_size = NULL)
+
+#' @rdname further_pooling
+#' @export
+nn_max_unpool1d <- function_layer("nn_max_unpool1d", quote(nnf_max_unpool1d), unpool_arguments, unpool_inputs)
+
+#' @rdname further_pooling
+#' @export
+nn_max_unpool2d <- function_layer("nn_max_unpool2d", quote(nnf_max_unpool2d), unpool_arguments, unpool_inputs)
+
+#' @rdname further_pooling
+#' @export
+nn_max_unpool3d <- function_layer("nn_max_unpool3d", quote(nnf_max_unpool3d), unpool_arguments, unpool_inputs)
+
+fractional_arguments <- alist(kernel_size = , output_size = NULL, output_ratio = NULL, return_indices = FALSE)
+
+#' @rdname further_pooling
+#' @export
+nn_fractional_max_pool2d <- function_layer("nn_fractional_max_pool2d", quote(nnf_fractional_max_pool2d),
+  fractional_arguments)
+
+#' @rdname further_pooling
+#' @export
+nn_fractional_max_pool3d <- function_layer("nn_fractional_max_pool3d", quote(nnf_fractional_max_pool3d),
+  fractional_arguments)

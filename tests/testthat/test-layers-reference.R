@@ -1,0 +1,61 @@
+# PyTorch's numbers for functions of layers: tools/golden-layers.py says how inputs are made and what is kept.
+
+layer_input <- function(spec, n, float) {
+  shape <- unlist(spec$shape)
+  v <- ((seq_len(prod(shape)) - 1) * (4871 + 2 * n) + 11 * n) %% 10007 / 10007 * 2 - 1
+  x <- switch(substr(spec$kind, 1, 1),
+    n = v,
+    p = (v + 1) / 2,
+    s = sign(v),
+    i = floor((v + 1) / 2 * as.integer(sub("i:", "", spec$kind))) + 1
+  )
+  dtype <- if (startsWith(spec$kind, "i")) torch_long() else float
+  torch_tensor(x, dtype = torch_double())$to(dtype = dtype)$reshape(shape)$requires_grad_(dtype == float)
+}
+
+row_major <- function(x) {
+  x <- as_array(x$detach())
+  as.numeric(if (length(dim(x)) > 1) aperm(x, rev(seq_along(dim(x)))) else x)
+}
+
+every_kth <- function(x, most = 24) {
+  x <- row_major(x)
+  x[seq(1, length(x), by = max(1, ceiling(length(x) / most)))]
+}
+
+expect_close <- function(actual, expected, tolerance, label) {
+  expected <- unlist(expected)
+  scale <- max(1e-30, abs(expected))
+  expect_equal(length(actual), length(expected), label = paste(label, "length"))
+  expect_lt(max(0, abs(actual - expected)) / scale, tolerance, label = label)
+}
+
+run_layer_case <- function(case, float, tolerance) {
+  x <- Map(layer_input, case$x, seq_along(case$x), list(float))
+  names(x) <- paste0("x", seq_along(x))
+  y <- eval(parse(text = case$r), x, environment())
+  y <- if (is_tensor(y)) list(y) else unname(unlist(y))
+  expect_equal(lapply(y, function(v) dim(v)), lapply(case$shapes, function(s) as.integer(unlist(s))), label = case$r)
+  # Places count from 1.
+  for (i in seq_along(y)) {
+    whole <- !y[[i]]$dtype$is_floating_point
+    expect_close(every_kth(y[[i]]) - whole, case$y[[i]], if (whole) 1e-12 else tolerance, paste(case$r, "result", i))
+  }
+  y <- Filter(function(v) v$dtype$is_floating_point && v$requires_grad, y)
+  if (length(y) == 0 || all(vapply(case$grads, is.null, NA))) return()
+  seeds <- lapply(y, function(v) torch_tensor(cos(seq_len(length(v))), dtype = float)$reshape(dim(v)))
+  autograd_backward(y, seeds)
+  for (i in seq_along(x)) {
+    if (!is.null(case$grads[[i]])) {
+      expect_close(every_kth(x[[i]]$grad), case$grads[[i]], tolerance, paste(case$r, "gradient", i))
+    }
+  }
+}
+
+for (case in jsonlite::fromJSON(paste(readLines("layers.json"), collapse = "\n"), simplifyVector = FALSE)) {
+  test_that(paste("PyTorch's numbers:", case$r), {
+    # Resizing has weights of float32.
+    run_layer_case(case, torch_double(), if (startsWith(case$r, "nnf_interpolate")) 5e-7 else 1e-7)
+    run_layer_case(case, torch_float(), 3e-5)
+  })
+}
