@@ -319,6 +319,10 @@ taken_by_engine <- function(f) {
 
 # `also`: tensors that the body knows beside its arguments.
 with_contract <- function(f, special = character(), common = function_contracts, also = character()) {
+  # What a generic does to its arguments does not reach its methods: these have the contracts.
+  if (identical(only_call(f)[[1]], quote(UseMethod))) {
+    return(f)
+  }
   arguments <- formals(f)
   kinds <- vapply(names(arguments), kind_of, "", special, common)
   kinds[kinds %in% tensor_kinds & names(kinds) %in% taken_by_engine(f)] <- NA

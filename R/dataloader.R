@@ -15,7 +15,7 @@
 #'
 #' @param dataset A [dataset()], or an [iterable_dataset()].
 #' @param batch_size Items per batch; `NULL` gives single items without a batch dimension.
-#' @param shuffle Whether to take the items in random order.
+#' @param shuffle Whether to take the items in random order. An iterable dataset keeps its own order.
 #' @param sampler,batch_sampler A [sampler()] that gives the indices of the items one by one, or batch by batch.
 #' @param num_workers,pin_memory,timeout,worker_init_fn,worker_globals,worker_packages Accepted, without effect.
 #' @param collate_fn Function that makes a batch out of a list of items.
@@ -71,11 +71,8 @@ check_sampler <- function(x, name) {
 }
 
 check_sampling_arguments <- function(iterable, batch_size, shuffle, sampler, batch_sampler, drop_last) {
-  if (iterable && (shuffle || !is.null(sampler) || !is.null(batch_sampler))) {
-    value_error(paste(
-      "An iterable dataset gives its items in its own order:",
-      "`shuffle`, `sampler` and `batch_sampler` cannot be used."
-    ))
+  if (iterable && (!is.null(sampler) || !is.null(batch_sampler))) {
+    value_error("An iterable dataset gives its items in its own order: `sampler` and `batch_sampler` cannot be used.")
   }
   if (shuffle && !is.null(sampler)) {
     value_error("`sampler` and `shuffle = TRUE` exclude each other.")

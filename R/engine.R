@@ -40,7 +40,10 @@ stop_engine <- function(kind, message) {
   rlang::abort(message, class = c(paste0("candela_error_", kind), "candela_error", peer_class), call = NULL)
 }
 
+# What the engine was stopped by: Ctrl-C, or an error such as that of setTimeLimit().
 signal_interrupt <- function() {
+  pending <- .Call(cdr_pending_condition)
+  if (inherits(pending, "error")) stop(pending)
   condition <- structure(list(message = "interrupted", call = NULL), class = c("interrupt", "condition"))
   signalCondition(condition)
   invokeRestart("abort")

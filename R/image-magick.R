@@ -51,3 +51,54 @@ as_three_or_labels <- function(x, as, path) {
   }
   matrix(as.integer(round(x[, , 1] * 255)), dim(x)[[1]])
 }
+
+# ---- transforms of pictures of magick give pictures of magick ----
+
+# C x H x W with values of 0 to 1, alpha among the channels where there is any.
+tensor_of_magick <- function(img) torch_tensor(aperm(array_of_magick(img), c(3, 1, 2)))
+
+as_magick <- function(x) {
+  if (is.list(x)) {
+    return(lapply(x, as_magick))
+  }
+  bytes <- as.raw(round(pmin(pmax(aperm(as_array(x), c(1, 3, 2)), 0), 1) * 255))
+  dim(bytes) <- dim(x)[c(1, 3, 2)]
+  magick::image_read(bytes)
+}
+
+# Colours are changed beside the alpha channel, which stays.
+beside_alpha <- function(x, f) {
+  colours <- channels_of(x) - channels_of(x) %in% c(2, 4)
+  if (colours == channels_of(x)) {
+    return(f(x))
+  }
+  torch_cat(list(f(x$narrow(1, 1, colours)), x$narrow(1, colours + 1, 1)), dim = 1)
+}
+
+# Values of the results of these may be any, so they stay tensors.
+tensor_transforms <- c("transform_normalize", "transform_convert_image_dtype", "transform_linear_transformation")
+
+# These hand the picture on as it is.
+transforms_of_transforms <- c("transform_random_apply", "transform_random_choice", "transform_random_order")
+
+colour_transforms <- c(
+  paste0("transform_adjust_", c("brightness", "contrast", "saturation", "hue", "gamma")), "transform_grayscale",
+  "transform_rgb_to_grayscale", "transform_random_grayscale", "transform_color_jitter"
+)
+
+magick_method <- function(name) {
+  if (name %in% tensor_transforms) {
+    function(img, ...) match.fun(name)(transform_to_tensor(img), ...)
+  } else if (name %in% colour_transforms) {
+    function(img, ...) as_magick(beside_alpha(tensor_of_magick(img), function(x) match.fun(name)(x, ...)))
+  } else {
+    function(img, ...) as_magick(match.fun(name)(tensor_of_magick(img), ...))
+  }
+}
+
+register_magick_transforms <- function(env) {
+  generics <- sub(".default", "", ls(env, pattern = "^transform_.*[.]default$"), fixed = TRUE)
+  for (name in setdiff(generics, c(transforms_of_transforms, "transform_to_tensor"))) {
+    registerS3method(name, "magick-image", magick_method(name), envir = env)
+  }
+}

@@ -159,7 +159,7 @@ item_transform_center_crop <- function(x, size) {
     }
     list(image = function(img) transform_center_crop(img, size), mask = function(mask) {
       short <- pmax(size - image_size(mask), 0)
-      sides <- c(rev(short %/% 2), rev((short + 1) %/% 2))
+      sides <- c(rbind(rev(short %/% 2), rev((short + 1) %/% 2)))
       transform_center_crop(pad_constant(mask, sides, outside_mask(mask)), size)
     })
   })
@@ -212,6 +212,10 @@ item_transform_rotate <- function(x, angle, interpolation = 2, expand = TRUE, fi
 }
 
 rotated <- function(image, angle, interpolation, expand, center, fill) {
+  turn <- function(x, fill) quarter_turns(x, angle / 90, expand, center, fill)
+  if (!is.null(turn(image, fill))) {
+    return(list(image = function(img) turn(img, fill), mask = function(mask) turn(mask, outside_mask(mask))))
+  }
   now <- image_size(image)
   matrix <- inverse_affine(middle_offset(image, center), -angle, c(0, 0), 1, c(0, 0))
   warped(affine_grid(matrix, now, if (expand) expanded_size(matrix, now) else now), interpolation, fill)
@@ -273,7 +277,7 @@ item_transform_random_crop <- function(x, size, padding = NULL, pad_if_needed = 
   transform_item(x, function(image, mask) {
     before <- if (is.null(padding)) both(identity) else padded(padding, fill, padding_mode)
     sides <- if (is.null(padding)) rep(0, 4) else padding_sides(padding)
-    now <- image_size(image) + c(sides[[2]] + sides[[4]], sides[[1]] + sides[[3]])
+    now <- image_size(image) + c(sides[[3]] + sides[[4]], sides[[1]] + sides[[2]])
     short <- pmax(size - now, 0)
     check_crop_fits(size, now, pad_if_needed)
     more <- if (any(short > 0)) padded(c(short[[2]], short[[1]]), fill, padding_mode) else both(identity)

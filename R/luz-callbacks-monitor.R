@@ -96,8 +96,9 @@ luz_callback_early_stopping <- function(monitor = "valid_loss", min_delta = 0, p
   EarlyStoppingCallback(monitor, min_delta, patience, mode, baseline)
 }
 
+# Last of all, so that the epoch that ends training is logged and checkpointed as any other.
 EarlyStoppingCallback <- luz_callback("early_stopping_callback",
-  inherit = MonitorCallback,
+  inherit = MonitorCallback, weight = Inf,
   initialize = function(monitor, min_delta, patience, mode, baseline) {
     super$initialize(monitor, mode, min_delta)
     self$patience <- patience

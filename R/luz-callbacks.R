@@ -7,7 +7,11 @@ LuzCallback <- R6::R6Class(
   public = list(
     weight = 0,
     initialize = function() NULL,
-    set_ctx = function(ctx) bind_context(self, ctx)
+    ctx = NULL,
+    set_ctx = function(ctx) {
+      self$ctx <- ctx
+      bind_context(self, ctx)
+    }
   )
 )
 
@@ -391,7 +395,7 @@ luz_callback_csv_logger <- luz_callback("csv_logger_callback",
   on_epoch_end = function() {
     rows <- rbind(self$row("train"), self$row("valid"))
     utils::write.table(
-      rows, self$path, append = self$append, sep = ",", col.names = !self$append, row.names = FALSE, quote = FALSE
+      rows, self$path, append = self$append, sep = ",", col.names = !self$append, row.names = FALSE
     )
     self$append <- TRUE
   },
@@ -407,12 +411,17 @@ luz_callback_csv_logger <- luz_callback("csv_logger_callback",
 #' single precision, which is what a CPU does best; metrics can be logged with [luz_callback_csv_logger()].
 #'
 #' @param ...,logdir,histograms Not used.
-#' @return Always an error of class `not_implemented_error`.
+#' @param enabled `FALSE`, for scripts that ask for mixed precision only where there is a GPU: the callback does nothing.
+#' @return An error of class `not_implemented_error`; `luz_callback_mixed_precision(enabled = FALSE)`: a callback.
 #' @examples
 #' try(luz_callback_mixed_precision())
+#' luz_callback_mixed_precision(enabled = FALSE)
 #' @export
-luz_callback_mixed_precision <- function(...) {
-  not_implemented_error("Mixed precision is not available: the engine computes in single precision on the CPU.")
+luz_callback_mixed_precision <- function(..., enabled = TRUE) {
+  if (!isFALSE(enabled)) {
+    not_implemented_error("Mixed precision is not available: the engine computes in single precision on the CPU.")
+  }
+  luz_callback("mixed_precision_callback")()
 }
 
 #' @rdname luz_callback_mixed_precision

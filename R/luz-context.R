@@ -25,8 +25,6 @@ LuzContext <- R6::R6Class(
     training = FALSE,
     model = NULL,
     pred = NULL,
-    opt = NULL,
-    opt_name = NULL,
     data = NULL,
     loss_fn = NULL,
     loss = list(),
@@ -96,10 +94,11 @@ LuzContext <- R6::R6Class(
     get_metrics_df = function() metrics_data_frame(private$.records$metrics),
     clean = function() {
       heavy <- c(
-        "callbacks", "batch", "train_data", "valid_data", "optimizers", "model", "pred", "opt", "data", "loss_fn",
+        "callbacks", "batch", "train_data", "valid_data", "optimizers", "model", "pred", "data", "loss_fn",
         "loss_grad", "metrics", "metric_generators", "step_opt", "accelerator"
       )
       for (name in heavy) self[[name]] <- NULL
+      private$.opt <- NULL
       self$loss <- list()
       self$handlers <- list()
       self$epoch_handlers <- list()
@@ -121,6 +120,16 @@ LuzContext <- R6::R6Class(
   active = list(
     records = function(value) if (missing(value)) private$.records else read_only("records"),
     device = function(value) if (missing(value)) self$accelerator$device else read_only("device"),
+    opt = function(value) {
+      if (missing(value)) private$.opt %||% only_optimizer(self$optimizers, "opt")[[1]] else private$.opt <- value
+    },
+    opt_name = function(value) {
+      if (!missing(value)) {
+        private$.opt_name <- value
+      } else {
+        private$.opt_name %||% names(only_optimizer(self$optimizers, "opt_name"))
+      }
+    },
     input = function(value) {
       if (missing(value)) {
         return(if (is.list(self$batch)) self$batch[[1]] else self$batch)
@@ -136,9 +145,26 @@ LuzContext <- R6::R6Class(
   ),
   private = list(
     .records = list(metrics = list(train = list(), valid = list()), profile = list()),
+    .opt = NULL,
+    .opt_name = NULL,
     called = NULL
   )
 )
+
+LuzFitContext <- R6::R6Class("luz_fit_context", inherit = LuzContext)
+LuzEvaluateContext <- R6::R6Class("luz_evaluate_context", inherit = LuzContext)
+LuzPredictContext <- R6::R6Class("luz_predict_context", inherit = LuzContext)
+
+# Before the first step it is known which optimiser is the current one where there is one only.
+only_optimizer <- function(optimizers, field) {
+  if (length(optimizers) != 1) {
+    value_error(sprintf(
+      "`ctx$%s` is not set: outside the steps of training there is no current optimizer among %d.", field,
+      length(optimizers)
+    ))
+  }
+  optimizers
+}
 
 breakpoint_methods <- function(callbacks, name) {
   methods <- list()

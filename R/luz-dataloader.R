@@ -118,7 +118,7 @@ as_valid_dataloader <- function(data, options) {
     return(data)
   }
   options <- as.list(options)
-  options[c("shuffle", "drop_last")] <- NULL
+  options["shuffle"] <- NULL
   make_dataloader(data, options)
 }
 

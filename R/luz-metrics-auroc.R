@@ -96,7 +96,7 @@ luz_metric_multiclass_auroc <- luz_metric("luz_metric_multiclass_auroc",
     switch(self$average,
       macro = mean(areas),
       weighted = stats::weighted.mean(areas, positives),
-      none = areas
+      none = as.list(areas)
     )
   }
 )

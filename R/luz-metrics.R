@@ -169,13 +169,13 @@ MeanMetric <- luz_metric("luz_metric_mean",
   compute = function() self$total / self$n
 )
 
-# 1 where the class is the target; for the two targets of mixup, their weights.
+# 1 where the class is the target; for the two targets of mixup, their weights, the second's being the one given.
 matches <- function(classes, target) {
   if (!is.list(target)) {
     return((classes == target$view_as(classes))$to(dtype = torch_float()))
   }
   y <- lapply(target[[1]], function(y) matches(classes, y))
-  torch_lerp(y[[2]], y[[1]], broadcast_weight(target[[2]], y[[1]]))
+  torch_lerp(y[[1]], y[[2]], broadcast_weight(target[[2]], y[[1]]))
 }
 
 #' Metrics
@@ -211,7 +211,7 @@ luz_metric_accuracy <- luz_metric("luz_metric_accuracy",
 #' @rdname luz_metric_accuracy
 #' @export
 luz_metric_binary_accuracy <- luz_metric("luz_metric_binary_accuracy",
-  inherit = MeanMetric, abbrev = "BinAcc",
+  inherit = MeanMetric, abbrev = "Acc",
   initialize = function(threshold = 0.5) {
     super$initialize()
     self$threshold <- threshold
@@ -224,7 +224,7 @@ luz_metric_binary_accuracy <- luz_metric("luz_metric_binary_accuracy",
 #' @rdname luz_metric_accuracy
 #' @export
 luz_metric_binary_accuracy_with_logits <- luz_metric("luz_metric_binary_accuracy_with_logits",
-  inherit = luz_metric_binary_accuracy, abbrev = "BinAcc",
+  inherit = luz_metric_binary_accuracy, abbrev = "Acc",
   update = function(preds, target) super$update(torch_sigmoid(preds), target)
 )
 

@@ -5,17 +5,18 @@ NULL
 #'
 #' Trains on convex combinations of pairs of items of a batch. The callback mixes each batch; `nnf_mixup()` does so
 #' for one batch; `nn_mixup_loss()` turns a loss into one for mixed targets,
-#' `w * loss(x, y1) + (1 - w) * loss(x, y2)`.
+#' `(1 - w) * loss(x, y1) + w * loss(x, y2)`, its mean over the batch.
 #'
 #' @details The weight of an item is drawn from a Beta(alpha, alpha) distribution, by R's generator; the larger of w
 #'   and 1 - w is used. The pairs are drawn by the generator that [torch_manual_seed()] seeds.
 #' @param alpha Parameter of the Beta distribution.
 #' @param ... Not used.
 #' @param run_valid Whether to mix validation batches too.
-#' @param auto_loss Whether to wrap the loss of the model in `nn_mixup_loss()` during training; it must be a module.
+#' @param auto_loss Whether to make the loss of the model one for mixed targets during training. A module with a field
+#'   `reduction` is wrapped in `nn_mixup_loss()`; another loss must not reduce: it gives one number for each item.
 #' @param x Inputs, a tensor whose first dimension is the batch.
 #' @param y Targets, likewise.
-#' @param weight Tensor with the weight of each item.
+#' @param weight Tensor with the weight w of each item's partner; the item itself has 1 - w.
 #' @param loss A loss module with a field `reduction`, such as [nn_cross_entropy_loss()].
 #' @return `luz_callback_mixup()`: a callback. `nnf_mixup()`: a list with the mixed `x` and, as `y`, a list of `ys`, the
 #'   targets of both items, and `weight`. `nn_mixup_loss()`: a loss module.
@@ -37,13 +38,17 @@ MixupCallback <- luz_callback("mixup_callback",
     self$run_valid <- run_valid
     self$auto_loss <- auto_loss
   },
-  on_fit_begin = function() {
+  on_train_begin = function() self$replace_loss(mixed = TRUE),
+  on_train_end = function() self$restore_loss(),
+  on_valid_begin = function() self$replace_loss(mixed = self$run_valid),
+  on_valid_end = function() self$restore_loss(),
+  replace_loss = function(mixed) {
     if (self$auto_loss) {
       self$loss <- ctx$loss_fn
-      ctx$loss_fn <- nn_mixup_loss(original_loss(ctx$loss_fn))
+      ctx$loss_fn <- automatic_mixup_loss(ctx$loss_fn, mixed)
     }
   },
-  on_fit_end = function() if (self$auto_loss) ctx$loss_fn <- self$loss,
+  restore_loss = function() if (self$auto_loss) ctx$loss_fn <- self$loss,
   on_train_batch_begin = function() self$mix(),
   on_valid_batch_begin = function() if (self$run_valid) self$mix(),
   mix = function() {
@@ -53,6 +58,24 @@ MixupCallback <- luz_callback("mixup_callback",
     ctx$batch <- list(mixed$x, mixed$y)
   }
 )
+
+# A loss module with a `reduction` knows both; another loss is taken for one number an item.
+automatic_mixup_loss <- function(loss, mixed) {
+  given <- original_loss(loss)
+  if (inherits(given, "nn_module") && !is.null(given$reduction)) {
+    return(nn_mixup_loss(given))
+  }
+  function(input, target) {
+    (if (mixed) mixed_loss(loss, input, target[[1]], target[[2]]) else loss(input, target))$mean()
+  }
+}
+
+# (1 - w) loss(x, y1) + w loss(x, y2)
+mixed_loss <- function(loss, input, ys, weight) {
+  first <- loss(input, ys[[1]])
+  weight <- if (length(dim(first)) == 0) weight$mean() else broadcast_weight(weight, first)
+  torch_lerp(first, loss(input, ys[[2]]), weight)
+}
 
 # The module that setup() was given, behind the method of the model.
 original_loss <- function(loss) {
@@ -66,7 +89,7 @@ nnf_mixup <- function(x, y, weight) {
   order <- as.integer(as_array(torch_randperm(x$shape[1])))
   order <- torch_tensor(order - min(order) + 1L, dtype = torch_long())
   list(
-    x = torch_lerp(x$index_select(1, order), x, broadcast_weight(weight, x)),
+    x = torch_lerp(x, x$index_select(1, order), broadcast_weight(weight, x)),
     y = list(ys = list(y1 = y, y2 = y$index_select(1, order)), weight = weight)
   )
 }
@@ -90,12 +113,11 @@ nn_mixup_loss <- function(loss) {
       self$loss$reduction <- "none"
     },
     forward = function(input, target) {
-      value <- if (is.list(target)) self$mixed(input, target[[1]], target[[2]]) else self$loss(input, target)
+      if (is.list(target)) {
+        return(mixed_loss(self$loss, input, target[[1]], target[[2]])$mean())
+      }
+      value <- self$loss(input, target)
       switch(self$reduction, mean = value$mean(), sum = value$sum(), value)
-    },
-    mixed = function(input, ys, weight) {
-      first <- self$loss(input, ys[[1]])
-      torch_lerp(self$loss(input, ys[[2]]), first, broadcast_weight(weight, first))
     }
   )(loss)
 }

@@ -228,7 +228,7 @@ new_model <- function(object, hparams) {
 fit_context <- function(object, callbacks, accelerator, verbose) {
   hparams <- as.list(attr(object, "hparams"))
   model <- new_model(object, hparams)
-  LuzContext$new(
+  LuzFitContext$new(
     verbose = verbose, accelerator = accelerator %||% LuzAccelerator$new(TRUE),
     callbacks = order_callbacks(c(default_fit_callbacks(), check_callbacks(callbacks))),
     model = model, metric_generators = model$metrics, hparams = hparams,
@@ -341,35 +341,37 @@ replaced_in <- function(ctx, name, value) {
 # collects them, and the batch can be freed before.
 prediction <- function(ctx, model) release_after(model(other_handles(ctx$input)))
 
-default_train_step <- function(ctx) {
-  for (name in names(ctx$optimizers)) {
-    ctx$opt_name <- name
-    ctx$opt <- ctx$optimizers[[name]]
-    ctx$step_opt(ctx)
-  }
-}
+default_train_step <- function(ctx) for (name in names(ctx$optimizers)) train_with(ctx, name)
 
-default_step_opt <- function(ctx) {
+# The part of a training step that is one optimiser's: its own prediction and its own loss.
+train_with <- function(ctx, name) {
+  ctx$opt_name <- name
+  ctx$opt <- ctx$optimizers[[name]]
   ctx$pred <- prediction(ctx, ctx$model)
   ctx$call_callbacks("on_train_batch_after_pred")
   loss <- ctx$loss_fn(ctx$pred, ctx$target)
   ctx$loss_grad <- loss
-  ctx$loss[[ctx$opt_name]] <- loss$detach()
+  ctx$loss[[name]] <- loss$detach()
   ctx$call_callbacks("on_train_batch_after_loss")
   ctx$call_callbacks("on_train_batch_before_backward")
   ctx$model$backward(ctx$loss_grad)
   ctx$call_callbacks("on_train_batch_before_step")
-  ctx$opt$step()
+  ctx$step_opt(ctx$opt)
   ctx$opt$zero_grad()
   ctx$call_callbacks("on_train_batch_after_step")
 }
 
+default_step_opt <- function(opt) opt$step()
+
+# A loss may ask for `ctx$opt_name`, so each optimiser has its own.
 default_valid_step <- function(ctx) {
-  ctx$pred <- prediction(ctx, ctx$model)
-  ctx$call_callbacks("on_valid_batch_after_pred")
-  loss <- ctx$loss_fn(ctx$pred, ctx$target)
-  for (name in names(ctx$optimizers) %||% "opt") ctx$loss[[name]] <- loss
-  ctx$call_callbacks("on_valid_batch_after_loss")
+  for (name in names(ctx$optimizers) %||% "opt") {
+    ctx$opt_name <- name
+    ctx$pred <- prediction(ctx, ctx$model)
+    ctx$call_callbacks("on_valid_batch_after_pred")
+    ctx$loss[[name]] <- ctx$loss_fn(ctx$pred, ctx$target)
+    ctx$call_callbacks("on_valid_batch_after_loss")
+  }
 }
 
 #' Evaluate a trained model
@@ -394,7 +396,7 @@ default_valid_step <- function(ctx) {
 evaluate <- function(object, data, ..., metrics = NULL, callbacks = list(), accelerator = NULL, verbose = NULL,
                      dataloader_options = NULL) {
   rlang::check_dots_empty()
-  ctx <- LuzContext$new(
+  ctx <- LuzEvaluateContext$new(
     verbose = verbose, accelerator = accelerator %||% LuzAccelerator$new(TRUE),
     callbacks = order_callbacks(c(default_evaluate_callbacks(), check_callbacks(callbacks))),
     model = check_fitted(object)$model,
@@ -425,9 +427,11 @@ check_fitted <- function(object) {
 #'
 #' @param object What [fit()][fit.luz_module_generator] returned.
 #' @param newdata Data as for [fit()][fit.luz_module_generator]; the first element of each batch is the input.
-#' @param ... `stack = FALSE` gives the list of the predictions for each batch.
+#' @param ... `stack = FALSE` gives the list of the predictions for each batch. Other arguments go to the model's
+#'   `predict()` method or, where it has none, to `forward()`, after the input.
 #' @inheritParams fit.luz_module_generator
-#' @return A tensor: the outputs for all batches joined along the first dimension.
+#' @return A tensor: the outputs for all batches joined along the first dimension. Where the model returns a list, a
+#'   list of such tensors.
 #' @examples
 #' x <- torch_randn(64, 3)
 #' fitted <- nn_linear %>%
@@ -439,34 +443,45 @@ check_fitted <- function(object) {
 #' @export
 predict.luz_module_fitted <- function(object, newdata, ..., callbacks = list(), accelerator = NULL, verbose = NULL,
                                       dataloader_options = NULL) {
-  stack <- predict_stack(...)
-  ctx <- LuzContext$new(
+  arguments <- rlang::list2(...)
+  stack <- arguments$stack %||% TRUE
+  arguments$stack <- NULL
+  ctx <- LuzPredictContext$new(
     verbose = verbose, accelerator = accelerator %||% LuzAccelerator$new(TRUE),
     callbacks = order_callbacks(c(default_predict_callbacks(), check_callbacks(callbacks))),
     model = object$model, metric_generators = NULL, hparams = object$ctx$hparams, opt_hparams = object$ctx$opt_hparams
   )
   ctx$data <- as_predict_dataloader(newdata, dataloader_options)
   ctx$pred <- list()
-  predictions <- predict_batches(ctx)
+  predictions <- predict_batches(ctx, arguments)
   ctx$clean()
-  if (stack) torch_cat(predictions, dim = 1) else predictions
+  if (stack) join_batches(predictions) else predictions
 }
 
-predict_stack <- function(..., stack = TRUE) {
-  rlang::check_dots_empty()
-  stack
+# Batches joined along the first dimension; where the model returns a list, element by element.
+join_batches <- function(predictions) {
+  first <- predictions[[1]]
+  if (is_tensor(first)) {
+    torch_cat(predictions, dim = 1)
+  } else if (is.list(first) && !is.object(first)) {
+    parts <- lapply(seq_along(first), function(i) join_batches(lapply(predictions, `[[`, i)))
+    stats::setNames(parts, names(first))
+  } else {
+    do.call(c, predictions)
+  }
 }
 
-predict_batches <- function(ctx) {
-  apply_model <- ctx$model$predict %||% ctx$model
+predict_batches <- function(ctx, arguments) {
+  method <- ctx$model$predict %||% ctx$model
+  apply_model <- function(input) rlang::inject(method(input, !!!arguments))
   predictions <- list()
   ctx$call_callbacks("on_predict_begin")
-  with_no_grad(for_each_batch(ctx, function() {
+  with_exit_handlers(ctx$handlers, with_no_grad(for_each_batch(ctx, function() {
     ctx$call_callbacks("on_predict_batch_begin")
     ctx$pred <- prediction(ctx, apply_model)
     predictions[[length(predictions) + 1L]] <<- ctx$pred
     ctx$call_callbacks("on_predict_batch_end")
-  }))
+  })))
   ctx$call_callbacks("on_predict_end")
   predictions
 }

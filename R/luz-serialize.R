@@ -5,7 +5,8 @@
 #' model of the same structure. `luz_load_checkpoint()` does so with a file written by
 #' [luz_callback_model_checkpoint()].
 #'
-#' @param obj A trained model, as returned by [fit()][fit.luz_module_generator].
+#' @param obj A trained model, as returned by [fit()][fit.luz_module_generator]; for `luz_load_checkpoint()` also the
+#'   `ctx` that callbacks see during training, whose optimisers, records and callbacks are restored too.
 #' @param path Path of the file.
 #' @param ... Not used.
 #' @return `luz_load()` returns the trained model, the other functions `NULL`, invisibly.
@@ -78,9 +79,23 @@ luz_load_model_weights <- function(obj, path, ...) {
 
 #' @rdname luz_save
 #' @export
-luz_load_checkpoint <- function(obj, path, ...) {
+luz_load_checkpoint <- function(obj, path, ...) UseMethod("luz_load_checkpoint")
+
+#' @export
+luz_load_checkpoint.default <- function(obj, path, ...) check_fitted(obj)
+
+#' @export
+luz_load_checkpoint.luz_module_fitted <- function(obj, path, ...) {
   rlang::check_dots_empty()
-  check_fitted(obj)$model$load_state_dict(torch_load(path)$model)
+  obj$model$load_state_dict(torch_load(path)$model)
+  invisible(NULL)
+}
+
+#' @export
+luz_load_checkpoint.luz_fit_context <- function(obj, path, ..., restore_records = TRUE, restore_optimizer_state = TRUE,
+                                                restore_callbacks_state = TRUE, restore_model_state = TRUE) {
+  rlang::check_dots_empty()
+  restore_checkpoint(obj, path, restore_model_state, restore_records, restore_optimizer_state, restore_callbacks_state)
   invisible(NULL)
 }
 

@@ -151,18 +151,30 @@ as.list.nn_module_dict <- function(x, ...) x$children
 #'
 #' @param x a module.
 #' @param head_size how many of its last children to leave out.
-#' @return An [nn_sequential()] of the other children, which are the same objects as in `x`.
+#' @return An [nn_sequential()] of the other children, which are the same objects as in `x` and keep their names.
 #' @examples
 #' x <- nn_sequential(nn_linear(3, 4), nn_relu(), nn_linear(4, 2))
 #' nn_prune_head(x, 1)
 #' @family containers
 #' @export
-nn_prune_head <- function(x, head_size = 1L) {
-  check_module(x, "x")
+nn_prune_head <- function(x, head_size = 1L) UseMethod("nn_prune_head")
+
+#' @export
+nn_prune_head.default <- function(x, head_size = 1L) check_module(x, "x")
+
+#' @export
+nn_prune_head.nn_module <- function(x, head_size = 1L) {
   children <- x$children
   check_whole_number(head_size, "head_size", 0, length(children))
-  nn_sequential(!!!unname(children[seq_len(length(children) - head_size)]))
+  nn_named_sequential(children[seq_len(length(children) - head_size)])
 }
+
+# One after the other, as nn_sequential(), by the names that they have.
+nn_named_sequential <- nn_module(
+  "nn_sequential",
+  inherit = nn_sequential,
+  initialize = function(children) for (name in names(children)) self$add_module(name, children[[name]])
+)
 
 #' Layers that change nothing but the shape
 #'

@@ -101,7 +101,10 @@ write_beside <- function(path, write) {
 #' torch_load(path)
 #' @family saving
 #' @export
-torch_save <- function(obj, path, ..., compress = TRUE) {
+torch_save <- function(obj, path, ..., compress = TRUE) UseMethod("torch_save")
+
+#' @export
+torch_save.default <- function(obj, path, ..., compress = TRUE) {
   if (inherits(path, "connection")) {
     bytes <- torch_serialize(obj)
     if (!isOpen(path)) {

@@ -79,7 +79,7 @@ tensor_method("item", function() {
 tensor_method("tolist", function() as.list(as_array(self)))
 tensor_method("data_ptr", function() .Call(cdr_data_ptr, self))
 tensor_method("is_floating_point", function() self$dtype$is_floating_point)
-tensor_field("data", function(self) self$detach())
+tensor_method("data", function() self$detach())
 
 # Whether two R handles are one variable.
 same_tensor <- function(a, b) identical(.Call(cdr_identity, a), .Call(cdr_identity, b))

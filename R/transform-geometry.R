@@ -8,7 +8,8 @@
 #' @param interpolation 0 or `"nearest"`, 2 or `"bilinear"`, 3 or `"bicubic"`. Use 0 for masks: it keeps the classes.
 #' @param top,left first row and column, counted from 1.
 #' @param height,width of the part cut out.
-#' @param padding one number for all sides; two for left and right, top and bottom; four for left, top, right, bottom.
+#' @param padding one number for all sides; two for left and right, top and bottom; four for left, right, top, bottom.
+#'   Negative numbers cut off.
 #' @param fill value of the padding.
 #' @param padding_mode `"constant"`, `"edge"`, `"reflect"` or `"symmetric"`.
 #' @param vertical_flip for `transform_ten_crop()`: flip top to bottom instead of left to right.
@@ -26,7 +27,10 @@
 #' transform_center_crop(x, 4)$shape
 #' transform_pad(x, c(1, 2))$shape
 #' @export
-transform_resize <- function(img, size, interpolation = 2) {
+transform_resize <- function(img, size, interpolation = 2) UseMethod("transform_resize")
+
+#' @export
+transform_resize.default <- function(img, size, interpolation = 2) {
   img <- as_image(img)
   mode <- interpolation_mode(interpolation, c("nearest", "bilinear", "bicubic"))
   size <- resized_size(img, size)
@@ -110,21 +114,30 @@ on_image_batch <- function(img, f) {
 
 #' @rdname transform_resize
 #' @export
-transform_hflip <- function(img) {
+transform_hflip <- function(img) UseMethod("transform_hflip")
+
+#' @export
+transform_hflip.default <- function(img) {
   img <- as_image(img)
   torch_flip(img, length(dim(img)))
 }
 
 #' @rdname transform_resize
 #' @export
-transform_vflip <- function(img) {
+transform_vflip <- function(img) UseMethod("transform_vflip")
+
+#' @export
+transform_vflip.default <- function(img) {
   img <- as_image(img)
   torch_flip(img, length(dim(img)) - 1)
 }
 
 #' @rdname transform_resize
 #' @export
-transform_crop <- function(img, top, left, height, width) {
+transform_crop <- function(img, top, left, height, width) UseMethod("transform_crop")
+
+#' @export
+transform_crop.default <- function(img, top, left, height, width) {
   img <- as_image(img)
   now <- image_size(img)
   check_number(top, "top")
@@ -149,14 +162,17 @@ square_size <- function(size) {
 
 #' @rdname transform_resize
 #' @export
-transform_center_crop <- function(img, size) {
+transform_center_crop <- function(img, size) UseMethod("transform_center_crop")
+
+#' @export
+transform_center_crop.default <- function(img, size) {
   img <- as_image(img)
   size <- square_size(size)
   short <- pmax(size - image_size(img), 0)
   if (any(short > 0)) {
     before <- short %/% 2
     after <- (short + 1) %/% 2
-    img <- transform_pad(img, c(before[[2]], before[[1]], after[[2]], after[[1]]))
+    img <- transform_pad(img, c(before[[2]], after[[2]], before[[1]], after[[1]]))
   }
   # Halves are rounded to even, as PyTorch does.
   first <- round((image_size(img) - size) / 2) + 1
@@ -166,12 +182,20 @@ transform_center_crop <- function(img, size) {
 #' @rdname transform_resize
 #' @export
 transform_resized_crop <- function(img, top, left, height, width, size, interpolation = 2) {
+  UseMethod("transform_resized_crop")
+}
+
+#' @export
+transform_resized_crop.default <- function(img, top, left, height, width, size, interpolation = 2) {
   transform_resize(transform_crop(img, top, left, height, width), square_size(size), interpolation)
 }
 
 #' @rdname transform_resize
 #' @export
-transform_five_crop <- function(img, size) {
+transform_five_crop <- function(img, size) UseMethod("transform_five_crop")
+
+#' @export
+transform_five_crop.default <- function(img, size) {
   img <- as_image(img)
   size <- square_size(size)
   now <- image_size(img)
@@ -188,7 +212,10 @@ transform_five_crop <- function(img, size) {
 
 #' @rdname transform_resize
 #' @export
-transform_ten_crop <- function(img, size, vertical_flip = FALSE) {
+transform_ten_crop <- function(img, size, vertical_flip = FALSE) UseMethod("transform_ten_crop")
+
+#' @export
+transform_ten_crop.default <- function(img, size, vertical_flip = FALSE) {
   img <- as_image(img)
   flipped <- if (vertical_flip) transform_vflip(img) else transform_hflip(img)
   c(transform_five_crop(img, size), transform_five_crop(flipped, size))
@@ -196,34 +223,44 @@ transform_ten_crop <- function(img, size, vertical_flip = FALSE) {
 
 #' @rdname transform_resize
 #' @export
-transform_pad <- function(img, padding, fill = 0, padding_mode = "constant") {
+transform_pad <- function(img, padding, fill = 0, padding_mode = "constant") UseMethod("transform_pad")
+
+#' @export
+transform_pad.default <- function(img, padding, fill = 0, padding_mode = "constant") {
   img <- as_image(img)
   sides <- padding_sides(padding)
-  if (padding_mode == "constant" && all(sides >= 0)) {
+  now <- image_size(img)
+  if (any(now + c(sum(sides[3:4]), sum(sides[1:2])) < 1)) {
+    value_error(sprintf("`padding` cuts away more than there is of an image of %d x %d.", now[[1]], now[[2]]))
+  }
+  if (padding_mode == "constant") {
     return(pad_constant(img, sides, fill))
   }
-  now <- image_size(img)
-  rows <- padded_positions(now[[1]], sides[[2]], sides[[4]], padding_mode)
-  columns <- padded_positions(now[[2]], sides[[1]], sides[[3]], padding_mode)
+  rows <- padded_positions(now[[1]], sides[[3]], sides[[4]], padding_mode)
+  columns <- padded_positions(now[[2]], sides[[1]], sides[[2]], padding_mode)
   n <- length(img$shape)
   img$index_select(n - 1, torch_tensor(as.integer(rows)))$index_select(n, torch_tensor(as.integer(columns)))
 }
 
-# left, top, right, bottom
+# left, right, top, bottom
 padding_sides <- function(padding) {
-  check_numbers(padding, "padding", c(1, 2, 4), least = 0)
+  check_numbers(padding, "padding", c(1, 2, 4))
   padding <- trunc(as.numeric(padding))
-  switch(length(padding), rep(padding, 4), rep(padding, 2), NULL, padding)
+  switch(length(padding), rep(padding, 4), rep(padding, each = 2), NULL, padding)
 }
 
 pad_constant <- function(img, sides, fill) {
+  now <- image_size(img)
+  cut <- pmax(-sides, 0)
+  size <- now - c(cut[[3]] + cut[[4]], cut[[1]] + cut[[2]])
+  if (any(cut > 0)) img <- transform_crop(img, cut[[3]] + 1, cut[[1]] + 1, size[[1]], size[[2]])
+  sides <- pmax(sides, 0)
   shape <- img$shape
   n <- length(shape)
-  now <- image_size(img)
-  y <- torch_full(c(shape[seq_len(n - 2)], now + c(sides[[2]] + sides[[4]], sides[[1]] + sides[[3]])), fill,
+  y <- torch_full(c(shape[seq_len(n - 2)], size + c(sides[[3]] + sides[[4]], sides[[1]] + sides[[2]])), fill,
     dtype = img$dtype
   )
-  y$narrow(n - 1, sides[[2]] + 1, now[[1]])$narrow(n, sides[[1]] + 1, now[[2]])$copy_(img)
+  y$narrow(n - 1, sides[[3]] + 1, size[[1]])$narrow(n, sides[[1]] + 1, size[[2]])$copy_(img)
   y
 }
 
@@ -231,14 +268,15 @@ pad_constant <- function(img, sides, fill) {
 padded_positions <- function(n, before, after, mode) {
   at <- seq(1 - before, n + after)
   switch(mode,
-    constant = ,
     edge = pmin(pmax(at, 1), n),
     reflect = {
       if (max(before, after) >= n) value_error("reflected padding must be smaller than the image.")
+      if (min(before, after) < 0) value_error("reflected padding must not be negative.")
       at <- abs(at - 1) + 1
       n - abs(n - at)
     },
     symmetric = {
+      if (min(before, after) < 0) value_error("symmetric padding must not be negative.")
       if (max(before, after) > n) value_error("symmetric padding must not be larger than the image.")
       at <- ifelse(at < 1, 1 - at, at)
       ifelse(at > n, 2 * n + 1 - at, at)

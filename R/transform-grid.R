@@ -5,7 +5,7 @@
 #' @param num_rows images per row.
 #' @param padding pixels between images.
 #' @param pad_value their value.
-#' @return A tensor C x H x W; one channel is repeated to three.
+#' @return A tensor C x H x W.
 #' @examples
 #' vision_make_grid(torch_rand(5, 3, 8, 8), num_rows = 3)$shape
 #' @export
@@ -14,7 +14,6 @@ vision_make_grid <- function(tensor, scale = TRUE, num_rows = 8, padding = 2, pa
   if (!is_tensor(tensor) || length(tensor$shape) != 4) value_error("`tensor` must be N x C x H x W.")
   x <- tensor$detach()$to(dtype = torch_float())
   if (scale) x <- stretched(x)
-  if (x$shape[[2]] == 1) x <- x$expand(c(-1, 3, -1, -1))
   n <- x$shape[[1]]
   columns <- min(num_rows, n)
   cell <- as.numeric(x$shape[3:4]) + padding

@@ -28,38 +28,62 @@
 #' transform_random_resized_crop(x, size = 8)$shape
 #' transform_color_jitter(x, brightness = 0.4)$shape
 #' @export
-transform_random_horizontal_flip <- function(img, p = 0.5) {
+transform_random_horizontal_flip <- function(img, p = 0.5) UseMethod("transform_random_horizontal_flip")
+
+#' @export
+transform_random_horizontal_flip.default <- function(img, p = 0.5) {
   if (stats::runif(1) < p) transform_hflip(img) else as_image(img)
 }
 
 #' @rdname transform_random_horizontal_flip
 #' @export
-transform_random_vertical_flip <- function(img, p = 0.5) {
+transform_random_vertical_flip <- function(img, p = 0.5) UseMethod("transform_random_vertical_flip")
+
+#' @export
+transform_random_vertical_flip.default <- function(img, p = 0.5) {
   if (stats::runif(1) < p) transform_vflip(img) else as_image(img)
 }
 
 #' @rdname transform_random_horizontal_flip
 #' @export
-transform_random_grayscale <- function(img, p = 0.1) {
+transform_random_grayscale <- function(img, p = 0.1) UseMethod("transform_random_grayscale")
+
+#' @export
+transform_random_grayscale.default <- function(img, p = 0.1) {
   img <- as_image(img)
   if (stats::runif(1) < p) transform_grayscale(img, channels_of(img)) else img
 }
 
 #' @rdname transform_random_horizontal_flip
 #' @export
-transform_random_apply <- function(img, transforms, p = 0.5) {
-  if (p < stats::runif(1)) as_image(img) else apply_all(img, transforms)
+transform_random_apply <- function(img, transforms, p = 0.5) UseMethod("transform_random_apply")
+
+#' @export
+transform_random_apply.default <- function(img, transforms, p = 0.5) {
+  if (p >= stats::runif(1)) {
+    apply_all(img, transforms)
+  } else if (is.array(img)) {
+    as_image(img)
+  } else {
+    img
+  }
 }
 
 #' @rdname transform_random_horizontal_flip
 #' @export
-transform_random_choice <- function(img, transforms) {
+transform_random_choice <- function(img, transforms) UseMethod("transform_random_choice")
+
+#' @export
+transform_random_choice.default <- function(img, transforms) {
   transforms[[sample.int(length(transforms), 1)]](img)
 }
 
 #' @rdname transform_random_horizontal_flip
 #' @export
-transform_random_order <- function(img, transforms) {
+transform_random_order <- function(img, transforms) UseMethod("transform_random_order")
+
+#' @export
+transform_random_order.default <- function(img, transforms) {
   apply_all(img, transforms[sample.int(length(transforms))])
 }
 
@@ -75,6 +99,12 @@ draw_position <- function(n) as.numeric(torch_randint(1, n + 1, size = 1))
 #' @rdname transform_random_horizontal_flip
 #' @export
 transform_random_crop <- function(img, size, padding = NULL, pad_if_needed = FALSE, fill = 0,
+  padding_mode = "constant") {
+  UseMethod("transform_random_crop")
+}
+
+#' @export
+transform_random_crop.default <- function(img, size, padding = NULL, pad_if_needed = FALSE, fill = 0,
   padding_mode = "constant") {
   img <- as_image(img)
   size <- square_size(size)
@@ -100,6 +130,12 @@ transform_random_crop <- function(img, size, padding = NULL, pad_if_needed = FAL
 #' @rdname transform_random_horizontal_flip
 #' @export
 transform_random_resized_crop <- function(img, size, scale = c(0.08, 1), ratio = c(3 / 4, 4 / 3), interpolation = 2) {
+  UseMethod("transform_random_resized_crop")
+}
+
+#' @export
+transform_random_resized_crop.default <- function(img, size, scale = c(0.08, 1), ratio = c(3 / 4, 4 / 3),
+                                                  interpolation = 2) {
   img <- as_image(img)
   part <- random_part(image_size(img), scale, ratio)
   transform_resized_crop(img, part[[1]], part[[2]], part[[3]], part[[4]], size, interpolation)
@@ -129,6 +165,11 @@ middle_part <- function(now, ratio) {
 #' @rdname transform_random_horizontal_flip
 #' @export
 transform_color_jitter <- function(img, brightness = 0, contrast = 0, saturation = 0, hue = 0) {
+  UseMethod("transform_color_jitter")
+}
+
+#' @export
+transform_color_jitter.default <- function(img, brightness = 0, contrast = 0, saturation = 0, hue = 0) {
   ranges <- list(
     jitter_range(brightness, "brightness"), jitter_range(contrast, "contrast"), jitter_range(saturation, "saturation"),
     jitter_range(hue, "hue", middle = 0, bounds = c(-0.5, 0.5))
@@ -166,6 +207,13 @@ angle_range <- function(degrees, what) {
 #' @export
 transform_random_rotation <- function(img, degrees, interpolation = 0, expand = FALSE, center = NULL, fill = NULL,
   resample) {
+  UseMethod("transform_random_rotation")
+}
+
+#' @export
+transform_random_rotation.default <- function(img, degrees, interpolation = 0, expand = FALSE, center = NULL,
+  fill = NULL,
+  resample) {
   if (!missing(resample)) {
     warn_deprecated("resample", "interpolation")
     interpolation <- resample
@@ -176,6 +224,13 @@ transform_random_rotation <- function(img, degrees, interpolation = 0, expand = 
 #' @rdname transform_random_horizontal_flip
 #' @export
 transform_random_affine <- function(img, degrees, translate = NULL, scale = NULL, shear = NULL, interpolation = 0,
+                                    fill = 0, resample, fillcolor) {
+  UseMethod("transform_random_affine")
+}
+
+#' @export
+transform_random_affine.default <- function(img, degrees, translate = NULL, scale = NULL, shear = NULL,
+                                    interpolation = 0,
                                     fill = 0, resample, fillcolor) {
   if (!missing(resample)) {
     warn_deprecated("resample", "interpolation")
@@ -214,6 +269,11 @@ draw_shear <- function(shear) {
 #' @rdname transform_random_horizontal_flip
 #' @export
 transform_random_perspective <- function(img, distortion_scale = 0.5, p = 0.5, interpolation = 2, fill = 0) {
+  UseMethod("transform_random_perspective")
+}
+
+#' @export
+transform_random_perspective.default <- function(img, distortion_scale = 0.5, p = 0.5, interpolation = 2, fill = 0) {
   img <- as_image(img)
   if (stats::runif(1) >= p) {
     return(img)
@@ -238,6 +298,12 @@ random_corners <- function(now, distortion_scale) {
 #' @rdname transform_random_horizontal_flip
 #' @export
 transform_random_erasing <- function(img, p = 0.5, scale = c(0.02, 0.33), ratio = c(0.3, 3.3), value = 0,
+                                     inplace = FALSE) {
+  UseMethod("transform_random_erasing")
+}
+
+#' @export
+transform_random_erasing.default <- function(img, p = 0.5, scale = c(0.02, 0.33), ratio = c(0.3, 3.3), value = 0,
                                      inplace = FALSE) {
   img <- as_image(img)
   if (stats::runif(1) >= p) {

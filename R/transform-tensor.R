@@ -96,7 +96,10 @@ channel_values <- function(values, img, what) {
 
 #' @rdname transform_to_tensor
 #' @export
-transform_normalize <- function(img, mean, std, inplace = FALSE) {
+transform_normalize <- function(img, mean, std, inplace = FALSE) UseMethod("transform_normalize")
+
+#' @export
+transform_normalize.default <- function(img, mean, std, inplace = FALSE) {
   img <- as_image(img)
   check_float(img, "img")
   if (length(dim(img)) < 3) value_error("`img` must have channels: C x H x W or N x C x H x W.")
@@ -114,6 +117,11 @@ transform_normalize <- function(img, mean, std, inplace = FALSE) {
 #' @rdname transform_to_tensor
 #' @export
 transform_convert_image_dtype <- function(img, dtype = torch_float()) {
+  UseMethod("transform_convert_image_dtype")
+}
+
+#' @export
+transform_convert_image_dtype.default <- function(img, dtype = torch_float()) {
   img <- as_image(img)
   from <- largest_value(img$dtype)
   to <- largest_value(dtype)
@@ -137,6 +145,11 @@ largest_value <- function(dtype) {
 #' @rdname transform_to_tensor
 #' @export
 transform_linear_transformation <- function(img, transformation_matrix, mean_vector) {
+  UseMethod("transform_linear_transformation")
+}
+
+#' @export
+transform_linear_transformation.default <- function(img, transformation_matrix, mean_vector) {
   img <- as_image(img)
   size <- utils::tail(img$shape, 3)
   if (!identical(as.numeric(dim(transformation_matrix)), rep(as.numeric(prod(size)), 2))) {

@@ -21,14 +21,47 @@
 #' transform_affine(x, angle = 0, translate = c(1, 0), scale = 1, shear = 0)
 #' @export
 transform_rotate <- function(img, angle, interpolation = 0, expand = FALSE, center = NULL, fill = NULL, resample) {
+  UseMethod("transform_rotate")
+}
+
+#' @export
+transform_rotate.default <- function(img, angle, interpolation = 0, expand = FALSE, center = NULL, fill = NULL,
+                                     resample) {
   if (!missing(resample)) {
     warn_deprecated("resample", "interpolation")
     interpolation <- resample
   }
   img <- as_image(img)
-  matrix <- inverse_affine(middle_offset(img, center), -as_number(angle, "angle"), c(0, 0), 1, c(0, 0))
+  interpolation_mode(interpolation, c("nearest", "bilinear"))
+  angle <- as_number(angle, "angle")
+  turned <- quarter_turns(img, angle / 90, expand, center, fill)
+  if (!is.null(turned)) {
+    return(turned)
+  }
+  matrix <- inverse_affine(middle_offset(img, center), -angle, c(0, 0), 1, c(0, 0))
   size <- if (expand) expanded_size(matrix, image_size(img)) else image_size(img)
   warp(img, affine_grid(matrix, image_size(img), size), interpolation, fill)
+}
+
+# Turned by whole quarters about the middle, every pixel lands on a pixel; NULL where it does not: the middle of the
+# turned picture lies between two pixels when height and width differ by an odd number, unless the result takes its size.
+quarter_turns <- function(img, turns, expand, center, fill) {
+  now <- image_size(img)
+  if (turns != floor(turns) || !is.null(center) || (turns %% 2 == 1 && !expand && diff(now) %% 2 == 1)) {
+    return(NULL)
+  }
+  n <- length(img$shape)
+  turned <- switch(turns %% 4 + 1,
+    img$clone(),
+    torch_flip(img$transpose(n - 1, n), n - 1),
+    torch_flip(img, c(n - 1, n)),
+    torch_flip(img$transpose(n - 1, n), n)
+  )
+  missing <- (now - image_size(turned)) / 2
+  if (expand || all(missing == 0)) {
+    return(turned)
+  }
+  transform_pad(turned, missing[c(2, 2, 1, 1)], fill = if (is.null(fill)) 0 else as_number(fill, "fill"))
 }
 
 warn_deprecated <- function(old, new) {
@@ -47,6 +80,12 @@ middle_offset <- function(img, center) {
 #' @export
 transform_affine <- function(img, angle, translate, scale, shear, interpolation = 0, fill = NULL, resample, fillcolor,
                              center = NULL) {
+  UseMethod("transform_affine")
+}
+
+#' @export
+transform_affine.default <- function(img, angle, translate, scale, shear, interpolation = 0, fill = NULL, resample,
+                                     fillcolor, center = NULL) {
   if (!missing(resample)) {
     warn_deprecated("resample", "interpolation")
     interpolation <- resample
@@ -140,6 +179,11 @@ warp <- function(img, grid, interpolation, fill = NULL) {
 #' @rdname transform_rotate
 #' @export
 transform_perspective <- function(img, startpoints, endpoints, interpolation = 2, fill = NULL) {
+  UseMethod("transform_perspective")
+}
+
+#' @export
+transform_perspective.default <- function(img, startpoints, endpoints, interpolation = 2, fill = NULL) {
   img <- as_image(img)
   warp(img, perspective_grid(startpoints, endpoints, image_size(img)), interpolation, fill)
 }

@@ -2,6 +2,7 @@
   .Call(cdr_init, parent.env(environment()))
   load_ops()
   register_iterators_on_load()
+  register_magick_transforms(parent.env(environment()))
   seed_from_clock()
 }
 

@@ -19,17 +19,6 @@ static const R_CallMethodDef entries[] = {
 };
 #undef CDR_ENTRY
 
-static void check_interrupt(void *unused)
-{
-    (void)unused;
-    R_CheckUserInterrupt();
-}
-
-static int interrupt_pending(void)
-{
-    return !R_ToplevelExec(check_interrupt, NULL);
-}
-
 void attribute_visible R_init_candela(DllInfo *dll)
 {
     R_registerRoutines(dll, NULL, entries, NULL, NULL);
@@ -40,7 +29,7 @@ void attribute_visible R_init_candela(DllInfo *dll)
     cd_table_install();
     cdr_pixels_init(dll);
     cdr_saved_init(dll);
-    cd_interrupt_register(interrupt_pending);
+    cd_interrupt_register(cdr_interrupt_pending);
 }
 
 void attribute_visible R_unload_candela(DllInfo *dll)

@@ -1,7 +1,10 @@
 #include "r/condition.h"
 
+#include <R_ext/Utils.h>
+
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/note.h"
 
@@ -41,4 +44,59 @@ void cdr_warn_notes(void)
         Rf_eval(call, namespace_env);
         UNPROTECT(2);
     }
+}
+
+/* ---- interrupts and time limits ---- */
+
+static SEXP pending = NULL;
+
+static SEXP check_interrupt(void *unused)
+{
+    (void)unused;
+    R_CheckUserInterrupt();
+    return R_NilValue;
+}
+
+static SEXP keep_pending(SEXP condition, void *unused)
+{
+    (void)unused;
+    (void)cdr_pending_condition();
+    pending = condition;
+    R_PreserveObject(pending);
+    return R_NilValue;
+}
+
+static void catch_interrupt(void *stopped)
+{
+    SEXP classes = PROTECT(Rf_allocVector(STRSXP, 2));
+    SET_STRING_ELT(classes, 0, Rf_mkChar("interrupt"));
+    SET_STRING_ELT(classes, 1, Rf_mkChar("error"));
+    R_tryCatch(check_interrupt, NULL, classes, keep_pending, NULL, NULL, NULL);
+    UNPROTECT(1);
+    *(int *)stopped = pending != NULL;
+}
+
+/* A look costs as much as a small operator, so there is one in a hundredth of a second. */
+int cdr_interrupt_pending(void)
+{
+    static clock_t last = 0;
+    const clock_t at = clock();
+    if (pending == NULL && at - last < CLOCKS_PER_SEC / 100) {
+        return 0;
+    }
+    last = at;
+    int stopped = 0;
+    return !R_ToplevelExec(catch_interrupt, &stopped) || stopped;
+}
+
+SEXP cdr_pending_condition(void)
+{
+    if (pending == NULL) {
+        return R_NilValue;
+    }
+    SEXP condition = PROTECT(pending);
+    pending = NULL;
+    R_ReleaseObject(condition);
+    UNPROTECT(1);
+    return condition;
 }

@@ -19,4 +19,10 @@ void cdr_stop(cd_status status, const char *format, ...) CD_PRINTF(2, 3);
 /* R warnings of the notes there are (base/note.h). Jumps where somebody catches them: hold no C memory. */
 void cdr_warn_notes(void);
 
+/* The poll for cd_interrupt_register(): whether Ctrl-C was pressed or R raises an error, such as that of a time limit. */
+int cdr_interrupt_pending(void);
+
+/* The R condition that ended the last poll, once; NULL without. Called from R. */
+SEXP cdr_pending_condition(void);
+
 #endif

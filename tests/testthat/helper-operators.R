@@ -92,7 +92,7 @@ run_transform_case <- function(case, img) {
     adjust_contrast = transform_adjust_contrast(img, a$contrast_factor),
     adjust_saturation = transform_adjust_saturation(img, a$saturation_factor),
     rgb_to_grayscale = transform_rgb_to_grayscale(img),
-    pad = transform_pad(img, a$padding),
+    pad = transform_pad(img, if (length(a$padding) == 4) a$padding[c(1, 3, 2, 4)] else a$padding),
     affine = transform_affine(img, a$angle, a$translate, a$scale, a$shear, interpolation = mode[[a$resample]]),
     stop("a case of unknown transform: ", case$op)
   )

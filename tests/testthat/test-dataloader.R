@@ -103,3 +103,15 @@ test_that("errors of whole batches name the items", {
   ds <- dataset(.getbatch = function(i) stop("broken"), .getitem = function(i) i, .length = function() 5L)
   expect_error(first_batch(dataloader(ds(), batch_size = 3)), "items 1, 2, 3: broken", class = "runtime_error")
 })
+
+test_that("an iterable dataset may be asked to shuffle, and keeps its order", {
+  numbers <- iterable_dataset("numbers", initialize = function() NULL, .iter = function() {
+    i <- 0
+    function() {
+      i <<- i + 1
+      if (i <= 4) i else coro::exhausted()
+    }
+  })
+  iter <- dataloader_make_iter(dataloader(numbers(), batch_size = 2, shuffle = TRUE))
+  expect_equal(as.vector(as_array(dataloader_next(iter))), c(1, 2))
+})

@@ -40,3 +40,27 @@ test_that("candela attached after magick leaves image_read() to magick", {
     env = paste0("R_LIBS=", shQuote(paste(.libPaths(), collapse = .Platform$path.sep))))
   expect_identical(utils::tail(out, 1), "good")
 })
+
+test_that("transforms of a picture of magick give one", {
+  skip_if_not_installed("magick")
+  values <- array(sample(0:255, 3 * 8 * 6, TRUE), c(3, 8, 6))
+  picture <- magick::image_read(array(as.raw(values), dim(values)))
+  planes <- transform_to_tensor(picture)
+  same <- function(picture, tensor, tolerance = 1 / 255) {
+    expect_s3_class(picture, "magick-image")
+    expect_equal(as_array(transform_to_tensor(picture)), as_array(tensor), tolerance = tolerance)
+  }
+  same(transform_hflip(picture), transform_hflip(planes))
+  same(transform_crop(picture, 2, 1, 3, 4), transform_crop(planes, 2, 1, 3, 4))
+  same(transform_resize(picture, c(4, 4)), transform_resize(planes, c(4, 4)), 0.02)
+  same(transform_adjust_brightness(picture, 0.5), transform_adjust_brightness(planes, 0.5), 0.02)
+  same(transform_random_horizontal_flip(picture, p = 0), planes)
+  expect_s3_class(transform_five_crop(picture, 4)[[5]], "magick-image")
+  expect_s3_class(transform_normalize(picture, 0.5, 0.5), "torch_tensor")
+  blurred <- transform_random_apply(picture, list(function(img) magick::image_blur(img, 1, 1)), p = 1)
+  expect_s3_class(blurred, "magick-image")
+  clear <- array(as.raw(c(values[1:2, , ], values[1:2, , ])), c(4, 8, 6))
+  clear[4, , ] <- as.raw(rep(c(0, 255), 24))
+  dimmed <- magick::image_data(transform_adjust_brightness(magick::image_read(clear), 0.5), "rgba")
+  expect_identical(unclass(dimmed)[4, , ], clear[4, , ])
+})

@@ -176,3 +176,15 @@ test_that("what made a loss that is not finite is told", {
   ones <- torch_ones(2, 4, 4, dtype = torch_long())
   expect_match(fit_with(function(input, target) input$sum() * NaN, ones), "the loss itself is not", all = FALSE)
 })
+
+test_that("the epoch that ends training is logged and saved as any other", {
+  folder <- withr::local_tempdir()
+  path <- file.path(folder, "log.csv")
+  fit(scripted_model(c(1, 2, 3)), scripted_loader(), epochs = 3, valid_data = scripted_loader(), verbose = FALSE,
+    callbacks = list(
+      luz_callback_early_stopping(patience = 1), luz_callback_csv_logger(path),
+      luz_callback_model_checkpoint(file.path(folder, "{epoch}.pt"))
+    ))
+  expect_equal(max(read.csv(path)$epoch), 2)
+  expect_true(file.exists(file.path(folder, "2.pt")))
+})

@@ -165,3 +165,19 @@ test_that("what is not available says so", {
   expect_error(luz_callback_mixed_precision(), class = "not_implemented_error")
   expect_error(luz_callback_tfevents(), "csv_logger", class = "not_implemented_error")
 })
+
+test_that("callbacks see the context as a field, and mixed precision can be turned off", {
+  seen <- NULL
+  look <- luz_callback(on_epoch_end = function() seen <<- c(identical(self$ctx, ctx), self$ctx$epoch))
+  fit(linear_model(), linear_loader(20), epochs = 1, verbose = FALSE,
+    callbacks = list(look(), luz_callback_mixed_precision(enabled = FALSE)))
+  expect_equal(seen, c(1, 1))
+})
+
+test_that("texts of the CSV file stand in quotes", {
+  path <- withr::local_tempfile(fileext = ".csv")
+  fit(linear_model(), linear_loader(20), epochs = 1, verbose = FALSE, callbacks = luz_callback_csv_logger(path))
+  lines <- readLines(path)
+  expect_identical(lines[1], "\"epoch\",\"set\",\"loss\"")
+  expect_match(lines[2], "^1,\"train\",[0-9.]+$")
+})

@@ -80,7 +80,7 @@ test_that("averages of the area over classes", {
   areas <- vapply(1:3, one_class, numeric(1))
   batch <- list(torch_tensor(probabilities), torch_tensor(target))
   average <- function(how) value_of(luz_metric_multiclass_auroc(average = how), batch)
-  expect_equal(average("none"), areas, tolerance = 1e-6)
+  expect_equal(average("none"), as.list(areas), tolerance = 1e-6)
   expect_equal(average("macro"), mean(areas), tolerance = 1e-6)
   expect_equal(average("weighted"), weighted.mean(areas, c(1, 2, 1)), tolerance = 1e-6)
   flat <- list(torch_tensor(as.numeric(probabilities)), torch_tensor(as.numeric(outer(target, 1:3, "=="))))
@@ -121,4 +121,13 @@ test_that("metrics can format their values", {
     format = function(v) paste0(100 * v, "%"))
   messages <- fit_messages(linear_model(metrics = metric()), linear_loader(20), epochs = 1)
   expect_match(messages[2], " - Pct: 25%$")
+})
+
+test_that("binary accuracies are called acc, and areas of single classes are a list", {
+  expect_identical(luz_metric_binary_accuracy()$new()$abbrev, "Acc")
+  expect_identical(luz_metric_binary_accuracy_with_logits()$new()$abbrev, "Acc")
+  scores <- torch_tensor(rbind(c(0.9, 0.1), c(0.2, 0.8), c(0.6, 0.4)))
+  areas <- value_of(luz_metric_multiclass_auroc(average = "none"), list(scores, torch_tensor(c(1L, 2L, 2L))))
+  expect_type(areas, "list")
+  expect_length(areas, 2)
 })

@@ -7,7 +7,7 @@ test_that("items are mixed with a permutation of the batch", {
   order <- as.numeric(as_array(mixed$y$ys$y2))
   expect_setequal(order, 1:4)
   w <- c(0.9, 0.8, 0.7, 0.6)
-  expect_equal(as_array(mixed$x), w * as_array(x) + (1 - w) * as_array(x)[order, ], tolerance = 1e-6)
+  expect_equal(as_array(mixed$x), (1 - w) * as_array(x) + w * as_array(x)[order, ], tolerance = 1e-6)
   expect_equal(dim(nnf_mixup(torch_randn(4, 2, 3, 3), y, weight)$x), c(4, 2, 3, 3))
 })
 
@@ -19,7 +19,7 @@ test_that("the loss is the weighted sum of both", {
   w <- c(0.9, 0.5, 0.6)
   each <- function(y) as.numeric(as_array(nnf_cross_entropy(input, y, reduction = "none")))
   mixup <- nn_mixup_loss(loss)
-  expect_equal(mixup(input, list(list(y1, y2), torch_tensor(w)))$item(), mean(w * each(y1) + (1 - w) * each(y2)),
+  expect_equal(mixup(input, list(list(y1, y2), torch_tensor(w)))$item(), mean((1 - w) * each(y1) + w * each(y2)),
     tolerance = 1e-6)
   expect_equal(mixup(input, y1)$item(), mean(each(y1)), tolerance = 1e-6)
   expect_equal(loss$reduction, "mean")
@@ -37,4 +37,20 @@ test_that("the callback mixes training batches", {
   expect_s3_class(run(nn_mixup_loss(nn_cross_entropy_loss())), "luz_module_fitted")
   fitted <- run(nn_cross_entropy_loss(), auto_loss = TRUE, run_valid = TRUE)
   expect_true(all(get_metrics(fitted)$value > 0))
+})
+
+test_that("a loss that does not reduce is mixed by itself, and averaged in validation", {
+  module <- nn_module(initialize = function() self$fc <- nn_linear(10, 3), forward = function(x) self$fc(x))
+  x <- torch_randn(40, 10)
+  y <- torch_tensor(rep(1:4, 10) %% 3L + 1L)
+  fitted <- module %>%
+    setup(loss = function(input, target) nnf_cross_entropy(input, target, reduction = "none"),
+      optimizer = optim_adam) %>%
+    fit(list(x, y), epochs = 1, valid_data = list(x, y), callbacks = luz_callback_mixup(auto_loss = TRUE),
+      verbose = FALSE)
+  metrics <- get_metrics(fitted)
+  batches <- c(nnf_cross_entropy(fitted$model(x[1:32, ]), y[1:32])$item(),
+    nnf_cross_entropy(fitted$model(x[33:40, ]), y[33:40])$item())
+  expect_equal(metrics$value[metrics$set == "valid"], mean(batches), tolerance = 1e-5)
+  expect_gt(metrics$value[metrics$set == "train"], 0)
 })

@@ -85,7 +85,7 @@ test_that("modules can define loss, optimisers, step and backward", {
       x$backward()
     }) %>%
     fit(linear_loader(20), epochs = 1, verbose = FALSE)
-  expect_setequal(called, c("luz_context", "backward 1"))
+  expect_setequal(called, c("luz_fit_context", "backward 1"))
 })
 
 test_that("several optimisers each have a loss", {
@@ -314,4 +314,83 @@ test_that("a module itself is trained by a copy of it", {
   luz_save(fitted, path)
   expect_equal(as.array(predict(luz_load(path), x)), as.array(predict(fitted, x)))
   expect_error(set_hparams(prepared, inputs = 3), "made already", class = "value_error")
+})
+
+# Two optimisers whose losses are 1 and 2.
+two_losses <- nn_module(
+  initialize = function() self$fc <- nn_linear(10, 1),
+  forward = function(x) self$fc(x),
+  loss = function(input, target) input$mean() * 0 + (if (ctx$opt_name == "one") 1 else 2),
+  set_optimizers = function() {
+    list(one = optim_sgd(self$parameters, lr = 0.1), two = optim_sgd(self$parameters, lr = 0.1))
+  }
+)
+
+test_that("each of several optimisers has its own loss, in validation and evaluation too", {
+  loader <- linear_loader(20)
+  fitted <- fit(setup(two_losses), loader, epochs = 1, valid_data = loader, verbose = FALSE)
+  metrics <- get_metrics(fitted)
+  expect_equal(metrics$value, c(1, 2, 1, 2))
+  expect_equal(metrics$metric, rep(c("loss_one", "loss_two"), 2))
+  expect_equal(get_metrics(evaluate(fitted, loader))$value, c(1, 2))
+})
+
+test_that("ctx$step_opt takes an optimizer and may be replaced", {
+  steps <- 0
+  count <- luz_callback(on_fit_begin = function() {
+    expect_s3_class(ctx$opt, "torch_optimizer")
+    expect_identical(ctx$opt_name, "opt")
+    ctx$step_opt <- function(opt) {
+      steps <<- steps + 1
+      opt$step()
+    }
+  })
+  fit(linear_model(), linear_loader(20), epochs = 2, callbacks = count(), verbose = FALSE)
+  expect_identical(steps, 4)
+  unset <- luz_callback(on_fit_begin = function() ctx$opt)
+  expect_error(fit(setup(two_losses), linear_loader(20), epochs = 1, callbacks = unset(), verbose = FALSE),
+    "no current optimizer among 2")
+})
+
+test_that("predict() hands its arguments on, and joins lists", {
+  module <- nn_module(
+    initialize = function() self$fc <- nn_linear(10, 1),
+    forward = function(x, times = 1) list(once = self$fc(x), scaled = list(self$fc(x) * times, x))
+  )
+  loader <- linear_loader(25)
+  model <- setup(module, loss = function(input, target) nnf_mse_loss(input[[1]], target), optimizer = optim_sgd)
+  fitted <- fit(set_opt_hparams(model, lr = 0.01), loader, epochs = 1, verbose = FALSE)
+  predicted <- predict(fitted, loader, times = 3)
+  expect_named(predicted, c("once", "scaled"))
+  expect_equal(dim(predicted$once), c(25L, 1L))
+  expect_equal(as_array(predicted$scaled[[1]]), 3 * as_array(predicted$once), tolerance = 1e-6)
+  expect_equal(as_array(predicted$scaled[[2]]), as_array(loader$dataset$x))
+  expect_length(predict(fitted, loader, stack = FALSE), 3)
+})
+
+test_that("drop_last is obeyed for predictions", {
+  fitted <- fit(linear_model(), linear_loader(20), epochs = 1, verbose = FALSE)
+  options <- list(batch_size = 10, drop_last = TRUE)
+  expect_equal(dim(predict(fitted, torch_randn(25, 10), dataloader_options = options)), c(20L, 1L))
+})
+
+test_that("a time limit raises its own error", {
+  slow <- dataset(initialize = function() NULL, .getitem = function(i) list(torch_randn(4, 64, 64), torch_ones(1)),
+    .length = function() 1e6)
+  model <- nn_module(
+    initialize = function() self$conv <- nn_conv2d(4, 8, 3),
+    forward = function(x) self$conv(x)$mean(c(2, 3, 4))$unsqueeze(2)
+  ) %>% setup(loss = nn_mse_loss(), optimizer = optim_sgd) %>% set_opt_hparams(lr = 1e-6)
+  on.exit(setTimeLimit())
+  expect_error({
+    setTimeLimit(elapsed = 0.4, transient = TRUE)
+    fit(model, slow(), epochs = 1, verbose = FALSE)
+  }, "time limit")
+  x <- torch_randn(200, 200, requires_grad = TRUE)
+  expect_error({
+    setTimeLimit(elapsed = 0.2, transient = TRUE)
+    y <- x
+    for (i in 1:20000) y <- torch_sin(y)
+    y$sum()$backward()
+  }, "time limit")
 })

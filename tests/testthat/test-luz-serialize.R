@@ -50,3 +50,20 @@ test_that("files that cannot be read or written are named, and nothing else is s
   damaged <- withr::local_tempfile(lines = "not a model")
   expect_no_warning(expect_error(luz_load(damaged), "damaged", class = "value_error"))
 })
+
+test_that("a checkpoint is loaded into a model or the context of training", {
+  path <- withr::local_tempfile(fileext = ".pt")
+  first <- fit(linear_model(), linear_loader(20), epochs = 1, valid_data = linear_loader(20), verbose = FALSE,
+    callbacks = luz_callback_model_checkpoint(path))
+  other <- fit(linear_model(), linear_loader(20), epochs = 1, verbose = FALSE)
+  luz_load_checkpoint(other, path)
+  expect_equal(as_array(other$model$fc$weight), as_array(first$model$fc$weight))
+  restored <- NULL
+  load <- luz_callback(on_fit_begin = function() {
+    luz_load_checkpoint(ctx, path, restore_records = FALSE)
+    restored <<- as_array(ctx$model$fc$weight)
+  })
+  fit(linear_model(), linear_loader(20), epochs = 1, callbacks = load(), verbose = FALSE)
+  expect_equal(restored, as_array(first$model$fc$weight))
+  expect_error(luz_load_checkpoint(3, path), class = "type_error")
+})

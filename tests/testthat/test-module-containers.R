@@ -77,3 +77,20 @@ test_that("identity, flatten and unflatten", {
   expect_equal(nn_unflatten(3, c(2, 2))(x)$shape, c(2L, 3L, 2L, 2L))
   expect_equal(nn_unflatten(-1, c(2, 2))(x)$shape, c(2L, 3L, 2L, 2L))
 })
+
+test_that("a pruned module keeps the names of its children", {
+  net <- nn_module(
+    initialize = function() {
+      self$body <- nn_linear(3, 4)
+      self$act <- nn_relu()
+      self$head <- nn_linear(4, 2)
+    },
+    forward = function(x) self$head(self$act(self$body(x)))
+  )()
+  pruned <- nn_prune_head(net)
+  expect_named(pruned$children, c("body", "act"))
+  expect_named(pruned$parameters, c("body.weight", "body.bias"))
+  x <- torch_randn(2, 3)
+  expect_equal(as_array(pruned(x)), as_array(net$act(net$body(x))))
+  expect_error(nn_prune_head(3), "module")
+})

@@ -47,7 +47,7 @@ test_that("flips, crops and padding on every rank", {
   expect_equal(as.vector(as_array(transform_pad(row, c(2, 0), padding_mode = "edge"))), c(1, 1, 1:4, 4, 4))
   expect_equal(as.vector(as_array(transform_pad(row, c(2, 0), padding_mode = "reflect"))), c(3, 2, 1:4, 3, 2))
   expect_equal(as.vector(as_array(transform_pad(row, c(2, 0), padding_mode = "symmetric"))), c(2, 1, 1:4, 4, 3))
-  expect_equal(as.vector(as_array(transform_pad(row, c(1, 0, 2, 0), fill = 9))), c(9, 1:4, 9, 9))
+  expect_equal(as.vector(as_array(transform_pad(row, c(1, 2, 0, 0), fill = 9))), c(9, 1:4, 9, 9))
 })
 
 test_that("arrays H x W x C are images", {
@@ -79,7 +79,8 @@ test_that("bad arguments are told", {
   expect_error(transform_crop(x, 0, 1, 2, 2), class = "value_error")
   expect_error(transform_normalize(x, 0.5, 0), "std evaluated to zero", class = "value_error")
   expect_error(transform_normalize(x, c(1, 2), 1), "one per channel", class = "value_error")
-  expect_error(transform_pad(x, -1), class = "value_error")
+  expect_error(transform_pad(x, -3), "more than there is", class = "value_error")
+  expect_error(transform_pad(x, -1, padding_mode = "symmetric"), "must not be negative", class = "value_error")
 })
 
 test_that("flips keep the order in memory and turn both dimensions", {
@@ -95,4 +96,44 @@ test_that("flips keep the order in memory and turn both dimensions", {
   batch <- torch_stack(list(picture, transform_hflip(picture)))
   expect_equal(as_array(batch[1, ..]), values[1, , , ])
   expect_equal(as_array(batch[2, ..]), values[1, , , 4:1])
+})
+
+test_that("padding is left, right, top, bottom, and cuts where it is negative", {
+  x <- torch_tensor(matrix(1:12 + 0, 3))
+  padded <- as_array(transform_pad(x, c(1, 2, 3, 0), fill = 9))
+  expect_equal(dim(padded), c(6L, 7L))
+  expect_equal(padded[4:6, 2:5], as_array(x))
+  expect_true(all(padded[1:3, ] == 9) && all(padded[, c(1, 6, 7)] == 9))
+  expect_equal(as_array(transform_pad(x, c(-1, 1, -1, 0))), cbind(as_array(x)[2:3, 2:4], 0))
+  expect_equal(as_array(transform_pad(x, c(-1, 1, 0, 0), padding_mode = "edge")), as_array(x)[, c(2:4, 4)])
+  y <- torch_randn(2, 4, 5)
+  expect_equal(as_array(transform_pad(y, c(1, 2, 3, 0))), as_array(nnf_pad(y, c(1, 2, 3, 0))))
+})
+
+test_that("quarter turns are exact, and swap the sides where the picture may grow", {
+  values <- matrix(1:15 + 0, 3)
+  x <- torch_tensor(values)
+  left <- values[, 5:1]
+  expect_equal(as_array(transform_rotate(x, 90, expand = TRUE)), t(left))
+  expect_equal(as_array(transform_rotate(x, 270, expand = TRUE)), t(values)[, 3:1])
+  expect_equal(as_array(transform_rotate(x, -90, expand = TRUE)), t(values)[, 3:1])
+  expect_equal(as_array(transform_rotate(x, 180)), values[3:1, 5:1])
+  expect_equal(as_array(transform_rotate(x, 360)), values)
+  expect_equal(as_array(transform_rotate(x, 90, fill = 7)), cbind(7, t(left)[2:4, ], 7))
+  square <- torch_rand(2, 3, 6, 6)
+  grid <- function(angle) transform_rotate(square, angle + 1e-9)
+  for (angle in c(90, 180, 270)) {
+    expect_equal(as_array(transform_rotate(square, angle)), as_array(grid(angle)), tolerance = 1e-6)
+  }
+  expect_error(transform_rotate(x, 90, interpolation = 7), "interpolation", class = "value_error")
+})
+
+test_that("another package's kind of picture has methods of its own", {
+  local({
+    registerS3method("transform_hflip", "odd_picture", function(img, ...) "own method",
+      envir = asNamespace("candela"))
+  })
+  picture <- structure(list(), class = "odd_picture")
+  expect_identical(transform_hflip(picture), "own method")
+  expect_identical(transform_random_horizontal_flip(picture, p = 1), "own method")
 })

@@ -51,4 +51,5 @@ test_that("a grid holds the images", {
   y <- vision_make_grid(x, scale = FALSE, num_rows = 3, padding = 1, pad_value = 7)
   expect_equal(y$shape, c(3, 11, 22))
   expect_equal(sum(as_array(y)[1, , ] == 1), 5 * 24)
+  expect_equal(vision_make_grid(torch_rand(5, 1, 4, 6), num_rows = 3, padding = 1)$shape, c(1, 11, 22))
 })
