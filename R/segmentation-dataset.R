@@ -519,8 +519,8 @@ plot.segmentation_dataset <- function(x, i = NULL, bands = NULL, alpha = 0.35, .
   items <- lapply(i, function(k) drawn_item(x, k, bands))
   classes <- class_table(x)
   plot_segmentation(
-    lapply(items, `[[`, "photo"), lapply(items, `[[`, "mask"), truth = lapply(items, `[[`, "mask"),
-    class_names = levels(classes$class), colours = classes$colour, alpha = alpha, ...
+    lapply(items, `[[`, "photo"), lapply(items, `[[`, "mask"), class_names = levels(classes$class),
+    colours = classes$colour, alpha = alpha, outline = TRUE, ...
   )
   invisible(x)
 }
