@@ -167,6 +167,46 @@ case("nnf_glu(x1, 1)", lambda x: F.glu(x, 0), [4, 3])
 case("nnf_glu(x1)", F.glu, [2, 3, 4])
 case("nnf_softmin(x1, 2)", lambda x: F.softmin(x, 1), [3, 5])
 
+
+# ---- recurrent layers: parameters in their order are x2, x3, ...
+def recurrent(kind, r, inputs, hidden, batch, steps, layers=1, bidirectional=False, lengths=None, bias=True, **more):
+    gates = {"RNN": 1, "GRU": 3, "LSTM": 4}[kind]
+    directions = 2 if bidirectional else 1
+    net = getattr(nn, kind)(inputs, hidden, layers, bidirectional=bidirectional, bias=bias, **more).double()
+    names = [n for n, _ in net.named_parameters()]
+    shapes = [list(p.shape) for _, p in net.named_parameters()]
+    states = 2 if kind == "LSTM" else 1
+
+    def f(x, *rest):
+        h0, w = rest[:states], rest[states:]
+        state = (h0[0], h0[1]) if states == 2 else h0[0]
+        kernel = getattr(torch, {"LSTM": "lstm", "GRU": "gru"}.get(kind, "rnn_" + more.get("nonlinearity", "tanh")))
+        options = (list(w), bias, layers, 0.0, False, bidirectional)
+        if lengths is None:
+            y, *h = kernel(x, state, *options, False)
+        else:
+            packed = nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
+            order, back = packed.sorted_indices, packed.unsorted_indices
+            state = tuple(v.index_select(1, order) for v in state) if states == 2 else state.index_select(1, order)
+            y, *h = kernel(packed.data, packed.batch_sizes, state, *options)
+            h = [v.index_select(1, back) for v in h]
+            y, _ = nn.utils.rnn.pad_packed_sequence(nn.utils.rnn.PackedSequence(y, packed.batch_sizes, order, back))
+        return [y] + h
+
+    specs = [[steps, batch, inputs]] + [[layers * directions, batch, hidden]] * states + shapes
+    case(r, f, *specs)
+
+
+recurrent("RNN", "run_rnn(nn_rnn(3, 4, 2), 1)", 3, 4, 2, 5, 2)
+recurrent("RNN", "run_rnn(nn_rnn(3, 4, nonlinearity = 'relu', bidirectional = TRUE), 1)", 3, 4, 2, 5, 1, True, nonlinearity="relu")
+recurrent("LSTM", "run_rnn(nn_lstm(3, 5, 2, bidirectional = TRUE), 2)", 3, 5, 3, 4, 2, True)
+recurrent("LSTM", "run_rnn(nn_lstm(3, 9, bias = FALSE), 2)", 3, 9, 2, 4, bias=False)
+recurrent("GRU", "run_rnn(nn_gru(3, 5, 2, bidirectional = TRUE), 1)", 3, 5, 3, 4, 2, True)
+recurrent("GRU", "run_rnn(nn_gru(2, 10), 1)", 2, 10, 3, 4)
+recurrent("LSTM", "run_rnn(nn_lstm(3, 5, 2, bidirectional = TRUE), 2, c(2, 4, 1))", 3, 5, 3, 4, 2, True, [2, 4, 1])
+recurrent("GRU", "run_rnn(nn_gru(3, 5, bidirectional = TRUE), 1, c(2, 4, 1))", 3, 5, 3, 4, 1, True, [2, 4, 1])
+recurrent("RNN", "run_rnn(nn_rnn(3, 5), 1, c(2, 4, 1))", 3, 5, 3, 4, 1, False, [2, 4, 1])
+
 out = sys.argv[1] if len(sys.argv) > 1 else "tests/testthat/layers.json"
 with open(out, "w") as file:
     file.write("[" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "]\n")

@@ -30,6 +30,20 @@ expect_close <- function(actual, expected, tolerance, label) {
   expect_lt(max(0, abs(actual - expected)) / scale, tolerance, label = label)
 }
 
+# A recurrent layer whose parameters are x3, x4, ... (of an LSTM x4, x5, ...), fed with x1 and the states before them.
+run_rnn <- function(net, states, lengths = NULL, frame = parent.frame()) {
+  x <- mget(paste0("x", seq_len(1 + states + length(net$parameters))), envir = frame)
+  weights <- x[-seq_len(1 + states)]
+  for (i in seq_along(weights)) {
+    assign(names(net$parameters)[[i]], weights[[i]], envir = candela:::module_object(net))
+  }
+  input <- x[[1]]
+  if (!is.null(lengths)) input <- nn_utils_rnn_pack_padded_sequence(input, lengths, enforce_sorted = FALSE)
+  out <- net(input, if (states == 1) x[[2]] else unname(x[2:3]))
+  y <- if (is.null(lengths)) out[[1]] else nn_utils_rnn_pad_packed_sequence(out[[1]])[[1]]
+  c(list(y), if (states == 1) list(out[[2]]) else out[[2]])
+}
+
 run_layer_case <- function(case, float, tolerance) {
   x <- Map(layer_input, case$x, seq_along(case$x), list(float))
   names(x) <- paste0("x", seq_along(x))
