@@ -45,34 +45,71 @@ local_grad_mode <- function(enabled, env) {
 #' @export
 autograd_set_grad_mode <- function(enabled) invisible(.Call(cdr_grad_mode, enabled))
 
+#' @rdname with_no_grad
+#' @export
+local_autograd_set_grad_mode <- function(enabled, .env = parent.frame()) local_grad_mode(enabled, .env)
+
+#' Finding where gradients become NaN
+#'
+#' Backward passes that run inside `with_detect_anomaly()` look at every gradient, and stop at the first operation that
+#' makes one of them NaN, with its name. They take longer.
+#'
+#' @param code an expression.
+#' @param .env the environment (usually a function's) at whose end the previous state comes back.
+#' @return The value of `code`; `local_detect_anomaly()` nothing.
+#' @section Errors: of class `candela_error_autograd`, "Function 'SqrtBackward0' returned nan values in its 0th output."
+#' @examples
+#' x <- torch_tensor(0, requires_grad = TRUE)
+#' y <- torch_sqrt(x) * 0
+#' try(with_detect_anomaly(y$backward()))
+#' @export
+with_detect_anomaly <- function(code) {
+  before <- .Call(cdr_anomaly, TRUE)
+  on.exit(.Call(cdr_anomaly, before))
+  code
+}
+
+#' @rdname with_detect_anomaly
+#' @export
+local_detect_anomaly <- function(.env = parent.frame()) {
+  before <- .Call(cdr_anomaly, TRUE)
+  at_exit(.env, function() .Call(cdr_anomaly, before))
+  invisible(NULL)
+}
+
 #' Compute gradients
 #'
 #' `autograd_backward()` adds the derivative of the sum of `tensors` (weighted by `grad_tensors`) to the `grad` of every
 #' leaf they were computed from; `x$backward()` does so for one tensor. `autograd_grad()` returns the derivatives with
 #' respect to `inputs` and leaves every `grad` alone.
 #'
-#' What the graph holds for the computation is given up afterwards unless `retain_graph` is `TRUE`. Gradients of
-#' gradients are not available.
+#' What the graph holds for the computation is given up afterwards unless `retain_graph` is `TRUE`.
+#'
+#' With `create_graph = TRUE` the pass is recorded itself, so that the gradients can be differentiated again, as often as
+#' wanted: for penalties on gradients, Hessian products, and the like. Nearly all operators have second derivatives; what
+#' was computed through one that has none (attention, grid sampling, segmentation losses) raises an error that names it
+#' when it is differentiated. Leaves whose `grad` was made so hold the graph until it is removed (`x$grad <- NULL`,
+#' `zero_grad()`): `autograd_grad()` is better there.
 #'
 #' @param tensors,outputs,inputs a tensor or list of tensors.
 #' @param grad_tensors,grad_outputs a tensor or list of tensors in the shape of `tensors`; may be left out for tensors
 #'   of one element.
 #' @param retain_graph keep the graph for another pass.
-#' @param create_graph must be `FALSE`.
+#' @param create_graph record the pass, so that gradients can be differentiated.
 #' @param allow_unused give an undefined tensor, instead of an error, for inputs that no gradient reaches.
 #' @return `autograd_backward()`: nothing. `autograd_grad()`: a list of tensors.
 #' @section Errors: of class `candela_error_autograd` when there is nothing to differentiate, when the graph was used
-#'   before, and when a tensor that backward needs was changed in place.
+#'   before, when a tensor that backward needs was changed in place, and when an operator has no second derivative.
 #' @examples
 #' w <- torch_tensor(3, requires_grad = TRUE)
 #' (w^2)$backward()
 #' w$grad
-#' autograd_grad((w^3)$sum(), w)
+#' slope <- autograd_grad((w^3)$sum(), w, create_graph = TRUE)[[1]]
+#' autograd_grad(slope, w)
 #' @export
 autograd_backward <- function(tensors, grad_tensors = NULL, retain_graph = create_graph, create_graph = FALSE) {
-  check_no_create_graph(create_graph)
   .Call(cdr_backward, as_tensor_list(tensors), as_gradient_list(grad_tensors, tensors, "grad_tensors"),
-    retain_graph)
+    retain_graph, create_graph)
   invisible(NULL)
 }
 
@@ -80,10 +117,9 @@ autograd_backward <- function(tensors, grad_tensors = NULL, retain_graph = creat
 #' @export
 autograd_grad <- function(outputs, inputs, grad_outputs = NULL, retain_graph = create_graph, create_graph = FALSE,
                           allow_unused = FALSE) {
-  check_no_create_graph(create_graph)
   grads <- .Call(
     cdr_backward_to, as_tensor_list(outputs), as_gradient_list(grad_outputs, outputs, "grad_outputs"),
-    retain_graph, as_tensor_list(inputs)
+    retain_graph, create_graph, as_tensor_list(inputs)
   )
   unused <- vapply(grads, is_undefined_tensor, NA)
   if (any(unused) && !allow_unused) {
@@ -92,12 +128,6 @@ autograd_grad <- function(outputs, inputs, grad_outputs = NULL, retain_graph = c
     ))
   }
   grads
-}
-
-check_no_create_graph <- function(create_graph) {
-  if (!identical(create_graph, FALSE)) {
-    not_implemented_error("create_graph = TRUE is not available: gradients of gradients cannot be computed.")
-  }
 }
 
 as_tensor_list <- function(x) if (is_tensor(x)) list(x) else as.list(x)
@@ -115,8 +145,8 @@ as_gradient_list <- function(x, of, name) {
   lapply(gradients, function(g) if (is.null(g)) g else as_tensor(g, name))
 }
 
-tensor_method("backward", function(gradient = list(), retain_graph = create_graph, inputs = list(),
-                                   create_graph = FALSE) {
+tensor_method("backward", function(gradient = list(), retain_graph = create_graph, create_graph = FALSE,
+                                   inputs = NULL) {
   gradient <- if (!is.list(gradient) || length(gradient) > 0) gradient
   if (length(inputs) == 0 && !is_tensor(inputs)) {
     return(autograd_backward(self, gradient, retain_graph, create_graph))
@@ -170,3 +200,160 @@ tensor_field("grad_fn", function(self) {
   described <- .Call(cdr_grad_fn, self)
   if (!is.null(described)) graph_node$new(described)
 })
+
+#' Hooks on tensors
+#'
+#' `x$register_hook(hook)` calls `hook(gradient)` whenever a backward pass has computed the gradient of `x`. Where the hook
+#' gives a tensor, that takes the gradient's place; anything else it gives is left aside. Of a leaf the hook sees the sum
+#' of what one pass computes, before it is added to `x$grad`.
+#'
+#' Hooks run in the order they were registered in. What a hook computes is recorded when the pass was asked for with
+#' `create_graph = TRUE`. An error in a hook ends the pass and is raised by `backward()`.
+#'
+#' @param x tensor that requires a gradient.
+#' @param hook function of one tensor.
+#' @return An object with a method `remove()`, which takes the hook away.
+#' @examples
+#' x <- torch_tensor(c(1, 2), requires_grad = TRUE)
+#' hook <- x$register_hook(function(gradient) gradient * 10)
+#' (x * 3)$sum()$backward()
+#' x$grad
+#' hook$remove()
+#' @name register_hook
+NULL
+
+TensorHook <- R6Class("torch_hook",
+  public = list(
+    x = NULL,
+    pos = NULL,
+    initialize = function(x, pos) {
+      self$x <- x
+      self$pos <- pos
+    },
+    remove = function() invisible(.Call(cdr_remove_hook, self$x, self$pos)),
+    print = function(...) {
+      cat("<torch_hook>\n")
+      invisible(self)
+    }
+  ),
+  cloneable = FALSE
+)
+
+tensor_method("register_hook", function(hook) {
+  check_function(hook, "hook", "function(gradient) 2 * gradient")
+  TensorHook$new(self, .Call(cdr_add_hook, self, function(gradients) {
+    list(tensor_or_null(hook(gradients[[1]])))
+  }))
+})
+
+tensor_or_null <- function(x) if (is_tensor(x) && !is_undefined_tensor(x)) x
+
+#' Functions with a gradient of their own
+#'
+#' `autograd_function()` makes a function of tensors whose gradient is not derived from its steps but computed by
+#' `backward`.
+#'
+#' `forward(ctx, ...)` computes the value, a tensor or a list of at most four tensors, without being recorded.
+#' `backward(ctx, ...)` gets the gradient of each (zeros where there is none) and gives a list of the gradients of the
+#' arguments of `forward`, by their names; `NULL` or a missing one means none. The context `ctx` links both:
+#' * `ctx$save_for_backward(...)` keeps tensors and any other objects, which `ctx$saved_variables` then lists under the names
+#'   they were given;
+#' * `ctx$needs_input_grad` tells for each argument whether its gradient is wanted;
+#' * `ctx$mark_dirty(...)` names inputs that `forward` has changed in place and returns;
+#' * `ctx$mark_non_differentiable(...)` names values that have no gradient.
+#'
+#' With `create_graph = TRUE` what `backward` computes is recorded, so it can be differentiated where it consists of
+#' operations on tensors.
+#'
+#' @param forward,backward functions as described.
+#' @return A function with the arguments of `forward` but `ctx`.
+#' @section Errors: in `forward` they are raised at once, in `backward` by the pass that calls it; of class
+#'   `candela_error_shape` where a gradient has not the shape of its argument.
+#' @examples
+#' cube <- autograd_function(
+#'   forward = function(ctx, x) {
+#'     ctx$save_for_backward(x = x)
+#'     x^3
+#'   },
+#'   backward = function(ctx, gradient) list(x = 3 * ctx$saved_variables$x^2 * gradient)
+#' )
+#' x <- torch_tensor(2, requires_grad = TRUE)
+#' cube(x)$backward()
+#' x$grad
+#' @export
+autograd_function <- function(forward, backward) {
+  check_function(forward, "forward", "function(ctx, x) x^2")
+  check_function(backward, "backward", "function(ctx, gradient) list(x = gradient)")
+  names <- names(formals(forward))[-1]
+  call <- lapply(rlang::syms(names), identity)
+  names(call) <- ifelse(names == "...", "", names)
+  rlang::new_function(formals(forward)[-1], rlang::expr(apply_function(!!forward, !!backward, list(!!!call))),
+    environment())
+}
+
+apply_function <- function(forward, backward, arguments) {
+  wanted <- vapply(arguments, function(x) is_tensor(x) && !is_undefined_tensor(x) && x$requires_grad, NA)
+  ctx <- AutogradContext$new(as.list(wanted))
+  value <- with_no_grad(do.call(forward, c(list(ctx), arguments)))
+  values <- if (is_tensor(value)) list(value) else value
+  if (!is.list(values) || !all(vapply(values, is_tensor, NA))) {
+    type_error("`forward` must return a tensor or a list of tensors.")
+  }
+  values <- lapply(values, separate_value, ctx)
+  recorded <- lapply(values, function(x) if (!holds_tensor(ctx$constants, x)) x)
+  .Call(cdr_record_function, recorded, unname(arguments[wanted]), backward_caller(backward, ctx, values, names(which(wanted))))
+  if (is_tensor(value)) values[[1]] else values
+}
+
+# A tensor of its own, for the history; what was changed in place keeps its identity.
+separate_value <- function(x, ctx) {
+  if (holds_tensor(ctx$dirty, x)) return(x)
+  other <- x$detach()
+  if (holds_tensor(ctx$constants, x)) ctx$constants <- c(ctx$constants, other)
+  other
+}
+
+holds_tensor <- function(list, x) {
+  identity <- .Call(cdr_identity, x)
+  any(vapply(list, function(y) identical(.Call(cdr_identity, y), identity), NA))
+}
+
+backward_caller <- function(backward, ctx, values, wanted) {
+  like <- lapply(values, function(x) list(dim = dim(x), dtype = x$dtype))
+  rm(values)
+  function(gradients) {
+    missing <- vapply(gradients[seq_along(like)], is.null, NA)
+    gradients <- gradients[seq_along(like)]
+    gradients[missing] <- lapply(like[missing], function(x) torch_zeros(x$dim, dtype = x$dtype))
+    given <- do.call(backward, c(list(ctx), unname(gradients)))
+    if (is_tensor(given)) given <- list(given)
+    if (is.null(names(given)) && length(given) > 0) {
+      names(given) <- utils::head(names(ctx$needs_input_grad), length(given))
+    }
+    lapply(wanted, function(name) tensor_or_null(given[[name]]))
+  }
+}
+
+AutogradContext <- R6Class("torch_autograd_context",
+  public = list(
+    needs_input_grad = NULL,
+    saved_variables = list(),
+    dirty = list(),
+    constants = list(),
+    initialize = function(needs_input_grad) self$needs_input_grad <- needs_input_grad,
+    save_for_backward = function(...) {
+      self$saved_variables <- rlang::list2(...)
+      invisible(NULL)
+    },
+    mark_dirty = function(...) {
+      self$dirty <- c(self$dirty, rlang::list2(...))
+      invisible(NULL)
+    },
+    mark_non_differentiable = function(...) {
+      self$constants <- c(self$constants, rlang::list2(...))
+      invisible(NULL)
+    }
+  ),
+  active = list(saved_variable = function() self$saved_variables),
+  cloneable = FALSE
+)

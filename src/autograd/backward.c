@@ -4,11 +4,22 @@
 
 #include "autograd/fuse.h"
 #include "autograd/pointwise.h"
+#include "autograd/second.h"
+#include "autograd/trail.h"
 #include "autograd/variable.h"
 #include "base/interrupt.h"
 #include "tensor/copy.h"
+#include "tensor/lazy.h"
 
 static int64_t next_mark = 1;
+static bool detecting = false;
+
+bool cd_set_anomaly_detection(bool on)
+{
+    const bool before = detecting;
+    detecting = on;
+    return before;
+}
 
 typedef struct {
     cd_node **nodes;
@@ -106,33 +117,194 @@ static cd_status accumulate_leaf(cd_variable *leaf, cd_tensor *t, cd_error *err)
     return status;
 }
 
+/* A pass that is recorded: gradients are tensors with a history, which a sum in place would lose. */
+static cd_status accumulate_recorded(cd_trail *trail, cd_variable *leaf, cd_tensor *t, cd_error *err)
+{
+    cd_tensor *total = NULL;
+    if (leaf->grad == NULL) {
+        cd_variable_set_grad(leaf, t, t->history);
+        return CD_OK;
+    }
+    if (leaf->grad_history != NULL) {
+        CD_TRY(cd_trail_know(trail, leaf->grad, cd_variable_retain(leaf->grad_history), err));
+    }
+    CD_TRY(accumulate(&total, leaf->grad, err));
+    cd_status status = accumulate(&total, t, err);
+    if (status == CD_OK) {
+        cd_variable_set_grad(leaf, total, total->history);
+    }
+    cd_tensor_release(total);
+    return status;
+}
+
+/* A pass as it runs. */
 typedef struct {
-    bool retain_graph;
-    int n_targets;
-    cd_variable *const *targets;
-    cd_tensor **target_grads;
+    const cd_backward_pass *asked;
+    cd_tensor **target_sum; /* one for each target */
+    cd_trail *trail;        /* NULL unless it is recorded */
+    node_list nodes;
+    int n_hooked, most_hooked;
+    cd_variable **hooked; /* leaves with hooks that a gradient has reached */
 } backward_pass;
+
+static bool keeps_graph(const backward_pass *pass)
+{
+    return pass->asked->retain_graph;
+}
 
 static int target_index(const backward_pass *pass, const cd_variable *leaf)
 {
-    for (int i = 0; i < pass->n_targets; i++) {
-        if (pass->targets[i] == leaf) {
+    for (int i = 0; i < pass->asked->n_targets; i++) {
+        if (pass->asked->targets[i] == leaf) {
             return i;
         }
     }
     return -1;
 }
 
-static cd_status deliver(const backward_pass *pass, const cd_edge *edge, cd_tensor *dx, cd_error *err)
+static cd_status accumulate_grad(const backward_pass *pass, cd_variable *v, cd_tensor *dx, cd_error *err)
+{
+    return pass->trail != NULL ? accumulate_recorded(pass->trail, v, dx, err) : accumulate_leaf(v, dx, err);
+}
+
+static cd_status accumulate_at(const backward_pass *pass, cd_variable *leaf, cd_tensor *dx, cd_error *err)
+{
+    if (pass->asked->n_targets == 0) {
+        return accumulate_grad(pass, leaf, dx, err);
+    }
+    int i = target_index(pass, leaf);
+    return i < 0 ? CD_OK : accumulate(&pass->target_sum[i], dx, err);
+}
+
+/* Hooks see the whole gradient of a leaf: it is delivered when the pass is over. */
+static cd_status hold_back(backward_pass *pass, cd_variable *leaf, cd_tensor *dx, cd_error *err)
+{
+    if (leaf->pending == NULL) {
+        if (pass->n_hooked == pass->most_hooked) {
+            const int most = pass->most_hooked > 0 ? 2 * pass->most_hooked : 16;
+            cd_variable **hooked = realloc(pass->hooked, (size_t)most * sizeof *hooked);
+            if (hooked == NULL) {
+                return cd_fail(err, CD_EALLOC, "cannot allocate the list of leaves with hooks.");
+            }
+            pass->hooked = hooked;
+            pass->most_hooked = most;
+        }
+        pass->hooked[pass->n_hooked++] = cd_variable_retain(leaf);
+    }
+    return accumulate(&leaf->pending, dx, err);
+}
+
+static cd_status deliver(backward_pass *pass, const cd_edge *edge, cd_tensor *dx, cd_error *err)
 {
     if (edge->node != NULL) {
         return accumulate(&edge->node->dy[edge->output], dx, err);
     }
-    if (pass->n_targets == 0) {
-        return accumulate_leaf(edge->leaf, dx, err);
+    return edge->leaf->hooks != NULL ? hold_back(pass, edge->leaf, dx, err)
+                                     : accumulate_at(pass, edge->leaf, dx, err);
+}
+
+/* ---- code of the user's ---- */
+
+/* Calls it as if no pass were going on. */
+static cd_status call_back(const backward_pass *pass, const cd_callback *callback, int n_in,
+                           cd_tensor *const *in, int n_out, cd_variable **out, cd_error *err)
+{
+    cd_variable *v[CD_MAX_OUTPUTS] = {NULL};
+    cd_status status = CD_OK;
+    for (int i = 0; i < n_in && status == CD_OK; i++) {
+        status = in[i] != NULL ? cd_trail_variable(&v[i], in[i], err) : CD_OK;
     }
-    int i = target_index(pass, edge->leaf);
-    return i < 0 ? CD_OK : accumulate(&pass->target_grads[i], dx, err);
+    if (status == CD_OK) {
+        cd_trail *trail = cd_trail_pause();
+        const bool before = cd_set_grad_enabled(pass->trail != NULL);
+        status = callback->call(callback->function, n_in, v, n_out, out, err);
+        cd_set_grad_enabled(before);
+        cd_trail_resume(trail);
+    }
+    for (int i = 0; i < n_in; i++) {
+        cd_variable_release(v[i]);
+    }
+    return status;
+}
+
+/* What the callback gave, as a gradient of the shape of `like`. Takes over v. */
+static cd_status take_gradient(cd_tensor **gradient, const backward_pass *pass, cd_variable *v,
+                               const cd_tensor *like, cd_error *err)
+{
+    char have[CD_SHAPE_TEXT], want[CD_SHAPE_TEXT];
+    cd_tensor *t = v->value;
+    cd_status status = cd_tensor_materialise(t, err);
+    if (status == CD_OK && !cd_tensor_same_shape(t, like)) {
+        status = cd_fail(err, CD_ESHAPE, "a gradient has shape %s where the tensor has %s: they must be the same.",
+                         cd_shape_text(have, t->ndim, t->shape), cd_shape_text(want, like->ndim, like->shape));
+    }
+    if (status != CD_OK) {
+        cd_variable_release(v);
+        return status;
+    }
+    cd_tensor *old = *gradient;
+    *gradient = cd_tensor_retain(t);
+    cd_tensor_release(old);
+    if (pass->trail == NULL) {
+        cd_variable_release(v);
+        return CD_OK;
+    }
+    return cd_trail_know(pass->trail, t, v, err);
+}
+
+static cd_status run_hooks(const backward_pass *pass, const cd_hook *hook, int output, cd_tensor **gradient,
+                           cd_error *err)
+{
+    for (; hook != NULL && *gradient != NULL; hook = hook->next) {
+        cd_variable *other = NULL;
+        if (hook->output != output) {
+            continue;
+        }
+        CD_TRY(call_back(pass, &hook->callback, 1, gradient, 1, &other, err));
+        if (other != NULL) {
+            CD_TRY(take_gradient(gradient, pass, other, *gradient, err));
+        }
+    }
+    return CD_OK;
+}
+
+static cd_status deliver_hooked(backward_pass *pass, cd_error *err)
+{
+    cd_status status = CD_OK;
+    for (int i = 0; i < pass->n_hooked; i++) {
+        cd_variable *leaf = pass->hooked[i];
+        cd_tensor *gradient = leaf->pending;
+        leaf->pending = NULL;
+        if (status == CD_OK) {
+            status = run_hooks(pass, leaf->hooks, 0, &gradient, err);
+        }
+        if (status == CD_OK) {
+            status = accumulate_at(pass, leaf, gradient, err);
+        }
+        cd_tensor_release(gradient);
+        cd_variable_release(leaf);
+    }
+    pass->n_hooked = 0;
+    return status;
+}
+
+static cd_status run_custom(const backward_pass *pass, const cd_node *n, const bool *wants, cd_tensor **dx,
+                            cd_error *err)
+{
+    cd_variable **out = calloc((size_t)n->n_in + 1, sizeof *out);
+    if (out == NULL) {
+        return cd_fail(err, CD_EALLOC, "cannot allocate gradients.");
+    }
+    cd_status status = call_back(pass, n->custom, n->op->n_out, n->dy, n->n_in, out, err);
+    for (int i = 0; i < n->n_in; i++) {
+        if (out[i] != NULL && status == CD_OK && wants[i] && out[i]->value != NULL) {
+            status = take_gradient(&dx[i], pass, out[i], n->in[i], err);
+        } else {
+            cd_variable_release(out[i]);
+        }
+    }
+    free(out);
+    return status;
 }
 
 static cd_status check_versions(const cd_node *n, cd_error *err)
@@ -172,16 +344,18 @@ static cd_status check_usable(const cd_node *n, cd_error *err)
 /* Gradients of watched outputs, and of targets that are not leaves. */
 static cd_status hand_out(const backward_pass *pass, cd_node *n, cd_error *err)
 {
+    const cd_backward_pass *asked = pass->asked;
     for (int o = 0; o < n->op->n_out; o++) {
+        CD_TRY(run_hooks(pass, n->hooks, o, &n->dy[o], err));
         if (n->dy[o] == NULL) {
             continue;
         }
-        if (n->watcher[o] != NULL && pass->n_targets == 0) {
-            CD_TRY(accumulate_leaf(n->watcher[o], n->dy[o], err));
+        if (n->watcher[o] != NULL && asked->n_targets == 0) {
+            CD_TRY(accumulate_grad(pass, n->watcher[o], n->dy[o], err));
         }
-        for (int i = 0; i < pass->n_targets; i++) {
-            if (pass->targets[i]->creator == n && pass->targets[i]->output == o) {
-                pass->target_grads[i] = cd_tensor_retain(n->dy[o]);
+        for (int i = 0; i < asked->n_targets; i++) {
+            if (asked->targets[i]->creator == n && asked->targets[i]->output == o) {
+                pass->target_sum[i] = cd_tensor_retain(n->dy[o]);
             }
         }
     }
@@ -218,9 +392,9 @@ static cd_gradient gradient_of(const cd_node *n, bool *wants, cd_tensor **dx)
 
 static bool gradient_is_looked_at(const backward_pass *pass, const cd_node *n)
 {
-    bool looked_at = n->watcher[0] != NULL;
-    for (int i = 0; i < pass->n_targets; i++) {
-        looked_at = looked_at || pass->targets[i]->creator == n;
+    bool looked_at = n->watcher[0] != NULL || n->hooks != NULL || detecting;
+    for (int i = 0; i < pass->asked->n_targets; i++) {
+        looked_at = looked_at || pass->asked->targets[i]->creator == n;
     }
     return looked_at;
 }
@@ -241,23 +415,82 @@ static bool finds_part(cd_part *part, const backward_pass *pass, const cd_node *
     return cd_fuse_finds_part(part, g, &of_join);
 }
 
-static cd_status run_backward(const backward_pass *pass, cd_node *n, bool *wants, cd_tensor **dx,
-                              cd_error *err)
+static cd_status know(cd_trail *trail, cd_tensor *t, const cd_edge *edge, cd_error *err)
 {
-    cd_part part;
-    cd_gradient g = gradient_of(n, wants, dx);
-    g.frees_kept = !pass->retain_graph;
-    const bool is_part = finds_part(&part, pass, n, &g);
-    CD_TRY(is_part ? cd_fuse_backward_part(&g, &part, err) : n->op->backward(&g, err));
+    cd_variable *v;
+    if (t == NULL || t->storage == NULL || (edge->node == NULL && edge->leaf == NULL)) {
+        return CD_OK;
+    }
+    if (edge->leaf != NULL) {
+        return cd_trail_know(trail, t, cd_variable_retain(edge->leaf), err);
+    }
+    CD_TRY(cd_variable_new(&v, cd_tensor_retain(t), true, err));
+    v->creator = edge->node;
+    v->output = edge->output;
+    edge->node->refs++;
+    return cd_trail_know(trail, t, v, err);
+}
+
+/* Backward by operators that are recorded, what they read being known with its history. */
+static cd_status run_second(const backward_pass *pass, cd_node *n, cd_gradient *g, cd_error *err)
+{
+    for (int i = 0; i < n->n_in; i++) {
+        CD_TRY(know(pass->trail, n->in[i], &n->edges[i], err));
+    }
+    for (int i = 0; i < n->op->n_out; i++) {
+        const cd_edge itself = {n, i, NULL};
+        CD_TRY(know(pass->trail, n->out[i], &itself, err));
+    }
+    return cd_second(g, err);
+}
+
+static cd_status check_no_nan(const cd_node *n, int i, cd_tensor *dx, cd_error *err)
+{
+    cd_tensor *nan = NULL, *any = NULL;
+    CD_TRY(cd_run1(&nan, CD_OP_isnan, 1, &dx, 0, NULL, err));
+    cd_status status = cd_run1(&any, CD_OP_any, 1, &nan, 0, NULL, err);
+    if (status == CD_OK && *(const uint8_t *)cd_tensor_data(any) != 0) {
+        status = cd_fail(err, CD_EAUTOGRAD, "Function '%s' returned nan values in its %dth output.",
+                         n->op->backward_name, i);
+    }
+    cd_tensor_release(nan);
+    cd_tensor_release(any);
+    return status;
+}
+
+static cd_status deliver_all(backward_pass *pass, const cd_node *n, const bool *wants, cd_tensor **dx,
+                             const cd_edge *first, cd_error *err)
+{
     for (int i = 0; i < n->n_in; i++) {
         if (dx[i] != NULL && wants[i]) {
-            const bool to_part = i == 0 && is_part;
-            CD_TRY(deliver(pass, to_part ? &n->edges[0].node->edges[part.input] : &n->edges[i], dx[i], err));
+            if (detecting) {
+                CD_TRY(check_no_nan(n, i, dx[i], err));
+            }
+            CD_TRY(deliver(pass, i == 0 ? first : &n->edges[i], dx[i], err));
         }
         cd_tensor_release(dx[i]);
         dx[i] = NULL;
     }
     return CD_OK;
+}
+
+static cd_status run_backward(backward_pass *pass, cd_node *n, bool *wants, cd_tensor **dx, cd_error *err)
+{
+    cd_part part;
+    cd_gradient g = gradient_of(n, wants, dx);
+    const cd_edge *first = n->edges;
+    g.frees_kept = !keeps_graph(pass) && pass->trail == NULL;
+    if (n->custom != NULL) {
+        CD_TRY(run_custom(pass, n, wants, dx, err));
+    } else if (pass->trail != NULL) {
+        CD_TRY(run_second(pass, n, &g, err));
+    } else if (finds_part(&part, pass, n, &g)) {
+        CD_TRY(cd_fuse_backward_part(&g, &part, err));
+        first = &n->edges[0].node->edges[part.input];
+    } else {
+        CD_TRY(n->op->backward(&g, err));
+    }
+    return deliver_all(pass, n, wants, dx, first, err);
 }
 
 static void forget_gradients(cd_node *n)
@@ -268,15 +501,28 @@ static void forget_gradients(cd_node *n)
     }
 }
 
-static cd_status visit(const backward_pass *pass, cd_node *n, cd_error *err)
+/* What is known of a node's own tensors, and of intermediate results. */
+static void forget_node(cd_trail *trail, const cd_node *n, int64_t from)
 {
+    for (int i = 0; i < n->n_in; i++) {
+        cd_trail_forget_tensor(trail, n->in[i], from);
+    }
+    for (int i = 0; i < n->op->n_out; i++) {
+        cd_trail_forget_tensor(trail, n->out[i], from);
+    }
+    cd_trail_forget(trail, from, from);
+}
+
+static cd_status visit(backward_pass *pass, cd_node *n, cd_error *err)
+{
+    const int64_t known = pass->trail != NULL ? pass->trail->count : 0;
     if (!has_gradient(n)) {
         return CD_OK;
     }
     CD_TRY(cd_interrupt_check(err));
     CD_TRY(check_usable(n, err));
     CD_TRY(hand_out(pass, n, err));
-    n->freed = !pass->retain_graph;
+    n->freed = !keeps_graph(pass);
     bool *wants = calloc((size_t)n->n_in + 1, sizeof *wants);
     cd_tensor **dx = calloc((size_t)n->n_in + 1, sizeof *dx);
     cd_status status = wants != NULL && dx != NULL ? run_backward(pass, n, wants, dx, err)
@@ -287,13 +533,16 @@ static cd_status visit(const backward_pass *pass, cd_node *n, cd_error *err)
     free(wants);
     free(dx);
     forget_gradients(n);
-    if (status == CD_OK && !pass->retain_graph) {
+    if (pass->trail != NULL) {
+        forget_node(pass->trail, n, known);
+    }
+    if (status == CD_OK && !keeps_graph(pass)) {
         cd_node_free_saved(n);
     }
     return status;
 }
 
-static cd_status seed_root(const backward_pass *pass, cd_variable *root, cd_tensor *grad, cd_error *err)
+static cd_status seed_root(backward_pass *pass, cd_variable *root, cd_tensor *grad, cd_error *err)
 {
     char have[CD_SHAPE_TEXT], want[CD_SHAPE_TEXT];
     cd_edge edge = {root->creator, root->output, root};
@@ -328,40 +577,90 @@ static cd_status seed_root(const backward_pass *pass, cd_variable *root, cd_tens
     return status;
 }
 
-static cd_status run_pass(const backward_pass *pass, node_list *list, int n_roots, cd_variable *const *roots,
-                          cd_tensor *const *root_grads, cd_error *err)
+static cd_status seed_roots(backward_pass *pass, cd_error *err)
 {
-    CD_TRY(collect(list, n_roots, roots, err));
-    if (list->count > 0) {
-        qsort(list->nodes, (size_t)list->count, sizeof *list->nodes, by_falling_sequence);
-    }
-    for (int i = 0; i < n_roots; i++) {
-        CD_TRY(seed_root(pass, roots[i], root_grads != NULL ? root_grads[i] : NULL, err));
-    }
-    for (int64_t k = 0; k < list->count; k++) {
-        CD_TRY(visit(pass, list->nodes[k], err));
+    const cd_backward_pass *asked = pass->asked;
+    for (int i = 0; i < asked->n_roots; i++) {
+        cd_variable *grad = asked->root_grads != NULL ? asked->root_grads[i] : NULL;
+        if (grad != NULL && pass->trail != NULL && grad->requires_grad) {
+            CD_TRY(cd_trail_know(pass->trail, grad->value, cd_variable_retain(grad), err));
+        }
+        CD_TRY(seed_root(pass, asked->roots[i], grad != NULL ? grad->value : NULL, err));
     }
     return CD_OK;
 }
 
-cd_status cd_backward(int n_roots, cd_variable *const *roots, cd_tensor *const *root_grads, bool retain_graph,
-                      int n_targets, cd_variable *const *targets, cd_tensor **target_grads, cd_error *err)
+static cd_status run_pass(backward_pass *pass, cd_error *err)
 {
-    backward_pass pass = {retain_graph, n_targets, targets, target_grads};
-    node_list list = {NULL, 0, 0};
-    bool recorded = cd_set_grad_enabled(false);
-    for (int i = 0; i < n_targets; i++) {
-        target_grads[i] = NULL;
+    node_list *list = &pass->nodes;
+    CD_TRY(collect(list, pass->asked->n_roots, pass->asked->roots, err));
+    if (list->count > 0) {
+        qsort(list->nodes, (size_t)list->count, sizeof *list->nodes, by_falling_sequence);
     }
-    cd_status status = run_pass(&pass, &list, n_roots, roots, root_grads, err);
-    for (int64_t k = 0; status != CD_OK && k < list.count; k++) {
-        forget_gradients(list.nodes[k]);
+    CD_TRY(seed_roots(pass, err));
+    for (int64_t k = 0; k < list->count; k++) {
+        CD_TRY(visit(pass, list->nodes[k], err));
     }
-    for (int i = 0; status != CD_OK && i < n_targets; i++) {
-        cd_tensor_release(target_grads[i]);
-        target_grads[i] = NULL;
+    return deliver_hooked(pass, err);
+}
+
+/* The gradients of the targets as variables. */
+static cd_status give_targets(const backward_pass *pass, cd_status status, cd_error *err)
+{
+    const cd_backward_pass *asked = pass->asked;
+    for (int i = 0; i < asked->n_targets; i++) {
+        cd_tensor *sum = pass->target_sum[i];
+        if (status == CD_OK && sum != NULL) {
+            status = cd_trail_variable(&asked->target_grads[i], sum, err);
+        }
+        cd_tensor_release(sum);
     }
-    free(list.nodes);
+    for (int i = 0; status != CD_OK && i < asked->n_targets; i++) {
+        cd_variable_release(asked->target_grads[i]);
+        asked->target_grads[i] = NULL;
+    }
+    return status;
+}
+
+static void pass_clear(backward_pass *pass)
+{
+    for (int i = 0; i < pass->n_hooked; i++) {
+        cd_tensor_release(pass->hooked[i]->pending);
+        pass->hooked[i]->pending = NULL;
+        cd_variable_release(pass->hooked[i]);
+    }
+    free(pass->hooked);
+    free(pass->nodes.nodes);
+    free(pass->target_sum);
+}
+
+cd_status cd_backward(const cd_backward_pass *asked, cd_error *err)
+{
+    cd_trail trail, *paused = asked->create_graph ? NULL : cd_trail_pause();
+    backward_pass pass = {.asked = asked};
+    pass.target_sum = calloc((size_t)asked->n_targets + 1, sizeof(cd_tensor *));
+    if (pass.target_sum == NULL) {
+        return cd_fail(err, CD_EALLOC, "cannot allocate gradients.");
+    }
+    const bool recorded = cd_set_grad_enabled(false);
+    if (asked->create_graph) {
+        cd_trail_open(&trail);
+        pass.trail = &trail;
+    }
+    for (int i = 0; i < asked->n_targets; i++) {
+        asked->target_grads[i] = NULL;
+    }
+    cd_status status = run_pass(&pass, err);
+    for (int64_t k = 0; status != CD_OK && k < pass.nodes.count; k++) {
+        forget_gradients(pass.nodes.nodes[k]);
+    }
+    status = give_targets(&pass, status, err);
+    if (pass.trail != NULL) {
+        cd_trail_close(pass.trail);
+    } else {
+        cd_trail_resume(paused);
+    }
+    pass_clear(&pass);
     cd_set_grad_enabled(recorded);
     return status;
 }

@@ -122,6 +122,9 @@ cd_tensor *cd_expr_transpose(cd_expr *e, cd_tensor *t, int a, int b)
     if (e->status != CD_OK) {
         return NULL;
     }
+    if (cd_run_is_recorded()) {
+        return cd_expr_op(e, CD_OP_transpose, 1, &t, 2, (const double[]){a, b});
+    }
     int64_t shape[CD_MAX_DIMS], stride[CD_MAX_DIMS];
     for (int d = 0; d < t->ndim; d++) {
         int from = d == a ? b : d == b ? a : d;
@@ -132,12 +135,49 @@ cd_tensor *cd_expr_transpose(cd_expr *e, cd_tensor *t, int a, int b)
     return keep(e, status, view);
 }
 
+/* The operator reshape or expand. */
+static cd_tensor *sized(cd_expr *e, cd_op_id op, cd_tensor *t, int ndim, const int64_t *shape)
+{
+    double size[CD_MAX_DIMS] = {0};
+    for (int d = 0; d < ndim; d++) {
+        size[d] = (double)shape[d];
+    }
+    return cd_expr_op(e, op, 1, &t, ndim, size);
+}
+
+cd_tensor *cd_expr_expand(cd_expr *e, cd_tensor *t, int ndim, const int64_t *shape)
+{
+    return sized(e, CD_OP_expand, t, ndim, shape);
+}
+
+cd_tensor *cd_expr_along(cd_expr *e, cd_op_id reduction, cd_tensor *t, int dim)
+{
+    return cd_expr_op(e, reduction, 1, &t, 3, (const double[]){1, -1, dim});
+}
+
+cd_tensor *cd_expr_full_like(cd_expr *e, const cd_tensor *t, double value)
+{
+    cd_tensor *full = NULL;
+    if (e->status != CD_OK) {
+        return NULL;
+    }
+    cd_status status =
+        cd_tensor_new(&full, t->dtype, t->ndim, t->shape, cd_tensor_preferred_layout(t), e->err);
+    if (keep(e, status, full) != NULL) {
+        e->status = cd_tensor_fill(full, value, e->err);
+    }
+    return e->status == CD_OK ? full : NULL;
+}
+
 cd_tensor *cd_expr_reshape(cd_expr *e, cd_tensor *t, int ndim, const int64_t *shape)
 {
     cd_tensor *dense = NULL, *view = NULL;
     int64_t stride[CD_MAX_DIMS];
     if (e->status != CD_OK) {
         return NULL;
+    }
+    if (cd_run_is_recorded()) {
+        return sized(e, CD_OP_reshape, t, ndim, shape);
     }
     cd_status status = cd_tensor_as(&dense, t, t->dtype, CD_CONTIGUOUS, e->err);
     if (keep(e, status, dense) == NULL) {

@@ -57,6 +57,15 @@ cd_tensor *cd_expr_transpose(cd_expr *e, cd_tensor *t, int a, int b);
 /* t as a row-major tensor of the shape, which has as many elements. */
 cd_tensor *cd_expr_reshape(cd_expr *e, cd_tensor *t, int ndim, const int64_t *shape);
 
+/* t spread to the shape, by the rules of broadcasting; reduced dims are 1 in t (cd_expr_reshape). */
+cd_tensor *cd_expr_expand(cd_expr *e, cd_tensor *t, int ndim, const int64_t *shape);
+
+/* Reduction (sum, mean, amax, ...) over one dimension, which stays with size 1. */
+cd_tensor *cd_expr_along(cd_expr *e, cd_op_id reduction, cd_tensor *t, int dim);
+
+/* A tensor of the dtype and shape of t with one value everywhere. */
+cd_tensor *cd_expr_full_like(cd_expr *e, const cd_tensor *t, double value);
+
 /* g->dx[i] = t, summed to the shape and converted to the dtype of input i. */
 void cd_expr_give(cd_expr *e, cd_gradient *g, int i, cd_tensor *t);
 

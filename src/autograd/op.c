@@ -15,6 +15,15 @@ const cd_op *cd_op_at(int id)
     return id >= 0 && id < CD_OPS ? all_operators[id] : NULL;
 }
 
+cd_op_id cd_op_id_of(const cd_op *op)
+{
+    int id = 0;
+    while (id < CD_OPS && all_operators[id] != op) {
+        id++;
+    }
+    return (cd_op_id)id;
+}
+
 cd_status cd_out(cd_call *call, int i, cd_dtype dtype, int ndim, const int64_t *shape, cd_layout layout,
                  cd_error *err)
 {
@@ -135,9 +144,26 @@ void cd_call_clear(cd_call *call)
     }
 }
 
+static cd_runner other_runner = NULL;
+
+cd_runner cd_set_runner(cd_runner runner)
+{
+    cd_runner before = other_runner;
+    other_runner = runner;
+    return before;
+}
+
+bool cd_run_is_recorded(void)
+{
+    return other_runner != NULL;
+}
+
 cd_status cd_run(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *in, int n_attr,
                  const double *attr, cd_error *err)
 {
+    if (other_runner != NULL) {
+        return other_runner(out, op, n_in, in, n_attr, attr, err);
+    }
     cd_call call = {.op = op, .n_in = n_in, .in = in, .n_attr = n_attr, .attr = attr};
     cd_status status = cd_call_run(&call, NULL, err);
     for (int i = 0; i < op->n_out; i++) {

@@ -39,6 +39,12 @@
 #define CD_NUMBERS \
     (1u << 2) /* a plain number is an operand of its own kind; elsewhere it is a tensor of one element */
 
+/* How backward itself is differentiated, for gradients of gradients; one of them, or the function `second`. An operator
+ * with neither has no second derivative: asking for it is an error that names the operator. */
+#define CD_COMPOSED (1u << 3) /* backward consists of operators (cd_run, cd_expr): they are recorded */
+#define CD_LINEAR (1u << 4)   /* in in[0]; other inputs are indices, which keeps has */
+#define CD_SCALES (1u << 5)   /* element by element, dx = dy * slope, and the slope is constant but for jumps */
+
 typedef struct cd_op cd_op;
 
 /* One call of an operator, going forward. */
@@ -92,6 +98,9 @@ struct cd_op {
     cd_status (*shape)(cd_call *call, cd_error *err);
     cd_status (*forward)(cd_call *call, cd_error *err);
     cd_status (*backward)(cd_gradient *g, cd_error *err);
+    /* Optional: the same as backward made of operators only, slower, for gradients of gradients. It reads what
+     * backward reads (keeps), and of `saved` what does not depend on the inputs. */
+    cd_status (*second)(cd_gradient *g, cd_error *err);
     /* Optional: forward and what `with` asks for, in one pass; *done is false, and nothing has happened,
      * where the operator cannot do that. Inputs have storage, but not where with->only_asks. out[0] may be a
      * slice of the channels of a larger channels-last tensor. */
@@ -130,6 +139,17 @@ void cd_ops_install(const cd_op *const *operators);
 
 /* The operator with this id; NULL where id is out of range. */
 const cd_op *cd_op_at(int id);
+
+/* What runs in the place of cd_run, or NULL: the recorder of autograd/trail.h. Returns what did before. */
+typedef cd_status (*cd_runner)(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *in, int n_attr,
+                               const double *attr, cd_error *err);
+cd_runner cd_set_runner(cd_runner runner);
+
+/* Is cd_run recorded? Then formulas must consist of operators, views too. */
+bool cd_run_is_recorded(void);
+
+/* The position of an operator in the table. */
+cd_op_id cd_op_id_of(const cd_op *op);
 
 /* cd_run for the operator with this id, which has one output. */
 cd_status cd_run1(cd_tensor **out, cd_op_id id, int n_in, cd_tensor *const *in, int n_attr,

@@ -4,6 +4,7 @@
 #include "autograd/dense.h"
 #include "autograd/pointwise.h"
 #include "autograd/positions.h"
+#include "autograd/second.h"
 #include "kernels/activation.h"
 #include "kernels/mask.h"
 #include "tensor/iterate.h"
@@ -96,7 +97,7 @@ static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
                               .min_in = 1,                      \
                               .max_in = 1,                      \
                               .n_out = 1,                       \
-                              .traits = CD_POINTWISE,           \
+                              .traits = CD_POINTWISE | CD_SCALES, \
                               .shape = activation_shape,        \
                               .forward = id##_forward,          \
                               .backward = rectifier_backward};
@@ -125,5 +126,6 @@ RECTIFY(relu6, CDK_FUNCTION_relu6, 6, "HardtanhBackward0")
                               .traits = CD_POINTWISE,             \
                               .shape = activation_shape,          \
                               .forward = id##_forward,            \
-                              .backward = id##_backward};
+                              .backward = id##_backward,         \
+                              .second = cd_second_by_slope};
 #include "kernels/activation.def"

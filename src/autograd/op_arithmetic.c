@@ -314,7 +314,7 @@ static cd_status atan2_backward(cd_gradient *g, cd_error *err)
                               .max_attr = 1,               \
                               .n_out = 1,                  \
                               .keeps = kept,               \
-                              .traits = CD_POINTWISE | CD_NUMBERS, \
+                              .traits = CD_POINTWISE | CD_NUMBERS | CD_COMPOSED, \
                               .shape = shape_rule,         \
                               .forward = family##_forward, \
                               .backward = family##_backward}

@@ -1,5 +1,5 @@
 /* Assignment as operators: what copy_() and fill_() do, with the gradients they have. */
-#include "autograd/op.h"
+#include "autograd/expression.h"
 #include "tensor/copy.h"
 
 static cd_status assign_shape(cd_call *call, cd_error *err)
@@ -28,6 +28,15 @@ static cd_status copy_backward(cd_gradient *g, cd_error *err)
     return cd_tensor_as(&g->dx[1], g->dy[0], g->in[1]->dtype, cd_tensor_preferred_layout(g->dy[0]), err);
 }
 
+static cd_status copy_second(cd_gradient *g, cd_error *err)
+{
+    cd_expr e = cd_expr_begin(err);
+    if (g->wants[1] && g->dy[0] != NULL) {
+        cd_expr_give(&e, g, 1, g->dy[0]);
+    }
+    return cd_expr_end(&e);
+}
+
 const cd_op cd_op_copy = {.name = "copy",
                           .backward_name = "CopyBackwards",
                           .min_in = 2,
@@ -36,7 +45,8 @@ const cd_op cd_op_copy = {.name = "copy",
                           .traits = CD_POINTWISE | CD_NUMBERS,
                           .shape = assign_shape,
                           .forward = copy_forward,
-                          .backward = copy_backward};
+                          .backward = copy_backward,
+                          .second = copy_second};
 
 /* fill(self; value) = value everywhere. */
 static cd_status fill_forward(cd_call *call, cd_error *err)
@@ -58,7 +68,7 @@ const cd_op cd_op_fill = {.name = "fill",
                           .min_attr = 1,
                           .max_attr = 1,
                           .n_out = 1,
-                          .traits = CD_POINTWISE,
+                          .traits = CD_POINTWISE | CD_COMPOSED,
                           .shape = assign_shape,
                           .forward = fill_forward,
                           .backward = fill_backward};

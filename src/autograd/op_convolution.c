@@ -1,5 +1,6 @@
 /* Convolution and transposed convolution of images, N x C x H x W. Results are channels last. */
 #include "autograd/dense.h"
+#include "autograd/second.h"
 #include "kernels/conv.h"
 #include "kernels/conv_table.h"
 
@@ -336,6 +337,22 @@ static cd_status conv_backward(cd_gradient *g, cd_error *err)
     return gradients(g, false, err);
 }
 
+/* Linear in x and in w; db is the sum of dy over images and pixels. */
+static cd_status convolution_second(cd_gradient *g, cd_error *err)
+{
+    cd_expr e = cd_expr_begin(err);
+    for (int i = 0; i < 2; i++) {
+        if (g->wants[i]) {
+            cd_expr_give(&e, g, i, cd_expr_gradient_of(&e, g, i, 2));
+        }
+    }
+    if (wants_bias(g)) {
+        const double attr[5] = {0, -1, 0, 2, 3};
+        cd_expr_give(&e, g, 2, cd_expr_op(&e, CD_OP_sum, 1, &g->dy[0], 5, attr));
+    }
+    return cd_expr_end(&e);
+}
+
 const cd_op cd_op_conv2d = {.name = "conv2d",
                             .backward_name = "ConvolutionBackward0",
                             .min_in = 2,
@@ -347,6 +364,7 @@ const cd_op cd_op_conv2d = {.name = "conv2d",
                             .shape = conv_shape,
                             .forward = conv_forward,
                             .backward = conv_backward,
+                            .second = convolution_second,
                             .fused = conv_fused};
 
 /* conv_transpose2d */
@@ -439,4 +457,5 @@ const cd_op cd_op_conv_transpose2d = {.name = "conv_transpose2d",
                                       .shape = transpose_shape,
                                       .forward = transpose_forward,
                                       .backward = transpose_backward,
+                                      .second = convolution_second,
                                       .fused = transpose_fused};

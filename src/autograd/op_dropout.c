@@ -84,6 +84,7 @@ const cd_op cd_op_dropout = {.name = "dropout",
                              .min_attr = 2,
                              .max_attr = 2,
                              .n_out = 1,
+                             .traits = CD_SCALES,
                              .shape = dropout_shape,
                              .forward = dropout_forward,
                              .backward = dropout_backward};

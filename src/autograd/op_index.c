@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "autograd/compute.h"
+#include "autograd/expression.h"
 #include "autograd/shapes.h"
+#include "autograd/strided.h"
 #include "kernels/choose.h"
 #include "tensor/copy.h"
 #include "tensor/elements.h"
@@ -69,6 +71,8 @@ const cd_op cd_op_index = {.name = "index",
                            .min_attr = 1,
                            .max_attr = 1,
                            .n_out = 1,
+                           .keeps = CD_KEEP_IN(1),
+                           .traits = CD_LINEAR,
                            .shape = index_shape,
                            .forward = index_forward,
                            .backward = index_backward};
@@ -80,6 +84,8 @@ const cd_op cd_op_index_select = {.name = "index_select",
                                   .min_attr = 1,
                                   .max_attr = 1,
                                   .n_out = 1,
+                                  .keeps = CD_KEEP_IN(1),
+                                  .traits = CD_LINEAR,
                                   .shape = index_shape,
                                   .forward = index_forward,
                                   .backward = index_backward};
@@ -165,6 +171,8 @@ const cd_op cd_op_masked_select = {.name = "masked_select",
                                    .min_in = 2,
                                    .max_in = 2,
                                    .n_out = 1,
+                                   .keeps = CD_KEEP_IN(1),
+                                   .traits = CD_LINEAR,
                                    .shape = masked_select_shape,
                                    .forward = masked_select_forward,
                                    .backward = masked_select_backward};
@@ -253,6 +261,23 @@ static cd_status where_backward(cd_gradient *g, cd_error *err)
     return one_side(g, 2, false, g->in[0], err);
 }
 
+/* one_side() by operators. */
+static void give_side(cd_expr *e, cd_gradient *g, int i, bool side, cd_tensor *condition)
+{
+    if (g->wants[i]) {
+        cd_tensor *zero = cd_expr_number(e, 0), *dy = g->dy[0];
+        cd_expr_give(e, g, i, cd_expr_where(e, condition, side ? dy : zero, side ? zero : dy));
+    }
+}
+
+static cd_status where_second(cd_gradient *g, cd_error *err)
+{
+    cd_expr e = cd_expr_begin(err);
+    give_side(&e, g, 1, true, g->in[0]);
+    give_side(&e, g, 2, false, g->in[0]);
+    return cd_expr_end(&e);
+}
+
 const cd_op cd_op_where = {.name = "where",
                            .backward_name = "WhereBackward0",
                            .min_in = 3,
@@ -262,7 +287,8 @@ const cd_op cd_op_where = {.name = "where",
                            .traits = CD_NUMBERS,
                            .shape = where_shape,
                            .forward = where_forward,
-                           .backward = where_backward};
+                           .backward = where_backward,
+                           .second = where_second};
 
 /* ---- masked_fill: x, mask, value ---- */
 
@@ -290,6 +316,14 @@ static cd_status masked_fill_backward(cd_gradient *g, cd_error *err)
     return one_side(g, 0, false, g->in[1], err);
 }
 
+static cd_status masked_fill_second(cd_gradient *g, cd_error *err)
+{
+    cd_expr e = cd_expr_begin(err);
+    give_side(&e, g, 2, true, g->in[1]);
+    give_side(&e, g, 0, false, g->in[1]);
+    return cd_expr_end(&e);
+}
+
 const cd_op cd_op_masked_fill = {.name = "masked_fill",
                                  .backward_name = "MaskedFillBackward0",
                                  .min_in = 3,
@@ -299,7 +333,8 @@ const cd_op cd_op_masked_fill = {.name = "masked_fill",
                                  .traits = CD_NUMBERS,
                                  .shape = masked_fill_shape,
                                  .forward = masked_fill_forward,
-                                 .backward = masked_fill_backward};
+                                 .backward = masked_fill_backward,
+                                 .second = masked_fill_second};
 
 /* ---- gather and scatter along a dimension ---- */
 
@@ -371,6 +406,8 @@ const cd_op cd_op_gather = {.name = "gather",
                             .min_attr = 1,
                             .max_attr = 1,
                             .n_out = 1,
+                            .keeps = CD_KEEP_IN(1),
+                            .traits = CD_LINEAR,
                             .shape = gather_shape,
                             .forward = gather_forward,
                             .backward = gather_backward};
@@ -477,6 +514,53 @@ static cd_status scatter_add_backward(cd_gradient *g, cd_error *err)
     return CD_OK;
 }
 
+/* dsource: dy at the positions, 0 in what the index does not cover. */
+static void give_source(cd_expr *e, cd_gradient *g)
+{
+    const cd_tensor *source = g->in[2], *index = g->in[1];
+    cd_tensor *picked = cd_expr_op(e, CD_OP_gather, 2, (cd_tensor *[]){g->dy[0], g->in[1]}, 1, g->attr);
+    if (source->ndim > 0 && !cd_tensor_same_shape(source, index)) {
+        double attr[CD_STRIDED_ATTRS];
+        cd_tensor *whole = cd_expr_full_like(e, source, 0), *part;
+        if (e->status != CD_OK) {
+            return;
+        }
+        e->status =
+            cd_tensor_view(&part, whole, index->ndim, index->shape, whole->stride, whole->offset, e->err);
+        if (cd_expr_hold(e, part) == NULL) {
+            return;
+        }
+        const int n = cd_strided_attributes(attr, whole, part);
+        picked = cd_expr_op(e, CD_OP_put, 2, (cd_tensor *[]){whole, picked}, n, attr);
+    }
+    cd_expr_give(e, g, 2, picked);
+}
+
+static cd_status scatter_second(cd_gradient *g, cd_error *err)
+{
+    cd_expr e = cd_expr_begin(err);
+    if (g->wants[2]) {
+        give_source(&e, g);
+    }
+    if (g->wants[0]) {
+        cd_tensor *in[3] = {g->dy[0], g->in[1], cd_expr_number(&e, 0)};
+        cd_expr_give(&e, g, 0, cd_expr_op(&e, CD_OP_scatter, 3, in, 1, g->attr));
+    }
+    return cd_expr_end(&e);
+}
+
+static cd_status scatter_add_second(cd_gradient *g, cd_error *err)
+{
+    cd_expr e = cd_expr_begin(err);
+    if (g->wants[2]) {
+        give_source(&e, g);
+    }
+    if (g->wants[0]) {
+        cd_expr_give(&e, g, 0, g->dy[0]);
+    }
+    return cd_expr_end(&e);
+}
+
 const cd_op cd_op_scatter = {.name = "scatter",
                              .backward_name = "ScatterBackward0",
                              .min_in = 3,
@@ -484,10 +568,12 @@ const cd_op cd_op_scatter = {.name = "scatter",
                              .min_attr = 1,
                              .max_attr = 1,
                              .n_out = 1,
+                             .keeps = CD_KEEP_IN(1),
                              .traits = CD_NUMBERS,
                              .shape = scatter_shape,
                              .forward = scatter_forward,
-                             .backward = scatter_backward};
+                             .backward = scatter_backward,
+                             .second = scatter_second};
 
 const cd_op cd_op_scatter_add = {.name = "scatter_add",
                                  .backward_name = "ScatterAddBackward0",
@@ -496,9 +582,11 @@ const cd_op cd_op_scatter_add = {.name = "scatter_add",
                                  .min_attr = 1,
                                  .max_attr = 1,
                                  .n_out = 1,
+                                 .keeps = CD_KEEP_IN(1),
                                  .shape = scatter_shape,
                                  .forward = scatter_add_forward,
-                                 .backward = scatter_add_backward};
+                                 .backward = scatter_add_backward,
+                             .second = scatter_add_second};
 
 /* ---- assign: x, value, index (optional); attr: dim of the region the index is
  * along, then index codes ---- */
@@ -662,6 +750,34 @@ static cd_status assign_backward(cd_gradient *g, cd_error *err)
     return g->wants[0] ? rest_gradient(g, err) : CD_OK;
 }
 
+static cd_status assign_second(cd_gradient *g, cd_error *err)
+{
+    cd_tensor *index = g->n_in > 2 ? g->in[2] : NULL;
+    cd_expr e = cd_expr_begin(err);
+    if (g->wants[0]) {
+        cd_tensor *in[3] = {g->dy[0], cd_expr_number(&e, 0), index};
+        cd_expr_give(&e, g, 0, cd_expr_op(&e, CD_OP_assign, index != NULL ? 3 : 2, in, g->n_attr, g->attr));
+    }
+    if (g->wants[1]) {
+        cd_tensor *part = cd_expr_op(&e, CD_OP_slice, 1, &g->dy[0], g->n_attr - 1, g->attr + 1);
+        if (index != NULL) {
+            part = cd_expr_op(&e, CD_OP_index, 2, (cd_tensor *[]){part, index}, 1, g->attr);
+        }
+        const cd_tensor *value = g->in[1];
+        const int skip = part != NULL && value->ndim > part->ndim ? value->ndim - part->ndim : 0;
+        cd_tensor *sum = part;
+        if (skip > 0) { /* sizes of 1 that the part lacks */
+            int64_t shape[CD_MAX_DIMS];
+            for (int d = 0; d < value->ndim; d++) {
+                shape[d] = d < skip ? 1 : part->shape[d - skip];
+            }
+            sum = cd_expr_reshape(&e, part, value->ndim, shape);
+        }
+        cd_expr_give(&e, g, 1, sum);
+    }
+    return cd_expr_end(&e);
+}
+
 const cd_op cd_op_assign = {.name = "assign",
                             .backward_name = "CopySlices",
                             .min_in = 2,
@@ -669,10 +785,12 @@ const cd_op cd_op_assign = {.name = "assign",
                             .min_attr = 1,
                             .max_attr = CD_ANY_COUNT,
                             .n_out = 1,
+                            .keeps = CD_KEEP_IN(2),
                             .traits = CD_POINTWISE | CD_NUMBERS,
                             .shape = assign_shape,
                             .forward = assign_forward,
-                            .backward = assign_backward};
+                            .backward = assign_backward,
+                            .second = assign_second};
 
 /* ---- nonzero, one_hot ---- */
 

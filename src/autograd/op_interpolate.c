@@ -176,6 +176,7 @@ const cd_op cd_op_interpolate = {.name = "interpolate",
                                  .min_attr = 6,
                                  .max_attr = 6,
                                  .n_out = 1,
+                                 .traits = CD_LINEAR,
                                  .shape = interpolate_shape,
                                  .forward = interpolate_forward,
                                  .backward = interpolate_backward};

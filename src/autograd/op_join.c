@@ -1,12 +1,14 @@
 /* Joining and rearranging: cat, stack, flip, roll, tril, triu, diag_embed. */
 #include <string.h>
 
+#include "autograd/expression.h"
 #include "autograd/join.h"
 #include "autograd/op.h"
 #include "autograd/positions.h"
 #include "tensor/copy.h"
 #include "tensor/format.h"
 #include "tensor/index.h"
+#include "tensor/slice.h"
 
 /* ---- cat and stack ---- */
 
@@ -153,6 +155,35 @@ static cd_status cat_backward(cd_gradient *g, cd_error *err)
     return CD_OK;
 }
 
+/* Elements start + 1 to start + size along a dimension of t. */
+static cd_tensor *range_of(cd_expr *e, cd_tensor *t, int dim, int64_t start, int64_t size)
+{
+    double code[CD_MAX_DIMS * CD_INDEX_WIDTH] = {CD_INDEX_ALL};
+    double *at = code + dim * CD_INDEX_WIDTH;
+    at[0] = CD_INDEX_RANGE;
+    at[1] = (double)start + 1;
+    at[2] = (double)(start + size);
+    at[3] = 1;
+    return cd_expr_op(e, CD_OP_slice, 1, &t, (dim + 1) * CD_INDEX_WIDTH, code);
+}
+
+static cd_status cat_second(cd_gradient *g, cd_error *err)
+{
+    int64_t start = 0;
+    int dim;
+    CD_TRY(cd_tensor_dim(&dim, g->dy[0], cd_int_attr(g->attr, 0), err));
+    for (int i = 0; i < g->n_in; i++) {
+        const int64_t size = is_legacy_empty(g->in[i]) ? 0 : g->in[i]->shape[dim];
+        if (g->wants[i] && size > 0) {
+            cd_expr e = cd_expr_begin(err);
+            cd_expr_give(&e, g, i, range_of(&e, g->dy[0], dim, start, size));
+            CD_TRY(cd_expr_end(&e));
+        }
+        start += size;
+    }
+    return CD_OK;
+}
+
 const cd_op cd_op_cat = {.name = "cat",
                          .backward_name = "CatBackward0",
                          .min_in = 1,
@@ -162,7 +193,8 @@ const cd_op cd_op_cat = {.name = "cat",
                          .n_out = 1,
                          .shape = cat_shape,
                          .forward = cat_forward,
-                         .backward = cat_backward};
+                         .backward = cat_backward,
+                         .second = cat_second};
 
 static cd_status stack_dim(int *dim, const cd_tensor *x, double asked, cd_error *err)
 {
@@ -267,6 +299,22 @@ static cd_status stack_backward(cd_gradient *g, cd_error *err)
     return CD_OK;
 }
 
+static cd_status stack_second(cd_gradient *g, cd_error *err)
+{
+    int dim;
+    CD_TRY(stack_dim(&dim, g->in[0], g->attr[0], err));
+    for (int i = 0; i < g->n_in; i++) {
+        if (g->wants[i]) {
+            const cd_tensor *x = g->in[i];
+            cd_expr e = cd_expr_begin(err);
+            cd_tensor *part = range_of(&e, g->dy[0], dim, i, 1);
+            cd_expr_give(&e, g, i, part == NULL ? NULL : cd_expr_reshape(&e, part, x->ndim, x->shape));
+            CD_TRY(cd_expr_end(&e));
+        }
+    }
+    return CD_OK;
+}
+
 const cd_op cd_op_stack = {.name = "stack",
                            .backward_name = "StackBackward0",
                            .min_in = 1,
@@ -276,7 +324,8 @@ const cd_op cd_op_stack = {.name = "stack",
                            .n_out = 1,
                            .shape = stack_shape,
                            .forward = stack_forward,
-                           .backward = stack_backward};
+                           .backward = stack_backward,
+                           .second = stack_second};
 
 /* ---- flip and roll ---- */
 
@@ -359,6 +408,7 @@ const cd_op cd_op_flip = {.name = "flip",
                           .max_in = 1,
                           .max_attr = CD_ANY_COUNT,
                           .n_out = 1,
+                          .traits = CD_LINEAR,
                           .shape = flip_shape,
                           .forward = flip_forward,
                           .backward = flip_backward};
@@ -399,6 +449,7 @@ const cd_op cd_op_roll = {.name = "roll",
                           .max_in = 1,
                           .max_attr = CD_ANY_COUNT,
                           .n_out = 1,
+                          .traits = CD_LINEAR,
                           .shape = same_shape,
                           .forward = roll_forward,
                           .backward = roll_backward};
@@ -463,6 +514,7 @@ const cd_op cd_op_tril = {.name = "tril",
                           .min_attr = 1,
                           .max_attr = 1,
                           .n_out = 1,
+                          .traits = CD_LINEAR,
                           .shape = same_shape,
                           .forward = tril_forward,
                           .backward = tril_backward};
@@ -474,6 +526,7 @@ const cd_op cd_op_triu = {.name = "triu",
                           .min_attr = 1,
                           .max_attr = 1,
                           .n_out = 1,
+                          .traits = CD_LINEAR,
                           .shape = same_shape,
                           .forward = triu_forward,
                           .backward = triu_backward};
@@ -521,6 +574,7 @@ const cd_op cd_op_diag_embed = {.name = "diag_embed",
                                 .min_attr = 1,
                                 .max_attr = 1,
                                 .n_out = 1,
+                                .traits = CD_LINEAR,
                                 .shape = diag_embed_shape,
                                 .forward = diag_embed_forward,
                                 .backward = diag_embed_backward};

@@ -2,6 +2,7 @@
  * taken in one pass over both; backward reads both again and keeps nothing else. */
 #include "autograd/dense.h"
 #include "autograd/pointwise.h"
+#include "autograd/second.h"
 #include "kernels/loss_elements.h"
 #include "tensor/elements.h"
 
@@ -147,5 +148,6 @@ static cd_status loss_backward(cd_gradient *g, cdk_loss_function f, cd_error *er
                               .keeps = CD_KEEP_IN(0) | CD_KEEP_IN(1), \
                               .shape = loss_shape,                    \
                               .forward = id##_forward,                \
-                              .backward = id##_backward};
+                              .backward = id##_backward,              \
+                              .second = cd_second_of_loss};
 #include "kernels/loss.def"

@@ -5,9 +5,11 @@
 
 #include "autograd/channels.h"
 #include "autograd/dense.h"
+#include "autograd/expression.h"
 #include "base/memory.h"
 #include "kernels/normalisation.h"
 #include "tensor/elements.h"
+#include "tensor/format.h"
 
 enum { TRAINING, MOMENTUM, EPS, BATCH_ATTRS };
 enum { X, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, BATCH_INPUTS };
@@ -293,6 +295,122 @@ static cd_status batch_norm_backward(cd_gradient *g, cd_error *err)
     return status;
 }
 
+/* ---- gradients of all of them as formulas of operators, for gradients of gradients ---- */
+
+/* What is normalised: x seen in a shape, over some of its dimensions; weight and bias in a shape that fits x. */
+typedef struct {
+    int ndim, n_over, n_vector;
+    int64_t shape[CD_MAX_DIMS], vector[CD_MAX_DIMS];
+    double over[2 + CD_MAX_DIMS]; /* attributes of a mean */
+    double eps;
+    bool centred;
+} normalising;
+
+static cd_tensor *mean_over(cd_expr *e, const normalising *n, cd_tensor *t)
+{
+    return cd_expr_op(e, CD_OP_mean, 1, &t, 2 + n->n_over, n->over);
+}
+
+static cd_tensor *seen(cd_expr *e, const normalising *n, cd_tensor *t)
+{
+    return t == NULL ? NULL : cd_expr_reshape(e, t, n->ndim, n->shape);
+}
+
+static cd_tensor *vector_of(cd_expr *e, const normalising *n, cd_tensor *v)
+{
+    return cd_expr_reshape(e, v, n->n_vector, n->vector);
+}
+
+/* g->dx[i] = t summed to the vector. */
+static void give_vector(cd_expr *e, cd_gradient *g, int i, const normalising *n, cd_tensor *t)
+{
+    double size[CD_MAX_DIMS];
+    for (int d = 0; d < n->n_vector; d++) {
+        size[d] = (double)n->vector[d];
+    }
+    cd_tensor *sum = cd_expr_op(e, CD_OP_sum_to_shape, 1, &t, n->n_vector, size);
+    cd_expr_give(e, g, i, sum == NULL ? NULL : cd_expr_reshape(e, sum, g->in[i]->ndim, g->in[i]->shape));
+}
+
+/* dx = rstd (dz - mean(dz) - xhat mean(dz xhat)) with dz = dy weight; not centred: without mean(dz). */
+static cd_status normalising_second(cd_gradient *g, const normalising *n, cd_error *err)
+{
+    cd_expr e = cd_expr_begin(err);
+    const cd_tensor *like = g->in[X];
+    cd_tensor *x = seen(&e, n, g->in[X]), *dy = g->dy[0], *weight = optional(g->n_in, g->in, WEIGHT);
+    x = n->centred ? cd_expr_sub(&e, x, mean_over(&e, n, x)) : x;
+    cd_tensor *rstd =
+        cd_expr1(&e, CD_OP_rsqrt, cd_expr_plus(&e, mean_over(&e, n, cd_expr1(&e, CD_OP_square, x)), n->eps));
+    cd_tensor *xhat = cd_expr_mul(&e, x, rstd);
+    if (g->wants[X]) {
+        cd_tensor *dz = seen(&e, n, weight != NULL ? cd_expr_mul(&e, dy, vector_of(&e, n, weight)) : dy);
+        cd_tensor *dx = n->centred ? cd_expr_sub(&e, dz, mean_over(&e, n, dz)) : dz;
+        dx = cd_expr_sub(&e, dx, cd_expr_mul(&e, xhat, mean_over(&e, n, cd_expr_mul(&e, dz, xhat))));
+        dx = cd_expr_mul(&e, dx, rstd);
+        cd_expr_give(&e, g, X, dx == NULL ? NULL : cd_expr_reshape(&e, dx, like->ndim, like->shape));
+    }
+    if (wanted(g, WEIGHT)) {
+        cd_tensor *whole = xhat == NULL ? NULL : cd_expr_reshape(&e, xhat, like->ndim, like->shape);
+        give_vector(&e, g, WEIGHT, n, cd_expr_mul(&e, dy, whole));
+    }
+    if (wanted(g, BIAS)) {
+        give_vector(&e, g, BIAS, n, dy);
+    }
+    return cd_expr_end(&e);
+}
+
+/* Over the last of two dimensions. */
+static normalising by_rows(int64_t rows, int64_t length, double eps)
+{
+    return (normalising){
+        .ndim = 2, .n_over = 1, .shape = {rows, length}, .over = {1, -1, 1}, .eps = eps, .centred = true};
+}
+
+/* Vectors with one element for each channel. */
+static void by_channel(normalising *n, const cd_tensor *x)
+{
+    n->n_vector = x->ndim;
+    for (int d = 0; d < x->ndim; d++) {
+        n->vector[d] = d == 1 ? x->shape[1] : 1;
+    }
+}
+
+/* Statistics that do not come from x: y = (x - mean) rstd weight + bias. */
+static cd_status fixed_norm_second(cd_gradient *g, const normalising *n, cd_error *err)
+{
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *mean = vector_of(&e, n, g->saved[SAVED_MEAN]), *rstd = vector_of(&e, n, g->saved[SAVED_RSTD]);
+    const double as_x[2] = {g->in[X]->dtype, CD_FORMAT_PRESERVE};
+    mean = cd_expr_op(&e, CD_OP_to_dtype, 1, &mean, 2, as_x);
+    rstd = cd_expr_op(&e, CD_OP_to_dtype, 1, &rstd, 2, as_x);
+    cd_tensor *weight = optional(g->n_in, g->in, WEIGHT), *dy = cd_expr_mul(&e, g->dy[0], rstd);
+    if (g->wants[X]) {
+        cd_expr_give(&e, g, X, weight != NULL ? cd_expr_mul(&e, dy, vector_of(&e, n, weight)) : dy);
+    }
+    if (wanted(g, WEIGHT)) {
+        give_vector(&e, g, WEIGHT, n, cd_expr_mul(&e, dy, cd_expr_sub(&e, g->in[X], mean)));
+    }
+    if (wanted(g, BIAS)) {
+        give_vector(&e, g, BIAS, n, g->dy[0]);
+    }
+    return cd_expr_end(&e);
+}
+
+static cd_status batch_norm_second(cd_gradient *g, cd_error *err)
+{
+    const cd_tensor *x = g->in[X];
+    normalising n = {.ndim = x->ndim, .over = {1, -1, 0}, .n_over = 1, .eps = g->attr[EPS], .centred = true};
+    if (g->saved[SAVED_MEAN] == NULL) {
+        return CD_OK;
+    }
+    memcpy(n.shape, x->shape, sizeof n.shape);
+    by_channel(&n, x);
+    for (int d = 2; d < x->ndim; d++) {
+        n.over[2 + n.n_over++] = d;
+    }
+    return (g->attr[TRAINING] != 0 ? normalising_second : fixed_norm_second)(g, &n, err);
+}
+
 const cd_op cd_op_batch_norm = {.name = "batch_norm",
                                 .backward_name = "NativeBatchNormBackward0",
                                 .min_in = 1,
@@ -304,6 +422,7 @@ const cd_op cd_op_batch_norm = {.name = "batch_norm",
                                 .shape = batch_norm_shape,
                                 .forward = batch_norm_forward,
                                 .backward = batch_norm_backward,
+                                .second = batch_norm_second,
                                 .fused = batch_norm_fused};
 
 /* group_norm: inputs x (N x C x ...), weight, bias (C or absent). Each sample's groups of neighbouring channels are
@@ -527,6 +646,18 @@ static cd_status group_norm_backward(cd_gradient *g, cd_error *err)
     return status;
 }
 
+static cd_status group_norm_second(cd_gradient *g, cd_error *err)
+{
+    const cd_tensor *x = g->in[X];
+    const int64_t rows = x->shape[0] * cd_int_attr(g->attr, GROUPS);
+    if (cd_tensor_numel(x) == 0) {
+        return CD_OK;
+    }
+    normalising n = by_rows(rows, cd_tensor_numel(x) / rows, g->attr[GROUP_EPS]);
+    by_channel(&n, x);
+    return normalising_second(g, &n, err);
+}
+
 const cd_op cd_op_group_norm = {.name = "group_norm",
                                 .backward_name = "NativeGroupNormBackward0",
                                 .min_in = 1,
@@ -537,7 +668,8 @@ const cd_op cd_op_group_norm = {.name = "group_norm",
                                 .keeps = CD_KEEP_IN(X) | CD_KEEP_IN(WEIGHT),
                                 .shape = group_norm_shape,
                                 .forward = group_norm_forward,
-                                .backward = group_norm_backward};
+                                .backward = group_norm_backward,
+                                .second = group_norm_second};
 
 /* layer_norm, rms_norm: inputs x, weight, bias, the last two of LENGTH elements or absent. The elements of x in row-major
  * order, LENGTH at a time, are brought to variance 1, and to mean 0 by layer_norm (Ba, Kiros and Hinton 2016; Zhang and
@@ -669,6 +801,24 @@ static cd_status row_norm_backward(cd_gradient *g, cd_error *err)
     return status;
 }
 
+static cd_status row_norm_second(cd_gradient *g, cd_error *err)
+{
+    const cd_tensor *x = g->in[X];
+    const int64_t length = cd_int_attr(g->attr, LENGTH);
+    int64_t left = length;
+    if (cd_tensor_numel(x) == 0) {
+        return row_norm_backward(g, err);
+    }
+    normalising n = by_rows(cd_tensor_numel(x) / length, length, g->attr[ROW_EPS]);
+    n.centred = g->op->max_in > WEIGHT + 1;
+    for (int d = x->ndim - 1; d >= 0 && left > 1; d--) { /* the last dimensions of x, as many as make up a row */
+        left /= x->shape[d];
+        n.n_vector++;
+    }
+    memcpy(n.vector, x->shape + x->ndim - n.n_vector, (size_t)n.n_vector * sizeof *n.vector);
+    return normalising_second(g, &n, err);
+}
+
 #define ROW_NORM(id, printed, inputs)                                      \
     const cd_op cd_op_##id = {.name = #id,                                 \
                               .backward_name = printed,                    \
@@ -680,7 +830,8 @@ static cd_status row_norm_backward(cd_gradient *g, cd_error *err)
                               .keeps = CD_KEEP_IN(X) | CD_KEEP_IN(WEIGHT), \
                               .shape = row_norm_shape,                     \
                               .forward = row_norm_forward,                 \
-                              .backward = row_norm_backward}
+                              .backward = row_norm_backward,                \
+                              .second = row_norm_second}
 
 ROW_NORM(layer_norm, "NativeLayerNormBackward0", 3);
 ROW_NORM(rms_norm, "RmsNormBackward0", 2);

@@ -93,6 +93,7 @@ const cd_op cd_op_normalise = {.name = "normalise",
                                .max_in = 1,
                                .max_attr = CD_ANY_COUNT,
                                .n_out = 1,
+                               .traits = CD_SCALES,
                                .shape = normalise_shape,
                                .forward = normalise_forward,
                                .backward = normalise_backward};

@@ -1,5 +1,6 @@
 /* Pooling of images, N x C x H x W: largest and mean of windows, of given size or as many as wanted. */
 #include "autograd/dense.h"
+#include "autograd/expression.h"
 #include "base/memory.h"
 #include "kernels/pooling.h"
 #include "kernels/reduce.h"
@@ -265,7 +266,53 @@ static cd_status max_backward(cd_gradient *g, cd_error *err)
                               .n_out = outputs,         \
                               .shape = pool_shape,      \
                               .forward = max_forward,   \
-                              .backward = max_backward}
+                              .backward = max_backward, \
+                              .second = max_second}
+
+/* Where the largest elements are: N x C x windows, row * W + column, counted from 1. */
+static cd_status flat_positions(cd_tensor **index, const cd_gradient *g, cd_error *err)
+{
+    plan p = {0};
+    cd_tensor *place = NULL;
+    const cd_tensor *x = g->in[0], *y = g->out[0];
+    const int64_t OH = y->shape[2], OW = y->shape[3], shape[3] = {x->shape[0], x->shape[1], OH * OW};
+    cd_status status = make_plan(&p, x, y, g->attr, g->n_attr, err);
+    if (status == CD_OK && (status = cd_tensor_as(&place, g->saved[0], CD_INT64, CD_CONTIGUOUS, err)) == CD_OK) {
+        status = cd_tensor_new(index, CD_INT64, 3, shape, CD_CONTIGUOUS, err);
+    }
+    const int64_t *from = status == CD_OK ? cd_tensor_data(place) : NULL;
+    int64_t *to = status == CD_OK ? cd_tensor_data(*index) : NULL;
+    const cdk_windows *r = &p.kernel.rows, *c = &p.kernel.columns;
+    for (int64_t k = 0; status == CD_OK && k < cd_tensor_numel(*index); k++) {
+        const int64_t i = k / OW % OH, j = k % OW;
+        const int64_t row = r->origin[i] + from[k] / c->taps * r->step, column = c->origin[j] + from[k] % c->taps * c->step;
+        to[k] = row * x->shape[3] + column + 1;
+    }
+    cd_tensor_release(place);
+    plan_clear(&p);
+    return status;
+}
+
+static cd_status max_second(cd_gradient *g, cd_error *err)
+{
+    const cd_tensor *x = g->in[0];
+    cd_tensor *index = NULL;
+    if (g->dy[0] == NULL || g->saved[0] == NULL || cd_tensor_numel(x) == 0) {
+        return max_backward(g, err);
+    }
+    cd_expr e = cd_expr_begin(err);
+    e.status = flat_positions(&index, g, err);
+    if (cd_expr_hold(&e, index) == NULL || e.status != CD_OK) {
+        return cd_expr_end(&e);
+    }
+    const int64_t planes[3] = {x->shape[0], x->shape[1], x->shape[2] * x->shape[3]};
+    const double dim = 2;
+    cd_tensor *zeros = cd_expr_reshape(&e, cd_expr_full_like(&e, x, 0), 3, planes);
+    cd_tensor *in[3] = {zeros, index, cd_expr_reshape(&e, g->dy[0], 3, index->shape)};
+    cd_tensor *dx = cd_expr_op(&e, CD_OP_scatter_add, 3, in, 1, &dim);
+    cd_expr_give(&e, g, 0, cd_expr_reshape(&e, dx, 4, x->shape));
+    return cd_expr_end(&e);
+}
 
 /* Windows of the largest element; with indices, its position from 0 as well. */
 MAX_POOL(max_pool2d, "MaxPool2DWithIndicesBackward0", 1, 11);
@@ -423,6 +470,7 @@ static cd_status mean_backward(cd_gradient *g, cd_error *err)
                               .min_attr = attrs,        \
                               .max_attr = attrs,        \
                               .n_out = 1,               \
+                              .traits = CD_LINEAR,      \
                               .shape = pool_shape,      \
                               .forward = mean_forward,  \
                               .backward = mean_backward}

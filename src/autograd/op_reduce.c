@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "autograd/expression.h"
+#include "autograd/second.h"
 #include "autograd/shapes.h"
+#include "autograd/trail.h"
 #include "base/memory.h"
 #include "kernels/reduce.h"
 #include "kernels/scale.h"
@@ -48,6 +50,11 @@ static cd_tensor *expanded(cd_expr *e, cd_tensor *t, const cd_tensor *x, int n_a
     cd_tensor *view = NULL;
     if (e->status != CD_OK || (e->status = reduced_dims(reduced, x, n_attr, attr, e->err)) != CD_OK) {
         return NULL;
+    }
+    if (cd_run_is_recorded()) {
+        int64_t shape[CD_MAX_DIMS];
+        return cd_expr_expand(e, cd_expr_reshape(e, t, cd_reduced_shape(shape, x, reduced, true), shape), x->ndim,
+                              x->shape);
     }
     bool keepdim = keeps_dims(n_attr, attr);
     for (int d = 0, k = 0; d < x->ndim; d++) {
@@ -359,6 +366,24 @@ static cd_status prod_backward(cd_gradient *g, cd_error *err)
     return status;
 }
 
+/* dx = dy y / x, where no element is 0 */
+static cd_status prod_second(cd_gradient *g, cd_error *err)
+{
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *x = g->in[0], *y, *all;
+    cd_trail *trail = cd_trail_pause();
+    all = cd_expr1(&e, CD_OP_all, x);
+    cd_trail_resume(trail);
+    if (e.status == CD_OK && *(const uint8_t *)cd_tensor_data(all) == 0) {
+        CD_TRY(cd_expr_end(&e));
+        return cd_second_once(g, err);
+    }
+    y = cd_expr_op(&e, CD_OP_prod, 1, &x, g->n_attr, g->attr);
+    cd_tensor *whole = e.status == CD_OK ? expanded(&e, cd_expr_mul(&e, g->dy[0], y), x, g->n_attr, g->attr) : NULL;
+    cd_expr_give(&e, g, 0, cd_expr_div(&e, whole, x));
+    return cd_expr_end(&e);
+}
+
 /* ---- var, std: the attribute DTYPE is what is subtracted from the count (1: unbiased) ---- */
 
 static cd_status spread_shape(cd_call *call, cd_error *err)
@@ -542,7 +567,14 @@ static cd_status sum_to_shape_forward(cd_call *call, cd_error *err)
     return status;
 }
 
-#define REDUCTION(id, printed, kept, least, shape_rule, gradient) \
+static cd_status sum_to_shape_backward(cd_gradient *g, cd_error *err)
+{
+    cd_expr e = cd_expr_begin(err);
+    cd_expr_give(&e, g, 0, cd_expr_expand(&e, g->dy[0], g->in[0]->ndim, g->in[0]->shape));
+    return cd_expr_end(&e);
+}
+
+#define REDUCTION(id, printed, kept, least, shape_rule, gradient, ...) \
     const cd_op cd_op_##id = {.name = #id,                        \
                               .backward_name = printed,           \
                               .min_in = 1,                        \
@@ -553,18 +585,19 @@ static cd_status sum_to_shape_forward(cd_call *call, cd_error *err)
                               .keeps = kept,                      \
                               .shape = shape_rule##_shape,        \
                               .forward = id##_forward,            \
-                              .backward = gradient}
+                              .backward = gradient,               \
+                              __VA_ARGS__}
 #define BOTH (CD_KEEP_IN(0) | CD_KEEP_OUT(0))
 
-REDUCTION(sum, "SumBackward0", 0, 0, sum, sum_backward);
-REDUCTION(mean, "MeanBackward0", 0, 0, mean, mean_backward);
-REDUCTION(prod, "ProdBackward0", CD_KEEP_IN(0), 0, sum, prod_backward);
-REDUCTION(amax, "AmaxBackward0", BOTH, 0, extreme, amax_backward);
-REDUCTION(amin, "AminBackward0", BOTH, 0, extreme, amax_backward);
-REDUCTION(any, NULL, 0, 0, bool, NULL);
-REDUCTION(all, NULL, 0, 0, bool, NULL);
-REDUCTION(var, "VarBackward0", CD_KEEP_IN(0), 2, spread, var_backward);
-REDUCTION(std, "StdBackward0", BOTH, 2, spread, std_backward);
-REDUCTION(norm, "NormBackward0", BOTH, 2, spread, norm_backward);
-REDUCTION(logsumexp, "LogsumexpBackward0", BOTH, 1, spread, logsumexp_backward);
-REDUCTION(sum_to_shape, NULL, 0, 0, sum_to_shape, NULL);
+REDUCTION(sum, "SumBackward0", 0, 0, sum, sum_backward, .traits = CD_COMPOSED);
+REDUCTION(mean, "MeanBackward0", 0, 0, mean, mean_backward, .traits = CD_COMPOSED);
+REDUCTION(prod, "ProdBackward0", CD_KEEP_IN(0), 0, sum, prod_backward, .second = prod_second);
+REDUCTION(amax, "AmaxBackward0", BOTH, 0, extreme, amax_backward, .traits = CD_COMPOSED);
+REDUCTION(amin, "AminBackward0", BOTH, 0, extreme, amax_backward, .traits = CD_COMPOSED);
+REDUCTION(any, NULL, 0, 0, bool, NULL, .traits = CD_COMPOSED);
+REDUCTION(all, NULL, 0, 0, bool, NULL, .traits = CD_COMPOSED);
+REDUCTION(var, "VarBackward0", CD_KEEP_IN(0), 2, spread, var_backward, .traits = CD_COMPOSED);
+REDUCTION(std, "StdBackward0", BOTH, 2, spread, std_backward, .traits = CD_COMPOSED);
+REDUCTION(norm, "NormBackward0", BOTH, 2, spread, norm_backward, .traits = CD_COMPOSED);
+REDUCTION(logsumexp, "LogsumexpBackward0", BOTH, 1, spread, logsumexp_backward, .traits = CD_COMPOSED);
+REDUCTION(sum_to_shape, "SumBackward1", 0, 0, sum_to_shape, sum_to_shape_backward, .traits = CD_COMPOSED);

@@ -19,7 +19,7 @@
                               .min_attr = least,                                      \
                               .max_attr = most,                                       \
                               .n_out = 1,                                             \
-                              .traits = CD_VIEW,                                      \
+                              .traits = CD_VIEW | CD_LINEAR,                          \
                               .shape = shape_rule,                                    \
                               .forward = forward_rule,                                \
                               .backward = backward_rule};
@@ -493,6 +493,7 @@ const cd_op cd_op_clone = {.name = "clone",
                            .min_attr = 1,
                            .max_attr = 1,
                            .n_out = 1,
+                           .traits = CD_LINEAR,
                            .shape = clone_shape,
                            .forward = copy_forward,
                            .backward = copy_backward};
@@ -504,6 +505,7 @@ const cd_op cd_op_contiguous = {.name = "contiguous",
                                 .min_attr = 1,
                                 .max_attr = 1,
                                 .n_out = 1,
+                                .traits = CD_LINEAR,
                                 .shape = clone_shape,
                                 .forward = copy_forward,
                                 .backward = copy_backward};
@@ -526,6 +528,7 @@ const cd_op cd_op_to_dtype = {.name = "to_dtype",
                               .min_attr = 2,
                               .max_attr = 2,
                               .n_out = 1,
+                              .traits = CD_LINEAR,
                               .shape = to_dtype_shape,
                               .forward = copy_forward,
                               .backward = copy_backward};

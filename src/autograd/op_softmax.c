@@ -1,6 +1,8 @@
 /* softmax, log_softmax along a dimension; cross_entropy and nll_loss of classes. */
 #include "autograd/classes.h"
 #include "autograd/dense.h"
+#include "autograd/expression.h"
+#include "autograd/trail.h"
 #include "kernels/loss.h"
 #include "kernels/scale.h"
 #include "kernels/softmax.h"
@@ -73,6 +75,30 @@ static cd_status log_softmax_backward(cd_gradient *g, cd_error *err)
     return softmax_gradient(g, true, err);
 }
 
+/* dx = y (dy - sum(dy y)) */
+static cd_status softmax_second(cd_gradient *g, cd_error *err)
+{
+    int dim;
+    cd_tensor *y = g->out[0], *dy = g->dy[0];
+    CD_TRY(cd_tensor_dim(&dim, y, cd_int_attr(g->attr, 0), err));
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *sum = cd_expr_along(&e, CD_OP_sum, cd_expr_mul(&e, dy, y), dim);
+    cd_expr_give(&e, g, 0, cd_expr_mul(&e, y, cd_expr_sub(&e, dy, sum)));
+    return cd_expr_end(&e);
+}
+
+/* dx = dy - exp(y) sum(dy) */
+static cd_status log_softmax_second(cd_gradient *g, cd_error *err)
+{
+    int dim;
+    cd_tensor *y = g->out[0], *dy = g->dy[0];
+    CD_TRY(cd_tensor_dim(&dim, y, cd_int_attr(g->attr, 0), err));
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *sum = cd_expr_along(&e, CD_OP_sum, dy, dim);
+    cd_expr_give(&e, g, 0, cd_expr_sub(&e, dy, cd_expr_mul(&e, cd_expr1(&e, CD_OP_exp, y), sum)));
+    return cd_expr_end(&e);
+}
+
 const cd_op cd_op_softmax = {.name = "softmax",
                              .backward_name = "SoftmaxBackward0",
                              .min_in = 1,
@@ -83,7 +109,8 @@ const cd_op cd_op_softmax = {.name = "softmax",
                              .keeps = CD_KEEP_OUT(0),
                              .shape = softmax_shape,
                              .forward = softmax_forward,
-                             .backward = softmax_backward};
+                             .backward = softmax_backward,
+                             .second = softmax_second};
 
 const cd_op cd_op_log_softmax = {.name = "log_softmax",
                                  .backward_name = "LogSoftmaxBackward0",
@@ -95,7 +122,8 @@ const cd_op cd_op_log_softmax = {.name = "log_softmax",
                                  .keeps = CD_KEEP_OUT(0),
                                  .shape = softmax_shape,
                                  .forward = log_softmax_forward,
-                                 .backward = log_softmax_backward};
+                                 .backward = log_softmax_backward,
+                                 .second = log_softmax_second};
 
 /* Class losses. inputs: x (N x C x ..., or C), target (the shape of x without C; 1 .. C), weight (C) or
  * absent. */
@@ -219,6 +247,43 @@ static cd_status class_loss_backward(cd_gradient *g, cd_error *err)
     return status;
 }
 
+/* What the loss of log-probabilities has for its gradient, -m, with m the factors of the loss -sum(m log(p)). */
+static cd_tensor *loss_factors(cd_expr *e, const cd_gradient *g)
+{
+    double attr[4] = {g->attr[IGNORE], g->attr[REDUCTION], g->attr[SMOOTHING], 1};
+    cd_call call = {.op = g->op, .n_in = g->n_in, .in = g->in, .n_attr = 4, .attr = attr, .differentiable = true};
+    cd_trail *trail = cd_trail_pause();
+    e->status = cd_call_run(&call, NULL, e->err);
+    cd_trail_resume(trail);
+    cd_tensor *minus_m = e->status == CD_OK ? cd_expr_hold(e, cd_tensor_retain(call.saved[0])) : NULL;
+    cd_call_clear(&call);
+    return minus_m;
+}
+
+/* dx = dy (softmax(x) sum(m) - m), and -dy m where x are log-probabilities. */
+static cd_status class_loss_second(cd_gradient *g, cd_error *err)
+{
+    cd_tensor *x = g->in[INPUT], *dy = g->dy[0];
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *slope = loss_factors(&e, g);
+    const int dim = cd_class_dim(x);
+    if (g->attr[IS_LOG] == 0) {
+        const double at = dim;
+        cd_tensor *minus_sum = cd_expr_along(&e, CD_OP_sum, slope, dim);
+        cd_tensor *p = cd_expr_op(&e, CD_OP_softmax, 1, &x, 1, &at);
+        slope = cd_expr_sub(&e, slope, cd_expr_mul(&e, p, minus_sum));
+    }
+    if (e.status == CD_OK && dy->ndim > 0) {
+        int64_t shape[CD_MAX_DIMS];
+        for (int d = 0; d < x->ndim; d++) {
+            shape[d] = d == dim ? 1 : x->shape[d];
+        }
+        dy = cd_expr_reshape(&e, dy, x->ndim, shape);
+    }
+    cd_expr_give(&e, g, INPUT, cd_expr_mul(&e, slope, dy));
+    return cd_expr_end(&e);
+}
+
 const cd_op cd_op_cross_entropy = {.name = "cross_entropy",
                                    .backward_name = "NllLossBackward0",
                                    .min_in = 2,
@@ -226,6 +291,8 @@ const cd_op cd_op_cross_entropy = {.name = "cross_entropy",
                                    .min_attr = 4,
                                    .max_attr = 4,
                                    .n_out = 1,
+                                   .keeps = CD_KEEP_IN(INPUT) | CD_KEEP_IN(TARGET) | CD_KEEP_IN(CLASS_WEIGHT),
                                    .shape = class_loss_shape,
                                    .forward = class_loss_forward,
-                                   .backward = class_loss_backward};
+                                   .backward = class_loss_backward,
+                                   .second = class_loss_second};

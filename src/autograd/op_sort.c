@@ -1,5 +1,6 @@
 /* Operators along one dimension that find elements: the largest, the order, the median; cumulative sums.
  * Indices are Long and count from 1. */
+#include "autograd/expression.h"
 #include "autograd/shapes.h"
 #include "kernels/reduce.h"
 #include "kernels/sort.h"
@@ -142,6 +143,28 @@ static cd_status found_backward_along(cd_gradient *g, int64_t dim, cd_error *err
 static cd_status found_backward(cd_gradient *g, cd_error *err)
 {
     return found_backward_along(g, cd_int_attr(g->attr, DIM), err);
+}
+
+/* dy added at the positions. */
+static cd_status found_second(cd_gradient *g, cd_error *err)
+{
+    cd_along a;
+    const cd_tensor *x = g->in[0];
+    cd_tensor *dy = g->dy[0], *index = g->out[1];
+    if (dy == NULL || !g->wants[0]) {
+        return CD_OK;
+    }
+    cd_expr e = cd_expr_begin(err);
+    if ((e.status = cd_find_along(&a, x, cd_int_attr(g->attr, DIM), err)) == CD_OK && dy->ndim < x->ndim) {
+        int64_t shape[CD_MAX_DIMS];
+        const int ndim = shape_without(shape, x, a.dim, true);
+        dy = cd_expr_reshape(&e, dy, ndim, shape);
+        index = cd_expr_reshape(&e, index, ndim, shape);
+    }
+    const double dim = a.dim;
+    cd_tensor *in[3] = {cd_expr_full_like(&e, x, 0), index, dy};
+    cd_expr_give(&e, g, 0, cd_expr_op(&e, CD_OP_scatter_add, 3, in, 1, &dim));
+    return cd_expr_end(&e);
 }
 
 /* ---- sort: attributes descending, dim; topk has a third, k; median keepdim, dim ---- */
@@ -296,7 +319,7 @@ static cd_status cumsum_backward(cd_gradient *g, cd_error *err)
     return status;
 }
 
-#define ALONG(id, printed, outputs, kept, least, most, shape_rule, gradient) \
+#define ALONG(id, printed, outputs, kept, least, most, shape_rule, gradient, ...) \
     const cd_op cd_op_##id = {.name = #id,                                   \
                               .backward_name = printed,                      \
                               .min_in = 1,                                   \
@@ -307,14 +330,15 @@ static cd_status cumsum_backward(cd_gradient *g, cd_error *err)
                               .keeps = kept,                                 \
                               .shape = shape_rule,                           \
                               .forward = id##_forward,                       \
-                              .backward = gradient}
+                              .backward = gradient,                          \
+                              __VA_ARGS__}
 
-ALONG(max_dim, "MaxBackward0", 2, CD_KEEP_OUT(1), 2, 2, pair_shape, found_backward);
-ALONG(min_dim, "MinBackward0", 2, CD_KEEP_OUT(1), 2, 2, pair_shape, found_backward);
-ALONG(median, "MedianBackward1", 2, CD_KEEP_OUT(1), 2, 2, pair_shape, found_backward);
-ALONG(sort, "SortBackward0", 2, CD_KEEP_OUT(1), 2, 2, sort_shape, found_backward);
-ALONG(topk, "TopkBackward0", 2, CD_KEEP_OUT(1), 3, 3, topk_shape, found_backward);
-ALONG(argmax, NULL, 1, 0, 1, 2, arg_shape, NULL);
-ALONG(argmin, NULL, 1, 0, 1, 2, arg_shape, NULL);
-ALONG(cumsum, "CumsumBackward0", 1, 0, 2, 2, cum_shape, cumsum_backward);
-ALONG(cumprod, "CumprodBackward0", 1, CD_KEEP_IN(0), 2, 2, cum_shape, cumprod_backward);
+ALONG(max_dim, "MaxBackward0", 2, CD_KEEP_OUT(1), 2, 2, pair_shape, found_backward, .second = found_second);
+ALONG(min_dim, "MinBackward0", 2, CD_KEEP_OUT(1), 2, 2, pair_shape, found_backward, .second = found_second);
+ALONG(median, "MedianBackward1", 2, CD_KEEP_OUT(1), 2, 2, pair_shape, found_backward, .second = found_second);
+ALONG(sort, "SortBackward0", 2, CD_KEEP_OUT(1), 2, 2, sort_shape, found_backward, .second = found_second);
+ALONG(topk, "TopkBackward0", 2, CD_KEEP_OUT(1), 3, 3, topk_shape, found_backward, .second = found_second);
+ALONG(argmax, NULL, 1, 0, 1, 2, arg_shape, NULL, .traits = 0);
+ALONG(argmin, NULL, 1, 0, 1, 2, arg_shape, NULL, .traits = 0);
+ALONG(cumsum, "CumsumBackward0", 1, 0, 2, 2, cum_shape, cumsum_backward, .traits = CD_LINEAR);
+ALONG(cumprod, "CumprodBackward0", 1, CD_KEEP_IN(0), 2, 2, cum_shape, cumprod_backward, .traits = 0);

@@ -5,6 +5,7 @@
 #include "autograd/compute.h"
 #include "autograd/expression.h"
 #include "autograd/pointwise.h"
+#include "autograd/second.h"
 #include "autograd/shapes.h"
 #include "tensor/copy.h"
 
@@ -60,7 +61,8 @@ static cd_status unary_backward(cd_gradient *g, cdk_unary op, cd_error *err)
                               .traits = CD_POINTWISE,             \
                               .shape = type,                      \
                               .forward = id##_forward,            \
-                              .backward = id##_backward};
+                              .backward = id##_backward,     \
+                              .second = cd_second_by_slope};
 #include "kernels/unary.def"
 
 /* ---- clamp: attr lower and upper bound, infinite where there is none ---- */
@@ -114,7 +116,7 @@ const cd_op cd_op_clamp = {.name = "clamp",
                            .max_attr = 2,
                            .n_out = 1,
                            .keeps = CD_KEEP_IN(0),
-                           .traits = CD_POINTWISE,
+                           .traits = CD_POINTWISE | CD_COMPOSED,
                            .shape = clamp_shape,
                            .forward = clamp_forward,
                            .backward = clamp_backward};

@@ -51,10 +51,36 @@ cd_status cd_out_broadcast(cd_call *call, cd_dtype dtype, cd_error *err)
     return cd_out(call, 0, dtype, ndim, shape, cd_format_common(call->n_in, call->in, numel), err);
 }
 
+/* cd_sum_to_like by operators alone. */
+static cd_status sum_recorded(cd_tensor **sum, cd_tensor *t, const cd_tensor *like, cd_error *err)
+{
+    cd_tensor *of_shape = NULL;
+    double shape[CD_MAX_DIMS];
+    for (int d = 0; d < like->ndim; d++) {
+        shape[d] = (double)like->shape[d];
+    }
+    if (cd_tensor_same_shape(t, like)) {
+        of_shape = cd_tensor_retain(t);
+    } else {
+        CD_TRY(cd_run1(&of_shape, CD_OP_sum_to_shape, 1, &t, like->ndim, shape, err));
+    }
+    if (of_shape->dtype == like->dtype) {
+        *sum = of_shape;
+        return CD_OK;
+    }
+    const double attr[2] = {like->dtype, CD_FORMAT_PRESERVE};
+    cd_status status = cd_run1(sum, CD_OP_to_dtype, 1, &of_shape, 2, attr, err);
+    cd_tensor_release(of_shape);
+    return status;
+}
+
 cd_status cd_sum_to_like(cd_tensor **sum, cd_tensor *t, const cd_tensor *like, cd_error *err)
 {
     double attr[2 + CD_MAX_DIMS] = {0, -1};
     int n_attr = 2, lead = t->ndim - like->ndim;
+    if (cd_run_is_recorded()) {
+        return sum_recorded(sum, t, like, err);
+    }
     cd_tensor *reduced = cd_tensor_retain(t);
     for (int d = 0; d < t->ndim; d++) {
         if (d < lead || (like->shape[d - lead] == 1 && t->shape[d] != 1)) {
@@ -97,6 +123,13 @@ cd_status cd_sum_to_shape(cd_tensor **sum, cd_tensor *t, int ndim, const int64_t
     if (same) {
         *sum = cd_tensor_retain(t);
         return CD_OK;
+    }
+    if (cd_run_is_recorded()) {
+        double size[CD_MAX_DIMS];
+        for (int d = 0; d < ndim; d++) {
+            size[d] = (double)shape[d];
+        }
+        return cd_run1(sum, CD_OP_sum_to_shape, 1, &t, ndim, size, err);
     }
     if (!cd_dtype_is_float(t->dtype)) {
         return cd_fail(err, CD_EDTYPE, "only gradients of floating point dtype can be summed.");

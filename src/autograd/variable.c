@@ -61,8 +61,28 @@ static size_t node_bytes(int n_in, int n_attr)
            (size_t)n_attr * sizeof(double);
 }
 
+static void hooks_free(cd_hook *hook)
+{
+    while (hook != NULL) {
+        cd_hook *next = hook->next;
+        hook->callback.release(hook->callback.function);
+        cd_cell_free(hook, sizeof *hook);
+        hook = next;
+    }
+}
+
+static void custom_free(cd_callback *custom)
+{
+    if (custom != NULL) {
+        custom->release(custom->function);
+        cd_cell_free(custom, sizeof *custom);
+    }
+}
+
 static void node_free(cd_node *n)
 {
+    hooks_free(n->hooks);
+    custom_free(n->custom);
     cd_node_free_saved(n);
     for (int i = 0; i < n->n_in; i++) {
         node_release(n->edges[i].node);
@@ -204,11 +224,23 @@ void cd_variable_release(cd_variable *v)
     }
     stop_watching(v);
     cd_tensor_release(v->value);
-    cd_tensor_release(v->grad);
+    cd_variable_set_grad(v, NULL, NULL);
+    cd_tensor_release(v->pending);
+    hooks_free(v->hooks);
     node_release(v->creator);
     cd_variable *base = v->base;
     cd_cell_free(v, sizeof *v);
     cd_variable_release(base);
+}
+
+void cd_variable_set_grad(cd_variable *v, cd_tensor *grad, cd_variable *history)
+{
+    cd_tensor *old = v->grad;
+    cd_variable *old_history = v->grad_history;
+    v->grad = cd_tensor_retain(grad);
+    v->grad_history = cd_variable_retain(history);
+    cd_tensor_release(old);
+    cd_variable_release(old_history);
 }
 
 cd_status cd_variable_require_grad(cd_variable *v, bool requires_grad, cd_error *err)
@@ -554,4 +586,115 @@ cd_status cd_apply_in_place(cd_variable *target, const cd_op *op, int n_in, cd_v
     cd_call_clear(&call);
     free_values(few, values);
     return status;
+}
+
+/* ---- code of the user's ---- */
+
+static cd_status custom_shape(cd_call *call, cd_error *err)
+{
+    return cd_fail(err, CD_EINTERNAL, "%s is not for calling.", call->op->name);
+}
+
+static cd_status custom_backward(cd_gradient *g, cd_error *err)
+{
+    return cd_fail(err, CD_EINTERNAL, "%s has no backward of its own.", g->op->name);
+}
+
+static const cd_op custom_op = {.name = "function",
+                                .backward_name = "CustomFunction",
+                                .max_in = CD_ANY_COUNT,
+                                .n_out = CD_MAX_OUTPUTS,
+                                .shape = custom_shape,
+                                .backward = custom_backward};
+
+static cd_status record_custom(cd_node **node, int n_out, cd_variable *const *out, int n_in,
+                               cd_variable *const *in, cd_error *err)
+{
+    int64_t version;
+    cd_node *n = node_new(&custom_op, n_in, 0, NULL);
+    if (n == NULL) {
+        return no_node(err);
+    }
+    *node = n;
+    for (int i = 0; i < n_in; i++) {
+        n->edges[i] = edge_to(in[i]);
+        CD_TRY(keep(&n->in[i], &version, in[i] != NULL ? in[i]->value : NULL, false, err));
+    }
+    for (int i = 0; i < n_out; i++) {
+        CD_TRY(keep(&n->out[i], &version, out[i] != NULL ? out[i]->value : NULL, false, err));
+    }
+    return CD_OK;
+}
+
+static void join_history(cd_node *node, int n_out, cd_variable *const *out)
+{
+    for (int i = 0; i < n_out; i++) {
+        cd_variable *v = out[i];
+        if (v != NULL && v->value != NULL && cd_dtype_is_float(v->value->dtype)) {
+            continue_history(v, node);
+            v->output = i;
+        }
+    }
+}
+
+cd_status cd_record_custom(int n_out, cd_variable *const *out, int n_in, cd_variable *const *in,
+                           cd_callback callback, cd_error *err)
+{
+    cd_node *node = NULL;
+    cd_status status = sync_all(n_in, in, err);
+    if (status == CD_OK && recording && any_requires_grad(n_in, in)) {
+        status = record_custom(&node, n_out, out, n_in, in, err);
+    }
+    cd_callback *custom = status == CD_OK && node != NULL ? cd_cell_new(sizeof *custom) : NULL;
+    if (custom == NULL) {
+        callback.release(callback.function);
+        const bool nothing_to_do = status == CD_OK && node == NULL;
+        node_release(node);
+        return nothing_to_do || status != CD_OK ? status : no_node(err);
+    }
+    *custom = callback;
+    node->custom = custom;
+    join_history(node, n_out, out);
+    node_release(node);
+    return CD_OK;
+}
+
+static cd_hook **hooks_of(cd_variable *v)
+{
+    return v->creator != NULL ? &v->creator->hooks : &v->hooks;
+}
+
+cd_status cd_add_hook(int64_t *id, cd_variable *v, cd_callback callback, cd_error *err)
+{
+    static int64_t next_id = 1;
+    cd_status status = cd_variable_sync(v, err);
+    if (status == CD_OK && !v->requires_grad) {
+        status = cd_fail(err, CD_EAUTOGRAD, "cannot register a hook on a tensor that doesn't require gradient.");
+    }
+    cd_hook *hook = status == CD_OK ? cd_cell_new(sizeof *hook) : NULL;
+    if (hook == NULL) {
+        callback.release(callback.function);
+        return status != CD_OK ? status : no_node(err);
+    }
+    cd_hook **last = hooks_of(v);
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *hook = (cd_hook){.id = next_id++, .output = v->creator != NULL ? v->output : 0, .callback = callback};
+    *last = hook;
+    *id = hook->id;
+    return CD_OK;
+}
+
+void cd_remove_hook(cd_variable *v, int64_t id)
+{
+    for (cd_hook **at = hooks_of(v); *at != NULL; at = &(*at)->next) {
+        if ((*at)->id == id) {
+            cd_hook *hook = *at;
+            *at = hook->next;
+            hook->next = NULL;
+            hooks_free(hook);
+            return;
+        }
+    }
 }

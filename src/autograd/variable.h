@@ -16,22 +16,43 @@
 #include "tensor/tensor.h"
 
 typedef struct cd_node cd_node;
+typedef struct cd_variable cd_variable;
 
-typedef struct cd_variable {
+/* Code of the user's that backward calls: in (NULL where there is none) to out, new references or NULL. `release` is
+ * called once, when nobody can call it any more. */
+typedef struct cd_callback {
+    cd_status (*call)(void *function, int n_in, cd_variable *const *in, int n_out, cd_variable **out,
+                      cd_error *err);
+    void (*release)(void *function);
+    void *function;
+} cd_callback;
+
+/* A callback that sees the gradient of one variable, and may give another in its place. */
+typedef struct cd_hook {
+    struct cd_hook *next; /* in the order they were added in */
+    int64_t id;
+    int output; /* of the node */
+    cd_callback callback;
+} cd_hook;
+
+struct cd_variable {
     int64_t refs;
     cd_tensor *value; /* NULL: undefined */
     bool requires_grad;
     bool retains_grad;       /* keep the gradient although not a leaf */
     bool is_view_of_tracked; /* made without recording, of a variable that requires a gradient */
     cd_tensor *grad;         /* NULL: none */
+    cd_variable *grad_history; /* of grad, where it can be differentiated itself; NULL: none */
+    cd_hook *hooks;            /* of a leaf */
+    cd_tensor *pending;        /* of a leaf with hooks, during backward: its gradient so far */
     cd_node *creator;        /* one reference; NULL for a leaf */
     int output;              /* which output of the creator */
     /* A view made while recording knows the variable whose memory it shows, which is none itself. When that is changed in
      * place, through itself or through any view, the history of all its views changes too: cd_variable_sync(). */
-    struct cd_variable *base; /* one reference; NULL: no view */
+    cd_variable *base; /* one reference; NULL: no view */
     int64_t rewritten;        /* how often the history of a base has changed in place */
     int64_t seen;             /* base->rewritten when the history of a view was made */
-} cd_variable;
+};
 
 typedef struct cd_edge {
     cd_node *node;     /* one reference, or NULL */
@@ -56,6 +77,8 @@ struct cd_node {
     cd_variable *watcher[CD_MAX_OUTPUTS]; /* borrowed: a variable with retains_grad, or NULL */
     cd_tensor *dy[CD_MAX_OUTPUTS];        /* during backward */
     int64_t mark;                         /* of the backward pass that last visited it */
+    cd_hook *hooks;                       /* of the outputs */
+    cd_callback *custom;                  /* what goes backward in the place of op->backward, or NULL */
     cd_node *next_to_free;
 };
 
@@ -100,12 +123,41 @@ cd_status cd_variable_detach(cd_variable **detached, const cd_variable *v, cd_er
 /* Gives up what a node keeps for backward. */
 void cd_node_free_saved(cd_node *n);
 
-/* Back-propagates from the roots: d(sum of root_grads * roots) / d(leaf), added to each leaf's grad.
- * root_grads[i] may be NULL where root i has one element. retain_graph keeps what the nodes saved.
- * With n_targets > 0 nothing is accumulated in leaves; target_grads receives the gradients of the targets
- * instead (NULL where none flows), owned by the caller.
- * Errors: CD_EAUTOGRAD (no graph, second time, changed in place), CD_ESHAPE, CD_EINTERRUPT. */
-cd_status cd_backward(int n_roots, cd_variable *const *roots, cd_tensor *const *root_grads, bool retain_graph,
-                      int n_targets, cd_variable *const *targets, cd_tensor **target_grads, cd_error *err);
+/* A function of the user's: `out`, variables without history that were computed from `in`, get one whose backward is
+ * the callback, from the gradients of out to those of in. It is taken over, also on failure. Without recording, or where
+ * no input requires a gradient, nothing happens. n_out is at most CD_MAX_OUTPUTS. */
+cd_status cd_record_custom(int n_out, cd_variable *const *out, int n_in, cd_variable *const *in,
+                           cd_callback callback, cd_error *err);
+
+/* Calls the callback with the gradient of v when backward knows it; *id is for cd_remove_hook. The callback is taken
+ * over, also on failure. Errors: CD_EAUTOGRAD where v requires no gradient. */
+cd_status cd_add_hook(int64_t *id, cd_variable *v, cd_callback callback, cd_error *err);
+
+/* Nothing happens where it is gone. */
+void cd_remove_hook(cd_variable *v, int64_t id);
+
+/* The gradient of v, and its history, become these; NULL removes. */
+void cd_variable_set_grad(cd_variable *v, cd_tensor *grad, cd_variable *history);
+
+/* Shall backward check every gradient for NaN? Returns what was before. */
+bool cd_set_anomaly_detection(bool on);
+
+/* Back-propagation: d(sum of root_grads * roots) / d(leaf), added to each leaf's grad. */
+typedef struct cd_backward_pass {
+    int n_roots;
+    cd_variable *const *roots;
+    cd_variable *const *root_grads; /* NULL, or NULL where a root has one element: 1 */
+    bool retain_graph;              /* keep what the nodes saved */
+    bool create_graph;              /* record the pass, so that gradients can be differentiated (autograd/trail.h) */
+    /* With targets nothing is added to leaves; target_grads receives the gradients of the targets instead, new
+     * references (NULL where none flows). */
+    int n_targets;
+    cd_variable *const *targets;
+    cd_variable **target_grads;
+} cd_backward_pass;
+
+/* Errors: CD_EAUTOGRAD (no graph, second time, changed in place, NaN found), CD_ESHAPE, CD_EINTERRUPT, and those of
+ * callbacks. */
+cd_status cd_backward(const cd_backward_pass *pass, cd_error *err);
 
 #endif

@@ -41,6 +41,9 @@ cd_variable *cdr_defined(SEXP x, const char *what);
  * for a collection (r/collect.h). Phase 1 only. */
 cd_variable *cdr_looked_at(SEXP x, const char *what);
 
+/* As cdr_variable, with its history up to date. Phase 1 only. */
+cd_variable *cdr_with_history(SEXP x, const char *what);
+
 /* Is x a plain number of R's: numeric or logical, of length one, without dim? */
 int cdr_is_number(SEXP x);
 

@@ -32,26 +32,15 @@ SEXP cdr_dtype(SEXP x)
     return Rf_ScalarInteger(cdr_described(x, "self")->value->dtype);
 }
 
-/* A variable whose history is up to date. */
-static cd_variable *with_history(SEXP x, const char *what)
-{
-    cd_error err;
-    cd_variable *v = cdr_variable(x, what);
-    if (cd_variable_sync(v, &err) != CD_OK) {
-        cdr_raise(&err);
-    }
-    return v;
-}
-
 SEXP cdr_requires_grad(SEXP x)
 {
-    return Rf_ScalarLogical(with_history(x, "self")->requires_grad);
+    return Rf_ScalarLogical(cdr_with_history(x, "self")->requires_grad);
 }
 
 SEXP cdr_set_requires_grad(SEXP x, SEXP value)
 {
     cd_error err;
-    cd_variable *v = with_history(x, "self");
+    cd_variable *v = cdr_with_history(x, "self");
     if (cd_variable_require_grad(v, cdr_flag(value, "requires_grad"), &err) != CD_OK) {
         cdr_raise(&err);
     }
@@ -60,13 +49,13 @@ SEXP cdr_set_requires_grad(SEXP x, SEXP value)
 
 SEXP cdr_is_leaf(SEXP x)
 {
-    return Rf_ScalarLogical(with_history(x, "self")->creator == NULL);
+    return Rf_ScalarLogical(cdr_with_history(x, "self")->creator == NULL);
 }
 
 SEXP cdr_retain_grad(SEXP x)
 {
     cd_error err;
-    if (cd_variable_retain_grad(with_history(x, "self"), &err) != CD_OK) {
+    if (cd_variable_retain_grad(cdr_with_history(x, "self"), &err) != CD_OK) {
         cdr_raise(&err);
     }
     return x;
@@ -101,8 +90,12 @@ SEXP cdr_grad(SEXP x)
     cd_tensor *alias = NULL;
     const cd_variable *v = cdr_variable(x, "self");
     SEXP handle = PROTECT(cdr_handle());
-    cd_status status = v->grad != NULL ? cd_tensor_alias(&alias, v->grad, &err) : CD_OK;
-    cdr_handle_set_tensor(handle, alias, 0, status, &err);
+    if (v->grad_history != NULL) {
+        cdr_handle_set(handle, cd_variable_retain(v->grad_history));
+    } else {
+        cd_status status = v->grad != NULL ? cd_tensor_alias(&alias, v->grad, &err) : CD_OK;
+        cdr_handle_set_tensor(handle, alias, 0, status, &err);
+    }
     UNPROTECT(1);
     return handle;
 }
@@ -119,9 +112,7 @@ SEXP cdr_set_grad(SEXP x, SEXP value)
     if (cd_tensor_materialise(grad, &err) != CD_OK) {
         cdr_raise(&err);
     }
-    cd_tensor_retain(grad);
-    cd_tensor_release(v->grad);
-    v->grad = grad;
+    cd_variable_set_grad(v, grad, NULL);
     return x;
 }
 
@@ -229,7 +220,7 @@ static SEXP describe_node(cd_node *node, int output)
 
 SEXP cdr_grad_fn(SEXP x)
 {
-    const cd_variable *v = with_history(x, "self");
+    const cd_variable *v = cdr_with_history(x, "self");
     return v->creator == NULL ? R_NilValue : describe_node(v->creator, v->output);
 }
 
@@ -260,70 +251,6 @@ SEXP cdr_next_functions(SEXP pointer)
         }
     }
     list = Rf_lengthgets(list, count);
-    UNPROTECT(1);
-    return list;
-}
-
-/* ---- backward ---- */
-
-/* R_alloc memory is freed by R at the end of the .Call, also when an error is raised. */
-static cd_variable **variables_of(SEXP list, const char *what)
-{
-    int n = Rf_length(list);
-    cd_variable **v = (cd_variable **)R_alloc((size_t)n + 1, sizeof *v);
-    for (int i = 0; i < n; i++) {
-        cdr_defined(VECTOR_ELT(list, i), what);
-        v[i] = with_history(VECTOR_ELT(list, i), what);
-    }
-    return v;
-}
-
-static cd_tensor **gradients_of(SEXP list, int n)
-{
-    if (list != R_NilValue && Rf_length(list) != n) {
-        cdr_stop(CD_EVALUE, "%d gradients for %d tensors.", Rf_length(list), n);
-    }
-    cd_tensor **grads = (cd_tensor **)R_alloc((size_t)n + 1, sizeof *grads);
-    for (int i = 0; i < n; i++) {
-        SEXP g = list == R_NilValue ? R_NilValue : VECTOR_ELT(list, i);
-        grads[i] = g == R_NilValue ? NULL : cdr_defined(g, "gradient")->value;
-    }
-    return grads;
-}
-
-/* roots: list of tensors; root_grads: list of tensors or NULL, or NULL. */
-SEXP cdr_backward(SEXP roots, SEXP root_grads, SEXP retain_graph)
-{
-    cd_error err;
-    int n = Rf_length(roots);
-    cd_variable **root = variables_of(roots, "tensors");
-    cd_tensor **grads = gradients_of(root_grads, n);
-    cdr_collect_before_backward();
-    if (cd_backward(n, root, grads, cdr_flag(retain_graph, "retain_graph"), 0, NULL, NULL, &err) != CD_OK) {
-        cdr_raise(&err);
-    }
-    return R_NilValue;
-}
-
-/* Gradients of the roots with respect to targets, as a list; an element is undefined where none flows. */
-SEXP cdr_backward_to(SEXP roots, SEXP root_grads, SEXP retain_graph, SEXP targets)
-{
-    cd_error err;
-    int n = Rf_length(roots), n_targets = Rf_length(targets);
-    cd_variable **root = variables_of(roots, "outputs"), **target = variables_of(targets, "inputs");
-    cd_tensor **grads = gradients_of(root_grads, n);
-    cd_tensor **result = (cd_tensor **)R_alloc((size_t)n_targets + 1, sizeof *result);
-    int keep = cdr_flag(retain_graph, "retain_graph");
-    SEXP list = PROTECT(Rf_allocVector(VECSXP, n_targets));
-    for (int i = 0; i < n_targets; i++) {
-        SET_VECTOR_ELT(list, i, cdr_handle());
-    }
-    if (n_targets > 0 && cd_backward(n, root, grads, keep, n_targets, target, result, &err) != CD_OK) {
-        cdr_raise(&err);
-    }
-    for (int i = 0; i < n_targets; i++) {
-        cdr_handle_set_tensor(VECTOR_ELT(list, i), result[i], 0, CD_OK, &err);
-    }
     UNPROTECT(1);
     return list;
 }

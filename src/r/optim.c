@@ -38,7 +38,9 @@ SEXP cdr_zero_grad(SEXP params)
 {
     cd_error err;
     for (R_xlen_t i = 0; i < Rf_xlength(params); i++) {
-        cd_tensor *grad = cdr_variable(VECTOR_ELT(params, i), "params")->grad;
+        cd_variable *v = cdr_variable(VECTOR_ELT(params, i), "params");
+        cd_tensor *grad = v->grad;
+        cd_variable_set_grad(v, grad, NULL);
         if (grad != NULL && clear(grad, &err) != CD_OK) {
             cdr_raise(&err);
         }

@@ -44,6 +44,7 @@ typedef struct cd_tensor {
     int64_t stride[CD_MAX_DIMS]; /* elements */
     bool is_number;              /* a plain number of the user's: 0-d, gives way in type promotion */
     int64_t refs;
+    void *history; /* what autograd knows of it while backward is recorded (autograd/trail.h), else NULL */
 } cd_tensor;
 
 typedef enum {

@@ -114,7 +114,7 @@ test_that("autograd_grad leaves grad alone", {
   other <- torch_ones(1, requires_grad = TRUE)
   expect_error(autograd_grad((x * x)$sum(), other), "not used")
   expect_true(is_undefined_tensor(autograd_grad((x * x)$sum(), other, allow_unused = TRUE)[[1]]))
-  expect_error(autograd_grad(x * x, x, create_graph = TRUE), "not available", class = "not_implemented_error")
+  expect_true(autograd_grad(x * x, x, create_graph = TRUE)[[1]]$requires_grad)
 })
 
 test_that("retain_grad keeps the gradient of an intermediate result", {
@@ -205,5 +205,173 @@ test_that("gradients of roots may be arrays, are counted, and go to the inputs t
   expect_equal(as_array(y$grad), c(1, 20))
   expect_error(autograd_backward(list(x * 2, y * 2), 1.5), "`grad_tensors` must hold .* each of 2 tensors, but has 1",
     class = "value_error")
-  expect_error(.Call(candela:::cdr_backward, list(x * 2, y * 2), list(torch_ones(2)), FALSE), "1 gradients for 2")
+  expect_error(.Call(candela:::cdr_backward, list(x * 2, y * 2), list(torch_ones(2)), FALSE, FALSE), "1 gradients for 2")
+})
+
+test_that("hooks see and replace gradients, and can be removed", {
+  x <- torch_tensor(c(1, 2), requires_grad = TRUE)
+  y <- x * 3
+  seen <- list()
+  hook <- y$register_hook(function(g) {
+    seen[[length(seen) + 1]] <<- as_array(g)
+    g * 10
+  })
+  last <- y$register_hook(function(g) {
+    seen[[length(seen) + 1]] <<- as_array(g)
+    NULL
+  })
+  (y * y)$sum()$backward(retain_graph = TRUE)
+  expect_equal(seen, list(c(6, 12), c(60, 120)))
+  expect_equal(as_array(x$grad), c(180, 360))
+  expect_output(print(hook), "torch_hook")
+  hook$remove()
+  hook$remove()
+  x$grad <- NULL
+  y$sum()$backward()
+  expect_equal(as_array(x$grad), c(3, 3))
+  expect_length(seen, 3)
+  expect_error(torch_ones(1)$register_hook(identity), "doesn't require gradient", class = "candela_error_autograd")
+  expect_error(x$register_hook(1), "`hook` must be a function")
+})
+
+test_that("a hook of a leaf sees the whole gradient of a pass", {
+  x <- torch_tensor(2, requires_grad = TRUE)
+  calls <- 0
+  hook <- x$register_hook(function(g) {
+    calls <<- calls + 1
+    g + 1
+  })
+  (x * x + x * 5)$backward()
+  expect_equal(calls, 1)
+  expect_equal(x$grad$item(), 10)
+  expect_equal(autograd_grad(x * 3, x)[[1]]$item(), 4)
+  hook$remove()
+  (x * 1)$backward()
+  expect_equal(x$grad$item(), 11)
+})
+
+test_that("errors and jumps in hooks end the pass and nothing else", {
+  x <- torch_tensor(2, requires_grad = TRUE)
+  y <- x * 3
+  y$register_hook(function(g) rlang::abort("no way", class = "my_error"))
+  expect_error(y$backward(retain_graph = TRUE), "no way", class = "my_error")
+  value <- withRestarts(withCallingHandlers(y$backward(), my_error = function(e) invokeRestart("out")), out = function() 7)
+  expect_equal(value, 7)
+  z <- x * 4
+  z$register_hook(function(g) torch_ones(3))
+  expect_error(z$backward(), "must be the same", class = "candela_error_shape")
+  expect_true((x * 2)$requires_grad)
+  (x * 2)$backward()
+  expect_equal(x$grad$item(), 2)
+})
+
+test_that("a pass within a hook has a graph of its own", {
+  x <- torch_tensor(2, requires_grad = TRUE)
+  inner <- torch_tensor(5, requires_grad = TRUE)
+  y <- x * 3
+  y$register_hook(function(g) {
+    with_enable_grad((inner * inner)$backward())
+    g * inner$grad
+  })
+  y$backward()
+  expect_equal(x$grad$item(), 30)
+})
+
+test_that("autograd_function computes gradients as it is told", {
+  power <- autograd_function(
+    forward = function(ctx, x, i) {
+      ctx$save_for_backward(x = x, i = i)
+      x^i
+    },
+    backward = function(ctx, gradient) {
+      expect_equal(ctx$needs_input_grad, list(x = TRUE, i = FALSE))
+      v <- ctx$saved_variables
+      list(x = gradient * v$i * v$x^(v$i - 1))
+    }
+  )
+  expect_equal(names(formals(power)), c("x", "i"))
+  x <- torch_tensor(c(2, 3), requires_grad = TRUE)
+  y <- power(x, 3)
+  expect_equal(as_array(y$detach()), c(8, 27))
+  expect_equal(y$grad_fn$name, "CustomFunction")
+  y$sum()$backward()
+  expect_equal(as_array(x$grad), c(12, 27))
+  g <- autograd_grad(power(x, 3)$sum(), x, create_graph = TRUE)[[1]]
+  expect_equal(as_array(autograd_grad(g$sum(), x)[[1]]), c(12, 18))
+  expect_false(with_no_grad(power(x, 2))$requires_grad)
+  expect_false(power(torch_ones(2), 2)$requires_grad)
+})
+
+test_that("several inputs and values, some without gradient", {
+  split <- autograd_function(
+    forward = function(ctx, a, b) {
+      largest <- torch_argmax(a)
+      ctx$mark_non_differentiable(largest)
+      list(sum = a + b, difference = a - b, at = largest)
+    },
+    backward = function(ctx, s, d, at) list(b = s - d, a = s + d)
+  )
+  a <- torch_tensor(c(1, 5), requires_grad = TRUE)
+  b <- torch_tensor(c(2, 2), requires_grad = TRUE)
+  out <- split(a, b)
+  expect_equal(names(out), c("sum", "difference", "at"))
+  expect_false(out$at$requires_grad)
+  out$sum$sum()$backward()
+  expect_equal(as_array(a$grad), c(1, 1))
+  expect_equal(as_array(b$grad), c(1, 1))
+  wrong <- autograd_function(function(ctx, x) x * 2, function(ctx, g) list(x = torch_ones(7)))
+  expect_error(wrong(a)$sum()$backward(), "must be the same", class = "candela_error_shape")
+  failing <- autograd_function(function(ctx, x) x * 2, function(ctx, g) stop("in backward"))
+  expect_error(failing(a)$sum()$backward(), "in backward")
+  expect_error(autograd_function(1, 2), "`forward` must be a function")
+})
+
+test_that("a function may change its input in place, or give it back", {
+  double_ <- autograd_function(
+    forward = function(ctx, x) {
+      ctx$mark_dirty(x)
+      x$mul_(2)
+    },
+    backward = function(ctx, g) list(x = g * 2)
+  )
+  x <- torch_tensor(3, requires_grad = TRUE)
+  y <- x * 1
+  z <- double_(y)
+  z$backward()
+  expect_equal(y$detach()$item(), 6)
+  expect_equal(x$grad$item(), 2)
+  same <- autograd_function(function(ctx, x) x, function(ctx, g) list(x = g * 5))
+  x$grad <- NULL
+  same(x)$backward()
+  expect_equal(x$grad$item(), 5)
+})
+
+test_that("functions and hooks go when their graph goes", {
+  gone <- FALSE
+  notice <- function(e) gone <<- TRUE
+  local({
+    marker <- new.env()
+    reg.finalizer(marker, notice)
+    f <- autograd_function(function(ctx, x) {
+      ctx$save_for_backward(marker)
+      result <- x$exp()
+      ctx$save_for_backward(marker, result)
+      result
+    }, function(ctx, g) list(x = g))
+    x <- torch_ones(2, requires_grad = TRUE)
+    y <- f(x)
+    y$register_hook(function(g) g)
+    y$sum()$backward()
+  })
+  for (i in 1:3) gc()
+  expect_true(gone)
+})
+
+test_that("with_detect_anomaly names the operation", {
+  x <- torch_tensor(0, requires_grad = TRUE)
+  broken <- function() torch_sqrt(x) * 0
+  broken()$backward()
+  expect_error(with_detect_anomaly(broken()$backward()), "Function 'SqrtBackward0' returned nan values in its 0th output",
+    class = "candela_error_autograd")
+  expect_no_error(broken()$backward())
 })
