@@ -320,7 +320,10 @@ holds_tensor <- function(list, x) {
 
 backward_caller <- function(backward, ctx, values, wanted) {
   like <- lapply(values, function(x) list(dim = dim(x), dtype = x$dtype))
-  rm(values)
+  force(backward)
+  force(ctx)
+  force(wanted)
+  rm(values) # the graph holds what is returned: it must not hold the graph
   function(gradients) {
     missing <- vapply(gradients[seq_along(like)], is.null, NA)
     gradients <- gradients[seq_along(like)]

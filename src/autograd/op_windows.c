@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "autograd/second.h"
 #include "autograd/dense.h"
 #include "autograd/shapes.h"
 #include "tensor/iterate.h"
@@ -280,6 +281,7 @@ const cd_op cd_op_unfold_depth = {.name = "unfold_depth",
                                   .min_attr = DEPTH_ATTRS,
                                   .max_attr = DEPTH_ATTRS,
                                   .n_out = 1,
+                                  .traits = CD_LINEAR,
                                   .shape = unfold_depth_shape,
                                   .forward = unfold_depth_forward,
                                   .backward = unfold_depth_backward};
@@ -381,6 +383,20 @@ static cd_status fold_depth_backward(cd_gradient *g, cd_error *err)
     return g->wants[0] ? unfolded_gradient(g, CD_CHANNELS_LAST, depth_windows, err) : CD_OK;
 }
 
+/* Linear in y; dbias is the sum of dy over all but the channels. */
+static cd_status fold_depth_second(cd_gradient *g, cd_error *err)
+{
+    cd_expr e = cd_expr_begin(err);
+    if (g->wants[0]) {
+        cd_expr_give(&e, g, 0, cd_expr_gradient_of(&e, g, 0, 1));
+    }
+    if (g->n_in > 1 && g->wants[1]) {
+        const double attr[6] = {0, -1, 0, 2, 3, 4};
+        cd_expr_give(&e, g, 1, cd_expr_op(&e, CD_OP_sum, 1, &g->dy[0], 6, attr));
+    }
+    return cd_expr_end(&e);
+}
+
 const cd_op cd_op_fold_depth = {.name = "fold_depth",
                                 .backward_name = "FoldBackward0",
                                 .min_in = 1,
@@ -390,7 +406,8 @@ const cd_op cd_op_fold_depth = {.name = "fold_depth",
                                 .n_out = 1,
                                 .shape = fold_depth_shape,
                                 .forward = fold_depth_forward,
-                                .backward = fold_depth_backward};
+                                .backward = fold_depth_backward,
+                                .second = fold_depth_second};
 
 /* ---- images: attributes of the height, of the width, and then the sizes of the image (fold) ---- */
 enum { SIDE_H = 0, SIDE_W = SIDE_ATTRS, UNFOLD_ATTRS = 2 * SIDE_ATTRS, IMAGE_H = UNFOLD_ATTRS, IMAGE_W, FOLD_ATTRS };
@@ -490,6 +507,7 @@ const cd_op cd_op_unfold = {.name = "unfold",
                             .min_attr = UNFOLD_ATTRS,
                             .max_attr = UNFOLD_ATTRS,
                             .n_out = 1,
+                            .traits = CD_LINEAR,
                             .shape = unfold_shape,
                             .forward = unfold_forward,
                             .backward = unfold_backward};
@@ -531,6 +549,7 @@ const cd_op cd_op_fold = {.name = "fold",
                           .min_attr = FOLD_ATTRS,
                           .max_attr = FOLD_ATTRS,
                           .n_out = 1,
+                          .traits = CD_LINEAR,
                           .shape = fold_shape,
                           .forward = fold_forward,
                           .backward = fold_backward};

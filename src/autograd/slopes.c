@@ -61,6 +61,8 @@ static cd_tensor *lower(const slope_of *s)
     return IF(ABOVE(X, 0), NUMBER(0), X);
 }
 
+SLOPE(tanhshrink, cd_expr1(s->e, CD_OP_square, OF(tanh, X)))
+SLOPE(softsign, OF(reciprocal, OF(square, PLUS(OF(abs, X), 1))))
 SLOPE(elu, IF(ABOVE(X, 0), NUMBER(1), TIMES(OF(exp, lower(s)), s->a)))
 SLOPE(selu, TIMES(IF(ABOVE(X, 0), NUMBER(1), TIMES(OF(exp, lower(s)), 1.6732632423543772848170429916717)),
                   1.0507009873554804934193349852946))
@@ -110,13 +112,14 @@ static slope_formula *const slopes[CD_OPS] = {
     HAS(sqrt),   HAS(rsqrt),       HAS(reciprocal), HAS(sin),     HAS(cos),        HAS(tan),   HAS(asin),
     HAS(acos),   HAS(atan),        HAS(sinh),     HAS(cosh),      HAS(tanh),       HAS(sigmoid), HAS(erf),
     HAS(elu),    HAS(selu),        HAS(celu),     HAS(softplus),  HAS(log_sigmoid), HAS(silu), HAS(hardswish),
-    HAS(gelu),   HAS(gelu_tanh),   HAS(mish)};
+    HAS(gelu),   HAS(gelu_tanh),   HAS(mish),       HAS(tanhshrink), HAS(softsign)};
 
 /* Slopes that are constant but for jumps. */
 static const bool constant[CD_OPS] = {
     [CD_OP_neg] = true,   [CD_OP_abs] = true,   [CD_OP_sign] = true,     [CD_OP_floor] = true,
     [CD_OP_ceil] = true,  [CD_OP_round] = true, [CD_OP_trunc] = true,    [CD_OP_hardtanh] = true,
-    [CD_OP_leaky_relu] = true, [CD_OP_hardsigmoid] = true};
+    [CD_OP_leaky_relu] = true, [CD_OP_hardsigmoid] = true,
+    [CD_OP_hardshrink] = true, [CD_OP_softshrink] = true, [CD_OP_threshold] = true};
 
 cd_status cd_second_by_slope(cd_gradient *g, cd_error *err)
 {

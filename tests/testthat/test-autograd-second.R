@@ -43,7 +43,7 @@ test_that("activations", {
   x <- draw(2, 3) * 2
   names <- c(
     "relu", "relu6", "hardtanh", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "hardsigmoid", "mish",
-    "softplus", "logsigmoid"
+    "softplus", "logsigmoid", "tanhshrink", "softsign", "hardshrink", "softshrink"
   )
   for (name in names) {
     f <- get(paste0("nnf_", name))
@@ -121,12 +121,15 @@ test_that("convolutions, pooling, resizing", {
   expect_second_derivative(function(x, w, b) nnf_conv_transpose2d(x, w, b, stride = 2, padding = 1)^2,
     draw(1, 2, 2, 2), draw(2, 2, 3, 3), draw(2))
   expect_second_derivative(function(x, w) nnf_conv1d(x, w, padding = 1)^2, draw(1, 2, 4), draw(2, 2, 3))
+  expect_second_derivative(function(x, w, b) nnf_conv3d(x, w, b)^2, draw(1, 1, 2, 3, 3), draw(2, 1, 2, 2, 2), draw(2))
+  expect_second_derivative(function(x, w, b) nnf_conv_transpose3d(x, w, b, stride = 2)^2, draw(1, 1, 1, 2, 2),
+    draw(1, 2, 2, 1, 2), draw(2))
   x <- draw(1, 2, 4, 4)
   cases <- list(
     function(x) nnf_max_pool2d(x, 2), function(x) nnf_max_pool2d(x, 3, stride = 2, padding = 1),
     function(x) nnf_adaptive_max_pool2d(x, c(2, 3)), function(x) nnf_avg_pool2d(x, 2),
     function(x) nnf_adaptive_avg_pool2d(x, c(3, 1)), function(x) nnf_interpolate(x, scale_factor = 2, mode = "bilinear"),
-    function(x) nnf_interpolate(x, scale_factor = 2)
+    function(x) nnf_interpolate(x, scale_factor = 2), function(x) nnf_unfold(x, 2), function(x) nnf_fold(x$view(c(1, 8, 4)), 3, 2)
   )
   for (f in cases) expect_second_derivative(function(x) f(x)^2, x)
 })
