@@ -31,36 +31,6 @@ bool cd_set_grad_enabled(bool enabled)
 
 /* ---- nodes ---- */
 
-void cd_node_free_saved(cd_node *n)
-{
-    for (int i = 0; i < n->n_in; i++) {
-        cd_tensor_release(n->in[i]);
-        n->in[i] = NULL;
-    }
-    for (int i = 0; i < CD_MAX_OUTPUTS; i++) {
-        cd_tensor_release(n->out[i]);
-        n->out[i] = NULL;
-    }
-    for (int i = 0; i < CD_MAX_SAVED; i++) {
-        cd_tensor_release(n->saved[i]);
-        n->saved[i] = NULL;
-    }
-}
-
-/* Freeing a node releases its inputs' nodes; a long chain of them would overflow the stack if done by
- * recursion, so the outermost call works off a list. */
-static cd_node *to_free = NULL;
-static bool freeing = false;
-
-static void node_release(cd_node *n);
-
-/* A node and its arrays are one cell. */
-static size_t node_bytes(int n_in, int n_attr)
-{
-    return sizeof(cd_node) + (size_t)n_in * (sizeof(cd_edge) + sizeof(cd_tensor *) + sizeof(int64_t)) +
-           (size_t)n_attr * sizeof(double);
-}
-
 static void hooks_free(cd_hook *hook)
 {
     while (hook != NULL) {
@@ -79,10 +49,42 @@ static void custom_free(cd_callback *custom)
     }
 }
 
+void cd_node_free_saved(cd_node *n)
+{
+    for (int i = 0; i < n->n_in; i++) {
+        cd_tensor_release(n->in[i]);
+        n->in[i] = NULL;
+    }
+    for (int i = 0; i < CD_MAX_OUTPUTS; i++) {
+        cd_tensor_release(n->out[i]);
+        n->out[i] = NULL;
+    }
+    for (int i = 0; i < CD_MAX_SAVED; i++) {
+        cd_tensor_release(n->saved[i]);
+        n->saved[i] = NULL;
+    }
+    hooks_free(n->hooks);
+    n->hooks = NULL;
+    custom_free(n->custom);
+    n->custom = NULL;
+}
+
+/* Freeing a node releases its inputs' nodes; a long chain of them would overflow the stack if done by
+ * recursion, so the outermost call works off a list. */
+static cd_node *to_free = NULL;
+static bool freeing = false;
+
+static void node_release(cd_node *n);
+
+/* A node and its arrays are one cell. */
+static size_t node_bytes(int n_in, int n_attr)
+{
+    return sizeof(cd_node) + (size_t)n_in * (sizeof(cd_edge) + sizeof(cd_tensor *) + sizeof(int64_t)) +
+           (size_t)n_attr * sizeof(double);
+}
+
 static void node_free(cd_node *n)
 {
-    hooks_free(n->hooks);
-    custom_free(n->custom);
     cd_node_free_saved(n);
     for (int i = 0; i < n->n_in; i++) {
         node_release(n->edges[i].node);

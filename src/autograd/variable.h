@@ -120,7 +120,7 @@ cd_status cd_variable_retain_grad(cd_variable *v, cd_error *err);
 /* A variable on the same storage without history. */
 cd_status cd_variable_detach(cd_variable **detached, const cd_variable *v, cd_error *err);
 
-/* Gives up what a node keeps for backward. */
+/* Gives up what a node keeps for backward, code of the user's too: its environment may hold what the node computed. */
 void cd_node_free_saved(cd_node *n);
 
 /* A function of the user's: `out`, variables without history that were computed from `in`, get one whose backward is
