@@ -17,12 +17,10 @@ as_tensor <- function(x, name, ...) {
     return(x)
   }
   if (!is.atomic(x) || is.null(x) || is.character(x) || is.complex(x) || is.factor(x)) {
-    refuse(x, name, "a tensor, or numbers or logical values for one", hint_to_convert(x))
+    refuse(x, name, "a tensor, or numbers or logical values for one", hint_for_lists(x))
   }
   torch_tensor(x, dtype = if (is.numeric(x) && !inherits(x, "integer64")) float_met(list(...)))
 }
-
-hint_to_convert <- function(x) if (is.data.frame(x)) " Use as.matrix() to convert a data frame." else ""
 
 # The float dtype that numbers take beside `others`; NULL where these are no floats.
 float_met <- function(others) {
@@ -236,16 +234,27 @@ special_contracts <- list(
   torch_repeat_interleave = c(dim = "dim"), torch_prod = c(dim = "dim"),
   torch_max = c(dim = NA), torch_min = c(dim = NA), torch_tensordot = c(a = "tensor", b = "tensor", dims = NA),
   torch_movedim = c(source = "dims", destination = "dims"), torch_norm = c(p = "number"),
-  torch_arange = c(start = "number", end = "number"), torch_linspace = c(start = "number", end = "number"),
+  torch_arange = c(start = "number", end = "number", step = "number"), torch_linspace = c(start = "number", end = "number"),
   torch_logspace = c(start = "number", end = "number"), torch_bernoulli = c(p = NA),
   torch_where = c(self = "operand"), torch_matmul = c(other = "tensor"), torch_equal = c(other = "tensor"),
   torch_view_as = c(other = "tensor"), torch_reshape_as = c(other = "tensor"), torch_expand_as = c(other = "tensor"),
   torch_type_as = c(other = "own"), torch_isclose = c(other = "tensor"), torch_allclose = c(other = "tensor"),
-  torch_scatter = c(dim = "dim", src = "operand"), torch_scatter_add = c(dim = "dim", src = "tensor"),
+  torch_scatter = c(dim = "dim", src = "operand", value = "operand"), torch_scatter_add = c(dim = "dim", src = "tensor"),
   nnf_dropout = c(p = NA), nnf_dropout2d = c(p = NA), torch_lerp = c(end = "tensor", weight = "operand"),
   torch_device = c(index = NA), torch_to = c(dtype = NA, device = NA, other = NA),
   torch_tensor = c(requires_grad = "flag"), torch_addmm = c(alpha = "number", beta = "number"),
   torch_add = c(self = NA), torch_sub = c(self = NA), torch_cat = c(dim = "dim", tensors = NA),
+  torch_clamp_min = c(min = NA), torch_sum_to_size = c(size = "numbers"), torch_mvlgamma = c(p = "count"),
+  torch_heaviside = c(values = "operand"), torch_outer = c(vec2 = "tensor"), torch_result_type = c(tensor2 = "operand"),
+  torch_cdist = c(p = "number"), torch_masked_scatter = c(source = "tensor"),
+  torch_kron = c(other = "tensor"), torch_cross = c(other = "tensor", dim = "dim"), torch_vdot = c(other = "tensor"),
+  torch_inner = c(other = "tensor"), torch_dist = c(other = "tensor"), torch_vander = c(x = "tensor"),
+  torch_index_put = c(values = NA), torch_quantile = c(dim = "dim"), torch_nanquantile = c(dim = "dim"),
+  torch_histc = c(bins = "count", min = "number", max = "number"), torch_cummax = c(dim = "dim"),
+  torch_cummin = c(dim = "dim"), torch_logcumsumexp = c(dim = "dim"), torch_kthvalue = c(dim = "dim", k = "number"),
+  torch_mode = c(dim = "dim"), torch_searchsorted = c(self = NA), torch_index_copy = c(dim = "dim", source = "tensor"),
+  torch_index_fill = c(dim = "dim"), torch_take_along_dim = c(dim = "dim"), torch_moveaxis = c(source = "dims", destination = "dims"),
+  torch_rot90 = c(k = "whole"), torch_renorm = c(dim = "dim", maxnorm = "number"),
   torch_stack = c(dim = "dim", tensors = NA), torch_bincount = c(weights = "tensor"),
   torch_diff = c(dim = "dim", prepend = "tensor", append = "tensor"),
   torch_scaled_dot_product_attention = c(value = "tensor", attn_mask = "tensor"), nnf_embedding = c(input = "index"),

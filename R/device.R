@@ -4,7 +4,8 @@ NULL
 #' Devices
 #'
 #' Everything is computed on the CPU. Device objects exist so that scripts written for machines with a graphics card
-#' run: `x$to(device = "cpu")` gives `x`, `x$cuda()` an error, `cuda_is_available()` is `FALSE`.
+#' run: `x$to(device = "cpu")` gives `x`, `x$cuda()` an error, `cuda_is_available()` is `FALSE`. With
+#' `options(candela.cuda = "cpu")` the device "cuda" means the CPU, for scripts that name it without asking.
 #'
 #' @param type `"cpu"`, or another device's name such as `"cuda"` or `"cuda:0"`.
 #' @param index number of the device, or `NULL`.
@@ -21,11 +22,11 @@ torch_device <- function(type, index = NULL) {
   if (!is.character(type) || length(type) != 1) {
     refuse(type, "type", "a string such as \"cpu\"")
   }
-  parts <- strsplit(type, ":", fixed = TRUE)[[1]]
-  if (length(parts) == 2) index <- as.integer(parts[[2]])
-  if (!parts[[1]] %in% c("cpu", "cuda", "mps", "meta")) {
+  if (!grepl("^(cpu|cuda|mps|meta)(:[0-9]+)?$", type)) {
     runtime_error(sprintf("Expected one of cpu, cuda, mps, meta device type, got \"%s\".", type))
   }
+  parts <- strsplit(type, ":", fixed = TRUE)[[1]]
+  if (length(parts) == 2) index <- as.integer(parts[[2]])
   structure(list(type = parts[[1]], index = index), class = "torch_device")
 }
 
@@ -50,11 +51,19 @@ as.character.torch_device <- function(x, ...) paste(c(x$type, x$index), collapse
   e1$type == e2$type && identical(e1$index, e2$index)
 }
 
+#' @export
+`!=.torch_device` <- function(e1, e2) !(e1 == e2)
+
 cpu_device <- structure(list(type = "cpu", index = NULL), class = "torch_device")
 
-# Every computation is on the CPU: any other device is an error that says so.
+# Every computation is on the CPU: any other device is an error that says so, but for "cuda" where the option says that
+# it means the CPU.
 check_device <- function(device) {
-  if (!is.null(device) && torch_device(device)$type != "cpu") {
+  if (is.null(device)) {
+    return(invisible())
+  }
+  type <- torch_device(device)$type
+  if (type != "cpu" && !(type == "cuda" && identical(getOption("candela.cuda"), "cpu"))) {
     runtime_error(sprintf(
       "candela computes on the CPU: device \"%s\" is not available. Use device = \"cpu\" or leave it out.",
       as.character(torch_device(device))
@@ -90,4 +99,7 @@ backends_cudnn_is_available <- function() FALSE
 tensor_field("device", function(self) cpu_device)
 tensor_field("is_cuda", function(self) FALSE)
 tensor_method("cpu", function() self)
-tensor_method("cuda", function(device = NULL, ...) check_device("cuda"))
+tensor_method("cuda", function(device = NULL, ...) {
+  check_device("cuda")
+  self
+})

@@ -24,7 +24,7 @@ apply_op <- function(op, inputs, attrs = NULL) {
 
 # The same, written into the first input.
 apply_op_ <- function(op, inputs, attrs = NULL) {
-  invisible(.Call(cdr_apply_in_place, op, inputs, attrs))
+  .Call(cdr_apply_in_place, op, inputs, attrs)
 }
 
 # Called by the C glue. The classes are those of the peers' conditions, after one of our own that says what kind.

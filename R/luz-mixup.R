@@ -86,8 +86,7 @@ original_loss <- function(loss) {
 #' @rdname luz_callback_mixup
 #' @export
 nnf_mixup <- function(x, y, weight) {
-  order <- as.integer(as_array(torch_randperm(x$shape[1])))
-  order <- torch_tensor(order - min(order) + 1L, dtype = torch_long())
+  order <- torch_randperm(x$shape[1]) + 1L
   list(
     x = torch_lerp(x, x$index_select(1, order), broadcast_weight(weight, x)),
     y = list(ys = list(y1 = y, y2 = y$index_select(1, order)), weight = weight)

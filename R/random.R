@@ -30,8 +30,9 @@ new_random_like <- function(input, kind, a, b, dtype, device, requires_grad, mem
 #'
 #' @inheritParams torch_zeros
 #' @param low,high integers are drawn from `low` to `high - 1`.
-#' @param n `torch_randperm()` permutes 1 to `n`.
-#' @param mean,std number or tensor of means and standard deviations.
+#' @param n `torch_randperm()` permutes 0 to `n - 1`, as torch does: add 1 for indices.
+#' @param mean,std number or tensor of means and standard deviations; `torch_normal()` takes `dtype` and the other
+#'   arguments of `torch_randn()` in its dots.
 #' @param generator not used.
 #' @param self tensor of probabilities.
 #' @param p a single probability used instead.
@@ -88,7 +89,7 @@ torch_randint_like <- function(input, low, high, dtype = NULL, layout = NULL, de
 #' @export
 torch_randperm <- function(n, dtype = torch_int64(), layout = NULL, device = NULL, requires_grad = FALSE) {
   check_device(device)
-  x <- .Call(cdr_randperm, as.double(n), 1)
+  x <- .Call(cdr_randperm, as.double(n), 0)
   if (dtype == torch_int64()) x else x$to(dtype = dtype)
 }
 
@@ -98,7 +99,9 @@ torch_normal <- function(mean, std, size = NULL, generator = NULL, ...) {
   if (is.null(size)) {
     size <- if (is_tensor(mean)) mean$shape else if (is_tensor(std)) std$shape else 1
   }
-  torch_randn(size) * std + mean
+  x <- torch_randn(size, ...) * std + mean
+  dtype <- list(...)$dtype
+  if (is.null(dtype)) x else cast(x, dtype)
 }
 
 #' @rdname torch_randn
@@ -154,16 +157,16 @@ tensor_method("multinomial", function(num_samples, replacement = FALSE, generato
   torch_multinomial(self, num_samples, replacement)
 })
 tensor_method("uniform_", function(from = 0, to = 1, generator = NULL) {
-  invisible(fill_random(self, UNIFORM, from, to))
+  fill_random(self, UNIFORM, from, to)
 })
 tensor_method("normal_", function(mean = 0, std = 1, generator = NULL) {
-  invisible(fill_random(self, NORMAL, mean, std))
+  fill_random(self, NORMAL, mean, std)
 })
 tensor_method("random_", function(from = 0, to, generator = NULL) {
-  invisible(fill_random(self, INTEGER_RANGE, from, to))
+  fill_random(self, INTEGER_RANGE, from, to)
 })
 tensor_method("bernoulli_", function(p = 0.5, generator = NULL) {
-  invisible(fill_random(self, BERNOULLI, p, 0))
+  fill_random(self, BERNOULLI, p, 0)
 })
 
 #' Seed the generator of random tensors

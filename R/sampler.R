@@ -56,10 +56,7 @@ SequentialSampler <- sampler("sequential_sampler",
 
 # A new permutation for each epoch, from the generator that torch_manual_seed() seeds.
 RandomSampler <- sampler("random_sampler",
-  .indices = function() {
-    permutation <- as.integer(as_array(torch_randperm(length(self$data_source))))
-    permutation - min(permutation) + 1L
-  },
+  .indices = function() as.integer(torch_randperm(length(self$data_source))) + 1L,
   .iter = function() as_iterator(self$.indices())
 )
 

@@ -30,11 +30,43 @@ tensor_field <- function(name, get, set = NULL) {
     return(method(x))
   }
   get <- tensor_fields[[name]]
-  if (is.null(get)) {
+  if (!is.null(get)) {
+    return(get(x))
+  }
+  method <- method_of_function(name)
+  if (is.null(method)) {
     value_error(sprintf("A tensor has no method or field `%s`.", name))
   }
-  get(x)
+  method(x)
 }
+
+# Every function torch_name(self, ...) is a method, too, which is made when it is first asked for; with a name that ends
+# in "_" it writes the result into the tensor, where torch has such a method.
+method_of_function <- function(name) {
+  in_place <- name %in% paste0(methods_in_place, "_")
+  f <- get0(paste0("torch_", if (in_place) sub("_$", "", name) else name), envir = topenv(), inherits = FALSE)
+  if (!is.function(f) || !identical(names(formals(f))[1], "self")) {
+    return(NULL)
+  }
+  arguments <- formals(f)[-1]
+  passed <- lapply(names(arguments), as.name)
+  names(passed) <- ifelse(names(arguments) == "...", "", names(arguments))
+  result <- as.call(c(as.name(paste0("torch_", sub(if (in_place) "_$" else "$", "", name))), quote(self), passed))
+  if (in_place) result <- call("apply_op_", quote(ops$copy), call("list", quote(self), result))
+  tensor_method(name, rlang::new_function(arguments, result, topenv()))
+  tensor_methods[[name]]
+}
+
+methods_in_place <- c(
+  "absolute", "acos", "acosh", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "arccos", "arccosh", "arcsin",
+  "arcsinh", "arctan", "arctanh", "asinh", "atan2", "atanh", "baddbmm", "bitwise_and", "bitwise_left_shift",
+  "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "celu", "clamp_max", "clamp_min", "clip",
+  "copysign", "cumprod", "cumsum", "deg2rad", "digamma", "divide", "erfc", "erfinv", "exp2", "fill_diagonal", "fix",
+  "float_power", "floor_divide", "frac", "gcd", "greater", "greater_equal", "heaviside", "hypot", "i0", "index_copy",
+  "index_fill", "index_put", "lcm", "ldexp", "less", "less_equal", "lgamma", "logit", "masked_scatter", "multiply",
+  "mvlgamma", "nan_to_num", "negative", "nextafter", "not_equal", "polygamma", "put", "rad2deg", "renorm", "sgn", "sinc",
+  "subtract", "tril", "triu", "true_divide", "xlogy", "threshold", "selu", "elu", "leaky_relu", "silu", "hardtanh"
+)
 
 #' @export
 `[[.torch_tensor` <- function(x, name) {
@@ -51,10 +83,20 @@ tensor_field <- function(name, get, set = NULL) {
   invisible(x)
 }
 
+#' @export
+`[[<-.torch_tensor` <- function(x, name, value) {
+  if (is.character(name)) {
+    return(`$<-.torch_tensor`(x, name, value))
+  }
+  x[name] <- value
+  invisible(x)
+}
+
 #' @importFrom utils .DollarNames
 #' @rawNamespace S3method(.DollarNames, torch_tensor)
 .DollarNames.torch_tensor <- function(x, pattern = "") {
-  methods <- paste0(ls(tensor_methods), "(")
+  functions <- Filter(function(name) identical(names(formals(get(name, topenv())))[1], "self"), ls(topenv(), pattern = "^torch_"))
+  methods <- paste0(union(ls(tensor_methods), sub("^torch_", "", functions)), "(")
   grep(pattern, sort(c(methods, ls(tensor_fields))), value = TRUE)
 }
 

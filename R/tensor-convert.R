@@ -83,3 +83,18 @@ tensor_method("data", function() self$detach())
 
 # Whether two R handles are one variable.
 same_tensor <- function(a, b) identical(.Call(cdr_identity, a), .Call(cdr_identity, b))
+
+tensor_field("ptr", function(self) self)
+
+# What R needs to make a table of a tensor: its different elements, and their order.
+#' @export
+unique.torch_tensor <- function(x, incomparables = FALSE, ...) torch_tensor(unique(as.vector(as_array(x))), x$dtype)
+
+#' @export
+xtfrm.torch_tensor <- function(x) as.numeric(as_array(x))
+
+# How testthat's expect_equal() looks at tensors.
+#' @exportS3Method waldo::compare_proxy
+compare_proxy.torch_tensor <- function(x, path = "x") {
+  list(object = list(dtype = dtype_name(x$dtype), shape = dim(x), values = as_array(x)), path = path)
+}

@@ -28,11 +28,20 @@ torch_tensor <- function(data, dtype = NULL, device = NULL, requires_grad = FALS
     return(torch_empty(0, dtype = if (is.null(code)) torch_bool() else new_dtype(code)))
   }
   if (is.list(data) || !is.atomic(data) || is.character(data) || is.complex(data)) {
-    refuse(data, "data", "a numeric, logical or raw vector or array",
-      if (is.list(data)) " Use torch_stack() to join a list of tensors." else "")
+    refuse(data, "data", "a numeric, logical or raw vector or array", hint_for_lists(data))
   }
   if (is.factor(data)) data <- as.integer(data)
   .Call(cdr_tensor, data, code, requires_grad)
+}
+
+hint_for_lists <- function(data) {
+  if (is.data.frame(data)) {
+    " Use as.matrix() to convert a data frame."
+  } else if (is.list(data)) {
+    " Use torch_stack() to join a list of tensors."
+  } else {
+    ""
+  }
 }
 
 copy_of_tensor <- function(data, code, requires_grad) {
@@ -69,12 +78,12 @@ resolve_size <- function(...) {
 
 as_size <- function(size) {
   size <- unlist(lapply(size, function(s) if (is_tensor(s)) as.double(s) else s))
-  if (length(size) > 0 && (!is.numeric(size) || anyNA(size) || any(size < 0) || any(size != trunc(size)))) {
+  if (length(size) > 0 && (!is.numeric(size) || anyNA(size) || any(size <= -1))) {
     value_error(sprintf(
       "sizes must be whole numbers of at least 0, got (%s).", paste(format(size), collapse = ", ")
     ))
   }
-  as.double(size)
+  trunc(as.double(size))
 }
 
 new_full <- function(size, value, dtype, default, device, requires_grad) {
@@ -97,7 +106,8 @@ new_full_like <- function(input, value, dtype, device, requires_grad, memory_for
 
 #' Tensors of one value
 #'
-#' @param ... sizes, as separate numbers or one vector; or `size = c(...)`. No size gives a 0-d tensor.
+#' @param ... sizes, as separate numbers or one vector; or `size = c(...)`. No size gives a 0-d tensor. What stands
+#'   behind the decimal point is cut off.
 #' @param names,layout not used.
 #' @param dtype a [torch_dtype]; by default the default float type, for `torch_full()` by the type of `fill_value`.
 #' @param device only `"cpu"`.
@@ -169,7 +179,8 @@ torch_full_like <- function(input, fill_value, dtype = NULL, layout = NULL, devi
 #'
 #' @inheritParams torch_zeros
 #' @param layout not used.
-#' @param start,end first and last value; both are part of the result (as in R's [seq()]).
+#' @param start,end first and last value; both are part of the result (as in R's [seq()]). `torch_arange()` of one
+#'   number counts from 1 to it.
 #' @param step distance between neighbours.
 #' @param steps number of values.
 #' @param base base of the powers.
@@ -182,6 +193,10 @@ torch_full_like <- function(input, fill_value, dtype = NULL, layout = NULL, devi
 #' torch_eye(2)
 #' @export
 torch_arange <- function(start, end, step = 1L, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
+  if (missing(end)) {
+    end <- start
+    start <- if (is.integer(end)) 1L else 1
+  }
   if (step == 0) value_error("`step` must not be 0.")
   if ((end - start) / step < 0) {
     value_error(sprintf(

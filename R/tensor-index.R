@@ -169,7 +169,8 @@ ends_length <- function(n, size) if (n < 0) max(size + n, 0) else min(n, size)
 #' @param self Tensor.
 #' @param dim Dimension, from 1; negative from the end.
 #' @param index `Long` tensor of positions (an R vector is converted).
-#' @param src Tensor or number to be written.
+#' @param src Tensor or number to be written; `torch_scatter()` takes a number as `value`, too.
+#' @param alpha Factor of `source`.
 #' @param source Tensor of slices to add, of the dtype of `self`, with as many along `dim` as there are positions.
 #' @param sparse_grad Not used; gradients are dense.
 #' @param mask,condition `Bool` tensor, broadcast.
@@ -221,8 +222,8 @@ torch_gather <- function(self, dim, index, sparse_grad = FALSE) {
 
 #' @rdname torch_index
 #' @export
-torch_scatter <- function(self, dim, index, src) {
-  apply_op(ops$scatter, list(self, index_tensor(index), src), zero_based_dim(dim))
+torch_scatter <- function(self, dim, index, src, value = src) {
+  apply_op(ops$scatter, list(self, index_tensor(index), value), zero_based_dim(dim))
 }
 
 #' @rdname torch_index
@@ -233,7 +234,8 @@ torch_scatter_add <- function(self, dim, index, src) {
 
 #' @rdname torch_index
 #' @export
-torch_index_add <- function(self, dim, index, source) {
+torch_index_add <- function(self, dim, index, source, alpha = 1L) {
+  if (alpha != 1) source <- torch_mul(source, alpha)
   apply_op(ops$scatter_add, list(self, spread_index(index, dim, source), source), zero_based_dim(dim))
 }
 
@@ -291,16 +293,17 @@ nnf_one_hot <- function(tensor, num_classes = -1) apply_op(ops$one_hot, list(ten
 
 tensor_method("index_select", function(dim, index) torch_index_select(self, dim, index))
 tensor_method("gather", function(dim, index, sparse_grad = FALSE) torch_gather(self, dim, index))
-tensor_method("scatter", function(dim, index, src) torch_scatter(self, dim, index, src))
-tensor_method("scatter_", function(dim, index, src) {
-  apply_op_(ops$scatter, list(self, index_tensor(index), src), zero_based_dim(dim))
+tensor_method("scatter", function(dim, index, src, value = src) torch_scatter(self, dim, index, value = value))
+tensor_method("scatter_", function(dim, index, src, value = src) {
+  apply_op_(ops$scatter, list(self, index_tensor(index), value), zero_based_dim(dim))
 })
 tensor_method("scatter_add", function(dim, index, src) torch_scatter_add(self, dim, index, src))
 tensor_method("scatter_add_", function(dim, index, src) {
   apply_op_(ops$scatter_add, list(self, index_tensor(index), src), zero_based_dim(dim))
 })
-tensor_method("index_add", function(dim, index, source) torch_index_add(self, dim, index, source))
-tensor_method("index_add_", function(dim, index, source) {
+tensor_method("index_add", function(dim, index, source, alpha = 1L) torch_index_add(self, dim, index, source, alpha))
+tensor_method("index_add_", function(dim, index, source, alpha = 1L) {
+  if (alpha != 1) source <- torch_mul(source, alpha)
   apply_op_(ops$scatter_add, list(self, spread_index(index, dim, source), source), zero_based_dim(dim))
 })
 tensor_method("take", function(index) torch_take(self, index))

@@ -12,6 +12,7 @@ NULL
 #' @param equation subscripts in Einstein's notation, as `"bij,bjk->bik"`: letters that are missing behind the arrow
 #'   are summed over.
 #' @param tensors list of tensors, one for each group of subscripts.
+#' @param path not used: terms are multiplied from the left.
 #' @param dims how many of the last dimensions of `a` and the first of `b` to sum over, or a list of two vectors
 #'   of dimensions.
 #' @return A tensor: 0-d for `torch_dot()`, 1-d for `torch_mv()`, \[M, N\] for `torch_mm()`, \[B, M, N\] for
@@ -97,7 +98,7 @@ torch_tensordot <- function(a, b, dims = 2) {
 
 #' @rdname torch_matmul
 #' @export
-torch_einsum <- function(equation, tensors) {
+torch_einsum <- function(equation, tensors, path = NULL) {
   sides <- strsplit(gsub(" ", "", equation, fixed = TRUE), "->", fixed = TRUE)[[1]]
   inputs <- strsplit(strsplit(sides[1], ",", fixed = TRUE)[[1]], "")
   letters_in <- unlist(inputs)

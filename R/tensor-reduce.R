@@ -19,7 +19,10 @@ dtype_attr <- function(dtype) {
 #' @param dtype type of the result; sums and products of integers and bools are long by default.
 #' @param unbiased divide by n - 1 instead of n.
 #' @param p order of the norm, (sum |x|^p)^(1/p); `Inf` for the largest absolute value.
-#' @param ...,na.rm not used.
+#' @details `torch_nansum()` and `torch_nanmean()` leave out NaN. R's `sum()`, `prod()`, `mean()`, `any()`, `all()`,
+#'   `max()`, `min()` and `range()` take several tensors as they take several vectors; `dim` must be named there.
+#' @param ... for R's generics: tensors and numbers, of whose elements the result is made together.
+#' @param na.rm leave out NaN.
 #' @return A tensor without the reduced dimensions; `torch_var_mean()` and `torch_std_mean()` give a list of two.
 #'   Floats are added in double precision, with the same result for any number of threads.
 #' @section Errors: a mean, variance or norm of integers; a dimension given twice or out of range.
@@ -92,6 +95,19 @@ torch_any <- function(self, dim = NULL, keepdim = FALSE) .Call(cdr_apply_1, ops$
 #' @rdname torch_sum
 #' @export
 torch_all <- function(self, dim = NULL, keepdim = FALSE) .Call(cdr_apply_1, ops$all, self, reduce_attrs(dim, keepdim))
+
+#' @rdname torch_sum
+#' @export
+torch_nansum <- function(self, dim = NULL, keepdim = FALSE, dtype = NULL) {
+  torch_sum(torch_masked_fill(self, torch_isnan(self), 0), dim, keepdim, dtype)
+}
+
+#' @rdname torch_sum
+#' @export
+torch_nanmean <- function(self, dim = NULL, keepdim = FALSE, dtype = NULL) {
+  total <- torch_nansum(self, dim, keepdim, dtype)
+  torch_div(total, torch_sum(torch_logical_not(torch_isnan(self)), dim, keepdim))
+}
 
 #' @rdname torch_sum
 #' @export
@@ -235,21 +251,24 @@ torch_diff <- function(self, n = 1L, dim = -1L, prepend = list(), append = list(
 
 #' Counts of integers
 #'
-#' @param self a 1-d tensor of integers of at least 0.
+#' @param self a 1-d tensor of integers of at least 1.
 #' @param weights a tensor of the same length to add up instead of counting.
 #' @param minlength least length of the result.
-#' @return A 1-d tensor: element i counts how often i - 1 occurs.
+#' @return A 1-d tensor: element i counts how often i occurs.
 #' @examples
-#' torch_bincount(torch_tensor(c(0L, 2L, 2L)))
+#' torch_bincount(torch_tensor(c(1L, 3L, 3L)))
 #' @export
 torch_bincount <- function(self, weights = list(), minlength = 0L) {
-  values <- as.integer(self)
-  if (anyNA(values) || any(values < 0)) value_error("torch_bincount: the integers must be at least 0.")
-  size <- max(minlength, values + 1L)
-  if (!is_tensor(weights)) {
-    return(torch_tensor(tabulate(values + 1L, size)))
+  if (is_float(self)) type_error("torch_bincount: `self` must hold integers.")
+  if (length(dim(self)) != 1) value_error("torch_bincount: `self` must have one dimension.")
+  counted <- length(self) > 0
+  if (counted && as_array(torch_amin(self)) < 1) value_error("torch_bincount: the integers must be at least 1.")
+  size <- max(minlength, if (counted) as_array(torch_amax(self)))
+  if (!is_tensor(weights)) weights <- torch_ones_like(self, dtype = torch_long())
+  if (length(weights) != length(self)) {
+    value_error(sprintf("torch_bincount: %d weights for %d integers.", length(weights), length(self)))
   }
-  torch_zeros(size, dtype = weights$dtype)$scatter_add_(1, torch_tensor(values + 1L), weights)
+  torch_scatter_add(torch_zeros(size, dtype = weights$dtype), 1, cast(self, torch_long()), weights)
 }
 
 for (name in c("sum", "mean", "prod")) {
@@ -293,50 +312,71 @@ tensor_method("topk", function(k, dim = -1L, largest = TRUE, sorted = TRUE) torc
 tensor_method("diff", function(n = 1L, dim = -1L) torch_diff(self, n, dim))
 tensor_method("bincount", function(weights = list(), minlength = 0L) torch_bincount(self, weights, minlength))
 
-#' @rdname torch_sum
-#' @export
-sum.torch_tensor <- function(x, dim = NULL, keepdim = FALSE, dtype = NULL, ..., na.rm = FALSE) {
-  torch_sum(x, dim, keepdim, dtype)
+# R's generics take several tensors or numbers, and may leave out what is missing; a dimension is given by its name.
+
+# One vector of all elements of several tensors and numbers.
+all_elements <- function(parts) {
+  if (length(parts) == 1 && is_tensor(parts[[1]])) {
+    return(parts[[1]])
+  }
+  torch_cat(lapply(as_tensors(unname(parts), "..."), torch_flatten))
+}
+
+# `reduction` over all elements of `parts`, or along `dim`, where missing ones count as `neutral` if na.rm is TRUE.
+reduce_parts <- function(parts, reduction, na.rm, neutral, ...) {
+  x <- all_elements(parts)
+  if (na.rm && is_float(x)) x <- torch_masked_fill(x, torch_isnan(x), neutral)
+  reduction(x, ...)
 }
 
 #' @rdname torch_sum
 #' @export
-mean.torch_tensor <- function(x, dim = NULL, keepdim = FALSE, dtype = NULL, ..., na.rm = FALSE) {
-  torch_mean(x, dim, keepdim, dtype)
+sum.torch_tensor <- function(..., dim = NULL, keepdim = FALSE, dtype = NULL, na.rm = FALSE) {
+  reduce_parts(list(...), torch_sum, na.rm, 0, dim = dim, keepdim = keepdim, dtype = dtype)
 }
 
 #' @rdname torch_sum
 #' @export
-prod.torch_tensor <- function(x, dim = NULL, keepdim = FALSE, dtype = NULL, ..., na.rm = FALSE) {
-  torch_prod(x, dim, keepdim, dtype)
+prod.torch_tensor <- function(..., dim = NULL, keepdim = FALSE, dtype = NULL, na.rm = FALSE) {
+  reduce_parts(list(...), torch_prod, na.rm, 1, dim = dim, keepdim = keepdim, dtype = dtype)
 }
 
 #' @rdname torch_sum
 #' @export
-any.torch_tensor <- function(x, dim = NULL, keepdim = FALSE, ..., na.rm = FALSE) torch_any(x, dim, keepdim)
+mean.torch_tensor <- function(x, ..., dim = NULL, keepdim = FALSE, dtype = NULL, na.rm = FALSE) {
+  if (na.rm) torch_nanmean(x, dim, keepdim, dtype) else torch_mean(x, dim, keepdim, dtype)
+}
 
 #' @rdname torch_sum
 #' @export
-all.torch_tensor <- function(x, dim = NULL, keepdim = FALSE, ..., na.rm = FALSE) torch_all(x, dim, keepdim)
+any.torch_tensor <- function(..., dim = NULL, keepdim = FALSE, na.rm = FALSE) {
+  reduce_parts(list(...), torch_any, na.rm, 0, dim = dim, keepdim = keepdim)
+}
+
+#' @rdname torch_sum
+#' @export
+all.torch_tensor <- function(..., dim = NULL, keepdim = FALSE, na.rm = FALSE) {
+  reduce_parts(list(...), torch_all, na.rm, 1, dim = dim, keepdim = keepdim)
+}
 
 #' @rdname torch_max
-#' @param x a tensor.
-#' @param ...,na.rm not used.
+#' @param ... tensors and numbers: the largest or smallest element of all of them.
+#' @param na.rm leave out NaN.
 #' @export
-max.torch_tensor <- function(x, dim = NULL, other = NULL, keepdim = FALSE, ..., na.rm = FALSE) {
-  torch_max(x, dim, other, keepdim)
+max.torch_tensor <- function(..., dim = NULL, other = NULL, keepdim = FALSE, na.rm = FALSE) {
+  reduce_parts(list(...), torch_max, na.rm, -Inf, dim = dim, other = other, keepdim = keepdim)
 }
 
 #' @rdname torch_max
 #' @export
-min.torch_tensor <- function(x, dim = NULL, other = NULL, keepdim = FALSE, ..., na.rm = FALSE) {
-  torch_min(x, dim, other, keepdim)
+min.torch_tensor <- function(..., dim = NULL, other = NULL, keepdim = FALSE, na.rm = FALSE) {
+  reduce_parts(list(...), torch_min, na.rm, Inf, dim = dim, other = other, keepdim = keepdim)
 }
 
 #' @rdname torch_max
 #' @export
-range.torch_tensor <- function(x, ..., na.rm = FALSE) {
-  torch_stack(list(torch_amin(x), torch_amax(x)))
+range.torch_tensor <- function(..., na.rm = FALSE) {
+  torch_stack(list(min.torch_tensor(..., na.rm = na.rm), max.torch_tensor(..., na.rm = na.rm)))
 }
 
 #' @rdname torch_sort

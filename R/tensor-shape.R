@@ -19,7 +19,7 @@ dim.torch_tensor <- function(x) .Call(cdr_shape, x)
 length.torch_tensor <- function(x) .Call(cdr_numel, x)
 
 # Sizes given as separate numbers or as one vector.
-sizes_of <- function(...) as.double(unlist(list(...)))
+sizes_of <- function(...) trunc(as.double(unlist(lapply(list(...), function(s) if (is_tensor(s)) as.numeric(s) else s))))
 
 #' Other shapes for the same elements
 #'
@@ -232,9 +232,9 @@ tensor_method("narrow", function(dim, start, length) torch_narrow(self, dim, sta
 tensor_method("select", function(dim, index) torch_select(self, dim, index))
 tensor_method("diagonal", function(offset = 0L, dim1 = 1L, dim2 = 2L) torch_diagonal(self, offset, dim1, dim2))
 
-tensor_method("squeeze_", function(dim = NULL) invisible(.Call(cdr_become, self, torch_squeeze(self, dim))))
-tensor_method("unsqueeze_", function(dim) invisible(.Call(cdr_become, self, torch_unsqueeze(self, dim))))
-tensor_method("t_", function() invisible(.Call(cdr_become, self, torch_t(self))))
+tensor_method("squeeze_", function(dim = NULL) .Call(cdr_become, self, torch_squeeze(self, dim)))
+tensor_method("unsqueeze_", function(dim) .Call(cdr_become, self, torch_unsqueeze(self, dim)))
+tensor_method("t_", function() .Call(cdr_become, self, torch_t(self)))
 tensor_method("transpose_", function(dim0, dim1) {
-  invisible(.Call(cdr_become, self, torch_transpose(self, dim0, dim1)))
+  .Call(cdr_become, self, torch_transpose(self, dim0, dim1))
 })
