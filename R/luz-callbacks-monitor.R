@@ -199,6 +199,8 @@ KeepBestCallback <- luz_callback("keep_best_model_callback",
   on_epoch_end = function() {
     if (self$keep_if_best(self$current())) {
       self$weights <- lapply(ctx$model$state_dict(), function(x) x$clone())
+      ctx$log("best", "epoch", ctx$epoch, append = FALSE)
+      ctx$log("best", "monitor", self$monitor, append = FALSE)
     }
   },
   on_fit_end = function() {

@@ -150,6 +150,10 @@ luz_callback_metrics <- luz_callback("metrics_callback",
       value <- self$guard(metric, metric$compute())
       if (is_tensor(value)) value <- as.numeric(value$item())
       ctx$log_metric(metric_name(metric), value)
+      # For metrics by class of the best epoch.
+      if (set == "valid" && inherits(metric, "luz_metric_overlap") && is.matrix(metric$confusion)) {
+        ctx$log("confusion", set, metric$confusion, index = ctx$epoch, append = FALSE)
+      }
     }
   },
   guard = function(metric, expr) {

@@ -83,16 +83,54 @@ print.luz_module_evaluation <- function(x, ...) {
   invisible(x)
 }
 
+#' Curves of a training
+#'
+#' The metrics of each epoch, with a dashed line at the best one.
+#'
+#' @param x,object a trained model, as [fit()][fit.luz_module_generator] returns it; for `autoplot()` also what
+#'   [confusion_matrix()] returns.
+#' @param ... not used.
+#' @return A plot of ggplot2, if that is installed; else `plot()` draws with base graphics and returns the metrics,
+#'   invisibly. `autoplot()` is ggplot2's.
+#' @examples
+#' x <- torch_randn(64, 3)
+#' fitted <- nn_linear %>%
+#'   setup(loss = nn_mse_loss(), optimizer = optim_sgd) %>%
+#'   set_hparams(in_features = 3, out_features = 1) %>%
+#'   set_opt_hparams(lr = 0.01) %>%
+#'   fit(list(x, x$sum(2, keepdim = TRUE)), epochs = 3, verbose = FALSE)
+#' plot(fitted)
+#' @name plot.luz_module_fitted
 #' @export
 plot.luz_module_fitted <- function(x, ...) {
-  metrics <- get_metrics(x)
-  if (!rlang::is_installed("ggplot2")) {
-    return(plot_metrics_base(metrics))
-  }
-  ggplot2::ggplot(metrics, ggplot2::aes(x = .data$epoch, y = .data$value)) +
+  if (rlang::is_installed("ggplot2")) autoplot.luz_module_fitted(x) else plot_metrics_base(get_metrics(x))
+}
+
+#' @rdname plot.luz_module_fitted
+#' @exportS3Method ggplot2::autoplot
+autoplot.luz_module_fitted <- function(object, ...) {
+  best <- best_epoch(object)$epoch
+  ggplot2::ggplot(get_metrics(object), ggplot2::aes(x = .data$epoch, y = .data$value)) +
+    (if (!is.null(best)) ggplot2::geom_vline(xintercept = best, linetype = "dashed", colour = "grey60")) +
     ggplot2::geom_point() +
     ggplot2::geom_line() +
     ggplot2::facet_grid(metric ~ set, scales = "free_y")
+}
+
+#' @rdname plot.luz_module_fitted
+#' @exportS3Method ggplot2::autoplot
+autoplot.candela_confusion <- function(object, ...) {
+  table <- as.data.frame(object)
+  table$text <- percent_text(table$share)
+  table$dark <- table$share > 0.55
+  table$truth <- factor(table$truth, rev(levels(table$truth)))
+  ggplot2::ggplot(table, ggplot2::aes(x = .data$predicted, y = .data$truth)) +
+    ggplot2::geom_tile(ggplot2::aes(fill = .data$share)) +
+    ggplot2::geom_text(ggplot2::aes(label = .data$text, colour = .data$dark), show.legend = FALSE) +
+    ggplot2::scale_fill_gradientn(colours = confusion_colours, limits = c(0, 1)) +
+    ggplot2::scale_colour_manual(values = c("FALSE" = "black", "TRUE" = "white"), na.value = "black") +
+    ggplot2::coord_equal() +
+    ggplot2::labs(fill = "share of\ntrue class")
 }
 
 # One panel for each metric; the training set in black, the validation set in red.
