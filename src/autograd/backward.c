@@ -252,12 +252,19 @@ static cd_status take_gradient(cd_tensor **gradient, const backward_pass *pass, 
     return cd_trail_know(pass->trail, t, v, err);
 }
 
-static cd_status run_hooks(const backward_pass *pass, const cd_hook *hook, int output, cd_tensor **gradient,
-                           cd_error *err)
+static void mark_running(cd_hook *hook, bool running)
 {
-    for (; hook != NULL && *gradient != NULL; hook = hook->next) {
+    for (; hook != NULL; hook = hook->next) {
+        hook->running = running;
+    }
+}
+
+static cd_status run_each_hook(const backward_pass *pass, const cd_hook *hook, int output, cd_tensor **gradient,
+                               cd_error *err)
+{
+    for (; hook != NULL; hook = hook->next) {
         cd_variable *other = NULL;
-        if (hook->output != output) {
+        if (hook->output != output || hook->id == 0) {
             continue;
         }
         CD_TRY(call_back(pass, &hook->callback, 1, gradient, 1, &other, err));
@@ -266,6 +273,18 @@ static cd_status run_hooks(const backward_pass *pass, const cd_hook *hook, int o
         }
     }
     return CD_OK;
+}
+
+static cd_status run_hooks(const backward_pass *pass, cd_hook *hooks, int output, cd_tensor **gradient,
+                           cd_error *err)
+{
+    if (hooks == NULL || *gradient == NULL) {
+        return CD_OK;
+    }
+    mark_running(hooks, true);
+    cd_status status = run_each_hook(pass, hooks, output, gradient, err);
+    mark_running(hooks, false);
+    return status;
 }
 
 static cd_status deliver_hooked(backward_pass *pass, cd_error *err)

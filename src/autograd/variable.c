@@ -693,6 +693,10 @@ void cd_remove_hook(cd_variable *v, int64_t id)
     for (cd_hook **at = hooks_of(v); *at != NULL; at = &(*at)->next) {
         if ((*at)->id == id) {
             cd_hook *hook = *at;
+            if (hook->running) {
+                hook->id = 0; /* not called again, and freed with the others */
+                return;
+            }
             *at = hook->next;
             hook->next = NULL;
             hooks_free(hook);

@@ -30,8 +30,9 @@ typedef struct cd_callback {
 /* A callback that sees the gradient of one variable, and may give another in its place. */
 typedef struct cd_hook {
     struct cd_hook *next; /* in the order they were added in */
-    int64_t id;
-    int output; /* of the node */
+    int64_t id;   /* 0: removed */
+    int output;   /* of the node */
+    bool running; /* backward goes through the list it is in */
     cd_callback callback;
 } cd_hook;
 

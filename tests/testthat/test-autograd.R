@@ -250,6 +250,22 @@ test_that("a hook of a leaf sees the whole gradient of a pass", {
   expect_equal(x$grad$item(), 11)
 })
 
+test_that("a hook may take itself away", {
+  x <- torch_tensor(2, requires_grad = TRUE)
+  for (t in list(x, x * 1)) {
+    calls <- 0
+    hook <- t$register_hook(function(g) {
+      calls <<- calls + 1
+      hook$remove()
+    })
+    t$register_hook(function(g) g * 2)
+    y <- t * 3
+    y$backward(retain_graph = TRUE)
+    y$backward()
+    expect_equal(calls, 1)
+  }
+})
+
 test_that("errors and jumps in hooks end the pass and nothing else", {
   x <- torch_tensor(2, requires_grad = TRUE)
   y <- x * 3
