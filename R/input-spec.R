@@ -259,6 +259,7 @@ take_bands <- function(picture, bands, nodata) {
       torch_full_like(x, NaN), x)
   }
   picture$x <- x
+  picture$nodata <- nodata
   picture
 }
 
@@ -275,7 +276,7 @@ read_input <- function(x, spec, resize = spec$resize) {
   }
   check_picture_fits(picture, spec, if (is.character(x)) sprintf("'%s'", x) else "`x`")
   size <- image_size(picture$x)
-  gaps <- if (may_have_gaps(picture$type, spec$nodata)) gaps_of(picture$x)
+  gaps <- if (may_have_gaps(picture$type, picture$nodata)) gaps_of(picture$x)
   y <- if (resize) resize_picture(picture$x, spec$size, !is.null(gaps)) else picture$x
   # As a dataset keeps them.
   if (spec$type == "uint8" && is.null(gaps)) y <- torch_round(y * 255) / 255

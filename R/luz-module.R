@@ -426,7 +426,10 @@ check_fitted <- function(object) {
 #' Applies a trained model to new data, in evaluation mode and without recording gradients.
 #'
 #' @param object What [fit()][fit.luz_module_generator] returned.
-#' @param newdata Data as for [fit()][fit.luz_module_generator]; the first element of each batch is the input.
+#' @param newdata Data as for [fit()][fit.luz_module_generator]; the first element of each batch is the input. For
+#'   models of pictures also one picture, a tensor channels x height x width. For models trained on a
+#'   [segmentation_dataset()] also names of picture files, which are read as the training pictures were ([read_input()];
+#'   see [segment()] for masks at the size of each file).
 #' @param ... `stack = FALSE` gives the list of the predictions for each batch. Other arguments go to the model's
 #'   `predict()` method or, where it has none, to `forward()`, after the input.
 #' @inheritParams fit.luz_module_generator
@@ -451,7 +454,7 @@ predict.luz_module_fitted <- function(object, newdata, ..., callbacks = list(), 
     callbacks = order_callbacks(c(default_predict_callbacks(), check_callbacks(callbacks))),
     model = object$model, metric_generators = NULL, hparams = object$ctx$hparams, opt_hparams = object$ctx$opt_hparams
   )
-  ctx$data <- as_predict_dataloader(newdata, dataloader_options)
+  ctx$data <- as_predict_dataloader(as_pictures(newdata, object$model), dataloader_options)
   ctx$pred <- list()
   predictions <- predict_batches(ctx, arguments)
   ctx$clean()

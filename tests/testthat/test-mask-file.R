@@ -1,0 +1,21 @@
+test_that("masks are written with numbers, values or colours, as a whole", {
+  skip_without_tiff()
+  root <- withr::local_tempdir()
+  path <- file.path(root, "numbered.tif")
+  objects <- matrix(c(0L, 1L, 2L, 700L, NA, 300L), 2)
+  mask_write(objects, path)
+  expect_identical(image_labels(path), matrix(c(0L, 1L, 2L, 700L, 0L, 300L), 2))
+  expect_identical(image_info(path)$bits, 16L)
+  expect_identical(list.files(root, all.files = TRUE, no.. = TRUE), "numbered.tif")
+  mask_write(matrix(c(1L, 2L), 1), file.path(root, "c.png"), spec = bright_spec())
+  expect_identical(image_labels(file.path(root, "c.png")), matrix(c(0L, 255L), 1))
+  expect_error(mask_write(matrix(3L), path, spec = bright_spec()), "class 3", class = "value_error")
+  expect_error(mask_write(matrix(0.5), path), "`mask` must be", class = "value_error")
+  expect_error(write_mask_picture(matrix(1L), path, list(kind = "value", code = -3, nodata = 0)), "cannot be written",
+    class = "value_error")
+  skip_if_not_installed("terra")
+  grid <- terra::rast(nrows = 2, ncols = 3, xmin = 0, xmax = 3, ymin = 0, ymax = 2, crs = "EPSG:32633")
+  mask_write(objects, file.path(root, "g.tif"), grid = grid)
+  expect_equal(terra::as.matrix(terra::rast(file.path(root, "g.tif")), wide = TRUE),
+    matrix(c(NA, 1, 2, 700, NA, 300), 2), ignore_attr = TRUE)
+})
