@@ -33,6 +33,21 @@ hint_if_generator <- function(x, class, what = class) {
   }
 }
 
+# How a loss is called, for a constructor of losses that got a tensor for one of its settings; else "".
+hint_to_call_loss <- function(x) {
+  if (!is_tensor(x)) {
+    return("")
+  }
+  for (i in rev(seq_len(sys.nframe()))) {
+    self <- environment(sys.function(i))$self
+    classes <- if (is.environment(self)) self[[".classes"]]
+    if ("nn_loss" %in% classes) {
+      return(sprintf(" Make the loss first, then call it: %s()(output, target).", classes[[1]]))
+    }
+  }
+  ""
+}
+
 # ---- one value ----
 
 check_flag <- function(x, name) {

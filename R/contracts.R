@@ -66,7 +66,7 @@ as_flag <- function(x, name) {
 number_from <- function(x, name, wanted, ok) {
   if (is_tensor(x) && length(x) == 1) x <- as.vector(as_array(x))
   if (is.logical(x) && length(x) == 1 && !is.na(x)) x <- as.integer(x)
-  if (!is_one_number(x) || !ok(x)) refuse(x, name, wanted)
+  if (!is_one_number(x) || !ok(x)) refuse(x, name, wanted, hint_to_call_loss(x))
   x
 }
 
@@ -99,7 +99,7 @@ some_dims <- function(x, name) {
   x
 }
 
-a_choice <- function(x, name) refuse(x, name, "a string")
+a_choice <- function(x, name) refuse(x, name, "a string", hint_to_call_loss(x))
 
 one_or_more_paths <- function(x, name) refuse(x, name, "one or more paths of files")
 
@@ -258,6 +258,8 @@ special_contracts <- list(
   torch_stack = c(dim = "dim", tensors = NA), torch_bincount = c(weights = "tensor"),
   torch_diff = c(dim = "dim", prepend = "tensor", append = "tensor"),
   torch_scaled_dot_product_attention = c(value = "tensor", attn_mask = "tensor"), nnf_embedding = c(input = "index"),
+  nnf_embedding_bag = c(input = "index", per_sample_weights = "tensor or NULL", offsets = NA),
+  nnf_multi_head_attention_forward = c(weight = NA),
   nnf_one_hot = c(tensor = "index"), torch_finfo = c(dtype = NA), torch_iinfo = c(dtype = NA),
   nnf_pad = c(pad = "numbers", value = "number"), nnf_fold = c(output_size = "numbers", padding = "numbers"),
   nnf_interpolate = c(size = "numbers"), nnf_affine_grid = c(size = "numbers"),

@@ -83,7 +83,7 @@ probability_cross_entropy <- function(input, target, weight, reduction, label_sm
 #' `binary_cross_entropy_with_logits` the same of sigmoid(x), computed without overflow; `kl_div` t (log t - x) for
 #' log-probabilities x; `poisson_nll_loss` exp(x) - t x, or x - t log(x + eps).
 #'
-#' @param input,target float tensors of the same size.
+#' @param input,target float tensors of the same size; for `nnf_binary_cross_entropy()` dimensions of size 1 do not count.
 #' @param reduction `"mean"`, `"sum"`, `"none"`; for `kl_div` also `"batchmean"`, the sum divided by N.
 #' @param beta,delta where the loss turns from a square to a line.
 #' @param weight factor for each element's loss, or `NULL`.
@@ -152,6 +152,8 @@ nnf_huber_loss <- function(input, target, reduction = "mean", delta = 1) {
 #' @rdname nnf_mse_loss
 #' @export
 nnf_binary_cross_entropy <- function(input, target, weight = NULL, reduction = c("mean", "sum", "none")) {
+  squeezed <- function(x) dim(x)[dim(x) != 1]
+  if (identical(squeezed(input), squeezed(target))) target <- target$reshape(dim(input))
   check_same_size(input, target, "binary_cross_entropy")
   weighted_loss(ops$bce, input, target, weight, reduction)
 }
@@ -203,6 +205,7 @@ nnf_poisson_nll_loss <- function(input, target, log_input = TRUE, full = FALSE, 
 #' @param input,input1,input2,anchor,positive,negative float tensors.
 #' @param target labels, see the description; classes count from 1.
 #' @param margin,p,eps numbers, see the description; `eps` keeps norms away from 0.
+#' @param distance_function d, a function of two tensors; `NULL` for [nnf_pairwise_distance()].
 #' @param swap use the distance positive - negative where it is smaller than that of anchor - negative?
 #' @param weight weights of the classes, or `NULL`.
 #' @param reduction `"mean"`, `"sum"` or `"none"`.
@@ -247,6 +250,17 @@ nnf_triplet_margin_loss <- function(anchor, positive, negative, margin = 1, p = 
 
 #' @rdname nnf_soft_margin_loss
 #' @export
+nnf_triplet_margin_with_distance_loss <- function(anchor, positive, negative, distance_function = NULL, margin = 1,
+                                                  swap = FALSE, reduction = "mean") {
+  distance <- distance_function %||% nnf_pairwise_distance
+  check_function(distance, "distance_function", "nnf_pairwise_distance")
+  far <- distance(anchor, negative)
+  if (swap) far <- torch_minimum(far, distance(positive, negative))
+  reduce_loss(nnf_relu(distance(anchor, positive) - far + margin), reduction)
+}
+
+#' @rdname nnf_soft_margin_loss
+#' @export
 nnf_multi_margin_loss <- function(input, target, p = 1, margin = 1, weight = NULL, reduction = "mean") {
   index <- target$unsqueeze(-1)
   of_target <- input$gather(length(dim(input)), index)
@@ -260,24 +274,22 @@ nnf_multi_margin_loss <- function(input, target, p = 1, margin = 1, weight = NUL
 #' @rdname nnf_soft_margin_loss
 #' @export
 nnf_multilabel_margin_loss <- function(input, target, reduction = "mean") {
+  check_rank(input, "input", 1:2)
+  check_same_size(input, target, "multilabel_margin_loss")
   rows <- if (length(dim(input)) == 1) input$unsqueeze(1) else input
-  labels <- matrix(as.integer(as.array(target$to(dtype = torch_long()))), nrow = dim(rows)[1])
-  losses <- lapply(seq_len(nrow(labels)), function(i) multilabel_margin_row(rows[i, ], labels[i, ]))
-  reduce_loss(torch_stack(losses)$reshape(utils::head(dim(input), -1)), reduction)
-}
-
-multilabel_margin_row <- function(x, labels) {
-  ends <- which(labels < 1)
-  true <- if (length(ends) > 0) labels[seq_len(ends[1] - 1)] else labels
-  if (length(true) == 0) {
-    return(x$sum() * 0)
-  }
-  other <- setdiff(seq_along(labels), true)
-  if (length(other) == 0) {
-    return(x$sum() * 0)
-  }
-  pick <- function(i) x$index_select(1, torch_tensor(as.integer(i), dtype = torch_long()))
-  nnf_relu(1 - pick(true)$unsqueeze(2) + pick(other)$unsqueeze(1))$sum() / length(labels)
+  labels <- matrix(as.numeric(as_array(target)), nrow = dim(rows)[1])
+  n <- apply(labels < 1, 1, function(ends) which(c(ends, TRUE))[1] - 1)
+  if (any(labels[col(labels) <= n] > ncol(labels))) value_error("multilabel_margin_loss: a label is above the classes.")
+  listed <- col(labels) <= n
+  labels[!listed] <- 1
+  most <- seq_len(max(n, 1))
+  other <- matrix(1, nrow(labels), ncol(labels))
+  other[cbind(row(labels)[listed], labels[listed])] <- 0
+  of_true <- rows$gather(2, long_tensor(labels[, most, drop = FALSE]))
+  as_mask <- function(m) torch_tensor(m * 1, dtype = input$dtype)
+  margins <- nnf_relu(1 - of_true$unsqueeze(3) + rows$unsqueeze(2)) * as_mask(listed[, most, drop = FALSE])$unsqueeze(3)
+  losses <- (margins * as_mask(other)$unsqueeze(2))$sum(dim = c(2, 3)) / ncol(labels)
+  reduce_loss(losses$reshape(utils::head(dim(input), -1)), reduction)
 }
 
 #' @rdname nnf_soft_margin_loss
@@ -290,14 +302,15 @@ nnf_multilabel_soft_margin_loss <- function(input, target, weight = NULL, reduct
 #' Similarity and distance of vectors
 #'
 #' `nnf_cosine_similarity()`: x1 . x2 / max(|x1| |x2|, eps). `nnf_pairwise_distance()`: the p-norm of x1 - x2 + eps
-#' along the last dimension.
+#' along the last dimension. `nnf_pdist()`: the p-norm of the difference of all pairs of rows, 1 and 2, 1 and 3, ...
 #'
 #' @param x1,x2 float tensors that can be broadcast together.
+#' @param input float tensor N x M.
 #' @param dim dimension of the vectors, from 1.
 #' @param eps keeps the result finite.
 #' @param p order of the norm.
 #' @param keepdim keep the last dimension, of size 1?
-#' @return a tensor without the dimension of the vectors.
+#' @return a tensor without the dimension of the vectors; `nnf_pdist()`: N (N - 1) / 2 distances.
 #' @examples
 #' nnf_cosine_similarity(torch_tensor(matrix(1:2, 1)), torch_tensor(matrix(2:1, 1)))
 #' @export
@@ -306,6 +319,18 @@ nnf_cosine_similarity <- function(x1, x2, dim = 2, eps = 1e-8) {
   if (!x2$dtype$is_floating_point) x2 <- x2$to(dtype = torch_float())
   squares <- (x1 * x1)$sum(dim = dim) * (x2 * x2)$sum(dim = dim)
   (x1 * x2)$sum(dim = dim) / squares$clamp(min = eps^2)$sqrt()
+}
+
+#' @rdname nnf_cosine_similarity
+#' @export
+nnf_pdist <- function(input, p = 2) {
+  check_rank(input, "input", 2)
+  check_number(p, "p", 0)
+  n <- dim(input)[1]
+  first <- rep(seq_len(n), n - seq_len(n))
+  second <- sequence(n - seq_len(n), seq_len(n) + 1)
+  pick <- function(i) torch_index_select(input, 1, long_tensor(i))
+  torch_norm(pick(first) - pick(second), p, dim = 2)
 }
 
 #' @rdname nnf_cosine_similarity

@@ -76,7 +76,7 @@ nn_bilinear <- nn_module(
 #' @param padding_idx index (from 1) of a row that starts at zero and gets no gradient, or `NULL`.
 #' @param max_norm,norm_type rows with a `norm_type`-norm above `max_norm` are scaled down to it when looked up.
 #' @param scale_grad_by_freq divide gradients by how often the row occurs in the batch?
-#' @param sparse accepted for compatibility; gradients are dense.
+#' @param sparse not supported, must be `FALSE`: gradients are dense.
 #' @param .weight a tensor num_embeddings x embedding_dim to start from, instead of standard normal numbers.
 #' @return A module that takes a long tensor of indices, counted from 1, and returns a tensor with one dimension more.
 #' @examples
@@ -111,6 +111,42 @@ nn_embedding <- nn_module(
   forward = function(input) {
     nnf_embedding(input, self$weight, self$padding_idx, self$max_norm, self$norm_type, self$scale_grad_by_freq,
       self$sparse)
+  }
+)
+
+#' Bags of embeddings
+#'
+#' The sum, mean or largest elements of rows of a table, see [nnf_embedding_bag()].
+#'
+#' @param num_embeddings,embedding_dim number and length of the rows, which start from standard normal numbers.
+#' @param max_norm,norm_type rows with a `norm_type`-norm above `max_norm` are scaled down to it when looked up.
+#' @param scale_grad_by_freq divide gradients by how often the row occurs in the batch?
+#' @param mode `"mean"`, `"sum"` or `"max"`.
+#' @param sparse not supported, must be `FALSE`.
+#' @param include_last_offset is the last offset the end of the last bag?
+#' @param padding_idx a row (from 1) that starts at zero and counts nothing, or `NULL`.
+#' @param .weight a tensor num_embeddings x embedding_dim to start from.
+#' @return A module with the parameter `weight`, called with `(input, offsets = NULL, per_sample_weights = NULL)`; the result
+#'   is bags x embedding_dim.
+#' @examples
+#' bags <- nn_embedding_bag(10, 3, mode = "sum")
+#' bags(torch_tensor(c(1L, 2L, 4L, 5L)), offsets = torch_tensor(c(0L, 2L)))
+#' @family layers
+#' @export
+nn_embedding_bag <- nn_module(
+  "nn_embedding_bag",
+  inherit = nn_embedding,
+  initialize = function(num_embeddings, embedding_dim, max_norm = NULL, norm_type = 2, scale_grad_by_freq = FALSE,
+                        mode = "mean", sparse = FALSE, include_last_offset = FALSE, padding_idx = NULL,
+                        .weight = NULL) {
+    check_choice(mode, "mode", c("sum", "mean", "max"))
+    super$initialize(num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, .weight)
+    self$mode <- mode
+    self$include_last_offset <- include_last_offset
+  },
+  forward = function(input, offsets = NULL, per_sample_weights = NULL) {
+    nnf_embedding_bag(input, self$weight, offsets, self$max_norm, self$norm_type, self$scale_grad_by_freq, self$mode,
+      self$sparse, per_sample_weights, self$include_last_offset, self$padding_idx)
   }
 )
 

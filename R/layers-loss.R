@@ -14,11 +14,15 @@ nn_weighted_loss <- nn_module(
   inherit = nn_loss,
   initialize = function(weight = NULL, reduction = "mean") {
     super$initialize(reduction)
+    if (is_tensor(weight) && weight$requires_grad) {
+      refuse(weight, "weight", "numbers or a tensor without gradient", hint_to_call_loss(weight))
+    }
     self$register_buffer("weight", as_optional_tensor(weight))
   }
 )
 
 check_reduction <- function(reduction) {
+  if (is_tensor(reduction)) refuse(reduction, "reduction", "a string", hint_to_call_loss(reduction))
   check_choice(reduction, "reduction", c("mean", "sum", "none", "batchmean"))
 }
 
@@ -248,12 +252,14 @@ nn_multilabel_soft_margin_loss <- nn_module(
 #'
 #' `nn_cosine_embedding_loss()`: 1 - cos(x1, x2) where the target is 1, else max(0, cos(x1, x2) - margin).
 #' `nn_margin_ranking_loss()`: max(0, -y (x1 - x2) + margin). `nn_triplet_margin_loss()`:
-#' max(0, d(anchor, positive) - d(anchor, negative) + margin), where d is the distance in the `p`-norm.
+#' max(0, d(anchor, positive) - d(anchor, negative) + margin), where d is the distance in the `p`-norm;
+#' `nn_triplet_margin_with_distance_loss()`: the same with another d.
 #'
 #' @param margin the margin.
 #' @param reduction `"mean"`, `"sum"`, or `"none"` for one value each.
 #' @param p exponent of the norm.
 #' @param eps added to differences.
+#' @param distance_function d, a function of two tensors; `NULL` for [nn_pairwise_distance()].
 #' @param swap use the distance between positive and negative instead where it is smaller?
 #' @return A module, called with two inputs and a target of 1 and -1, or with anchor, positive and negative.
 #' @examples
@@ -302,4 +308,74 @@ nn_triplet_margin_loss <- nn_module(
     nnf_triplet_margin_loss(anchor, positive, negative, margin = self$margin, p = self$p, eps = self$eps,
       swap = self$swap, reduction = self$reduction)
   }
+)
+
+#' @rdname nn_cosine_embedding_loss
+#' @export
+nn_triplet_margin_with_distance_loss <- nn_module(
+  "nn_triplet_margin_with_distance_loss",
+  inherit = nn_loss,
+  initialize = function(distance_function = NULL, margin = 1, swap = FALSE, reduction = "mean") {
+    super$initialize(reduction)
+    self$distance_function <- distance_function %||% nn_pairwise_distance()
+    check_function(self$distance_function, "distance_function", "nnf_pairwise_distance")
+    self$margin <- margin
+    self$swap <- swap
+  },
+  forward = function(anchor, positive, negative) {
+    nnf_triplet_margin_with_distance_loss(anchor, positive, negative, self$distance_function, self$margin, self$swap,
+      self$reduction)
+  }
+)
+
+#' Distance of vectors, as a layer
+#'
+#' The p-norm of x1 - x2 + eps along the last dimension, see [nnf_pairwise_distance()].
+#'
+#' @param p order of the norm.
+#' @param eps keeps the result away from 0.
+#' @param keepdim keep the last dimension, of size 1?
+#' @return A module, called with `(x1, x2)`.
+#' @examples
+#' nn_pairwise_distance()(torch_randn(3, 4), torch_randn(3, 4))
+#' @family layers
+#' @export
+nn_pairwise_distance <- function_layer("nn_pairwise_distance", quote(nnf_pairwise_distance),
+  alist(p = 2, eps = 1e-6, keepdim = FALSE), alist(x1 = , x2 = ))
+
+#' Losses of sequences and rankings
+#'
+#' `nn_ctc_loss()`: connectionist temporal classification, see [nnf_ctc_loss()]. `nn_aum_loss()`: the area under the minimum
+#' of false positives and false negatives, see [nnf_area_under_min_fpr_fnr()].
+#'
+#' @param blank the label of the blank, from 0.
+#' @param reduction `"mean"`, `"sum"`, or `"none"` for one value each.
+#' @param zero_infinity make infinite losses 0?
+#' @return A module, called with `(log_probs, targets, input_lengths, target_lengths)`, or with `(input, target)`.
+#' @examples
+#' x <- nnf_log_softmax(torch_randn(6, 1, 4), dim = 3)
+#' nn_ctc_loss()(x, torch_tensor(matrix(1:2, 1)), 6, 2)
+#' nn_aum_loss()(torch_tensor(c(0.1, 0.7)), torch_tensor(c(2L, 1L)))
+#' @family losses
+#' @export
+nn_ctc_loss <- nn_module(
+  "nn_ctc_loss",
+  inherit = nn_loss,
+  initialize = function(blank = 0, reduction = "mean", zero_infinity = FALSE) {
+    super$initialize(reduction)
+    self$blank <- blank
+    self$zero_infinity <- zero_infinity
+  },
+  forward = function(log_probs, targets, input_lengths, target_lengths) {
+    nnf_ctc_loss(log_probs, targets, input_lengths, target_lengths, self$blank, self$reduction, self$zero_infinity)
+  }
+)
+
+#' @rdname nn_ctc_loss
+#' @export
+nn_aum_loss <- nn_module(
+  "nn_aum_loss",
+  inherit = nn_loss,
+  initialize = function() super$initialize(),
+  forward = function(input, target) nnf_area_under_min_fpr_fnr(input, target)
 )

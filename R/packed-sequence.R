@@ -110,7 +110,11 @@ packed_sequence <- function(data, sizes, order) {
 
 is_packed_sequence <- function(x) inherits(x, "PackedSequence")
 
-long_tensor <- function(x) torch_tensor(as.integer(x), dtype = torch_long())
+# Of the same dimensions.
+long_tensor <- function(x) {
+  storage.mode(x) <- "integer"
+  torch_tensor(x, dtype = torch_long())
+}
 
 check_lengths <- function(lengths, size) {
   if (is_tensor(lengths)) lengths <- as_array(lengths)

@@ -14,8 +14,9 @@ import sys
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+import torch.nn.utils.stateless
 
-MOST = 24
+MOST = 10
 
 
 def values(shape, n):
@@ -40,7 +41,7 @@ def make(n, spec):
 def sample(t):
     flat = t.detach().to(torch.float64).reshape(-1)
     step = max(1, math.ceil(flat.numel() / MOST))
-    return [float(f"{v:.9g}") for v in flat[::step].tolist()]
+    return [float(f"{v:.8g}") for v in flat[::step].tolist()]
 
 
 def run(f, x):
@@ -206,6 +207,123 @@ recurrent("GRU", "run_rnn(nn_gru(2, 10), 1)", 2, 10, 3, 4)
 recurrent("LSTM", "run_rnn(nn_lstm(3, 5, 2, bidirectional = TRUE), 2, c(2, 4, 1))", 3, 5, 3, 4, 2, True, [2, 4, 1])
 recurrent("GRU", "run_rnn(nn_gru(3, 5, bidirectional = TRUE), 1, c(2, 4, 1))", 3, 5, 3, 4, 1, True, [2, 4, 1])
 recurrent("RNN", "run_rnn(nn_rnn(3, 5), 1, c(2, 4, 1))", 3, 5, 3, 4, 1, False, [2, 4, 1])
+
+
+# ---- losses
+def losses(r, f, *specs):
+    for reduction in ["mean", "sum", "none"]:
+        case(r.replace("RED", f"reduction = '{reduction}'"), lambda *x: f(*x, reduction=reduction), *specs)
+
+
+losses("nnf_triplet_margin_loss(x1, x2, x3, margin = 0.7, p = 3, swap = TRUE, RED)",
+       lambda a, b, c, reduction: F.triplet_margin_loss(a, b, c, 0.7, 3, swap=True, reduction=reduction), [4, 5], [4, 5], [4, 5])
+losses("nnf_triplet_margin_with_distance_loss(x1, x2, x3, function(a, b) 1 - nnf_cosine_similarity(a, b), swap = TRUE, RED)",
+       lambda a, b, c, reduction: F.triplet_margin_with_distance_loss(
+           a, b, c, distance_function=lambda u, v: 1 - F.cosine_similarity(u, v), swap=True, reduction=reduction),
+       [4, 5], [4, 5], [4, 5])
+losses("nnf_multi_margin_loss(x1, x2, p = 2, margin = 0.8, weight = x3$detach(), RED)",
+       lambda x, t, w, reduction: F.multi_margin_loss(x, t - 1, 2, 0.8, w.detach(), reduction=reduction),
+       [4, 5], ([4], "i:5"), ([5], "p"))
+losses("nnf_multilabel_soft_margin_loss(x1, x2$detach(), RED)",
+       lambda x, t, reduction: F.multilabel_soft_margin_loss(x, t.detach(), reduction=reduction), [4, 5], ([4, 5], "p"))
+losses("nnf_cosine_embedding_loss(x1, x2, x3$detach(), margin = 0.1, RED)",
+       lambda a, b, t, reduction: F.cosine_embedding_loss(a, b, t.detach(), 0.1, reduction=reduction),
+       [4, 5], [4, 5], ([4], "s"))
+losses("nnf_margin_ranking_loss(x1, x2, x3$detach(), margin = 0.2, RED)",
+       lambda a, b, t, reduction: F.margin_ranking_loss(a, b, t.detach(), 0.2, reduction=reduction), [6], [6], ([6], "s"))
+losses("nnf_hinge_embedding_loss(x1, x2$detach(), margin = 0.6, RED)",
+       lambda x, t, reduction: F.hinge_embedding_loss(x, t.detach(), 0.6, reduction=reduction), [3, 4], ([3, 4], "s"))
+losses("nnf_soft_margin_loss(x1, x2$detach(), RED)",
+       lambda x, t, reduction: F.soft_margin_loss(x, t.detach(), reduction=reduction), [3, 4], ([3, 4], "s"))
+losses("nnf_poisson_nll_loss(x1, x2$detach() * 3, full = TRUE, RED)",
+       lambda x, t, reduction: F.poisson_nll_loss(x, t.detach() * 3, full=True, reduction=reduction), [3, 4], ([3, 4], "p"))
+losses("nnf_poisson_nll_loss(x1, x2$detach(), log_input = FALSE, RED)",
+       lambda x, t, reduction: F.poisson_nll_loss(x, t.detach(), log_input=False, reduction=reduction),
+       ([3, 4], "p"), ([3, 4], "p"))
+losses("nnf_kl_div(x1, x2$detach(), RED)",
+       lambda x, t, reduction: F.kl_div(x, t.detach(), reduction=reduction), [3, 4], ([3, 4], "p"))
+losses("nnf_binary_cross_entropy(x1, x2$detach(), x3$detach(), RED)",
+       lambda x, t, w, reduction: F.binary_cross_entropy(x, t.detach(), w.detach(), reduction=reduction),
+       ([3, 4], "p"), ([3, 4], "p"), ([3, 4], "p"))
+losses("nnf_binary_cross_entropy_with_logits(x1, x2$detach(), pos_weight = x3$detach(), RED)",
+       lambda x, t, w, reduction: F.binary_cross_entropy_with_logits(x, t.detach(), pos_weight=w.detach(), reduction=reduction),
+       [3, 4], ([3, 4], "p"), ([4], "p"))
+losses("nnf_multilabel_margin_loss(x1, torch_tensor(rbind(c(4, 1, 0, 2), c(3, 0, 1, 1), c(0, 1, 2, 3))), RED)",
+       lambda x, reduction: F.multilabel_margin_loss(
+           x, torch.tensor([[3, 0, -1, 1], [2, -1, 0, 0], [-1, 0, 1, 2]]), reduction=reduction), [3, 4])
+losses("nnf_ctc_loss(nnf_log_softmax(x1 * 3, 3), torch_tensor(rbind(c(1, 2, 2), c(3, 1, 0), c(1, 0, 0))), c(7, 5, 6), "
+       "c(3, 2, 1), RED)",
+       lambda x, reduction: F.ctc_loss(F.log_softmax(x * 3, 2), torch.tensor([[1, 2, 2], [3, 1, 0], [1, 0, 0]]),
+                                       torch.tensor([7, 5, 6]), torch.tensor([3, 2, 1]), reduction=reduction), [7, 3, 4])
+losses("nnf_ctc_loss(nnf_log_softmax(x1, 3), c(1, 0, 3), c(4, 3), c(2, 1), blank = 2, zero_infinity = TRUE, RED)",
+       lambda x, reduction: F.ctc_loss(F.log_softmax(x, 2), torch.tensor([1, 0, 3]), torch.tensor([4, 3]),
+                                       torch.tensor([2, 1]), blank=2, zero_infinity=True, reduction=reduction), [4, 2, 4])
+case("nnf_pdist(x1)", F.pdist, [4, 3])
+case("nnf_pdist(x1, 3)", lambda x: F.pdist(x, 3), [4, 3])
+case("nnf_pairwise_distance(x1, x2, 3, keepdim = TRUE)", lambda a, b: F.pairwise_distance(a, b, 3, keepdim=True), [4, 3], [4, 3])
+case("nnf_bilinear(x1, x2, x3, x4)", F.bilinear, [3, 2], [3, 4], [5, 2, 4], [5])
+
+# ---- embeddings
+case("nnf_embedding(x2, x1, padding_idx = 2, scale_grad_by_freq = TRUE)",
+     lambda w, i: F.embedding(i - 1, w, 1, scale_grad_by_freq=True), [5, 3], ([3, 4], "i:5"))
+for mode in ["sum", "mean", "max"]:
+    case(f"nnf_embedding_bag(x2, x1, offsets = c(0, 2, 2, 5), mode = '{mode}')",
+         lambda w, i, mode=mode: F.embedding_bag(i - 1, w, torch.tensor([0, 2, 2, 5]), mode=mode), [5, 3], ([8], "i:5"))
+    case(f"nnf_embedding_bag(x2, x1, mode = '{mode}', padding_idx = 3)",
+         lambda w, i, mode=mode: F.embedding_bag(i - 1, w, mode=mode, padding_idx=2), [5, 3], ([4, 3], "i:5"))
+case("nnf_embedding_bag(x2, x1, c(0, 3, 6), mode = 'sum', per_sample_weights = x3, include_last_offset = TRUE)",
+     lambda w, i, f: F.embedding_bag(i - 1, w, torch.tensor([0, 3, 6]), mode="sum", per_sample_weights=f,
+                                     include_last_offset=True), [5, 3], ([6], "i:5"), [6])
+
+
+# ---- attention
+def attention(r, L, S, N, E, heads, kdim=None, vdim=None, bias_kv=False, **more):
+    separate = kdim is not None
+    shapes = [[L, N, E], [S, N, kdim or E], [S, N, vdim or E]]
+    shapes += [[E, E], [E, kdim], [E, vdim]] if separate else [[3 * E, E]]
+    shapes += [[3 * E], [E, E], [E]] + ([[1, 1, E], [1, 1, E]] if bias_kv else [])
+    masks = {k: v for k, v in more.items() if k in ["attn_mask", "key_padding_mask", "average_attn_weights", "need_weights"]}
+    zero = more.get("zero", False)
+
+    def f(q, k, v, *rest):
+        w = list(rest[:3]) if separate else rest[0]
+        b, ow, ob, *kv = rest[3:] if separate else rest[1:]
+        own = dict(use_separate_proj_weight=True, q_proj_weight=w[0], k_proj_weight=w[1], v_proj_weight=w[2]) if separate else {}
+        y, weights = F.multi_head_attention_forward(
+            q, k, v, E, heads, None if separate else w, b, kv[0] if kv else None, kv[1] if kv else None, zero, 0.0, ow, ob,
+            training=False, **own, **masks)
+        return [y] if weights is None else [y, weights]
+
+    case(r, f, *shapes)
+
+
+attention("nnf_multi_head_attention_forward(x1, x2, x3, 6, 3, x4, x5, NULL, NULL, FALSE, 0, x6, x7)", 4, 5, 2, 6, 3)
+attention("nnf_multi_head_attention_forward(x1, x2, x3, 6, 3, x4, x5, NULL, NULL, FALSE, 0, x6, x7, need_weights = FALSE, "
+          "attn_mask = torch_tensor(upper.tri(matrix(0, 4, 4))), "
+          "key_padding_mask = torch_tensor(rbind(c(FALSE, FALSE, FALSE, TRUE), FALSE)))[1]", 4, 4, 2, 6, 3,
+          need_weights=False, attn_mask=torch.ones(4, 4).triu(1).bool(),
+          key_padding_mask=torch.tensor([[False, False, False, True], [False] * 4]))
+attention("nnf_multi_head_attention_forward(x1, x2, x3, 4, 2, x4, x5, x8, x9, TRUE, 0, x6, x7, avg_weights = FALSE, "
+          "attn_mask = torch_tensor(matrix(c(0, 0.5, -1, 0.25, 0, 1), 2), dtype = x1$dtype))", 2, 3, 2, 4, 2, bias_kv=True,
+          zero=True, average_attn_weights=False,
+          attn_mask=torch.tensor([[0, -1, 0], [0.5, 0.25, 1]], dtype=torch.float64))
+attention("nnf_multi_head_attention_forward(x1, x2, x3, 4, 2, NULL, x7, NULL, NULL, FALSE, 0, x8, x9, "
+          "use_separate_proj_weight = TRUE, q_proj_weight = x4, k_proj_weight = x5, v_proj_weight = x6)", 3, 4, 2, 4, 2, 5, 3)
+
+
+def transformer(r, norm_first, activation, causal):
+    net = nn.TransformerEncoderLayer(4, 2, 6, 0.0, activation, norm_first=norm_first).double()
+    shapes = [list(p.shape) for p in net.parameters()]
+
+    def f(x, *w):
+        mask = torch.ones(5, 5).triu(1).bool() if causal else None
+        return torch.nn.utils.stateless.functional_call(net, dict(zip([n for n, _ in net.named_parameters()], w)), (x, mask))
+
+    case(r, f, [5, 2, 4], *shapes)
+
+
+transformer("run_encoder(nn_transformer_encoder_layer(4, 2, 6, 0), FALSE)", False, "relu", False)
+transformer("run_encoder(nn_transformer_encoder_layer(4, 2, 6, 0, 'gelu', norm_first = TRUE), TRUE)", True, "gelu", True)
 
 out = sys.argv[1] if len(sys.argv) > 1 else "tests/testthat/layers.json"
 with open(out, "w") as file:

@@ -218,7 +218,9 @@ static cd_tensor *pow_gradient_of_base(cd_expr *e, cd_gradient *g)
     if (b->is_number && cd_tensor_get(b, 0) == 0) {
         return cd_expr_times(e, g->dy[0], 0);
     }
-    cd_tensor *slope = cd_expr_mul(e, cd_expr2(e, CD_OP_pow, g->in[0], cd_expr2n(e, CD_OP_sub, b, 1)), b);
+    /* Plain numbers alone would be subtracted in float32. */
+    cd_tensor *less = b->is_number ? cd_expr_number(e, cd_tensor_get(b, 0) - 1) : cd_expr2n(e, CD_OP_sub, b, 1);
+    cd_tensor *slope = cd_expr_mul(e, cd_expr2(e, CD_OP_pow, g->in[0], less), b);
     cd_tensor *not_zero = cd_expr2n(e, CD_OP_ne, b, 0);
     slope = b->is_number ? slope : cd_expr_where(e, not_zero, slope, cd_expr_number(e, 0));
     return cd_expr_mul(e, g->dy[0], slope);

@@ -18,7 +18,7 @@ row_major <- function(x) {
   as.numeric(if (length(dim(x)) > 1) aperm(x, rev(seq_along(dim(x)))) else x)
 }
 
-every_kth <- function(x, most = 24) {
+every_kth <- function(x, most = 10) {
   x <- row_major(x)
   x[seq(1, length(x), by = max(1, ceiling(length(x) / most)))]
 }
@@ -44,6 +44,21 @@ run_rnn <- function(net, states, lengths = NULL, frame = parent.frame()) {
   c(list(y), if (states == 1) list(out[[2]]) else out[[2]])
 }
 
+# A transformer layer in torch's order of parameters (x2, x3, ...), fed with x1.
+run_encoder <- function(net, is_causal, frame = parent.frame()) {
+  names <- c("self_attn.in_proj_weight", "self_attn.in_proj_bias", "self_attn.out_proj.weight",
+    "self_attn.out_proj.bias", "linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias", "norm1.weight",
+    "norm1.bias", "norm2.weight", "norm2.bias")
+  expect_setequal(names(net$parameters), names)
+  for (i in seq_along(names)) {
+    path <- strsplit(names[[i]], ".", fixed = TRUE)[[1]]
+    module <- net
+    for (step in path[-length(path)]) module <- module[[step]]
+    assign(path[[length(path)]], frame[[paste0("x", i + 1)]], envir = candela:::module_object(module))
+  }
+  net(frame$x1, is_causal = is_causal)
+}
+
 run_layer_case <- function(case, float, tolerance) {
   x <- Map(layer_input, case$x, seq_along(case$x), list(float))
   names(x) <- paste0("x", seq_along(x))
@@ -66,10 +81,13 @@ run_layer_case <- function(case, float, tolerance) {
   }
 }
 
+# Of what the engine computes itself float32 is tried, too.
+own_kernels <- "conv|fold|pool|run_|norm\\(|shrink|softsign|threshold|multi_head|ctc"
+
 for (case in jsonlite::fromJSON(paste(readLines("layers.json"), collapse = "\n"), simplifyVector = FALSE)) {
   test_that(paste("PyTorch's numbers:", case$r), {
     # Resizing has weights of float32.
     run_layer_case(case, torch_double(), if (startsWith(case$r, "nnf_interpolate")) 5e-7 else 1e-7)
-    run_layer_case(case, torch_float(), 3e-5)
+    if (grepl(own_kernels, case$r)) run_layer_case(case, torch_float(), 3e-5)
   })
 }
