@@ -161,10 +161,11 @@ contract_kinds <- list(
 # checked where the number of dimensions is known (per_dimension() in arguments.R).
 function_contracts <- c(
   self = "tensor", input = "tensor", tensor = "tensor", target = "target", weight = "tensor", bias = "tensor",
-  input1 = "tensor", input2 = "tensor", x1 = "tensor", x2 = "tensor", anchor = "tensor", positive = "tensor",
+  input1 = "tensor", x1 = "tensor", x2 = "tensor", anchor = "tensor", positive = "tensor",
   negative = "tensor", grid = "tensor", theta = "tensor", mat1 = "tensor", mat2 = "tensor", vec = "tensor",
   vec2 = "tensor", running_mean = "tensor", running_var = "tensor", pos_weight = "tensor", mask = "tensor",
   condition = "tensor", source = "tensor", query = "tensor", key = "tensor", mat = "tensor", vec1 = "tensor",
+  A = "tensor", B = "tensor", tau = "tensor", input2 = "tensor", input3 = "tensor",
   tensor1 = "tensor", tensor2 = "tensor", batch1 = "tensor", batch2 = "tensor",
   index = "index", other = "operand", exponent = "operand", tensors = "tensors",
   keepdim = "flag", descending = "flag", unbiased = "flag", largest = "flag", sorted = "flag", stable = "flag",
@@ -254,7 +255,7 @@ special_contracts <- list(
   torch_cummin = c(dim = "dim"), torch_logcumsumexp = c(dim = "dim"), torch_kthvalue = c(dim = "dim", k = "number"),
   torch_mode = c(dim = "dim"), torch_searchsorted = c(self = NA), torch_index_copy = c(dim = "dim", source = "tensor"),
   torch_index_fill = c(dim = "dim"), torch_take_along_dim = c(dim = "dim"), torch_moveaxis = c(source = "dims", destination = "dims"),
-  torch_rot90 = c(k = "whole"), torch_renorm = c(dim = "dim", maxnorm = "number"),
+  torch_rot90 = c(k = "whole"), linalg_matrix_power = c(n = "whole"), torch_matrix_power = c(n = "whole"), linalg_solve_triangular = c(upper = "flag"), torch_renorm = c(dim = "dim", maxnorm = "number"),
   torch_stack = c(dim = "dim", tensors = NA), torch_bincount = c(weights = "tensor"),
   torch_diff = c(dim = "dim", prepend = "tensor", append = "tensor"),
   torch_scaled_dot_product_attention = c(value = "tensor", attn_mask = "tensor"), nnf_embedding = c(input = "index"),
@@ -384,7 +385,7 @@ apply_contracts <- function(env) {
     f <- env[[name]]
     if (!is.null(attributes(f)) && !identical(names(attributes(f)), "srcref")) {
       if (grepl("^(nn|optim|lr|luz|dataset)_", name)) constructor_contracts(f)
-    } else if (grepl("^(torch|nnf)_", name)) {
+    } else if (grepl("^(torch|nnf|linalg)_", name)) {
       assign(name, with_contract(f, special_contracts[[name]] %||% character()), envir = env)
     } else if (grepl(public_prefixes, name)) {
       assign(name, with_contract(f, special_contracts[[name]] %||% character(), other_contracts), envir = env)

@@ -101,7 +101,7 @@ def inputs():
     return {
         "x": torch.tensor([-1.7, -0.6, 0.3, 0.9, 2.4]), "u": torch.tensor([0.1, 0.35, 0.6, 0.9]),
         "p": torch.tensor([0.4, 1.3, 2.7, 5.5]), "p5": torch.tensor([0.4, 1.3, 2.7, 5.5, 0.9]),
-        "v3": torch.tensor([0.7, -1.2, 0.4]), "m": m, "t": torch.sin(at(3, 4) * 2.1) * 1.5,
+        "v3": torch.tensor([0.7, -1.2, 0.4]), "m": m, "t": torch.sin(at(3, 4) * 2.1 + at(3, 4) ** 2 * 0.37) * 1.5,
         "b": b @ b.transpose(1, 2) + torch.eye(3), "i2": torch.tensor([[6, 3, 6, 3], [10, 12, 7, 12]]),
     }
 

@@ -82,6 +82,7 @@ static cd_tensor *polygamma_of(cd_expr *e, cd_tensor *x, double order)
                               .max_attr = 1,                      \
                               .n_out = 1,                         \
                               .keeps = kept,                      \
+                              .traits = CD_COMPOSED,              \
                               .shape = special_shape,             \
                               .forward = id##_forward,            \
                               .backward = id##_backward};

@@ -11,7 +11,7 @@ function_inputs <- function() {
   for (i in 1:2) b[i, , ] <- b[i, , ] %*% t(b[i, , ]) + diag(3)
   list(
     x = c(-1.7, -0.6, 0.3, 0.9, 2.4), u = c(0.1, 0.35, 0.6, 0.9), p = c(0.4, 1.3, 2.7, 5.5),
-    p5 = c(0.4, 1.3, 2.7, 5.5, 0.9), v3 = c(0.7, -1.2, 0.4), m = m, t = sin(at(c(3, 4)) * 2.1) * 1.5, b = b,
+    p5 = c(0.4, 1.3, 2.7, 5.5, 0.9), v3 = c(0.7, -1.2, 0.4), m = m, t = sin(at(c(3, 4)) * 2.1 + at(c(3, 4))^2 * 0.37) * 1.5, b = b,
     i2 = rbind(c(6L, 3L, 6L, 3L), c(10L, 12L, 7L, 12L))
   )
 }
@@ -20,7 +20,7 @@ in_rows <- function(x) as.vector(if (is.null(dim(x))) x else aperm(x, rev(seq_al
 
 numbers_of <- function(result) {
   parts <- if (is_tensor(result)) list(result) else result
-  unlist(lapply(parts, function(part) as.numeric(in_rows(as_array(part)))))
+  unlist(lapply(parts, function(part) as.numeric(in_rows(as_array(part)))), use.names = FALSE)
 }
 
 read_numbers <- function(text) if (text == "-") numeric() else as.numeric(strsplit(text, " ", fixed = TRUE)[[1]])
