@@ -33,7 +33,7 @@
 #'   `"int16"`, `"float32"`, ...), `alpha` (whether the last channel is), `pages` and `nodata` (the number that
 #'   means no
 #'   data, of GeoTIFFs, or `NULL`), read from the header alone.
-#' * `image_write()`: `path`, invisibly.
+#' * `image_write()`: `path`, invisibly. An existing file is replaced only once the new one is complete.
 #' * `read_image_batch()`: a float tensor N x 3 x H x W, `read_label_batch()`: a long tensor N x H x W; the files are
 #'   decoded and resized by [torch_get_num_threads()] threads, images bilinearly and labels to the nearest, as
 #'   [transform_resize()] does.
@@ -130,7 +130,9 @@ image_write <- function(x, path, quality = 90, bits = 8) {
   if (anyNA(values) || any(values < 0L) || any(values > largest)) {
     value_error(sprintf("`x` must hold numbers of 0 to 1, or integers of 0 to %d, without NA.", largest))
   }
-  .Call(cdr_image_write, values, dim(x), image_path(path), as.integer(c(bits, quality)))
+  write_whole_file(image_path(path), function(part) {
+    .Call(cdr_image_write, values, dim(x), part, as.integer(c(bits, quality)))
+  })
   invisible(path)
 }
 

@@ -156,6 +156,8 @@ luz_callback_model_checkpoint <- function(path, monitor = "valid_loss", save_bes
 
 CheckpointCallback <- luz_callback("model_checkpoint_callback",
   inherit = MonitorCallback,
+  # After schedulers and all others, whose state at the end of the epoch is what is saved.
+  weight = 1e6,
   initialize = function(path, monitor, save_best_only, mode, min_delta) {
     super$initialize(monitor, mode, min_delta)
     if (grepl("[/\\\\]$", path)) path <- paste0(path, "epoch-{epoch:02d}-", monitor, "-{monitor:.3f}.pt")

@@ -7,10 +7,16 @@ NULL
 #' process ends, the same call of [fit()][fit.luz_module_generator] goes on after the last finished epoch. The file is
 #' deleted when training ends. `luz_callback_resume_from_checkpoint()` starts training from a checkpoint.
 #'
+#' The state holds the weights, the metrics, the optimisers, the callbacks (with their schedules) and where the random
+#' generators stand, this package's and R's: a run that was interrupted and resumed ends with the same bits as one that
+#' was not, with shuffling and dropout too. The order in which callbacks are given does not matter: the state is saved
+#' after all callbacks without a `weight` of their own.
+#'
 #' @param path Path of the file with the state; for `luz_callback_resume_from_checkpoint()` also a folder, whose
 #'   last file in alphabetical order is used.
 #' @param ... Not used.
-#' @param restore_model_state,restore_records,restore_optimizer_state,restore_callbacks_state What to restore.
+#' @param restore_model_state,restore_records,restore_optimizer_state,restore_callbacks_state,restore_random_state What
+#'   to restore.
 #' @return A callback.
 #' @examples
 #' luz_callback_auto_resume(tempfile(fileext = ".pt"))
@@ -18,6 +24,7 @@ NULL
 luz_callback_auto_resume <- luz_callback("auto_resume_callback",
   weight = Inf,
   finished_epochs = 0,
+  random = NULL,
   initialize = function(path = "./state.pt") {
     check_string(path, "path")
     self$path <- path
@@ -27,11 +34,15 @@ luz_callback_auto_resume <- luz_callback("auto_resume_callback",
     ctx$epoch_handlers$skip_epoch <- function(condition) NULL
     if (file.exists(self$path)) {
       rlang::inform("Resuming model training with of `luz_callback_auto_resume()`")
-      self$finished_epochs <- restore_checkpoint(ctx, self$path)$epoch
+      state <- restore_checkpoint(ctx, self$path)
+      self$finished_epochs <- state$epoch
+      self$random <- state$random
     }
   },
   on_epoch_begin = function() {
     if (ctx$epoch <= self$finished_epochs) {
+      # Behind all that draws on the way to the first epoch that is trained.
+      if (ctx$epoch == self$finished_epochs) restore_random_state(self$random)
       rlang::signal("The epoch was finished before.", class = "skip_epoch")
     }
   },
@@ -42,12 +53,13 @@ luz_callback_auto_resume <- luz_callback("auto_resume_callback",
 #' @rdname luz_callback_auto_resume
 #' @export
 luz_callback_resume_from_checkpoint <- function(path, ..., restore_model_state = TRUE, restore_records = FALSE,
-                                                restore_optimizer_state = FALSE, restore_callbacks_state = FALSE) {
+                                                restore_optimizer_state = FALSE, restore_callbacks_state = FALSE,
+                                                restore_random_state = FALSE) {
   rlang::check_dots_empty()
   check_string(path, "path")
   ResumeFromCallback(path, list(
     model = restore_model_state, records = restore_records, optimizers = restore_optimizer_state,
-    callbacks = restore_callbacks_state
+    callbacks = restore_callbacks_state, random = restore_random_state
   ))
 }
 

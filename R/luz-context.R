@@ -109,7 +109,7 @@ LuzContext <- R6::R6Class(
       list(
         epoch = self$epoch, records = private$.records, model = self$model$state_dict(),
         optimizers = lapply(self$optimizers, function(opt) opt$state_dict()),
-        callbacks = callback_states(self$callbacks)
+        callbacks = callback_states(self$callbacks), random = random_state()
       )
     },
     unsafe_set_records = function(records) {

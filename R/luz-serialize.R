@@ -28,20 +28,7 @@ luz_save <- function(obj, path, ...) {
   obj$ctx$.serialized_model <- torch_serialize(obj$model)
   obj$ctx$.serialization_version <- 2L
   obj$model <- NULL
-  write_whole_file(path, function(temporary) saveRDS(obj, temporary))
-}
-
-# An existing file survives if writing fails.
-write_whole_file <- function(path, write) {
-  if (!dir.exists(dirname(path))) {
-    runtime_error(sprintf("The file '%s' cannot be written: there is no folder '%s'.", path, dirname(path)))
-  }
-  temporary <- tempfile(".saving-", tmpdir = dirname(path))
-  on.exit(unlink(temporary))
-  write(temporary)
-  if (!file.rename(temporary, path)) {
-    runtime_error(sprintf("The file '%s' cannot be written.", path))
-  }
+  write_whole_file(path, function(part) saveRDS(obj, part))
   invisible(NULL)
 }
 
@@ -112,8 +99,19 @@ luz_save_checkpoint <- function(ctx, path) {
   torch_save(ctx$state_dict(), path)
 }
 
+# Where the generators stand, this package's and R's, from which shuffling, dropout and augmentation draw.
+random_state <- function() {
+  list(tensors = torch_get_rng_state(), r = get0(".Random.seed", globalenv(), inherits = FALSE))
+}
+
+restore_random_state <- function(state) {
+  if (!is.null(state$tensors)) torch_set_rng_state(state$tensors)
+  if (!is.null(state$r)) assign(".Random.seed", state$r, envir = globalenv())
+}
+
 # Puts the parts of a checkpoint into the context of fit(); returns the checkpoint.
-restore_checkpoint <- function(ctx, path, model = TRUE, records = TRUE, optimizers = TRUE, callbacks = TRUE) {
+restore_checkpoint <- function(ctx, path, model = TRUE, records = TRUE, optimizers = TRUE, callbacks = TRUE,
+                               random = FALSE) {
   state <- torch_load(path)
   if (model) ctx$model$load_state_dict(state$model)
   if (records) ctx$unsafe_set_records(state$records)
@@ -121,6 +119,7 @@ restore_checkpoint <- function(ctx, path, model = TRUE, records = TRUE, optimize
     for (name in names(state$optimizers)) ctx$optimizers[[name]]$load_state_dict(state$optimizers[[name]])
   }
   if (callbacks) load_callback_states(ctx$callbacks, state$callbacks)
+  if (random) restore_random_state(state$random)
   state
 }
 

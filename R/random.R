@@ -28,6 +28,9 @@ new_random_like <- function(input, kind, a, b, dtype, device, requires_grad, mem
 #' Draws from the package's own generator, seeded by [torch_manual_seed()], not from R's. The stream is that of
 #' libtorch on a CPU: the same integers and uniforms bit for bit, normals to 1e-6.
 #'
+#' A process forked by `parallel::mclapply()` or `parallel::mcparallel()` draws other numbers than its parent and than
+#' the other children, the same each time the parent is seeded and forks in the same order.
+#'
 #' @inheritParams torch_zeros
 #' @param low,high integers are drawn from `low` to `high - 1`.
 #' @param n `torch_randperm()` permutes 0 to `n - 1`, as torch does: add 1 for indices.

@@ -65,17 +65,7 @@ save_safetensors <- function(tensors, path, metadata = NULL) {
     refuse(metadata, "metadata", "a named character vector")
   }
   pairs <- as.character(rbind(names(metadata), unname(metadata)))
-  write_beside(path, function(part) .Call(cdr_safetensors_write, part, keys, unname(tensors), pairs))
-}
-
-# Lets `write` make a file beside path, which takes the place of path only when that succeeded.
-write_beside <- function(path, write) {
-  path <- path.expand(path)
-  part <- tempfile("save-", dirname(path))
-  on.exit(unlink(part))
-  write(part)
-  if (!file.rename(part, path)) runtime_error(sprintf("Cannot write '%s'.", path))
-  invisible(path)
+  write_whole_file(path, function(part) .Call(cdr_safetensors_write, part, keys, unname(tensors), pairs))
 }
 
 #' Saving and loading R objects with tensors

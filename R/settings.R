@@ -11,6 +11,8 @@
 #' @param num_threads number of threads, at least 1.
 #' @param limit upper bound in bytes for the memory of all tensors, beyond which an operation fails with an error of
 #'   class `candela_error_memory` instead of exhausting the machine; 0 for none.
+#' @details `gc()` gives the memory that waits in the pool back to the system, but for a fifth of what is in use by
+#'   tensors; `candela_memory_trim()` all of it.
 #' @return `torch_get_num_threads()`: the number of threads. `candela_info()`: a list with `threads`, `simd` (in use),
 #'   `simd_best` (what the machine has) and `memory` (bytes `in_use` by tensors, `cached` for reuse, `peak` in use).
 #' @examples
@@ -58,6 +60,12 @@ candela_memory_limit <- function(limit) {
 candela_memory_trim <- function() {
   gc()
   invisible(.Call(cdr_memory_control, NULL, TRUE, TRUE))
+}
+
+# For the finalizer that runs in each collection: whether a user's gc() is what called it.
+called_by_gc <- function() {
+  n <- sys.nframe() - 1L
+  n > 0L && identical(sys.function(n), base::gc) && isTRUE(get0("full", sys.frame(n), inherits = FALSE))
 }
 
 #' Is the engine there?

@@ -7,6 +7,7 @@
 #include "base/library.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "base/random.h"
 #include "r/glue.h"
 #include "r/pixels.h"
 #include "r/registry.h"
@@ -26,6 +27,7 @@ void attribute_visible R_init_candela(DllInfo *dll)
     R_forceSymbols(dll, TRUE);
     cd_library_pin();
     cd_parallel_init();
+    cd_random_init();
     cd_table_install();
     cdr_pixels_init(dll);
     cdr_saved_init(dll);

@@ -2,6 +2,8 @@
 #ifndef CANDELA_BASE_INTERRUPT_H
 #define CANDELA_BASE_INTERRUPT_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 
 /* poll returns non-zero when the user pressed Ctrl-C; it must not jump. */
@@ -10,5 +12,18 @@ void cd_interrupt_register(int (*poll)(void));
 /* CD_EINTERRUPT when the user asked to stop, else CD_OK. Main thread only, outside parallel regions, between
  * operators or images; every object must be in a valid state. */
 cd_status cd_interrupt_check(cd_error *err);
+
+/* Between these two, the loops of cd_parallel_for and cd_parallel_chunks that this thread begins are cut into pieces, and
+ * this thread asks about ten times a second; once the user wants to stop, the pieces that are left are passed over.
+ * What they would have written is then undefined: the caller drops it. Only for work whose results nobody
+ * reads before cd_stoppable_end() has said CD_OK. May be nested. Main thread only. */
+void cd_stoppable_begin(void);
+cd_status cd_stoppable_end(cd_error *err); /* CD_EINTERRUPT: the work is not complete */
+
+/* Whether this thread is between them. */
+bool cd_stoppable(void);
+
+/* For such loops: whether to pass over the next piece. Asks the user only on the thread that began. */
+bool cd_stop_wanted(void);
 
 #endif

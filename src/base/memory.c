@@ -2,6 +2,9 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "base/cell.h"
 #include "base/pages.h"
@@ -348,6 +351,14 @@ static header *empty_slab(void)
     return h;
 }
 
+/* malloc keeps what small blocks were in, as long as anything is in use above them. */
+static void trim_malloc(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 void cd_memory_trim(void)
 {
     cd_cell_trim();
@@ -358,6 +369,23 @@ void cd_memory_trim(void)
         cd_pages_release(&pages);
     }
     forget_spans(0);
+    trim_malloc();
+}
+
+/* Of what is in use, a part that may wait besides, and what may wait in any case. */
+#define SETTLED_PART 5
+#define SETTLED_LEAST ((size_t)24 << 20)
+
+void cd_memory_settle(void)
+{
+    const size_t most = pool.count.in_use / SETTLED_PART + SETTLED_LEAST;
+    if (pool.count.cached <= most) {
+        return;
+    }
+    cd_cell_trim();
+    trim_small();
+    forget_spans(most);
+    trim_malloc();
 }
 
 cd_status cd_memory_size(size_t *bytes, size_t a, size_t b, size_t c, cd_error *err)

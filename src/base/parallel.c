@@ -11,6 +11,8 @@
 #include <pthread.h>
 #endif
 
+#include "base/interrupt.h"
+
 static int chosen_threads = 0;
 static int default_threads_cache = 0;
 static int forked = 0;
@@ -118,6 +120,48 @@ static int usable_threads(int64_t pieces)
  * pieces go to the same threads each time, which find them in their caches. */
 #define PIECES_OF_THREAD 8
 
+/* ---- loops that may be cut short (base/interrupt.h) ---- */
+
+#define PIECES_WHEN_STOPPABLE 256
+
+static void stoppable_pieces(int64_t n, int64_t pieces, int threads, cd_parallel_body body, void *context)
+{
+    (void)threads;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+#endif
+    for (int64_t i = 0; i < pieces; i++) {
+        if (!cd_stop_wanted()) {
+            const int64_t begin = n / pieces * i + n % pieces * i / pieces;
+            const int64_t end = n / pieces * (i + 1) + n % pieces * (i + 1) / pieces;
+#ifdef _OPENMP
+            body(context, begin, end, omp_get_thread_num());
+#else
+            body(context, begin, end, 0);
+#endif
+        }
+    }
+}
+
+static void stoppable_chunks(int64_t n, int64_t chunk, int threads, cd_parallel_body body, void *context)
+{
+    const int64_t chunks = (n + chunk - 1) / chunk;
+    (void)threads;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+#endif
+    for (int64_t i = 0; i < chunks; i++) {
+        const int64_t end = (i + 1) * chunk;
+        if (!cd_stop_wanted()) {
+#ifdef _OPENMP
+            body(context, i * chunk, end < n ? end : n, omp_get_thread_num());
+#else
+            body(context, i * chunk, end < n ? end : n, 0);
+#endif
+        }
+    }
+}
+
 void cd_parallel_for(int64_t n, int64_t grain, cd_parallel_body body, void *context)
 {
     if (n <= 0) {
@@ -125,6 +169,11 @@ void cd_parallel_for(int64_t n, int64_t grain, cd_parallel_body body, void *cont
     }
     int64_t most = grain > 0 ? (n + grain - 1) / grain : n;
     int threads = usable_threads(most);
+    if (cd_stoppable() && most > 1) {
+        stoppable_pieces(n, most < PIECES_WHEN_STOPPABLE ? most : PIECES_WHEN_STOPPABLE, threads < 1 ? 1 : threads,
+                         body, context);
+        return;
+    }
     if (threads <= 1) {
         body(context, 0, n, 0);
         return;
@@ -155,6 +204,10 @@ void cd_parallel_chunks(int64_t n, int64_t chunk, cd_parallel_body body, void *c
 {
     int64_t chunks = n > 0 ? (n + chunk - 1) / chunk : 0;
     int threads = usable_threads(chunks);
+    if (cd_stoppable()) {
+        stoppable_chunks(n, chunk, threads < 1 ? 1 : threads, body, context);
+        return;
+    }
     if (threads <= 1) {
         for (int64_t i = 0; i < chunks; i++) {
             int64_t end = (i + 1) * chunk;

@@ -1,9 +1,16 @@
 #include "base/random.h"
 
 #include <math.h>
+#ifndef _WIN32
+#include <pthread.h>
+#endif
+
+#include "base/interrupt.h"
 
 #define MT_SHIFT 397
 #define BLOCK 16
+/* Between two questions for an interrupt. */
+#define DRAWN_AT_ONCE ((int64_t)1 << 20)
 #define TWO_PI 6.283185307179586476925286766559
 
 static cd_generator default_generator = {.next = -1};
@@ -42,6 +49,57 @@ void cd_random_seed(cd_generator *g, uint64_t seed)
     }
     g->next = CD_MT_SIZE;
     g->has_normal = false;
+}
+
+/* ---- children of fork() ---- */
+
+static uint64_t children = 0;
+
+#ifndef _WIN32
+/* SplitMix64 (Steele, Lea and Flood 2014): neighbouring numbers become independent seeds. */
+static uint64_t mixed(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+static void count_child(void)
+{
+    children++;
+}
+
+static void reseed(cd_generator *g)
+{
+    uint64_t seed = children;
+    for (int i = 0; i < CD_MT_SIZE; i++) {
+        seed = mixed(seed ^ g->state[i]);
+    }
+    cd_random_seed(g, mixed(seed + (uint64_t)g->next));
+}
+
+static void continue_as_child(void)
+{
+    reseed(cd_random_default());
+    if (separate_in_place) {
+        reseed(&in_place_generator);
+    }
+    children = 0;
+}
+#endif
+
+void cd_random_init(void)
+{
+#ifndef _WIN32
+    static bool registered = false;
+    if (!registered) {
+        pthread_atfork(count_child, NULL, continue_as_child);
+        registered = true;
+    }
+#else
+    (void)children;
+#endif
 }
 
 static uint32_t twisted(uint32_t upper, uint32_t lower, uint32_t ahead)
@@ -223,15 +281,18 @@ DEFINE_WHOLE(double, f64)
 cd_random_run *const cd_random_integers[CD_DTYPES] = EVERY_TYPE(integers);
 cd_random_run *const cd_random_bernoulli[CD_DTYPES] = EVERY_TYPE(bernoulli);
 
-void cd_random_permutation(cd_generator *g, int64_t *x, int64_t n)
+cd_status cd_random_permutation(cd_generator *g, int64_t *x, int64_t n, cd_error *err)
 {
     for (int64_t i = 0; i < n; i++) {
+        CD_TRY(i % DRAWN_AT_ONCE == DRAWN_AT_ONCE - 1 ? cd_interrupt_check(err) : CD_OK);
         x[i] = i;
     }
     for (int64_t i = 0; i < n - 1; i++) {
+        CD_TRY(i % DRAWN_AT_ONCE == DRAWN_AT_ONCE - 1 ? cd_interrupt_check(err) : CD_OK);
         int64_t z = (int64_t)(cd_random_u32(g) % (uint64_t)(n - i));
         int64_t swapped = x[i];
         x[i] = x[i + z];
         x[i + z] = swapped;
     }
+    return CD_OK;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/dtype.h"
+#include "base/status.h"
 
 #define CD_MT_SIZE 624
 
@@ -29,6 +30,11 @@ cd_generator *cd_random_default(void);
  * did: a number of 1 .. 999999 drawn from the default generator then seeds one of its own. */
 cd_generator *cd_random_in_place(void);
 void cd_random_seed_all(uint64_t seed, bool old_behaviour);
+
+/* Registers what makes children of fork() draw other numbers than their parent and each other: each continues with numbers
+ * that follow from the parent's state and from how many children there were before, so that they are the same when
+ * the parent is seeded and run again. Once, at load. */
+void cd_random_init(void);
 
 void cd_random_seed(cd_generator *g, uint64_t seed);
 
@@ -53,7 +59,8 @@ extern cd_random_run *const cd_random_bernoulli[CD_DTYPES];
 /* An integer of [from, to): a draw modulo the range, 64 bits wide when the range needs it. */
 int64_t cd_random_integer(cd_generator *g, int64_t from, int64_t to);
 
-/* x = a random permutation of 0 .. n-1: z = draw mod (n - i), swap(i, i + z). */
-void cd_random_permutation(cd_generator *g, int64_t *x, int64_t n);
+/* x = a random permutation of 0 .. n-1: z = draw mod (n - i), swap(i, i + z). Errors:
+ * CD_EINTERRUPT. */
+cd_status cd_random_permutation(cd_generator *g, int64_t *x, int64_t n, cd_error *err);
 
 #endif

@@ -1,10 +1,11 @@
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700
 #define _FILE_OFFSET_BITS 64
 #include "io/file.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #ifdef _WIN32
 #define seek _fseeki64
@@ -13,6 +14,16 @@
 #define seek fseeko
 #define tell ftello
 #endif
+
+bool cd_file_is_special(const char *path)
+{
+    struct stat found;
+    if (stat(path, &found) != 0) {
+        return false;
+    }
+    const unsigned kind = (unsigned)found.st_mode & S_IFMT;
+    return kind != S_IFREG && kind != S_IFDIR;
+}
 
 cd_status cd_file_open(cd_file *f, const char *path, cd_error *err)
 {

@@ -2,6 +2,7 @@
 #ifndef CANDELA_IO_FILE_H
 #define CANDELA_IO_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,9 @@ typedef struct cd_file {
 /* Opens path for reading. Errors: CD_EIO. Close with cd_file_close also after an error. */
 cd_status cd_file_open(cd_file *f, const char *path, cd_error *err);
 void cd_file_close(cd_file *f);
+
+/* Whether there is something at path that is neither a file nor a folder: a pipe, a device. */
+bool cd_file_is_special(const char *path);
 
 /* Reads nbytes at position into data. CD_EFORMAT, naming `what`, where the file ends before. */
 cd_status cd_file_read(cd_file *f, void *data, int64_t position, int64_t nbytes, const char *what,

@@ -100,3 +100,8 @@ SEXP cdr_pending_condition(void)
     UNPROTECT(1);
     return condition;
 }
+
+SEXP cdr_engine_call(const char *name)
+{
+    return Rf_lang1(Rf_findFun(Rf_install(name), namespace_env));
+}

@@ -10,6 +10,9 @@
 /* env: the package's namespace, where stop_engine() is. */
 void cdr_conditions_init(SEXP env);
 
+/* A call without arguments of a function of the package's namespace (unprotected); the function is in it, not its name. */
+SEXP cdr_engine_call(const char *name);
+
 /* Raises a classed R condition with err's message. Does not return. Hold no C memory. */
 void cdr_raise(const cd_error *err);
 

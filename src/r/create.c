@@ -1,4 +1,5 @@
 /* Making tensors from R: empty, filled, random. */
+#include "base/interrupt.h"
 #include "base/random.h"
 #include "r/glue.h"
 #include "r/registry.h"
@@ -110,13 +111,26 @@ SEXP cdr_undefined(void)
 
 typedef enum { UNIFORM = 0, NORMAL, INTEGER_RANGE, BERNOULLI } distribution;
 
-static void fill_contiguous(cd_generator *g, cd_tensor *t, distribution kind, double a, double b)
+/* Numbers drawn between two questions for an interrupt; a multiple of the block in which normals are drawn, so that
+ * the numbers are those of one run. */
+#define DRAWN_AT_ONCE ((int64_t)1 << 22)
+
+static cd_status fill_contiguous(cd_generator *g, cd_tensor *t, distribution kind, double a, double b, cd_error *err)
 {
     cd_random_run *const *const fill[] = {[UNIFORM] = cd_random_uniform,
                                           [NORMAL] = cd_random_normal,
                                           [INTEGER_RANGE] = cd_random_integers,
                                           [BERNOULLI] = cd_random_bernoulli};
-    fill[kind][t->dtype](g, cd_tensor_data(t), cd_tensor_numel(t), a, b);
+    const int64_t size = (int64_t)cd_dtype_size(t->dtype);
+    char *x = cd_tensor_data(t);
+    int64_t left = cd_tensor_numel(t);
+    for (; left >= 2 * DRAWN_AT_ONCE; left -= DRAWN_AT_ONCE) {
+        fill[kind][t->dtype](g, x, DRAWN_AT_ONCE, a, b);
+        x += DRAWN_AT_ONCE * size;
+        CD_TRY(cd_interrupt_check(err));
+    }
+    fill[kind][t->dtype](g, x, left, a, b);
+    return CD_OK;
 }
 
 static cd_status check_random(const cd_tensor *t, distribution kind, double a, double b, cd_error *err)
@@ -148,13 +162,12 @@ static cd_status fill_random(cd_generator *g, cd_tensor *t, distribution kind, d
     CD_TRY(check_random(t, kind, a, b, err));
     CD_TRY(cd_tensor_will_change(t, err));
     if (cd_tensor_is_contiguous(t)) {
-        fill_contiguous(g, t, kind, a, b);
         t->storage->version++;
-        return CD_OK;
+        return fill_contiguous(g, t, kind, a, b, err);
     }
     CD_TRY(cd_tensor_new(&dense, t->dtype, t->ndim, t->shape, CD_CONTIGUOUS, err));
-    fill_contiguous(g, dense, kind, a, b);
-    cd_status status = cd_tensor_copy(t, dense, err);
+    cd_status status = fill_contiguous(g, dense, kind, a, b, err);
+    status = status == CD_OK ? cd_tensor_copy(t, dense, err) : status;
     cd_tensor_release(dense);
     return status;
 }
@@ -189,11 +202,11 @@ SEXP cdr_randperm(SEXP n, SEXP first)
         cdr_raise(&err);
     }
     int64_t *x = cd_tensor_data(t);
-    cd_random_permutation(cd_random_default(), x, size);
+    const cd_status status = cd_random_permutation(cd_random_default(), x, size, &err);
     for (int64_t i = 0; i < size; i++) {
         x[i] += offset;
     }
-    cdr_handle_set_tensor(handle, t, 0, CD_OK, &err);
+    cdr_handle_set_tensor(handle, t, 0, status, &err);
     UNPROTECT(1);
     return handle;
 }

@@ -305,6 +305,7 @@ SEXP cdr_memory_control(SEXP limit, SEXP trim, SEXP reset_peak)
         cd_memory_set_limit((size_t)cdr_double(limit, "limit"));
     }
     if (cdr_flag(trim, "trim")) {
+        cdr_handles_trim();
         cd_memory_trim();
     }
     if (cdr_flag(reset_peak, "reset_peak")) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "io/checkpoint.h"
+#include "io/file.h"
 #include "io/json.h"
 #include "io/safetensors.h"
 #include "io/sha256.h"
@@ -230,6 +231,11 @@ SEXP cdr_sha256(SEXP path)
         cdr_raise(&err);
     }
     return Rf_mkString(hex);
+}
+
+SEXP cdr_is_special_file(SEXP path)
+{
+    return Rf_ScalarLogical(cd_file_is_special(cdr_string(path, "path")));
 }
 
 /* The texts of a character vector as UTF-8; the array and the texts belong to R. */

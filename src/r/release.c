@@ -86,6 +86,15 @@ static void anchor_gone(R_allocator_t *allocator, void *memory)
     handles.alive--;
 }
 
+void cdr_handles_trim(void)
+{
+    while (handles.unused != NULL) {
+        owner *o = handles.unused;
+        handles.unused = o->older;
+        free(o);
+    }
+}
+
 /* ---- handles ---- */
 
 SEXP cdr_handle_tag(void)

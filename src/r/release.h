@@ -49,4 +49,7 @@ int64_t cdr_handles_alive(void);
  * has one reference less. Any other list is left alone. */
 void cdr_release_inputs(SEXP list);
 
+/* Gives what waits to own handles back to malloc: it lies between small blocks, which malloc can only then return. */
+void cdr_handles_trim(void);
+
 #endif

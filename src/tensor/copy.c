@@ -16,10 +16,21 @@ cd_status cd_tensor_copy_reversed(cd_tensor *dst, const cd_tensor *src, const bo
     return CD_OK;
 }
 
+/* A new tensor that could not be filled, because the user stopped that, is dropped. */
+static cd_status filled(cd_tensor **dst, const cd_tensor *src, cd_error *err)
+{
+    const cd_status status = cd_elements_copy(*dst, src, NULL, err);
+    if (status != CD_OK) {
+        cd_tensor_release(*dst);
+        *dst = NULL;
+    }
+    return status;
+}
+
 cd_status cd_tensor_clone(cd_tensor **copy, const cd_tensor *t, cd_layout layout, cd_error *err)
 {
     CD_TRY(cd_tensor_new(copy, t->dtype, t->ndim, t->shape, layout, err));
-    return cd_elements_copy(*copy, t, NULL, err);
+    return filled(copy, t, err);
 }
 
 static bool has_layout(const cd_tensor *t, cd_layout layout)
@@ -35,7 +46,7 @@ cd_status cd_tensor_as(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_layout l
         return CD_OK;
     }
     CD_TRY(cd_tensor_new(as, dtype, t->ndim, t->shape, layout, err));
-    return cd_elements_copy(*as, t, NULL, err);
+    return filled(as, t, err);
 }
 
 cd_status cd_tensor_as_dtype(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_error *err)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/parallel.h"
 #include "kernels/by_dtype.h"
 #include "kernels/sizes.h"
@@ -9,6 +10,8 @@
 
 /* Elements one thread should at least copy: below this, starting threads costs more than it saves. */
 #define COPY_GRAIN 65536
+/* From so many elements on the user may stop it. */
+#define LONG_COPY ((int64_t)1 << 24)
 
 typedef void (*copy_run)(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t n);
 
@@ -244,6 +247,37 @@ static void split_single_run(copy_plan *p)
     p->ndim = 2;
 }
 
+/* A transposed matrix by blocks of rows. */
+typedef struct {
+    const copy_plan *plan;
+    int64_t rows; /* of a block */
+} row_blocks;
+
+static void copy_row_blocks(void *context, int64_t begin, int64_t end, int thread)
+{
+    const row_blocks *b = context;
+    for (int64_t i = begin; i < end; i++) {
+        copy_plan part = *b->plan;
+        const int64_t row = i * b->rows;
+        part.shape[0] = cdk_min(b->rows, part.shape[0] - row);
+        part.dst += row * part.dst_stride[0] * part.dst_size;
+        part.src += row * part.src_stride[0] * part.src_size;
+        copy_range(&part, 0, 1, thread);
+    }
+}
+
+#define ROWS_OF_BLOCK 256
+
+static bool copied_by_row_blocks(copy_plan *p)
+{
+    if (p->ndim != 2 || !is_transposition(p) || p->shape[0] < 2 * ROWS_OF_BLOCK) {
+        return false;
+    }
+    row_blocks b = {p, ROWS_OF_BLOCK};
+    cd_parallel_chunks((p->shape[0] + b.rows - 1) / b.rows, 1, copy_row_blocks, &b);
+    return true;
+}
+
 static void run_plan(copy_plan *p)
 {
     if (p->ndim == 0) {
@@ -252,6 +286,9 @@ static void run_plan(copy_plan *p)
     }
     merge_neighbours(p);
     split_single_run(p);
+    if (copied_by_row_blocks(p)) {
+        return;
+    }
     int outer = p->ndim - (is_transposition(p) ? 2 : 1);
     int64_t items = 1, inner_items = 1;
     for (int d = 0; d < p->ndim; d++) {
@@ -284,8 +321,13 @@ cd_status cd_elements_copy(cd_tensor *dst, const cd_tensor *src, const bool *rev
             insert_by_dst_stride(&plan, dst->shape[i], dst->stride[i], src_stride[i]);
         }
     }
+    if (cd_tensor_numel(dst) < LONG_COPY) {
+        run_plan(&plan);
+        return CD_OK;
+    }
+    cd_stoppable_begin();
     run_plan(&plan);
-    return CD_OK;
+    return cd_stoppable_end(err);
 }
 
 double cd_tensor_get(const cd_tensor *t, int64_t position)

@@ -104,3 +104,40 @@ test_that("forked children compute after a parallel region", {
   expect_equal(unlist(children), rep(expected, 2))
   expect_equal(x$matmul(x)$sum()$item(), expected)
 })
+
+# Whether code that takes seconds ends within one second of an interrupt, and nothing comes later.
+expect_stops <- function(code, label) {
+  pid <- Sys.getpid()
+  gc()
+  system(sprintf("(sleep 0.15; kill -INT %d) &", pid))
+  took <- system.time(result <- outcome(code))[["elapsed"]]
+  expect_identical(result, "interrupted", label = label)
+  expect_lt(took, 1.5, label = label)
+  expect_identical(outcome(Sys.sleep(0.05)), "finished", label = label)
+}
+
+test_that("drawing, products and conversions of many numbers stop within a second", {
+  skip_on_cran()
+  expect_stops(torch_randn(1e8), "randn()")
+  expect_stops(torch_randperm(5e7), "randperm()")
+  x <- torch_ones(7000, 7000)
+  expect_stops(torch_matmul(x, x), "matmul() of float32")
+  y <- torch_ones(3000, 3000, dtype = torch_double())
+  expect_stops(torch_matmul(y, y), "matmul() of float64")
+  z <- torch_ones(c(1, 1), dtype = torch_long())$expand(c(2000, 2000))$contiguous()
+  expect_stops(torch_matmul(z, z), "matmul() of int64")
+  expect_stops(for (i in 1:50) x$to(dtype = torch_double()), "conversion")
+  expect_engine_works()
+})
+
+test_that("forked children draw numbers of their own, the same each time", {
+  draw <- function() {
+    torch_manual_seed(5)
+    unlist(parallel::mclapply(1:3, function(i) as_array(torch_rand(1)), mc.cores = 3, mc.preschedule = FALSE))
+  }
+  first <- draw()
+  expect_length(unique(c(first, with_torch_manual_seed(as_array(torch_rand(1)), seed = 5))), 4)
+  torch_manual_seed(5)
+  after <- as_array(torch_rand(1))
+  expect_equal(after, with_torch_manual_seed(as_array(torch_rand(1)), seed = 5))
+})

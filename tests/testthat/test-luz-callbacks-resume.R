@@ -85,3 +85,70 @@ test_that("training starts from a checkpoint", {
     "no checkpoint"
   )
 })
+
+# Dropout, shuffling, R's generator, a scheduler and two optimisers.
+two_optimisers <- nn_module(
+  initialize = function() {
+    self$a <- nn_linear(2, 8)
+    self$drop <- nn_dropout(0.5)
+    self$b <- nn_linear(8, 1)
+  },
+  forward = function(x) self$b(self$drop(nnf_relu(self$a(x) + stats::runif(1)))),
+  set_optimizers = function(lr) {
+    list(one = optim_adam(self$a$parameters, lr = lr), two = optim_sgd(self$b$parameters, lr = lr, momentum = 0.9))
+  },
+  step = function() {
+    ctx$loss <- list()
+    for (name in c("one", "two")) {
+      ctx$pred <- ctx$model(ctx$input)
+      opt <- ctx$optimizers[[name]]
+      opt$zero_grad()
+      ctx$loss[[name]] <- nnf_mse_loss(ctx$pred, ctx$target)
+      ctx$loss[[name]]$backward()
+      opt$step()
+    }
+  }
+)
+
+test_that("a resumed run ends with the same bits, whatever the order of callbacks", {
+  torch_manual_seed(1)
+  data <- tensor_dataset(torch_randn(40, 2), torch_randn(40, 1))
+  schedule <- function() luz_callback_lr_scheduler(lr_step, step_size = 2, gamma = 0.5, opt_name = "one")
+  run <- function(...) {
+    torch_manual_seed(3)
+    set.seed(3)
+    model <- two_optimisers %>% setup() %>% set_opt_hparams(lr = 0.05)
+    suppressMessages(fit(model, dataloader(data, batch_size = 8, shuffle = TRUE), epochs = 7,
+      callbacks = list(...), verbose = FALSE))
+  }
+  weights <- function(fitted) lapply(fitted$model$state_dict(), as_array)
+  whole <- weights(run(schedule()))
+  for (first in c("resume", "schedule")) {
+    resume <- luz_callback_auto_resume(withr::local_tempfile())
+    failing <- fail_at_5()
+    callbacks <- list(resume = resume, schedule = schedule(), failing = failing)
+    if (first == "schedule") callbacks <- callbacks[c("schedule", "failing", "resume")]
+    failing_first <- first == "schedule"
+    expect_error(rlang::inject(run(!!!unname(callbacks))))
+    if (failing_first) failing$failed <- TRUE
+    callbacks$schedule <- schedule()
+    expect_identical(weights(rlang::inject(run(!!!unname(callbacks)))), whole, label = first)
+  }
+})
+
+test_that("a checkpoint is the same whether the schedule is given before or after it", {
+  saved <- lapply(1:2, function(k) {
+    path <- withr::local_tempfile(.local_envir = parent.frame(2))
+    checkpoint <- luz_callback_model_checkpoint(path, monitor = "train_loss")
+    schedule <- luz_callback_lr_scheduler(lr_step, step_size = 1, gamma = 0.5)
+    torch_manual_seed(2)
+    fit(test_model(), linear_loader(20), epochs = 2, verbose = FALSE,
+      callbacks = if (k == 1) list(checkpoint, schedule) else list(schedule, checkpoint))
+    torch_load(path)
+  })
+  lr <- vapply(saved, function(s) s$optimizers$opt$param_groups[[1]]$lr, 0)
+  expect_equal(lr, rep(0.01 * 0.25, 2))
+  expect_equal(saved[[1]]$callbacks[order(names(saved[[1]]$callbacks))],
+    saved[[2]]$callbacks[order(names(saved[[2]]$callbacks))])
+  expect_length(saved[[1]]$random$tensors, 627)
+})

@@ -31,3 +31,42 @@ test_that("a forked child computes, on one thread", {
   result <- parallel::mclapply(1:2, function(i) (x + x)$sum()$item(), mc.cores = 2)
   expect_equal(unlist(result), rep(expected, 2))
 })
+
+resident_mb <- function() {
+  pages <- as.numeric(strsplit(readLines("/proc/self/statm"), " ")[[1]][[2]])
+  pages * 4096 / 2^20
+}
+
+test_that("gc() gives back what tensors no longer need, large and small", {
+  skip_if_not(file.exists("/proc/self/statm"))
+  skip_on_cran()
+  code <- quote({
+    library(candela)
+    torch_set_num_threads(1)
+    invisible(gc())
+    before <- resident_mb()
+    live <- torch_ones(2.5e6)
+    garbage <- list(torch_ones(4e7), lapply(1:15000, function(i) torch_ones(1000)))
+    peak <- resident_mb()
+    rm(garbage)
+    invisible(gc())
+    c(before, peak, resident_mb(), candela_info()$memory[["in_use"]] / 2^20)
+  })
+  f <- function(resident_mb, code) eval(code)
+  environment(f) <- globalenv()
+  sizes <- callr::r(f, list(resident_mb, code), libpath = .libPaths())
+  expect_gt(sizes[[2]] - sizes[[1]], 180)
+  expect_lt(sizes[[3]] - sizes[[1]], 1.3 * sizes[[4]] + 64)
+})
+
+test_that("collections that the package begins keep what waits", {
+  x <- lapply(1:20, function(i) torch_ones(1e6))
+  rm(x)
+  gc(full = FALSE)
+  x <- lapply(1:20, function(i) torch_ones(1e6))
+  rm(x)
+  (function() base::gc(full = FALSE))()
+  expect_gt(candela_info()$memory[["cached"]], 24e6)
+  gc()
+  expect_lt(candela_info()$memory[["cached"]], candela_info()$memory[["in_use"]] / 5 + 26e6)
+})

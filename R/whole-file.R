@@ -1,0 +1,63 @@
+# Every file this package writes appears at once and whole, or not at all.
+
+# Lets `write` make a file beside path, which takes the place of path only when that succeeded. What is killed in between
+# leaves a file that the next writer into that folder removes. Pipes and devices are written to as they are.
+write_whole_file <- function(path, write) {
+  path <- path.expand(path)
+  folder <- dirname(path)
+  if (!dir.exists(folder)) {
+    io_error(sprintf("The file '%s' cannot be written: there is no folder '%s'.", path, folder))
+  }
+  if (dir.exists(path)) io_error(sprintf("The file '%s' cannot be written: it is a folder.", path))
+  if (.Call(cdr_is_special_file, path)) {
+    write(path)
+    return(invisible(path))
+  }
+  if (nzchar(Sys.readlink(path))) path <- normalizePath(path, mustWork = FALSE)
+  remove_leftovers(dirname(path))
+  part <- part_beside(path)
+  on.exit(unlink(part))
+  tryCatch(write(part), candela_error = function(e) {
+    e$message <- gsub(part, path, conditionMessage(e), fixed = TRUE)
+    rlang::cnd_signal(e)
+  })
+  if (file.exists(path)) Sys.chmod(part, file.mode(path), use_umask = FALSE)
+  if (!suppressWarnings(file.rename(part, path))) io_error(sprintf("The file '%s' cannot be written.", path))
+  invisible(path)
+}
+
+io_error <- function(message) raise(message, c("candela_error_io", "runtime_error"))
+
+# The end of the name stays, as it tells the format.
+part_beside <- function(path) {
+  end <- regmatches(path, regexpr("\\.[[:alnum:]]{1,5}$", path))
+  tempfile(sprintf(".saving-%s-%d-", this_host(), Sys.getpid()), dirname(path), if (length(end) > 0) end else "")
+}
+
+this_host <- function() gsub("[^[:alnum:].]", "", Sys.info()[["nodename"]])
+
+# Folders that have been looked at by this process.
+cleaned <- new.env(parent = emptyenv())
+
+# What processes left that have ended; of other machines what is older than a day.
+remove_leftovers <- function(folder) {
+  key <- normalizePath(folder)
+  if (identical(cleaned[[key]], Sys.getpid())) {
+    return(invisible(NULL))
+  }
+  assign(key, Sys.getpid(), envir = cleaned)
+  files <- list.files(folder, "^\\.saving-", all.files = TRUE, full.names = TRUE)
+  files <- files[!dir.exists(files)]
+  if (length(files) > 0) unlink(files[is_left_over(files)])
+}
+
+is_left_over <- function(files) {
+  info <- file.info(files)
+  old <- difftime(Sys.time(), info$mtime, units = "hours") > 24
+  if (.Platform$OS.type != "unix") {
+    return(old %in% TRUE)
+  }
+  parts <- regmatches(basename(files), regexec("^\\.saving-([[:alnum:].]*)-([0-9]+)-", basename(files)))
+  ended <- vapply(parts, function(p) length(p) == 3 && p[[2]] == this_host() && !tools::pskill(as.integer(p[[3]]), 0L), NA)
+  (old | (ended & info$uname == Sys.info()[["effective_user"]])) %in% TRUE
+}

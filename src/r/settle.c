@@ -1,0 +1,48 @@
+#include "r/settle.h"
+
+#include <stdbool.h>
+
+#define R_NO_REMAP
+#include <Rinternals.h>
+
+#include "base/memory.h"
+#include "r/condition.h"
+#include "r/release.h"
+
+static SEXP question = NULL; /* preserved */
+
+/* Whether the function that called us is gc() with full = TRUE. R runs finalizers within the call. */
+static bool is_users_collection(void)
+{
+    int failed = 0; /* also when the stack is full */
+    SEXP answer = R_tryEvalSilent(question, R_BaseEnv, &failed);
+    return !failed && TYPEOF(answer) == LGLSXP && LOGICAL(answer)[0] == TRUE;
+}
+
+static void watch(void);
+
+/* The tensors which the collection found have been freed by then: their anchors go while it is under way (r/release.h). */
+static void collected(SEXP watcher)
+{
+    (void)watcher;
+    watch();
+    if (is_users_collection()) {
+        cdr_handles_trim();
+        cd_memory_settle();
+    }
+}
+
+/* An object that nothing refers to: each collection finds it, and a new one is made for the next. */
+static void watch(void)
+{
+    SEXP watcher = PROTECT(R_MakeExternalPtr(&question, R_NilValue, R_NilValue));
+    R_RegisterCFinalizerEx(watcher, collected, FALSE);
+    UNPROTECT(1);
+}
+
+void cdr_settle_init(void)
+{
+    question = cdr_engine_call("called_by_gc");
+    R_PreserveObject(question);
+    watch();
+}
