@@ -62,10 +62,12 @@ candela_memory_trim <- function() {
   invisible(.Call(cdr_memory_control, NULL, TRUE, TRUE))
 }
 
-# For the finalizer that runs in each collection: whether a user's gc() is what called it.
+# For the finalizer that runs in each collection: whether a user's gc() is what called it. What system.time() is about to
+# measure finds the memory that waits.
 called_by_gc <- function() {
   n <- sys.nframe() - 1L
-  n > 0L && identical(sys.function(n), base::gc) && isTRUE(get0("full", sys.frame(n), inherits = FALSE))
+  n > 0L && identical(sys.function(n), base::gc) && isTRUE(get0("full", sys.frame(n), inherits = FALSE)) &&
+    !(n > 1L && identical(sys.function(n - 1L), base::system.time))
 }
 
 #' Is the engine there?
