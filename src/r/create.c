@@ -203,7 +203,7 @@ SEXP cdr_randperm(SEXP n, SEXP first)
     }
     int64_t *x = cd_tensor_data(t);
     const cd_status status = cd_random_permutation(cd_random_default(), x, size, &err);
-    for (int64_t i = 0; i < size; i++) {
+    for (int64_t i = 0; status == CD_OK && i < size; i++) {
         x[i] += offset;
     }
     cdr_handle_set_tensor(handle, t, 0, status, &err);

@@ -105,28 +105,30 @@ test_that("forked children compute after a parallel region", {
   expect_equal(x$matmul(x)$sum()$item(), expected)
 })
 
-# Whether code that takes seconds ends within one second of an interrupt, and nothing comes later.
+# Whether code that takes ten seconds and more ends soon after an interrupt, and nothing comes later. A machine that is idle
+# needs less than one second.
 expect_stops <- function(code, label) {
   pid <- Sys.getpid()
-  gc()
   system(sprintf("(sleep 0.15; kill -INT %d) &", pid))
   took <- system.time(result <- outcome(code), gcFirst = FALSE)[["elapsed"]]
   expect_identical(result, "interrupted", label = label)
-  expect_lt(took, 1.5, label = label)
+  expect_lt(took, 5, label = label)
   expect_identical(outcome(Sys.sleep(0.05)), "finished", label = label)
 }
 
-test_that("drawing, products and conversions of many numbers stop within a second", {
+test_that("drawing, products and conversions of many numbers stop", {
   skip_on_cran()
-  expect_stops(torch_randn(1e8), "randn()")
-  expect_stops(torch_randperm(5e7), "randperm()")
-  x <- torch_ones(7000, 7000)
+  expect_stops(torch_randn(4e8), "randn()")
+  gc()
+  expect_stops(torch_randperm(2e8), "randperm()")
+  gc()
+  x <- torch_ones(c(1, 1))$expand(c(10000, 10000))$contiguous()
   expect_stops(torch_matmul(x, x), "matmul() of float32")
   y <- torch_ones(3000, 3000, dtype = torch_double())
   expect_stops(torch_matmul(y, y), "matmul() of float64")
-  z <- torch_ones(c(1, 1), dtype = torch_long())$expand(c(2000, 2000))$contiguous()
+  z <- torch_ones(c(1, 1), dtype = torch_long())$expand(c(2500, 2500))$contiguous()
   expect_stops(torch_matmul(z, z), "matmul() of int64")
-  expect_stops(for (i in 1:50) x$to(dtype = torch_double()), "conversion")
+  expect_stops(for (i in 1:100) x$to(dtype = torch_double()), "conversion")
   expect_engine_works()
 })
 
