@@ -8,13 +8,13 @@ background_words <- c("background", "bg", "backgr", "hintergrund", "none", "noth
 # of rasters `extent`, `crs`, `cell` (sizes of a cell). `single`: whether one was given by itself.
 class_masks <- function(mask, classes = NULL, what = "mask") {
   if (inherits(mask, "candela_segmentation")) {
-    return(segmented_masks(mask, classes %||% mask$classes, what))
+    return(segmented_masks(mask, if (is.null(classes) || by_values(classes)) mask$classes else class_table(classes), what))
   }
   if (inherits(mask, "SpatRaster")) {
     return(list(masks = list(raster_mask(mask, classes)), single = TRUE))
   }
   if (is.character(mask)) {
-    masks <- lapply(mask, function(path) named_mask(read_mask_file(path), classes, sprintf("the mask '%s' holds ", path)))
+    masks <- lapply(mask, mask_of_file, classes)
     names(masks) <- if (length(mask) > 1) basename(mask)
     return(list(masks = masks, single = length(mask) == 1))
   }
@@ -41,22 +41,28 @@ segmented_masks <- function(x, classes, what) {
   read
 }
 
-# Masks are written with the values of the training masks, or as class numbers.
 written_masks <- function(table, classes) {
   files <- unique(stats::na.omit(table$output))
   if (length(files) == 0) value_error("`mask` holds no masks, and none were written to files.")
-  values <- if (!anyNA(classes$value)) stats::setNames(classes$value, as.character(classes$class))
-  masks <- lapply(files, function(file) {
-    stored <- read_mask_file(file)
-    where <- sprintf("the mask '%s' holds ", file)
-    by_value <- !is.null(values) && all(values_present(stored$values) %in% c(values, NA))
-    named_mask(stored, if (by_value) values else if (stored$kind == "colour") classes_by_colour(classes) else classes,
-      where)
-  })
+  masks <- lapply(files, mask_of_file, classes)
   list(masks = stats::setNames(masks, basename(files)), single = length(files) == 1)
 }
 
-classes_by_colour <- function(classes) stats::setNames(as.list(classes$colour), as.character(classes$class))
+# Files hold the values or colours of the training masks, or class numbers. A table of classes knows the former: they are
+# taken for them where it has all that are there.
+mask_of_file <- function(path, classes) {
+  stored <- read_mask_file(path)
+  where <- sprintf("the mask '%s' holds ", path)
+  if (!is.null(classes) && !by_values(classes)) {
+    table <- class_table(classes)
+    values <- if (stored$kind == "value") table$value else table$colour
+    known <- if (stored$kind == "value") values else colour_code(values)
+    if (!anyNA(values) && all(values_present(stored$values) %in% c(known, NA))) {
+      classes <- stats::setNames(as.list(values), as.character(table$class))
+    }
+  }
+  named_mask(stored, classes, where)
+}
 
 # Matrices of a matrix, an array N x H x W, or a tensor; scores N x K x H x W or K x H x W give the largest class.
 matrices_of <- function(mask, what) {
@@ -106,8 +112,8 @@ whole_numbers <- function(x, where) {
     storage.mode(x) <- "integer"
   }
   # What counts as void in targets, and NoData of rasters.
-  x[!is.na(x) & x < 0L] <- NA
-  attributes(x) <- list(dim = dim(x))
+  if (length(x) > 0 && isTRUE(min(x, 0L, na.rm = TRUE) < 0)) x[which(x < 0L)] <- NA
+  if (!identical(names(attributes(x)), "dim")) attributes(x) <- list(dim = dim(x))
   x
 }
 

@@ -89,7 +89,8 @@ two_classes <- function(known) {
 #'   array N x height x width, integer tensor), float scores N x classes x ..., names of mask files, or what `segment()`
 #'   returns.
 #' @param data for a model: data with targets, as [evaluate()] takes them.
-#' @param truth for predictions: the true classes, in a form that [mask_objects()] takes.
+#' @param truth for predictions: the true classes, in a form that [mask_objects()] takes. Files may hold the values of the
+#'   classes of `x`.
 #' @param classes names of the classes, or what [class_table()] takes; the default are those that `x` knows. For masks of
 #'   stored values these, as `c(background = 0, cell = 255)`.
 #' @param dataloader_options list of arguments for [dataloader()].
@@ -250,12 +251,13 @@ percent_text <- function(share) ifelse(is.na(share), "", sprintf(ifelse(share > 
 #' @rdname confusion_matrix
 #' @param main title.
 #' @export
-plot.candela_confusion <- function(x, ..., main = "Share of each true class in per cent") {
+plot.candela_confusion <- function(x, ..., main = "Per cent of each true class") {
   table <- as.data.frame(x)
   names <- levels(x$classes$class)
   k <- length(names)
   inches <- max(graphics::strwidth(names, "inches", cex = 0.9))
-  old <- graphics::par(mai = c(inches + 0.55, inches + 0.55, if (is.null(main)) 0.2 else 0.6, 0.2))
+  below <- if (k > 4) inches else 0.2
+  old <- graphics::par(mai = c(below + 0.55, inches + 0.55, if (is.null(main)) 0.2 else 0.6, 0.2))
   on.exit(graphics::par(old))
   share <- matrix(table$share, k)
   graphics::image(seq_len(k), seq_len(k), t(share[k:1, , drop = FALSE]), zlim = c(0, 1), axes = FALSE, xlab = "", ylab = "",

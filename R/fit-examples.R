@@ -48,14 +48,14 @@ chosen_examples <- function(scores, which, n, by) {
   scores[utils::head(order, n), ]
 }
 
-draw_examples <- function(object, data, rows, by, ..., main = NULL) {
+draw_examples <- function(object, data, rows, by, ..., main = NULL, outline = TRUE) {
   examples <- lapply(rows$item, function(i) one_example(object, data, i))
   classes <- examples[[1]]$classes
   part <- function(what) lapply(examples, `[[`, what)
   label <- ifelse(is.na(rows$image), paste("item", rows$item), short_names(rows$image))
   score <- if (is.numeric(rows[[by]])) sprintf(", %s %.3f", sub("^[.]", "", by), rows[[by]]) else ""
   plot_segmentation(part("photo"), part("mask"), truth = part("truth"), class_names = classes,
-    main = main %||% paste0(label, score), ...)
+    main = main %||% paste0(label, score), outline = outline, ...)
   invisible(rows)
 }
 

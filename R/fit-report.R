@@ -69,7 +69,7 @@ html_confusion <- function(summary) {
     return(NULL)
   }
   k <- nrow(summary$confusion$counts)
-  side <- min(900, 300 + 50 * k)
+  side <- min(900, 340 + 50 * k)
   c(
     html_heading(if (summary$measured == "data") "Classes, on the data given" else "Classes, on the validation data"),
     html_table(summary$by_class, "Metrics by class"),
@@ -125,7 +125,8 @@ plot_curves <- function(metrics, best) {
       graphics::lines(rows$epoch, rows$value, type = "b", col = look[[set]][[1]], pch = look[[set]][[2]], cex = 0.7)
     }
     if (length(sets) > 0) {
-      graphics::legend("topright", sets, bty = "n", lty = 1, cex = 0.9, col = vapply(look[sets], `[[`, "", 1),
+      falls <- nrow(panel) > 1 && utils::tail(panel$value, 1) < panel$value[[1]]
+      graphics::legend(if (falls) "topright" else "bottomright", sets, bty = "n", lty = 1, cex = 0.9, col = vapply(look[sets], `[[`, "", 1),
         pch = vapply(look[sets], `[[`, 0, 2))
     }
   }

@@ -103,7 +103,7 @@ print.luz_module_evaluation <- function(x, ...) {
 #' @name plot.luz_module_fitted
 #' @export
 plot.luz_module_fitted <- function(x, ...) {
-  if (rlang::is_installed("ggplot2")) autoplot.luz_module_fitted(x) else plot_metrics_base(get_metrics(x))
+  if (rlang::is_installed("ggplot2")) autoplot.luz_module_fitted(x) else plot_metrics_base(get_metrics(x), best_epoch(x)$epoch)
 }
 
 #' @rdname plot.luz_module_fitted
@@ -133,17 +133,7 @@ autoplot.candela_confusion <- function(object, ...) {
     ggplot2::labs(fill = "share of\ntrue class")
 }
 
-# One panel for each metric; the training set in black, the validation set in red.
-plot_metrics_base <- function(metrics) {
-  names <- unique(metrics$metric)
-  old <- graphics::par(mfrow = c(length(names), 1))
-  on.exit(graphics::par(old))
-  for (name in names) {
-    panel <- metrics[metrics$metric == name, ]
-    graphics::plot(
-      panel$epoch, panel$value, pch = 19, xlab = "epoch", ylab = name,
-      col = ifelse(panel$set == "train", "black", "red")
-    )
-  }
+plot_metrics_base <- function(metrics, best = NULL) {
+  plot_curves(metrics, best)
   invisible(metrics)
 }

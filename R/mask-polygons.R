@@ -79,8 +79,7 @@ object_corners <- function(labels) {
   ring <- match(ring$ring[order], unique(ring$ring[order]))
   x <- rings$x[order]
   y <- rings$y[order]
-  first <- which(!duplicated(as.vector(pieces)) & as.vector(pieces) > 0)
-  object <- labels[first[order(pieces[first])]][rings$piece[from]]
+  object <- labels[measures_of(pieces)$first][rings$piece[from]]
   number_rings(data.frame(object = object, piece = rings$piece[from], ring = ring, x = x, y = y))
 }
 

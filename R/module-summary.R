@@ -154,6 +154,13 @@ tensor_bytes <- function(x) {
     BFloat16 = 2, 4)
 }
 
+# Of several outputs the last one, and how many there are.
+short_shapes <- function(text) {
+  several <- grepl(";", text, fixed = TRUE)
+  n <- lengths(strsplit(text, ";", fixed = TRUE))
+  ifelse(is.na(text), "", ifelse(several, paste0("(", n, ") ", sub(".*; ", "", text)), text))
+}
+
 #' @export
 print.candela_module_summary <- function(x, ...) {
   total <- attr(x, "total")
@@ -162,7 +169,7 @@ print.candela_module_summary <- function(x, ...) {
   }
   shown <- data.frame(
     layer = paste0(strrep("  ", x$level), ifelse(nzchar(x$name), sub(".*[.]", "", x$name), "(model)"), " <", x$type, ">"),
-    output = ifelse(is.na(x$output), "", x$output), parameters = vapply(x$parameters, format_count, ""),
+    output = short_shapes(x$output), parameters = vapply(x$parameters, format_count, ""),
     trainable = ifelse(x$trainable == x$parameters, "", vapply(x$trainable, format_count, "")), stringsAsFactors = FALSE
   )
   if (all(is.na(x$output))) shown$output <- NULL

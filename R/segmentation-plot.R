@@ -295,7 +295,7 @@ draw_legend <- function(entries, alone) {
   # At the lower edge of the figure, whose margin leaves room for it.
   place <- function(col, lwd, text = NA, fields = NA) {
     graphics::legend(
-      graphics::grconvertX(0.5, "nfc"), graphics::grconvertY(0, "nfc"), xjust = 0.5, yjust = 0, legend = entries$text,
+      graphics::grconvertX(0.5, "nfc"), graphics::grconvertY(0, "nfc"), xjust = 0.5, yjust = 0, legend = paste0(entries$text, "   "),
       ncol = legend_columns(entries), bty = "n", xpd = NA, text.col = text, pch = ifelse(line, NA, 15), pt.cex = 1.8,
       col = ifelse(line, col, fields), lty = ifelse(line, 1, NA), lwd = lwd
     )

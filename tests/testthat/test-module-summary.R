@@ -51,6 +51,7 @@ test_that("depth folds layers, frozen ones are told, models know their input", {
   frozen <- summary(model, depth = 1, input_size = c(3, 32, 32))
   expect_equal(frozen$trainable[frozen$name == "encoder"], 0)
   expect_output(print(frozen), "trainable")
+  expect_output(print(frozen), "(4) 1 x", fixed = TRUE)
 })
 
 test_that("what is no module or size is refused", {
