@@ -165,7 +165,47 @@ tensor_method("requires_grad_", function(requires_grad = TRUE) {
   invisible(.Call(cdr_set_requires_grad, self, requires_grad))
 })
 tensor_method("retain_grad", function() invisible(.Call(cdr_retain_grad, self)))
-tensor_method("detach", function() .Call(cdr_detach, self))
+tensor_method("detach", function() keep_mark(.Call(cdr_detach, self), self))
+tensor_method("detach_", function() .Call(cdr_detach_, self))
+tensor_method("set_grad_", function(new_grad) invisible(.Call(cdr_set_grad, self, new_grad)))
+tensor_method("set_data", function(new_data) invisible(.Call(cdr_set_data, self, new_data)))
+tensor_field("output_nr", function(self) .Call(cdr_output_nr, self))
+tensor_method("has_storage", function() !is_undefined_tensor(self))
+
+# What x was derived from may be marked as a parameter or buffer: its copy is so, too.
+keep_mark <- function(x, from) {
+  if (inherits(from, c("nn_parameter", "nn_buffer"))) attributes(x) <- attributes(from)
+  x
+}
+
+TensorStorage <- R6Class("torch_storage",
+  public = list(
+    initialize = function(tensor) private$tensor <- tensor,
+    data_ptr = function() .Call(cdr_storage_ptr, private$tensor)
+  ),
+  private = list(tensor = NULL),
+  cloneable = FALSE
+)
+
+#' Memory of tensors
+#'
+#' `x$storage()` stands for the memory behind `x`, which its views share; `x$storage()$data_ptr()` is the address where it
+#' begins and `x$data_ptr()` that of the first element of `x`, as text: equal for tensors that share it.
+#'
+#' `x$set_data(new_data)` lets `x` show the memory of another tensor; it keeps its history and gradient. `x$detach_()` takes
+#' its history away. `x$set_grad_(new_grad)` sets the gradient, as `x$grad <- new_grad` does.
+#'
+#' @param x Tensor.
+#' @param new_data,new_grad Tensor of the dtype, or dtype and shape, of `x`.
+#' @return `storage()` an object with the method `data_ptr()`; the others `x`.
+#' @section Errors: of class `candela_error_autograd` for `detach_()` of a view, which has the history of its base.
+#' @examples
+#' x <- torch_ones(2, 3)
+#' x$storage()$data_ptr() == x[2, ]$storage()$data_ptr()
+#' @name tensor-storage
+NULL
+
+tensor_method("storage", function() TensorStorage$new(self))
 tensor_field("requires_grad",
   get = function(self) .Call(cdr_requires_grad, self),
   set = function(self, value) .Call(cdr_set_requires_grad, self, value)

@@ -56,6 +56,42 @@ own_persistent_buffers <- function(object) {
   buffers[!names(buffers) %in% module_private(object)$.transient_names]
 }
 
+# The lists that torch keeps among the private fields, `private$modules_` and its kin: what is registered, by name, seen
+# and set as a list.
+member_lists <- c(modules_ = ".child_names", parameters_ = ".parameter_names", buffers_ = ".buffer_names")
+
+member_list <- function(object, kind) {
+  force(object)
+  force(kind)
+  function(value) if (missing(value)) own_members(object, kind) else set_member_list(object, kind, value)
+}
+
+set_member_list <- function(object, kind, members) {
+  private <- module_private(object)
+  register <- switch(kind, .child_names = register_child, .parameter_names = register_parameter,
+    .buffer_names = register_buffer)
+  if (length(members) > 0 && !rlang::is_named(members)) {
+    value_error("the lists of modules, parameters and buffers must have a name for each.")
+  }
+  gone <- setdiff(private[[kind]], names(members))
+  rm(list = intersect(gone, names(object)), envir = object)
+  transient <- private$.transient_names
+  for (name in names(members)) {
+    if (!identical(.subset2(object, name), members[[name]])) register(object, name, members[[name]])
+  }
+  private[[kind]] <- as.character(names(members))
+  private$.transient_names <- intersect(transient, private$.buffer_names)
+}
+
+bind_member_lists <- function(object) {
+  private <- module_private(object)
+  if (exists("modules_", envir = private, inherits = FALSE) && bindingIsActive("modules_", private)) {
+    return()
+  }
+  rm(list = intersect(names(member_lists), names(private)), envir = private)
+  for (name in names(member_lists)) makeActiveBinding(name, member_list(object, member_lists[[name]]), private)
+}
+
 check_child <- function(name, module) {
   if (inherits(module, "nn_module_generator")) {
     value_error(sprintf("Module %s must be initialized", name))
@@ -112,7 +148,7 @@ set_member <- function(object, name, value) {
 set_field <- function(object, name, value) {
   private <- module_private(object)
   if (!is.null(value)) {
-    if (name %in% private$.parameter_names) {
+    if (name %in% private$.parameter_names && !is.null(.subset2(object, name))) {
       type_error(sprintf("`%s` is a parameter: assign nn_parameter() or NULL, not an object of class <%s>.",
         name, class(value)[[1]]))
     }
@@ -120,6 +156,7 @@ set_field <- function(object, name, value) {
       check_registered(value, name, "value")
     }
     private$.child_names <- setdiff(private$.child_names, name)
+    private$.parameter_names <- setdiff(private$.parameter_names, name)
   }
   assign(name, value, envir = object)
 }
@@ -172,6 +209,15 @@ collect_modules <- function(object, path = "") {
 }
 
 collect_state <- function(object, prefix, keepvars) {
+  mine <- .subset2(object, ".save_to_state_dict")(prefix, keepvars)
+  children <- own_children(object)
+  nested <- lapply(names(children), function(name) {
+    children[[name]]$state_dict(prefix = paste0(prefix, name, "."), keepvars = keepvars)
+  })
+  c(mine, unlist(nested, recursive = FALSE))
+}
+
+save_own_state <- function(object, prefix, keepvars) {
   mine <- c(own_parameters(object), own_persistent_buffers(object))
   if (!keepvars) {
     mine <- lapply(mine, function(x) x$detach()$requires_grad_(x$requires_grad))
@@ -179,11 +225,7 @@ collect_state <- function(object, prefix, keepvars) {
   if (length(mine) > 0) {
     names(mine) <- paste0(prefix, names(mine))
   }
-  children <- own_children(object)
-  nested <- lapply(names(children), function(name) {
-    children[[name]]$state_dict(prefix = paste0(prefix, name, "."), keepvars = keepvars)
-  })
-  c(mine, unlist(nested, recursive = FALSE))
+  mine
 }
 
 load_member <- function(object, name, key, state_dict, refer) {
@@ -213,7 +255,8 @@ load_own_state <- function(object, prefix, state_dict, refer) {
 }
 
 load_state <- function(object, prefix, state_dict, refer) {
-  .subset2(object, ".load_from_state_dict")(state_dict, prefix, refer)
+  load <- .subset2(object, ".load_from_state_dict")
+  if (length(formals(load)) > 2) load(state_dict, prefix, refer) else load(state_dict, prefix)
   children <- own_children(object)
   for (name in names(children)) {
     load_state(module_object(children[[name]]), paste0(prefix, name, "."), state_dict, refer)
@@ -287,6 +330,7 @@ clone_object <- function(object, deep, replace_values, copies) {
     return(copies[[address]])
   }
   copy <- module_private(object)$.shallow_clone[[1]]()
+  bind_member_lists(copy)
   use_own_clone(copy)
   copies[[address]] <- copy
   if (deep) {
@@ -337,6 +381,7 @@ nn_Module <- R6::R6Class(
   public = list(
     .classes = "nn_module",
     initialize = function() {
+      bind_member_lists(self)
     },
     forward = function(...) {
       not_implemented_error("Forward method is not implemented")
@@ -397,6 +442,9 @@ nn_Module <- R6::R6Class(
     state_dict = function(prefix = "", keepvars = FALSE) {
       state <- collect_state(self, prefix, keepvars)
       if (is.null(state)) list() else state
+    },
+    .save_to_state_dict = function(prefix, keepvars) {
+      save_own_state(self, prefix, keepvars)
     },
     .load_from_state_dict = function(state_dict, prefix, refer = FALSE) {
       load_own_state(self, prefix, state_dict, refer)
@@ -470,7 +518,7 @@ take_members <- function(object, from) {
   private <- module_private(object)
   kept <- module_private(from)
   fields <- Filter(function(name) !is.function(kept[[name]]), ls(kept, all.names = TRUE))
-  for (name in setdiff(fields, c(".shallow_clone", ".class"))) assign(name, kept[[name]], envir = private)
+  for (name in setdiff(fields, c(".shallow_clone", ".class", names(member_lists)))) assign(name, kept[[name]], envir = private)
 }
 
 module_generator <- function(class, classes) {
@@ -549,8 +597,10 @@ nn_module <- function(classname = NULL, inherit = nn_Module, ..., private = NULL
   env <- new.env(parent = parent_env)
   env$.__inherit__ <- inherit
   bind_release(env)
+  env$.bind_member_lists <- bind_member_lists
   members <- rlang::list2(...)
   if (is.function(members$forward)) members$forward <- with_release(members$forward)
+  if (is.function(members$initialize)) members$initialize <- with_member_lists(members$initialize)
   classes <- c(classname, inherit$public_fields$.classes)
   class <- R6::R6Class(
     classname,
@@ -564,7 +614,13 @@ nn_module <- function(classname = NULL, inherit = nn_Module, ..., private = NULL
   module_generator(class, classes)
 }
 
-utils::globalVariables(".__inherit__")
+utils::globalVariables(c(".__inherit__", ".bind_member_lists"))
+
+# `initialize`, with the lists there before anything else.
+with_member_lists <- function(initialize) {
+  body(initialize) <- call("{", quote(.bind_member_lists(self)), body(initialize))
+  initialize
+}
 
 #' Is it a module?
 #'

@@ -210,7 +210,7 @@ tensor_method("is_contiguous", function(memory_format = torch_contiguous_format(
 tensor_method("contiguous", function(memory_format = torch_contiguous_format()) {
   in_format(self, as_format_code(memory_format, torch_contiguous_format(), preserve = FALSE))
 })
-tensor_method("clone", function(memory_format = NULL) torch_clone(self, memory_format))
+tensor_method("clone", function(memory_format = NULL) keep_mark(torch_clone(self, memory_format), self))
 tensor_method("view", function(...) apply_op(ops$view, list(self), sizes_of(...)))
 tensor_method("view_as", function(other) apply_op(ops$view, list(self), as.double(dim(other))))
 tensor_method("reshape", function(...) torch_reshape(self, sizes_of(...)))

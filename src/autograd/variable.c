@@ -284,6 +284,21 @@ cd_status cd_variable_detach(cd_variable **detached, const cd_variable *v, cd_er
     return cd_variable_new(detached, alias, false, err);
 }
 
+cd_status cd_variable_forget_history(cd_variable *v, cd_error *err)
+{
+    if (v->base != NULL) {
+        return cd_fail(err, CD_EAUTOGRAD,
+                       "can't detach views in place. Use $detach() instead, or detach the tensor it is a view of.");
+    }
+    stop_watching(v);
+    node_release(v->creator);
+    v->creator = NULL;
+    v->output = 0;
+    v->requires_grad = false;
+    v->retains_grad = false;
+    return CD_OK;
+}
+
 /* ---- applying operators ---- */
 
 static bool any_requires_grad(int n_in, cd_variable *const *in)

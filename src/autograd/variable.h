@@ -121,6 +121,9 @@ cd_status cd_variable_retain_grad(cd_variable *v, cd_error *err);
 /* A variable on the same storage without history. */
 cd_status cd_variable_detach(cd_variable **detached, const cd_variable *v, cd_error *err);
 
+/* v becomes a leaf that requires no gradient. Errors: CD_EAUTOGRAD for a view, whose history is its base's. */
+cd_status cd_variable_forget_history(cd_variable *v, cd_error *err);
+
 /* Gives up what a node keeps for backward, code of the user's too: its environment may hold what the node computed. */
 void cd_node_free_saved(cd_node *n);
 

@@ -130,6 +130,48 @@ SEXP cdr_detach(SEXP x)
     return handle;
 }
 
+/* The variable becomes a leaf. */
+SEXP cdr_detach_(SEXP x)
+{
+    cd_error err;
+    if (cd_variable_forget_history(cdr_with_history(x, "self"), &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    return x;
+}
+
+/* x shows the memory of another tensor of its dtype. */
+SEXP cdr_set_data(SEXP x, SEXP data)
+{
+    cd_error err;
+    cd_variable *to = cdr_variable(x, "self");
+    const cd_variable *from = cdr_defined(data, "new_data");
+    cd_tensor *alias;
+    if (to->value != NULL && to->value->dtype != from->value->dtype) {
+        cdr_stop(CD_EDTYPE, "`new_data` must have the dtype of the tensor, %s, but has %s.",
+                 cd_dtype_name(to->value->dtype), cd_dtype_name(from->value->dtype));
+    }
+    if (cd_tensor_alias(&alias, from->value, &err) != CD_OK) {
+        cdr_raise(&err);
+    }
+    cd_tensor_release(to->value);
+    to->value = alias;
+    return x;
+}
+
+SEXP cdr_output_nr(SEXP x)
+{
+    return Rf_ScalarInteger(cdr_with_history(x, "self")->output);
+}
+
+/* Address of the memory, to tell whether two tensors share it. */
+SEXP cdr_storage_ptr(SEXP x)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%p", cdr_looked_at(x, "self")->value->storage->data);
+    return Rf_mkString(text);
+}
+
 /* NULL asks, TRUE or FALSE sets; gives the state before. */
 SEXP cdr_grad_mode(SEXP enabled)
 {

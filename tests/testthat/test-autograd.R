@@ -391,3 +391,30 @@ test_that("with_detect_anomaly names the operation", {
     class = "candela_error_autograd")
   expect_no_error(broken()$backward())
 })
+
+test_that("storages tell who shares memory", {
+  x <- torch_ones(2, 3)
+  expect_identical(x$storage()$data_ptr(), x[2, ]$t()$storage()$data_ptr())
+  expect_false(x$storage()$data_ptr() == x$clone()$storage()$data_ptr())
+  expect_identical(x$data_ptr(), x$storage()$data_ptr())
+  expect_false(x[2, ]$data_ptr() == x$data_ptr())
+  expect_true(x$has_storage())
+  y <- torch_zeros(2, requires_grad = TRUE)
+  y$set_data(torch_tensor(c(5, 6)))
+  expect_equal(as_array(y$detach()), c(5, 6))
+  expect_true(y$requires_grad)
+  expect_error(y$set_data(torch_ones(2, dtype = torch_long())), "dtype", class = "candela_error_dtype")
+})
+
+test_that("histories are taken away in place", {
+  x <- torch_ones(2, requires_grad = TRUE)
+  y <- x * 2
+  y$detach_()
+  expect_true(y$is_leaf)
+  expect_false(y$requires_grad)
+  expect_error((x * 2)[1]$detach_(), "can't detach views", class = "candela_error_autograd")
+  y$set_grad_(torch_ones(2))
+  expect_equal(as_array(y$grad), c(1, 1))
+  y[["requires_grad"]] <- TRUE
+  expect_true(y$requires_grad)
+})

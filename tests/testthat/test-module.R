@@ -418,3 +418,88 @@ test_that("an argument bound in the caller while the layer runs is kept", {
   expect_equal(as_array(keeper$x), c(-1, 1))
   expect_equal(as_array(y), c(0, 1))
 })
+
+# What torch's own modules and torchvision's do.
+test_that("private lists of members read and set what is registered", {
+  chain <- nn_module(
+    "chain",
+    initialize = function() {
+      expect_equal(length(private$modules_), 0)
+      self$add_module("first", nn_linear(2, 3))
+      self$add_module("2", nn_relu())
+      self$weight <- nn_parameter(torch_ones(2))
+      self$register_buffer("count", torch_zeros(1))
+    },
+    forward = function(x) {
+      for (module in private$modules_) x <- module(x)
+      x
+    },
+    lists = function() list(names(private$modules_), names(private$parameters_), names(private$buffers_)),
+    drop = function() private$modules_[["2"]] <- NULL,
+    more = function() {
+      private$modules_[["last"]] <- nn_linear(3, 1)
+      private$parameters_[["bias"]] <- nn_parameter(torch_zeros(1))
+      private$buffers_ <- list()
+    }
+  )
+  x <- torch_randn(4, 2)
+  model <- chain()
+  expect_equal(model$lists(), list(c("first", "2"), "weight", "count"))
+  expect_equal(as_array(model(x)), as_array(nnf_relu(model$first(x))))
+  expect_equal(names(model$.__enclos_env__$private$modules_), c("first", "2"))
+  model$drop()
+  expect_equal(names(model$children), "first")
+  expect_equal(as_array(model(x)), as_array(model$first(x)))
+  copy <- model$clone(deep = TRUE)
+  model$more()
+  expect_equal(model$lists(), list(c("first", "last"), c("weight", "bias"), character()))
+  expect_equal(dim(model(x)), c(4, 1))
+  expect_equal(copy$lists(), list("first", "weight", "count"))
+  copy$drop()
+  copy$more()
+  expect_equal(names(copy$children), c("first", "last"))
+  expect_false(identical(copy$first$weight, model$first$weight))
+  path <- tempfile(fileext = ".rds")
+  saveRDS(model, path)
+  again <- readRDS(path)
+  unlink(path)
+  expect_equal(as_array(again(x)), as_array(model(x)))
+  expect_equal(again$lists(), model$lists())
+  heir <- nn_module(inherit = chain, initialize = function() {
+    private$modules_ <- list(only = nn_relu())
+    self$flag <- 1
+  })
+  expect_equal(heir()$lists()[[1]], "only")
+  expect_error(heir()$more(), NA)
+  plain <- nn_module(inherit = chain)
+  expect_equal(plain()$lists()[[1]], c("first", "2"))
+})
+
+test_that("a module may save and load in its own way", {
+  odd <- nn_module(
+    initialize = function() self$weight <- nn_parameter(torch_ones(2)),
+    .save_to_state_dict = function(prefix, keepvars) {
+      stats::setNames(list(self$weight$detach() * 2), paste0(prefix, "double"))
+    },
+    .load_from_state_dict = function(state_dict, prefix) {
+      with_no_grad(self$weight$copy_(state_dict[[paste0(prefix, "double")]] / 2))
+    }
+  )
+  outer <- nn_module(initialize = function() self$inner <- odd())
+  model <- outer()
+  state <- model$state_dict()
+  expect_equal(names(state), "inner.double")
+  expect_equal(as_array(state[[1]]), c(2, 2))
+  model$load_state_dict(list(inner.double = torch_tensor(c(6, 8))))
+  expect_equal(as_array(model$inner$weight$detach()), c(3, 4))
+})
+
+test_that("copies of parameters and buffers stay marked", {
+  p <- nn_parameter(torch_ones(2))
+  expect_true(is_nn_parameter(p$clone()))
+  expect_true(is_nn_parameter(p$detach()))
+  expect_false(p$detach()$requires_grad)
+  expect_false(is_nn_parameter(p * 2))
+  expect_true(is_nn_buffer(nn_buffer(torch_ones(2))$clone()))
+  expect_equal(class(torch_ones(1)$clone()), class(torch_ones(1)))
+})
