@@ -1,4 +1,4 @@
-# Targets for users: demo, test. For those who work on the package: test-models, check (R CMD check), check-kernels, check-arm,
+# Targets for users: demo, install (with vignettes), test, trust (what candela promises, tried). For those who work on the package: test-models, check (R CMD check), check-kernels, check-arm,
 # check-sanitizers, check-windows, lint, bench, document, kernels, clean.
 
 RSCRIPT ?= Rscript
@@ -9,26 +9,34 @@ OUT ?= .
 # Waiting threads give way soon, so that other work on the machine does not slow training down.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: all setup install demo test test-models check check-kernels check-arm check-sanitizers check-windows lint bench document \
-	kernels clean
+.PHONY: all setup install program tested demo trust test test-models check check-kernels check-arm check-sanitizers \
+	check-windows lint bench document kernels clean
 
 all: install
 
 setup:
-	sh tools/setup.sh
+	@sh tools/setup.sh test
 
-# Installs from a source package, so that nothing is left behind in src/.
+# Installs from a source package, so that nothing is left behind in src/. With the vignettes, which take some minutes.
 install: setup
-	sh tools/install.sh
+	@sh tools/install.sh vignettes
 
-demo: install
-	$(RSCRIPT) inst/scripts/pet_segmentation.R --pets "$(PETS)" --weights "$(WEIGHTS)" --epochs "$(EPOCHS)" --out "$(OUT)"
+# Without vignettes, and with what a demo needs only.
+program:
+	@sh tools/setup.sh demo
+	@sh tools/install.sh
 
-test: install
+tested: setup
+	@sh tools/install.sh
+
+demo: program
+	@$(RSCRIPT) inst/scripts/pet_segmentation.R --pets "$(PETS)" --weights "$(WEIGHTS)" --epochs "$(EPOCHS)" --out "$(OUT)"
+
+test: tested
 	$(RSCRIPT) tools/test.R
 
 # Models against PyTorch's, those of 30 million parameters and more included.
-test-models: install
+test-models: tested
 	CANDELA_TEST_MODELS=all $(RSCRIPT) tools/test.R models-reference
 
 check: setup
@@ -41,10 +49,14 @@ check-kernels check-arm check-windows:
 check-sanitizers: setup
 	sh tools/$@.sh || test $$? = 77
 
+# What candela promises, as a table; TRUST=short takes a minute or two.
+trust: tested
+	sh tools/trust.sh $(TRUST)
+
 lint:
 	sh tools/lint.sh
 
-bench: install
+bench: tested
 	$(RSCRIPT) bench/run.R
 
 document:

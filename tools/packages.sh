@@ -1,9 +1,17 @@
 # Functions that install Debian packages, for the scripts that source this file from the project's root.
 
+# Root, or somebody whom sudo lets, if need be after a password, for which there must be a terminal.
+may_be_root() {
+    [ "$(id -u)" = 0 ] && return 0
+    command -v sudo >/dev/null 2>&1 || return 1
+    sudo -n true 2>/dev/null && return 0
+    [ -t 0 ] && [ -t 2 ] && sudo -v
+}
+
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
-    elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+    elif may_be_root; then
         sudo "$@"
     else
         echo "This needs administrator rights. Ask for, or run:" >&2
@@ -13,7 +21,8 @@ as_root() {
 }
 
 apt_install() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$@" \
+        >/dev/null
 }
 
 # Pairs COMMAND:PACKAGE. Installs the packages of commands that are missing; where that cannot be done it says so and ends

@@ -20,7 +20,6 @@ pretrained <- !is.null(weights)
 epochs <- as.integer(option("epochs", if (drawn) 30 else 20))
 out <- option("out", ".")
 size <- if (drawn) c(96, 96) else c(224, 224)
-batch_size <- if (drawn) 16 else 32
 if (pretrained) options(candela.weights = weights)
 
 if (drawn) {
@@ -100,7 +99,13 @@ unet <- nn_module(
 
 torch_manual_seed(1)
 set.seed(1)
-train <- dataloader(pet_dataset(root = pets, split = "train", augment = TRUE), batch_size = batch_size, shuffle = TRUE)
+train_set <- pet_dataset(root = pets, split = "train", augment = TRUE)
+# A network learns by steps: with few pictures or epochs the batches are smaller, so that there are some hundreds, and the rate
+# follows their size.
+largest <- if (drawn) 16 else 32
+batch_size <- max(4, min(largest, floor(length(train_set) * epochs / if (drawn) 480 else 900)))
+max_lr <- (if (drawn) 4e-3 else 1e-3) * sqrt(batch_size / largest)
+train <- dataloader(train_set, batch_size = batch_size, shuffle = TRUE)
 valid_set <- pet_dataset(root = pets, split = "valid")
 valid <- dataloader(valid_set, batch_size = batch_size)
 
@@ -112,7 +117,7 @@ fitted <- unet %>%
     epochs = epochs, valid_data = valid, verbose = TRUE,
     callbacks = list(luz_callback_lr_scheduler(
       lr_one_cycle,
-      max_lr = if (drawn) 4e-3 else 1e-3, epochs = epochs, steps_per_epoch = length(train),
+      max_lr = max_lr, epochs = epochs, steps_per_epoch = length(train),
       call_on = "on_train_batch_end"
     ))
   )
@@ -124,9 +129,6 @@ images <- torch_stack(lapply(shown, function(i) plain[i]$x))
 truth <- torch_stack(lapply(shown, function(i) plain[i]$y))
 
 file <- file.path(out, "pet_segmentation.png")
-png(file, width = 1200, height = 640)
-plot_segmentation(images, torch_argmax(logits, 2),
-  truth = truth, class_names = c("pet", "background", "border"), colours = c("#E69F00", NA, "#0072B2"), ncol = 4
-)
-invisible(dev.off())
+plot_segmentation(images, torch_argmax(logits, 2), truth = truth, class_names = c("pet", "background", "border"),
+  colours = c("#E6007E", NA, "#00C8FF"), alpha = 0.4, outline = TRUE, ncol = 4, file = file, width = 1600)
 cat("Wrote ", file, "\n", sep = "")
