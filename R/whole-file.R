@@ -51,6 +51,13 @@ remove_leftovers <- function(folder) {
   if (length(files) > 0) unlink(files[is_left_over(files)])
 }
 
+# Also one that has ended, but whose parent has not asked how.
+has_ended <- function(pid) {
+  status <- sprintf("/proc/%d/stat", pid)
+  state <- if (file.exists(status)) sub("^.*\\) ([A-Z]).*$", "\\1", readLines(status, warn = FALSE)[1])
+  identical(state, "Z") || !tools::pskill(pid, 0L)
+}
+
 is_left_over <- function(files) {
   info <- file.info(files)
   old <- difftime(Sys.time(), info$mtime, units = "hours") > 24
@@ -58,6 +65,6 @@ is_left_over <- function(files) {
     return(old %in% TRUE)
   }
   parts <- regmatches(basename(files), regexec("^\\.saving-([[:alnum:].]*)-([0-9]+)-", basename(files)))
-  ended <- vapply(parts, function(p) length(p) == 3 && p[[2]] == this_host() && !tools::pskill(as.integer(p[[3]]), 0L), NA)
+  ended <- vapply(parts, function(p) length(p) == 3 && p[[2]] == this_host() && has_ended(as.integer(p[[3]])), NA)
   (old | (ended & info$uname == Sys.info()[["effective_user"]])) %in% TRUE
 }

@@ -170,8 +170,8 @@ void cd_parallel_for(int64_t n, int64_t grain, cd_parallel_body body, void *cont
     int64_t most = grain > 0 ? (n + grain - 1) / grain : n;
     int threads = usable_threads(most);
     if (cd_stoppable() && most > 1) {
-        stoppable_pieces(n, most < PIECES_WHEN_STOPPABLE ? most : PIECES_WHEN_STOPPABLE, threads < 1 ? 1 : threads,
-                         body, context);
+        stoppable_pieces(n, most < PIECES_WHEN_STOPPABLE ? most : PIECES_WHEN_STOPPABLE,
+                         threads < 1 ? 1 : threads, body, context);
         return;
     }
     if (threads <= 1) {

@@ -34,10 +34,11 @@ cd_status cd_image_check_budget(const cd_image *image, size_t n, cd_error *err)
     if (needs <= budget) {
         return CD_OK;
     }
-    return cd_fail(err, CD_EFORMAT,
-                   "claims %lld x %lld pixels, for which %.0f MB would be needed, but has %.0f kB: it is damaged, "
-                   "or made to exhaust memory.",
-                   (long long)image->height, (long long)image->width, needs / 1e6, (double)n / 1e3);
+    return cd_fail(
+        err, CD_EFORMAT,
+        "claims %lld x %lld pixels, for which %.0f MB would be needed, but has %.0f kB: it is damaged, "
+        "or made to exhaust memory.",
+        (long long)image->height, (long long)image->width, needs / 1e6, (double)n / 1e3);
 }
 
 cd_status cd_image_allocate(cd_image *image, cd_error *err)

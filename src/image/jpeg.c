@@ -53,7 +53,8 @@ static void limit_scans(j_common_ptr info)
     const double pixels = (double)d->image_width * (double)d->image_height;
     if ((double)d->input_scan_number > MOST_SCANS && d->input_scan_number * pixels > MOST_SCANNED) {
         jpeg_trap *trap = (jpeg_trap *)info->err;
-        snprintf(trap->message, sizeof trap->message, "it holds more than %d scans", d->input_scan_number - 1);
+        snprintf(trap->message, sizeof trap->message, "it holds more than %d scans",
+                 d->input_scan_number - 1);
         longjmp(trap->back, 1);
     }
 }
@@ -162,10 +163,11 @@ static cd_status check_claim(const jpeg_reader *r, size_t n, cd_error *err)
     if (r->info.arith_code || (double)image->height * (double)image->width <= PIXELS_PER_BYTE * (double)n) {
         return CD_OK;
     }
-    return cd_fail(err, CD_EFORMAT,
-                   "is a damaged JPEG image: it claims %lld x %lld pixels, but ends early, after %llu bytes. Copy or "
-                   "download it again.",
-                   (long long)image->height, (long long)image->width, (unsigned long long)n);
+    return cd_fail(
+        err, CD_EFORMAT,
+        "is a damaged JPEG image: it claims %lld x %lld pixels, but ends early, after %llu bytes. Copy or "
+        "download it again.",
+        (long long)image->height, (long long)image->width, (unsigned long long)n);
 }
 
 static cd_status read_header(jpeg_reader *r, const uint8_t *bytes, size_t n, cd_error *err)

@@ -101,10 +101,11 @@ static cd_status check_claim(png_work *work, size_t n, cd_error *err)
     if (bytes <= LARGEST_RATIO * (double)n) {
         return CD_OK;
     }
-    return cd_fail(err, CD_EFORMAT,
-                   "is a damaged PNG image: it claims %.0f x %.0f pixels, but ends early, after %llu bytes. Copy or "
-                   "download it again.",
-                   height, (double)png_get_image_width(work->png, work->info), (unsigned long long)n);
+    return cd_fail(
+        err, CD_EFORMAT,
+        "is a damaged PNG image: it claims %.0f x %.0f pixels, but ends early, after %llu bytes. Copy or "
+        "download it again.",
+        height, (double)png_get_image_width(work->png, work->info), (unsigned long long)n);
 }
 
 static cd_status read_header(cd_image *image, png_work *work, cd_decode_as as, cd_error *err)

@@ -43,10 +43,11 @@ cd_status cd_document_charge(cd_document *d, int64_t bytes, cd_error *err)
     if (d->budget == 0 || d->bytes <= d->budget) {
         return CD_OK;
     }
-    return cd_fail(err, CD_EFORMAT,
-                   "the file claims values that would take more than the %.0f MB which a file of its size may: it is "
-                   "damaged, or made to exhaust memory.",
-                   (double)d->budget / 1e6);
+    return cd_fail(
+        err, CD_EFORMAT,
+        "the file claims values that would take more than the %.0f MB which a file of its size may: it is "
+        "damaged, or made to exhaust memory.",
+        (double)d->budget / 1e6);
 }
 
 static cd_status grow(cd_document *d, cd_value ***array, int64_t *capacity, int64_t count, cd_error *err)

@@ -27,8 +27,8 @@ static cd_status matmul_f32(void *C, const cdk_matrix *A, const cdk_matrix *B, c
 }
 
 /* C = A B by bands of rows of A. */
-static cd_status long_dgemm(double *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N, int64_t K,
-                            cd_error *err)
+static cd_status long_dgemm(double *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N,
+                            int64_t K, cd_error *err)
 {
     const double rows_at_once = LONG_PRODUCT / 4 / ((double)N * (double)K + 1);
     const int64_t rows = rows_at_once < 64 ? 64 : (int64_t)rows_at_once;

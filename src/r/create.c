@@ -115,7 +115,8 @@ typedef enum { UNIFORM = 0, NORMAL, INTEGER_RANGE, BERNOULLI } distribution;
  * the numbers are those of one run. */
 #define DRAWN_AT_ONCE ((int64_t)1 << 22)
 
-static cd_status fill_contiguous(cd_generator *g, cd_tensor *t, distribution kind, double a, double b, cd_error *err)
+static cd_status fill_contiguous(cd_generator *g, cd_tensor *t, distribution kind, double a, double b,
+                                 cd_error *err)
 {
     cd_random_run *const *const fill[] = {[UNIFORM] = cd_random_uniform,
                                           [NORMAL] = cd_random_normal,
