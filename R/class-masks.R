@@ -8,7 +8,8 @@ background_words <- c("background", "bg", "backgr", "hintergrund", "none", "noth
 # of rasters `extent`, `crs`, `cell` (sizes of a cell). `single`: whether one was given by itself.
 class_masks <- function(mask, classes = NULL, what = "mask") {
   if (inherits(mask, "candela_segmentation")) {
-    return(segmented_masks(mask, if (is.null(classes) || by_values(classes)) mask$classes else class_table(classes), what))
+    own <- is.null(classes) || by_values(classes)
+    return(segmented_masks(mask, if (own) mask$classes else class_table(classes), what))
   }
   if (inherits(mask, "SpatRaster")) {
     return(list(masks = list(raster_mask(mask, classes)), single = TRUE))
@@ -26,7 +27,8 @@ class_masks <- function(mask, classes = NULL, what = "mask") {
     return(list(masks = masks, single = FALSE))
   }
   pieces <- matrices_of(mask, what)
-  masks <- lapply(pieces, function(m) named_mask(list(values = m, kind = "value"), classes, sprintf("`%s` holds ", what)))
+  where <- sprintf("`%s` holds ", what)
+  masks <- lapply(pieces, function(m) named_mask(list(values = m, kind = "value"), classes, where))
   list(masks = masks, single = length(masks) == 1 && length(dim(mask)) == 2)
 }
 
@@ -48,7 +50,8 @@ written_masks <- function(table, classes) {
   list(masks = stats::setNames(masks, basename(files)), single = length(files) == 1)
 }
 
-# Files hold the values or colours of the training masks, or class numbers. A table of classes knows the former: they are
+# Files hold the values or colours of the training masks, or class numbers. A table of classes knows the former: they
+# are
 # taken for them where it has all that are there.
 mask_of_file <- function(path, classes) {
   stored <- read_mask_file(path)

@@ -82,20 +82,24 @@ two_classes <- function(known) {
 
 #' Confusion matrices
 #'
-#' Which classes are taken for which: counts of pixels (or items, where a picture has one class), true classes in rows and
+#' Which classes are taken for which: counts of pixels (or items, where a picture has one class), true classes in
+#' rows and
 #' predicted ones in columns, void left out.
 #'
 #' @param x a trained model, as [fit()][fit.luz_module_generator] returns it; or predictions: classes from 1 (matrix,
 #'   array N x height x width, integer tensor), float scores N x classes x ..., names of mask files, or what `segment()`
 #'   returns.
 #' @param data for a model: data with targets, as [evaluate()] takes them.
-#' @param truth for predictions: the true classes, in a form that [mask_objects()] takes. Files may hold the values of the
+#' @param truth for predictions: the true classes, in a form that [mask_objects()] takes. Files may hold the values
+#'   of the
 #'   classes of `x`.
-#' @param classes names of the classes, or what [class_table()] takes; the default are those that `x` knows. For masks of
+#' @param classes names of the classes, or what [class_table()] takes; the default are those that `x` knows. For
+#'   masks of
 #'   stored values these, as `c(background = 0, cell = 255)`.
 #' @param dataloader_options list of arguments for [dataloader()].
 #' @param ... not used, but by `plot()`: passed to [image()][graphics::image].
-#' @return An object of class `candela_confusion`, a list with `counts` (the matrix), `images` (counts for each image, an
+#' @return An object of class `candela_confusion`, a list with `counts` (the matrix), `images` (counts for each
+#'   image, an
 #'   array N x classes x classes) and `classes` (a [class_table()]). `print()` shows it with the metrics of each class,
 #'   `summary()` and [tidy()] give these as a data frame: `class`, `pixels` (that are true), `iou`, `dice`, `precision`,
 #'   `recall` ([luz_metric_iou()] tells the formulas). `as.data.frame()` has a row for each cell: `truth`, `predicted`,
@@ -150,7 +154,8 @@ confusion_matrix.default <- function(x, truth, ..., classes = NULL) {
 check_same_masks <- function(predicted, true) {
   sizes <- function(masks) vapply(masks, function(m) paste(dim(m$mask), collapse = " x "), "", USE.NAMES = FALSE)
   if (!identical(sizes(predicted), sizes(true))) {
-    value_error(sprintf("`truth` (%s) must have the sizes of `x` (%s).", toString(sizes(true)), toString(sizes(predicted))))
+    value_error(sprintf("`truth` (%s) must have the sizes of `x` (%s).", toString(sizes(true)),
+      toString(sizes(predicted))))
   }
 }
 
@@ -219,7 +224,8 @@ print.candela_confusion <- function(x, ...) {
   cat("\n")
   print(summary.candela_confusion(x), row.names = FALSE, digits = 3)
   overall <- glance.candela_confusion(x)
-  cat(sprintf("\naccuracy %.4f, mean IoU %.4f, mean Dice %.4f\n", overall$accuracy, overall$mean_iou, overall$mean_dice))
+  cat(sprintf("\naccuracy %.4f, mean IoU %.4f, mean Dice %.4f\n", overall$accuracy, overall$mean_iou,
+    overall$mean_dice))
   invisible(x)
 }
 
@@ -246,7 +252,10 @@ glance.candela_confusion <- function(x, ...) {
 
 # ---- pictures ----
 
-percent_text <- function(share) ifelse(is.na(share), "", sprintf(ifelse(share > 0 & share < 0.0995, "%.1f", "%.0f"), 100 * share))
+percent_text <- function(share) {
+  digits <- ifelse(share > 0 & share < 0.0995, "%.1f", "%.0f")
+  ifelse(is.na(share), "", sprintf(digits, 100 * share))
+}
 
 #' @rdname confusion_matrix
 #' @param main title.
@@ -260,7 +269,8 @@ plot.candela_confusion <- function(x, ..., main = "Per cent of each true class")
   old <- graphics::par(mai = c(below + 0.55, inches + 0.55, if (is.null(main)) 0.2 else 0.6, 0.2))
   on.exit(graphics::par(old))
   share <- matrix(table$share, k)
-  graphics::image(seq_len(k), seq_len(k), t(share[k:1, , drop = FALSE]), zlim = c(0, 1), axes = FALSE, xlab = "", ylab = "",
+  graphics::image(seq_len(k), seq_len(k), t(share[k:1, , drop = FALSE]), zlim = c(0, 1), axes = FALSE,
+    xlab = "", ylab = "",
     col = confusion_colours, main = main, ...)
   graphics::axis(1, seq_len(k), names, las = if (k > 4) 2 else 1, tick = FALSE, cex.axis = 0.9)
   graphics::axis(2, rev(seq_len(k)), names, las = 2, tick = FALSE, cex.axis = 0.9)

@@ -30,7 +30,8 @@ plot_examples <- function(object, data, which = c("worst", "best", "first"), n =
 check_examples <- function(object, data) {
   check_fitted(object)
   if (!is_map_dataset(data)) {
-    refuse(data, "data", "a data set of pictures and masks", if (is_dataloader(data)) " Its `$dataset` may be one." else "")
+    hint <- if (is_dataloader(data)) " Its `$dataset` may be one." else ""
+    refuse(data, "data", "a data set of pictures and masks", hint)
   }
 }
 
@@ -77,7 +78,11 @@ one_example <- function(object, data, i) {
   if (length(dim(scores)) < 3) value_error("examples are drawn for models that give a class for each pixel.")
   classes <- classes_of_predictions(object, scores, target, NULL)
   binary <- scores$numel() == target$numel()
-  found <- if (binary) (scores$reshape(target$shape) > 0)$to(dtype = torch_long()) + 1L else torch_argmax(scores, dim = 2)
+  found <- if (binary) {
+    (scores$reshape(target$shape) > 0)$to(dtype = torch_long()) + 1L
+  } else {
+    torch_argmax(scores, dim = 2)
+  }
   truth <- if (binary) binary_truth(target) else target
   as_mask <- function(t) matrix(as.integer(as_array(t)), utils::tail(dim(t), 2)[[1]])
   list(photo = photo_of_input(item[[1]], data), mask = as_mask(found), truth = as_mask(truth), classes = classes)

@@ -51,7 +51,8 @@ html_overview <- function(object, summary) {
       format_count(glance$trainable)),
     training_line(glance), if (!is.null(summary$input)) input_lines(summary$input)
   )
-  c(html_list(lines), if (!is.null(summary$metrics)) html_table(summary$metrics, "Metrics at the best and the last epoch"))
+  metrics <- if (!is.null(summary$metrics)) html_table(summary$metrics, "Metrics at the best and the last epoch")
+  c(html_list(lines), metrics)
 }
 
 html_curves <- function(object) {
@@ -60,8 +61,9 @@ html_curves <- function(object) {
     return(NULL)
   }
   panels <- length(unique(metrics$metric))
-  c(html_heading("Curves"), html_picture(function() plot_curves(metrics, best_epoch(object)$epoch), 330 * min(panels, 3),
-    300 * ceiling(panels / 3), "Metrics of each epoch"))
+  draw <- function() plot_curves(metrics, best_epoch(object)$epoch)
+  c(html_heading("Curves"), html_picture(draw, 330 * min(panels, 3), 300 * ceiling(panels / 3),
+    "Metrics of each epoch"))
 }
 
 html_confusion <- function(summary) {
@@ -126,7 +128,8 @@ plot_curves <- function(metrics, best) {
     }
     if (length(sets) > 0) {
       falls <- nrow(panel) > 1 && utils::tail(panel$value, 1) < panel$value[[1]]
-      graphics::legend(if (falls) "topright" else "bottomright", sets, bty = "n", lty = 1, cex = 0.9, col = vapply(look[sets], `[[`, "", 1),
+      graphics::legend(if (falls) "topright" else "bottomright", sets, bty = "n", lty = 1, cex = 0.9,
+        col = vapply(look[sets], `[[`, "", 1),
         pch = vapply(look[sets], `[[`, 0, 2))
     }
   }
@@ -153,7 +156,8 @@ html_table <- function(table, caption = NULL) {
   row <- function(x, tag) paste0("<tr>", paste0("<", tag, align, ">", x, "</", tag, ">", collapse = ""), "</tr>")
   c(
     "<table>", if (!is.null(caption)) sprintf("<caption>%s</caption>", html_escape(caption)),
-    row(html_escape(names(table)), "th"), vapply(seq_len(nrow(table)), function(i) row(cells[i, ], "td"), ""), "</table>"
+    row(html_escape(names(table)), "th"), vapply(seq_len(nrow(table)), function(i) row(cells[i, ], "td"), ""),
+    "</table>"
   )
 }
 
@@ -200,7 +204,8 @@ html_page <- function(title, body) {
     "table { border-collapse: collapse; margin: 1em 0; font-size: 90%; }",
     "caption { text-align: left; font-weight: bold; padding: 0.3em 0; }",
     "th, td { padding: 0.2em 0.8em; border-bottom: 1px solid #ddd; text-align: left; }",
-    ".number { text-align: right; font-variant-numeric: tabular-nums; }", "img { max-width: 100%; }", "</style></head><body>",
+    ".number { text-align: right; font-variant-numeric: tabular-nums; }", "img { max-width: 100%; }",
+    "</style></head><body>",
     sprintf("<h1>%s</h1>", html_escape(title)), body,
     sprintf("<p><small>%s, candela %s, %s</small></p>", html_escape(format(Sys.time(), "%Y-%m-%d %H:%M")),
       html_escape(as.character(utils::packageVersion("candela"))), html_escape(R.version.string)),

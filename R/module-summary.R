@@ -3,7 +3,8 @@ NULL
 
 #' Layers of a module
 #'
-#' A table of the modules in a module, in the order in which they were registered, with the shapes of what they give and the numbers
+#' A table of the modules in a module, in the order in which they were registered, with the shapes of what they give
+#' and the numbers
 #' of their parameters.
 #'
 #' @param object a module, made by [nn_module()] or a layer.
@@ -13,7 +14,8 @@ NULL
 #'   random numbers; a list of shapes for several arguments. Models that know their input ([unet()]) have a default.
 #' @param depth how many levels of modules within modules are shown. Deeper ones count with those they belong to.
 #' @param ... not used.
-#' @return A data frame of class `candela_module_summary`, with a row for each module: `name` (as in `state_dict()`; `""`
+#' @return A data frame of class `candela_module_summary`, with a row for each module: `name` (as in `state_dict()`;
+#'   `""`
 #'   is the module itself), `type`, `level`, `output` (its shape as text, batch first; several are joined by `;`; `NA`
 #'   where it was not called or there was no input), `parameters` (in it and all below it), `trainable` (of these). A
 #'   module that is called several times has the shape of the last call. Its attribute `total` holds `parameters`,
@@ -129,7 +131,8 @@ module_rows <- function(object, name, level, depth) {
   }
   children <- own_children(object)
   nested <- lapply(names(children), function(child) {
-    module_rows(module_object(children[[child]]), if (nzchar(name)) paste0(name, ".", child) else child, level + 1, depth)
+    path <- if (nzchar(name)) paste0(name, ".", child) else child
+    module_rows(module_object(children[[child]]), path, level + 1, depth)
   })
   c(list(row), unlist(nested, recursive = FALSE))
 }
@@ -168,7 +171,8 @@ print.candela_module_summary <- function(x, ...) {
     return(NextMethod())
   }
   shown <- data.frame(
-    layer = paste0(strrep("  ", x$level), ifelse(nzchar(x$name), sub(".*[.]", "", x$name), "(model)"), " <", x$type, ">"),
+    layer = paste0(strrep("  ", x$level), ifelse(nzchar(x$name), sub(".*[.]", "", x$name), "(model)"), " <", x$type,
+      ">"),
     output = short_shapes(x$output), parameters = vapply(x$parameters, format_count, ""),
     trainable = ifelse(x$trainable == x$parameters, "", vapply(x$trainable, format_count, "")), stringsAsFactors = FALSE
   )

@@ -3,15 +3,18 @@
 #' The photo, and each class as a translucent colour over it, as an outline, or both.
 #'
 #' @param image tensor C x H x W or N x C x H x W, array H x W x C or H x W, values of 0 to 1; other ranges (normalised
-#'   images) are stretched; names of image files; a list of these. Of more than three bands the first three are drawn, of
+#'   images) are stretched; names of image files; a list of these. Of more than three bands the first three are
+#'   drawn, of
 #'   two the first.
 #' @param mask classes, counted from 1: tensor H x W or N x H x W of integers, matrix, array N x H x W; or logits as a
 #'   float tensor N x K x H x W or K x H x W, whose largest class is taken; or what `segment()` or [mask_objects()]
 #'   returned (objects then have a colour each).
 #' @param truth optional true classes, like `mask`: drawn as white outlines with black edges over the picture.
-#' @param class_names names of the classes, for the legend; `NULL` for none, or those that `mask` knows. Also anything that
+#' @param class_names names of the classes, for the legend; `NULL` for none, or those that `mask` knows. Also
+#'   anything that
 #'   [class_table()] takes, with the colours.
-#' @param colours one per class; `NA` leaves a class clear. By default those of Okabe and Ito, then others; a class that is
+#' @param colours one per class; `NA` leaves a class clear. By default those of Okabe and Ito, then others; a class
+#'   that is
 #'   called background stays clear.
 #' @param alpha opacity of the classes, 0 to 1; 0 leaves the outlines alone.
 #' @param ncol pictures per row.
@@ -47,9 +50,9 @@ plot_segmentation <- function(image, mask, truth = NULL, class_names = NULL, col
     open_png(file, size[[1]], size[[2]])
     on.exit(grDevices::dev.off())
   }
+  largest <- max(unlist(lapply(c(masks, truths), max)), length(named$names))
   look <- list(
-    colours = class_colours(named$colours, max(unlist(lapply(c(masks, truths), max)), length(named$names)), named$names),
-    alpha = alpha, outline = outline
+    colours = class_colours(named$colours, largest, named$names), alpha = alpha, outline = outline
   )
   entries <- if (legend) legend_entries(named$names, look, !is.null(truth))
   draw_sheet(images, masks, truths, look, entries, ncol, main)
@@ -295,7 +298,8 @@ draw_legend <- function(entries, alone) {
   # At the lower edge of the figure, whose margin leaves room for it.
   place <- function(col, lwd, text = NA, fields = NA) {
     graphics::legend(
-      graphics::grconvertX(0.5, "nfc"), graphics::grconvertY(0, "nfc"), xjust = 0.5, yjust = 0, legend = paste0(entries$text, "   "),
+      graphics::grconvertX(0.5, "nfc"), graphics::grconvertY(0, "nfc"), xjust = 0.5, yjust = 0,
+      legend = paste0(entries$text, "   "),
       ncol = legend_columns(entries), bty = "n", xpd = NA, text.col = text, pch = ifelse(line, NA, 15), pt.cex = 1.8,
       col = ifelse(line, col, fields), lty = ifelse(line, 1, NA), lwd = lwd
     )

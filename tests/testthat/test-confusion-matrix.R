@@ -59,12 +59,14 @@ test_that("files and stored values are compared", {
 
 test_that("what cannot be compared is refused", {
   expect_error(confusion_matrix(matrix(1, 2, 2), matrix(1, 3, 2)), "sizes", class = "value_error")
-  expect_error(confusion_matrix(matrix(3, 2, 2), matrix(1, 2, 2), classes = c("a", "b")), "class 3", class = "value_error")
+  expect_error(confusion_matrix(matrix(3, 2, 2), matrix(1, 2, 2), classes = c("a", "b")), "class 3",
+    class = "value_error")
   regression <- nn_linear %>%
     setup(loss = nn_mse_loss(), optimizer = optim_sgd) %>%
     set_hparams(in_features = 2, out_features = 2) %>%
     set_opt_hparams(lr = 0.1) %>%
-    fit(list(torch_randn(8, 2), torch_randn(8, 2)), epochs = 1, verbose = FALSE, dataloader_options = list(batch_size = 4))
+    fit(list(torch_randn(8, 2), torch_randn(8, 2)), epochs = 1, verbose = FALSE,
+      dataloader_options = list(batch_size = 4))
   expect_error(confusion_matrix(regression, list(torch_randn(4, 2), torch_randn(4, 2))), class = "value_error")
   made <- drawn_fit()
   expect_error(confusion_matrix(made$fit, made$parts), "parts\\$valid", class = "value_error")

@@ -81,9 +81,11 @@ test_that("files, objects and segmentations are drawn, many classes differ", {
   folder <- withr::local_tempdir()
   file <- file.path(folder, "a.tif")
   deep <- matrix(seq(0, 4000 / 65535, length.out = 80), 8)
-  if ("TIFF" %in% toupper(image_formats())) image_write(deep, file, bits = 16) else image_write(deep * 16, file <- sub("tif", "png", file))
+  if (!"TIFF" %in% toupper(image_formats())) file <- sub("tif", "png", file)
+  image_write(deep, file, bits = 16)
   expect_gt(max(photos_of(file)[[1]]), 0.9)
-  x <- structure(list(mask = matrix(c(1L, NA), 8, 10), classes = class_table(c("a", "b"))), class = "candela_segmentation")
+  x <- list(mask = matrix(c(1L, NA), 8, 10), classes = class_table(c("a", "b")))
+  class(x) <- "candela_segmentation"
   expect_silent(draw(plot_segmentation(file, x)))
   expect_silent(draw(plot_segmentation(array(0.1, c(8, 10, 5)), x$mask)))
   expect_equal(length(unique(class_colours(NULL, 40))), 40)
