@@ -85,8 +85,10 @@ local_detect_anomaly <- function(.env = parent.frame()) {
 #'
 #' What the graph holds for the computation is given up afterwards unless `retain_graph` is `TRUE`.
 #'
-#' With `create_graph = TRUE` the pass is recorded itself, so that the gradients can be differentiated again, as often as
-#' wanted: for penalties on gradients, Hessian products, and the like. Nearly all operators have second derivatives; what
+#' With `create_graph = TRUE` the pass is recorded itself, so that the gradients can be differentiated again, as often
+#' as
+#' wanted: for penalties on gradients, Hessian products, and the like. Nearly all operators have second derivatives;
+#' what
 #' was computed through one that has none (attention, grid sampling, segmentation losses) raises an error that names it
 #' when it is differentiated. Leaves whose `grad` was made so hold the graph until it is removed (`x$grad <- NULL`,
 #' `zero_grad()`): `autograd_grad()` is better there.
@@ -189,10 +191,12 @@ TensorStorage <- R6Class("torch_storage",
 
 #' Memory of tensors
 #'
-#' `x$storage()` stands for the memory behind `x`, which its views share; `x$storage()$data_ptr()` is the address where it
+#' `x$storage()` stands for the memory behind `x`, which its views share; `x$storage()$data_ptr()` is the address
+#' where it
 #' begins and `x$data_ptr()` that of the first element of `x`, as text: equal for tensors that share it.
 #'
-#' `x$set_data(new_data)` lets `x` show the memory of another tensor; it keeps its history and gradient. `x$detach_()` takes
+#' `x$set_data(new_data)` lets `x` show the memory of another tensor; it keeps its history and gradient. `x$detach_()`
+#' takes
 #' its history away. `x$set_grad_(new_grad)` sets the gradient, as `x$grad <- new_grad` does.
 #'
 #' @param x Tensor.
@@ -243,8 +247,10 @@ tensor_field("grad_fn", function(self) {
 
 #' Hooks on tensors
 #'
-#' `x$register_hook(hook)` calls `hook(gradient)` whenever a backward pass has computed the gradient of `x`. Where the hook
-#' gives a tensor, that takes the gradient's place; anything else it gives is left aside. Of a leaf the hook sees the sum
+#' `x$register_hook(hook)` calls `hook(gradient)` whenever a backward pass has computed the gradient of `x`. Where the
+#' hook
+#' gives a tensor, that takes the gradient's place; anything else it gives is left aside. Of a leaf the hook sees the
+#' sum
 #' of what one pass computes, before it is added to `x$grad`.
 #'
 #' Hooks run in the order they were registered in. What a hook computes is recorded when the pass was asked for with
@@ -296,7 +302,8 @@ tensor_or_null <- function(x) if (is_tensor(x) && !is_undefined_tensor(x)) x
 #' `forward(ctx, ...)` computes the value, a tensor or a list of at most four tensors, without being recorded.
 #' `backward(ctx, ...)` gets the gradient of each (zeros where there is none) and gives a list of the gradients of the
 #' arguments of `forward`, by their names; `NULL` or a missing one means none. The context `ctx` links both:
-#' * `ctx$save_for_backward(...)` keeps tensors and any other objects, which `ctx$saved_variables` then lists under the names
+#' * `ctx$save_for_backward(...)` keeps tensors and any other objects, which `ctx$saved_variables` then lists under
+#'   the names
 #'   they were given;
 #' * `ctx$needs_input_grad` tells for each argument whether its gradient is wanted;
 #' * `ctx$mark_dirty(...)` names inputs that `forward` has changed in place and returns;
@@ -341,7 +348,8 @@ apply_function <- function(forward, backward, arguments) {
   }
   values <- lapply(values, separate_value, ctx)
   recorded <- lapply(values, function(x) if (!holds_tensor(ctx$constants, x)) x)
-  .Call(cdr_record_function, recorded, unname(arguments[wanted]), backward_caller(backward, ctx, values, names(which(wanted))))
+  go_back <- backward_caller(backward, ctx, values, names(which(wanted)))
+  .Call(cdr_record_function, recorded, unname(arguments[wanted]), go_back)
   if (is_tensor(value)) values[[1]] else values
 }
 

@@ -518,7 +518,8 @@ take_members <- function(object, from) {
   private <- module_private(object)
   kept <- module_private(from)
   fields <- Filter(function(name) !is.function(kept[[name]]), ls(kept, all.names = TRUE))
-  for (name in setdiff(fields, c(".shallow_clone", ".class", names(member_lists)))) assign(name, kept[[name]], envir = private)
+  left <- c(".shallow_clone", ".class", names(member_lists))
+  for (name in setdiff(fields, left)) assign(name, kept[[name]], envir = private)
 }
 
 module_generator <- function(class, classes) {

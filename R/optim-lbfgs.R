@@ -1,13 +1,15 @@
 #' L-BFGS
 #'
-#' Limited-memory quasi-Newton steps: the direction is the gradient times an approximation of the inverse Hessian, made of
+#' Limited-memory quasi-Newton steps: the direction is the gradient times an approximation of the inverse Hessian,
+#' made of
 #' the last `history_size` steps and changes of the gradient by the two-loop recursion. For small problems whose loss is
 #' computed from all data; one `step()` makes up to `max_iter` iterations and evaluates the loss several times.
 #'
 #' `step()` must be given a closure that sets the gradients to zero, computes the loss, calls `backward()` on it and
 #' returns it.
 #'
-#' Without a line search a step is `lr` times the direction (the first one is shortened to `lr / sum(|gradient|)` at most).
+#' Without a line search a step is `lr` times the direction (the first one is shortened to `lr / sum(|gradient|)` at
+#' most).
 #' With `line_search_fn = "strong_wolfe"` its length is searched by cubic interpolation until the loss has fallen by at
 #' least 1e-4 of what the slope promises and the slope has shrunk to 0.9 of what it was: the way to go where the loss is
 #' not noisy.
@@ -22,7 +24,8 @@
 #' @param line_search_fn `NULL` or `"strong_wolfe"`.
 #' @return An optimizer, see [optimizer()]. Its `step(closure)` gives the loss at the beginning.
 #' @section Errors: a `value_error` for more than one group of parameters, or a `step()` without closure.
-#' @source Liu and Nocedal (1989), On the limited memory BFGS method for large scale optimization. Nocedal and Wright (2006),
+#' @source Liu and Nocedal (1989), Mathematical Programming 45, 503-528. Nocedal and Wright
+#'   (2006),
 #'   Numerical Optimization, algorithms 3.5 and 7.4.
 #' @examples
 #' x <- torch_tensor(c(-1, 1), requires_grad = TRUE)
@@ -60,7 +63,7 @@ optim_lbfgs <- optimizer(
   },
   step = function(closure) {
     if (missing(closure) || !is.function(closure)) {
-      value_error("`step()` of optim_lbfgs needs a closure that computes the loss, calls backward() on it and returns it.")
+      value_error("`step()` needs a closure that computes the loss, calls backward() on it and returns it.")
     }
     with_no_grad(lbfgs_step(self$param_groups[[1]], self$state, closure))
   }
@@ -198,7 +201,8 @@ largest <- function(x) x$abs()$max()$item()
 
 # ---- line search ----
 
-# The point, of those that evaluate(t) gives, that meets the strong Wolfe conditions; after `most` evaluations the lowest.
+# The point, of those that evaluate(t) gives, that meets the strong Wolfe conditions; after `most` evaluations the
+# lowest.
 # size: of the largest change of a parameter for t = 1.
 strong_wolfe <- function(evaluate, begin, t, size, c1 = 1e-4, c2 = 0.9, tolerance_change = 1e-9, most = 25) {
   falls_enough <- function(p) !isTRUE(p$loss > begin$loss + c1 * p$t * begin$slope)
@@ -267,7 +271,8 @@ off_the_ends <- function(t, ends, stuck) {
   list(t = if (upper) ends[2] - margin else ends[1] + margin, stuck = FALSE)
 }
 
-# Where the cubic through both points, with their slopes, is lowest, within the bounds; their middle where it is nowhere.
+# Where the cubic through both points, with their slopes, is lowest, within the bounds; their middle where it is
+# nowhere.
 cubic_minimum <- function(a, b, lowest, highest) {
   if (a$t > b$t) {
     return(cubic_minimum(b, a, lowest, highest))

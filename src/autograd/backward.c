@@ -235,8 +235,9 @@ static cd_status take_gradient(cd_tensor **gradient, const backward_pass *pass, 
     cd_tensor *t = v->value;
     cd_status status = cd_tensor_materialise(t, err);
     if (status == CD_OK && !cd_tensor_same_shape(t, like)) {
-        status = cd_fail(err, CD_ESHAPE, "a gradient has shape %s where the tensor has %s: they must be the same.",
-                         cd_shape_text(have, t->ndim, t->shape), cd_shape_text(want, like->ndim, like->shape));
+        status =
+            cd_fail(err, CD_ESHAPE, "a gradient has shape %s where the tensor has %s: they must be the same.",
+                    cd_shape_text(have, t->ndim, t->shape), cd_shape_text(want, like->ndim, like->shape));
     }
     if (status != CD_OK) {
         cd_variable_release(v);
@@ -259,8 +260,8 @@ static void mark_running(cd_hook *hook, bool running)
     }
 }
 
-static cd_status run_each_hook(const backward_pass *pass, const cd_hook *hook, int output, cd_tensor **gradient,
-                               cd_error *err)
+static cd_status run_each_hook(const backward_pass *pass, const cd_hook *hook, int output,
+                               cd_tensor **gradient, cd_error *err)
 {
     for (; hook != NULL; hook = hook->next) {
         cd_variable *other = NULL;

@@ -43,7 +43,7 @@
  * with neither has no second derivative: asking for it is an error that names the operator. */
 #define CD_COMPOSED (1u << 3) /* backward consists of operators (cd_run, cd_expr): they are recorded */
 #define CD_LINEAR (1u << 4)   /* in in[0]; other inputs are indices, which keeps has */
-#define CD_SCALES (1u << 5)   /* element by element, dx = dy * slope, and the slope is constant but for jumps */
+#define CD_SCALES (1u << 5) /* element by element, dx = dy * slope, and the slope is constant but for jumps */
 
 typedef struct cd_op cd_op;
 

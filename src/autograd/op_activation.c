@@ -87,19 +87,19 @@ static cd_status rectifier_backward(cd_gradient *g, cd_error *err)
     return status;
 }
 
-#define RECTIFY(id, function, high, backward_text)              \
-    static cd_status id##_forward(cd_call *call, cd_error *err) \
-    {                                                           \
-        return rectifier_forward(call, function, high, err);    \
-    }                                                           \
-    const cd_op cd_op_##id = {.name = #id,                      \
-                              .backward_name = backward_text,   \
-                              .min_in = 1,                      \
-                              .max_in = 1,                      \
-                              .n_out = 1,                       \
+#define RECTIFY(id, function, high, backward_text)                \
+    static cd_status id##_forward(cd_call *call, cd_error *err)   \
+    {                                                             \
+        return rectifier_forward(call, function, high, err);      \
+    }                                                             \
+    const cd_op cd_op_##id = {.name = #id,                        \
+                              .backward_name = backward_text,     \
+                              .min_in = 1,                        \
+                              .max_in = 1,                        \
+                              .n_out = 1,                         \
                               .traits = CD_POINTWISE | CD_SCALES, \
-                              .shape = activation_shape,        \
-                              .forward = id##_forward,          \
+                              .shape = activation_shape,          \
+                              .forward = id##_forward,            \
                               .backward = rectifier_backward};
 
 RECTIFY(relu, CDK_FUNCTION_relu, INFINITY, "ReluBackward0")
@@ -126,6 +126,6 @@ RECTIFY(relu6, CDK_FUNCTION_relu6, 6, "HardtanhBackward0")
                               .traits = CD_POINTWISE,             \
                               .shape = activation_shape,          \
                               .forward = id##_forward,            \
-                              .backward = id##_backward,         \
+                              .backward = id##_backward,          \
                               .second = cd_second_by_slope};
 #include "kernels/activation.def"

@@ -219,7 +219,8 @@ static cd_tensor *pow_gradient_of_base(cd_expr *e, cd_gradient *g)
         return cd_expr_times(e, g->dy[0], 0);
     }
     /* Plain numbers alone would be subtracted in float32. */
-    cd_tensor *less = b->is_number ? cd_expr_number(e, cd_tensor_get(b, 0) - 1) : cd_expr2n(e, CD_OP_sub, b, 1);
+    cd_tensor *less =
+        b->is_number ? cd_expr_number(e, cd_tensor_get(b, 0) - 1) : cd_expr2n(e, CD_OP_sub, b, 1);
     cd_tensor *slope = cd_expr_mul(e, cd_expr2(e, CD_OP_pow, g->in[0], less), b);
     cd_tensor *not_zero = cd_expr2n(e, CD_OP_ne, b, 0);
     slope = b->is_number ? slope : cd_expr_where(e, not_zero, slope, cd_expr_number(e, 0));
@@ -308,17 +309,17 @@ static cd_status atan2_backward(cd_gradient *g, cd_error *err)
 
 #define KEEPS_BOTH (CD_KEEP_IN(0) | CD_KEEP_IN(1))
 
-#define BINARY(id, printed, kept, shape_rule, family)      \
-    const cd_op cd_op_##id = {.name = #id,                 \
-                              .backward_name = printed,    \
-                              .min_in = 2,                 \
-                              .max_in = 2,                 \
-                              .max_attr = 1,               \
-                              .n_out = 1,                  \
-                              .keeps = kept,               \
+#define BINARY(id, printed, kept, shape_rule, family)                            \
+    const cd_op cd_op_##id = {.name = #id,                                       \
+                              .backward_name = printed,                          \
+                              .min_in = 2,                                       \
+                              .max_in = 2,                                       \
+                              .max_attr = 1,                                     \
+                              .n_out = 1,                                        \
+                              .keeps = kept,                                     \
                               .traits = CD_POINTWISE | CD_NUMBERS | CD_COMPOSED, \
-                              .shape = shape_rule,         \
-                              .forward = family##_forward, \
+                              .shape = shape_rule,                               \
+                              .forward = family##_forward,                       \
                               .backward = family##_backward}
 
 #define div_trunc_backward rounded_backward

@@ -586,7 +586,7 @@ const cd_op cd_op_scatter_add = {.name = "scatter_add",
                                  .shape = scatter_shape,
                                  .forward = scatter_add_forward,
                                  .backward = scatter_add_backward,
-                             .second = scatter_add_second};
+                                 .second = scatter_add_second};
 
 /* ---- assign: x, value, index (optional); attr: dim of the region the index is
  * along, then index codes ---- */

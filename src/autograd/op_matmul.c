@@ -363,7 +363,7 @@ static cd_status linear_backward(cd_gradient *g, cd_error *err)
                               .max_in = 2,                            \
                               .n_out = 1,                             \
                               .keeps = CD_KEEP_IN(0) | CD_KEEP_IN(1), \
-                              .traits = CD_COMPOSED, \
+                              .traits = CD_COMPOSED,                  \
                               .shape = shape_rule##_shape,            \
                               .forward = family##_forward,            \
                               .backward = family##_backward}

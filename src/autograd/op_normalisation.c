@@ -811,7 +811,8 @@ static cd_status row_norm_second(cd_gradient *g, cd_error *err)
     }
     normalising n = by_rows(cd_tensor_numel(x) / length, length, g->attr[ROW_EPS]);
     n.centred = g->op->max_in > WEIGHT + 1;
-    for (int d = x->ndim - 1; d >= 0 && left > 1; d--) { /* the last dimensions of x, as many as make up a row */
+    for (int d = x->ndim - 1; d >= 0 && left > 1;
+         d--) { /* the last dimensions of x, as many as make up a row */
         left /= x->shape[d];
         n.n_vector++;
     }
@@ -830,7 +831,7 @@ static cd_status row_norm_second(cd_gradient *g, cd_error *err)
                               .keeps = CD_KEEP_IN(X) | CD_KEEP_IN(WEIGHT), \
                               .shape = row_norm_shape,                     \
                               .forward = row_norm_forward,                 \
-                              .backward = row_norm_backward,                \
+                              .backward = row_norm_backward,               \
                               .second = row_norm_second}
 
 ROW_NORM(layer_norm, "NativeLayerNormBackward0", 3);

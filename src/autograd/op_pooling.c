@@ -277,7 +277,8 @@ static cd_status flat_positions(cd_tensor **index, const cd_gradient *g, cd_erro
     const cd_tensor *x = g->in[0], *y = g->out[0];
     const int64_t OH = y->shape[2], OW = y->shape[3], shape[3] = {x->shape[0], x->shape[1], OH * OW};
     cd_status status = make_plan(&p, x, y, g->attr, g->n_attr, err);
-    if (status == CD_OK && (status = cd_tensor_as(&place, g->saved[0], CD_INT64, CD_CONTIGUOUS, err)) == CD_OK) {
+    if (status == CD_OK &&
+        (status = cd_tensor_as(&place, g->saved[0], CD_INT64, CD_CONTIGUOUS, err)) == CD_OK) {
         status = cd_tensor_new(index, CD_INT64, 3, shape, CD_CONTIGUOUS, err);
     }
     const int64_t *from = status == CD_OK ? cd_tensor_data(place) : NULL;
@@ -285,7 +286,8 @@ static cd_status flat_positions(cd_tensor **index, const cd_gradient *g, cd_erro
     const cdk_windows *r = &p.kernel.rows, *c = &p.kernel.columns;
     for (int64_t k = 0; status == CD_OK && k < cd_tensor_numel(*index); k++) {
         const int64_t i = k / OW % OH, j = k % OW;
-        const int64_t row = r->origin[i] + from[k] / c->taps * r->step, column = c->origin[j] + from[k] % c->taps * c->step;
+        const int64_t row = r->origin[i] + from[k] / c->taps * r->step,
+                      column = c->origin[j] + from[k] % c->taps * c->step;
         to[k] = row * x->shape[3] + column + 1;
     }
     cd_tensor_release(place);

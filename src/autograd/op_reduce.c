@@ -53,8 +53,8 @@ static cd_tensor *expanded(cd_expr *e, cd_tensor *t, const cd_tensor *x, int n_a
     }
     if (cd_run_is_recorded()) {
         int64_t shape[CD_MAX_DIMS];
-        return cd_expr_expand(e, cd_expr_reshape(e, t, cd_reduced_shape(shape, x, reduced, true), shape), x->ndim,
-                              x->shape);
+        return cd_expr_expand(e, cd_expr_reshape(e, t, cd_reduced_shape(shape, x, reduced, true), shape),
+                              x->ndim, x->shape);
     }
     bool keepdim = keeps_dims(n_attr, attr);
     for (int d = 0, k = 0; d < x->ndim; d++) {
@@ -379,7 +379,8 @@ static cd_status prod_second(cd_gradient *g, cd_error *err)
         return cd_second_once(g, err);
     }
     y = cd_expr_op(&e, CD_OP_prod, 1, &x, g->n_attr, g->attr);
-    cd_tensor *whole = e.status == CD_OK ? expanded(&e, cd_expr_mul(&e, g->dy[0], y), x, g->n_attr, g->attr) : NULL;
+    cd_tensor *whole =
+        e.status == CD_OK ? expanded(&e, cd_expr_mul(&e, g->dy[0], y), x, g->n_attr, g->attr) : NULL;
     cd_expr_give(&e, g, 0, cd_expr_div(&e, whole, x));
     return cd_expr_end(&e);
 }
@@ -575,17 +576,17 @@ static cd_status sum_to_shape_backward(cd_gradient *g, cd_error *err)
 }
 
 #define REDUCTION(id, printed, kept, least, shape_rule, gradient, ...) \
-    const cd_op cd_op_##id = {.name = #id,                        \
-                              .backward_name = printed,           \
-                              .min_in = 1,                        \
-                              .max_in = 1,                        \
-                              .min_attr = least,                  \
-                              .max_attr = DIMS + CD_MAX_DIMS,     \
-                              .n_out = 1,                         \
-                              .keeps = kept,                      \
-                              .shape = shape_rule##_shape,        \
-                              .forward = id##_forward,            \
-                              .backward = gradient,               \
+    const cd_op cd_op_##id = {.name = #id,                             \
+                              .backward_name = printed,                \
+                              .min_in = 1,                             \
+                              .max_in = 1,                             \
+                              .min_attr = least,                       \
+                              .max_attr = DIMS + CD_MAX_DIMS,          \
+                              .n_out = 1,                              \
+                              .keeps = kept,                           \
+                              .shape = shape_rule##_shape,             \
+                              .forward = id##_forward,                 \
+                              .backward = gradient,                    \
                               __VA_ARGS__}
 #define BOTH (CD_KEEP_IN(0) | CD_KEEP_OUT(0))
 

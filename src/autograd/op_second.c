@@ -61,10 +61,22 @@ static cd_status gradient_of_forward(cd_call *call, cd_error *err)
     cd_tensor *out[CD_MAX_OUTPUTS] = {call->in[0]}, *saved[CD_MAX_SAVED] = {NULL};
     bool wants[MOST_INPUTS] = {false};
     wants[(int)call->attr[WHICH]] = true;
-    cd_call f = {.op = cd_op_at((int)call->attr[FUNCTION]), .n_in = call->n_in - 1, .in = in,
-                 .n_attr = n_attr, .attr = attr, .differentiable = true};
-    cd_gradient g = {.op = f.op, .n_in = f.n_in, .in = in, .n_attr = n_attr, .attr = attr, .out = out,
-                     .saved = saved, .dy = {call->in[0]}, .wants = wants, .dx = dx};
+    cd_call f = {.op = cd_op_at((int)call->attr[FUNCTION]),
+                 .n_in = call->n_in - 1,
+                 .in = in,
+                 .n_attr = n_attr,
+                 .attr = attr,
+                 .differentiable = true};
+    cd_gradient g = {.op = f.op,
+                     .n_in = f.n_in,
+                     .in = in,
+                     .n_attr = n_attr,
+                     .attr = attr,
+                     .out = out,
+                     .saved = saved,
+                     .dy = {call->in[0]},
+                     .wants = wants,
+                     .dx = dx};
     cd_status status = inputs_of_f(in, &like, call, err);
     if (status == CD_OK) {
         status = run_gradient_of(&g, &f, call->out[0], err);
@@ -242,6 +254,7 @@ cd_status cd_second(cd_gradient *g, cd_error *err)
     if ((traits & CD_COMPOSED) != 0) {
         return g->op->backward(g, err);
     }
-    return ((traits & CD_LINEAR) != 0 ? linear_second : (traits & CD_SCALES) != 0 ? cd_second_scaled : cd_second_once)(g,
-                                                                                                          err);
+    return ((traits & CD_LINEAR) != 0   ? linear_second
+            : (traits & CD_SCALES) != 0 ? cd_second_scaled
+                                        : cd_second_once)(g, err);
 }

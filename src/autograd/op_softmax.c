@@ -251,7 +251,8 @@ static cd_status class_loss_backward(cd_gradient *g, cd_error *err)
 static cd_tensor *loss_factors(cd_expr *e, const cd_gradient *g)
 {
     double attr[4] = {g->attr[IGNORE], g->attr[REDUCTION], g->attr[SMOOTHING], 1};
-    cd_call call = {.op = g->op, .n_in = g->n_in, .in = g->in, .n_attr = 4, .attr = attr, .differentiable = true};
+    cd_call call = {
+        .op = g->op, .n_in = g->n_in, .in = g->in, .n_attr = 4, .attr = attr, .differentiable = true};
     cd_trail *trail = cd_trail_pause();
     e->status = cd_call_run(&call, NULL, e->err);
     cd_trail_resume(trail);

@@ -320,17 +320,17 @@ static cd_status cumsum_backward(cd_gradient *g, cd_error *err)
 }
 
 #define ALONG(id, printed, outputs, kept, least, most, shape_rule, gradient, ...) \
-    const cd_op cd_op_##id = {.name = #id,                                   \
-                              .backward_name = printed,                      \
-                              .min_in = 1,                                   \
-                              .max_in = 1,                                   \
-                              .min_attr = least,                             \
-                              .max_attr = most,                              \
-                              .n_out = outputs,                              \
-                              .keeps = kept,                                 \
-                              .shape = shape_rule,                           \
-                              .forward = id##_forward,                       \
-                              .backward = gradient,                          \
+    const cd_op cd_op_##id = {.name = #id,                                        \
+                              .backward_name = printed,                           \
+                              .min_in = 1,                                        \
+                              .max_in = 1,                                        \
+                              .min_attr = least,                                  \
+                              .max_attr = most,                                   \
+                              .n_out = outputs,                                   \
+                              .keeps = kept,                                      \
+                              .shape = shape_rule,                                \
+                              .forward = id##_forward,                            \
+                              .backward = gradient,                               \
                               __VA_ARGS__}
 
 ALONG(max_dim, "MaxBackward0", 2, CD_KEEP_OUT(1), 2, 2, pair_shape, found_backward, .second = found_second);

@@ -48,8 +48,8 @@ static cd_status placement_of(placement *p, const cd_op *op, const cd_tensor *ba
 {
     int sizes = n_attr - 1 - base->ndim;
     if (sizes < 0 || sizes % 2 != 0 || sizes / 2 > CD_MAX_DIMS) {
-        return cd_fail(err, CD_EVALUE, "%s: `size` and `stride` must have the same length, at most %d.", op->name,
-                       CD_MAX_DIMS);
+        return cd_fail(err, CD_EVALUE, "%s: `size` and `stride` must have the same length, at most %d.",
+                       op->name, CD_MAX_DIMS);
     }
     memset(p, 0, sizeof *p);
     p->base.ndim = base->ndim;
@@ -115,9 +115,10 @@ static cd_status as_strided_shape(cd_call *call, cd_error *err)
     const int64_t there = x->storage->nbytes / (int64_t)cd_dtype_size(x->dtype);
     const int64_t first = x->offset + p.view.offset, end = end_of(&p.view);
     if (end > 0 && (first < 0 || x->offset + end > there)) {
-        return cd_fail(err, CD_EVALUE,
-                       "as_strided: the sizes and strides reach over %lld elements where the memory has %lld.",
-                       (long long)(x->offset + end), (long long)there);
+        return cd_fail(
+            err, CD_EVALUE,
+            "as_strided: the sizes and strides reach over %lld elements where the memory has %lld.",
+            (long long)(x->offset + end), (long long)there);
     }
     return cd_tensor_view(&call->out[0], x, p.view.ndim, p.view.shape, p.view.stride, first, err);
 }

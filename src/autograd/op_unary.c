@@ -61,7 +61,7 @@ static cd_status unary_backward(cd_gradient *g, cdk_unary op, cd_error *err)
                               .traits = CD_POINTWISE,             \
                               .shape = type,                      \
                               .forward = id##_forward,            \
-                              .backward = id##_backward,     \
+                              .backward = id##_backward,          \
                               .second = cd_second_by_slope};
 #include "kernels/unary.def"
 

@@ -10,8 +10,8 @@
  */
 #include <string.h>
 
-#include "autograd/second.h"
 #include "autograd/dense.h"
+#include "autograd/second.h"
 #include "autograd/shapes.h"
 #include "tensor/iterate.h"
 
@@ -26,9 +26,9 @@ enum { DEPTH, HEIGHT, WIDTH, SIDES };
 typedef struct {
     int64_t N, C;
     side sides[SIDES];
-    int64_t x_stride[2 + SIDES];      /* N, C, DEPTH, ... */
-    int64_t y_stride[2 + SIDES];      /* N, C, the windows along each side */
-    int64_t tap_stride[SIDES];        /* the taps along each side */
+    int64_t x_stride[2 + SIDES]; /* N, C, DEPTH, ... */
+    int64_t y_stride[2 + SIDES]; /* N, C, the windows along each side */
+    int64_t tap_stride[SIDES];   /* the taps along each side */
 } windows;
 
 /* ---- the copies: one for each tap, of all windows that have it inside of x ---- */
@@ -77,15 +77,15 @@ static cd_status views(cd_tensor **x_view, cd_tensor **y_view, const windows *w,
     return cd_tensor_view(y_view, y, 2 + SIDES, p.shape, w->y_stride, y->offset + p.y_offset, err);
 }
 
-#define ADD_RUN(T)                                                                                       \
-    static void add_run_##T(const void *context, char *const *data, const int64_t *stride, int64_t n)   \
-    {                                                                                                    \
-        T *to = (T *)(void *)data[0];                                                                    \
-        const T *from = (const T *)(const void *)data[1];                                                \
-        (void)context;                                                                                   \
-        for (int64_t i = 0; i < n; i++) {                                                                \
-            to[i * stride[0]] += from[i * stride[1]];                                                    \
-        }                                                                                                \
+#define ADD_RUN(T)                                                                                    \
+    static void add_run_##T(const void *context, char *const *data, const int64_t *stride, int64_t n) \
+    {                                                                                                 \
+        T *to = (T *)(void *)data[0];                                                                 \
+        const T *from = (const T *)(const void *)data[1];                                             \
+        (void)context;                                                                                \
+        for (int64_t i = 0; i < n; i++) {                                                             \
+            to[i * stride[0]] += from[i * stride[1]];                                                 \
+        }                                                                                             \
     }
 ADD_RUN(float)
 ADD_RUN(double)
@@ -410,7 +410,14 @@ const cd_op cd_op_fold_depth = {.name = "fold_depth",
                                 .second = fold_depth_second};
 
 /* ---- images: attributes of the height, of the width, and then the sizes of the image (fold) ---- */
-enum { SIDE_H = 0, SIDE_W = SIDE_ATTRS, UNFOLD_ATTRS = 2 * SIDE_ATTRS, IMAGE_H = UNFOLD_ATTRS, IMAGE_W, FOLD_ATTRS };
+enum {
+    SIDE_H = 0,
+    SIDE_W = SIDE_ATTRS,
+    UNFOLD_ATTRS = 2 * SIDE_ATTRS,
+    IMAGE_H = UNFOLD_ATTRS,
+    IMAGE_W,
+    FOLD_ATTRS
+};
 
 static int64_t window_count(const side *s)
 {

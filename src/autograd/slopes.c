@@ -27,7 +27,7 @@ typedef struct {
 #define X s->x
 #define Y s->y
 
-#define SLOPE(name, formula)                         \
+#define SLOPE(name, formula)                          \
     static cd_tensor *slope_##name(const slope_of *s) \
     {                                                 \
         return formula;                               \
@@ -108,18 +108,20 @@ typedef cd_tensor *slope_formula(const slope_of *s);
 
 #define HAS(name) [CD_OP_##name] = slope_##name
 static slope_formula *const slopes[CD_OPS] = {
-    HAS(square), HAS(exp),         HAS(expm1),    HAS(log),       HAS(log2),       HAS(log10), HAS(log1p),
-    HAS(sqrt),   HAS(rsqrt),       HAS(reciprocal), HAS(sin),     HAS(cos),        HAS(tan),   HAS(asin),
-    HAS(acos),   HAS(atan),        HAS(sinh),     HAS(cosh),      HAS(tanh),       HAS(sigmoid), HAS(erf),
-    HAS(elu),    HAS(selu),        HAS(celu),     HAS(softplus),  HAS(log_sigmoid), HAS(silu), HAS(hardswish),
-    HAS(gelu),   HAS(gelu_tanh),   HAS(mish),       HAS(tanhshrink), HAS(softsign)};
+    HAS(square),   HAS(exp),         HAS(expm1),   HAS(log),        HAS(log2), HAS(log10),
+    HAS(log1p),    HAS(sqrt),        HAS(rsqrt),   HAS(reciprocal), HAS(sin),  HAS(cos),
+    HAS(tan),      HAS(asin),        HAS(acos),    HAS(atan),       HAS(sinh), HAS(cosh),
+    HAS(tanh),     HAS(sigmoid),     HAS(erf),     HAS(elu),        HAS(selu), HAS(celu),
+    HAS(softplus), HAS(log_sigmoid), HAS(silu),    HAS(hardswish),  HAS(gelu), HAS(gelu_tanh),
+    HAS(mish),     HAS(tanhshrink),  HAS(softsign)};
 
 /* Slopes that are constant but for jumps. */
 static const bool constant[CD_OPS] = {
-    [CD_OP_neg] = true,   [CD_OP_abs] = true,   [CD_OP_sign] = true,     [CD_OP_floor] = true,
-    [CD_OP_ceil] = true,  [CD_OP_round] = true, [CD_OP_trunc] = true,    [CD_OP_hardtanh] = true,
-    [CD_OP_leaky_relu] = true, [CD_OP_hardsigmoid] = true,
-    [CD_OP_hardshrink] = true, [CD_OP_softshrink] = true, [CD_OP_threshold] = true};
+    [CD_OP_neg] = true,         [CD_OP_abs] = true,        [CD_OP_sign] = true,
+    [CD_OP_floor] = true,       [CD_OP_ceil] = true,       [CD_OP_round] = true,
+    [CD_OP_trunc] = true,       [CD_OP_hardtanh] = true,   [CD_OP_leaky_relu] = true,
+    [CD_OP_hardsigmoid] = true, [CD_OP_hardshrink] = true, [CD_OP_softshrink] = true,
+    [CD_OP_threshold] = true};
 
 cd_status cd_second_by_slope(cd_gradient *g, cd_error *err)
 {
@@ -128,7 +130,8 @@ cd_status cd_second_by_slope(cd_gradient *g, cd_error *err)
         return constant[id] ? cd_second_scaled(g, err) : cd_second_once(g, err);
     }
     cd_expr e = cd_expr_begin(err);
-    const slope_of s = {&e, g->in[0], g->out[0], g->n_attr > 0 ? g->attr[0] : 0, g->n_attr > 1 ? g->attr[1] : 0};
+    const slope_of s = {&e, g->in[0], g->out[0], g->n_attr > 0 ? g->attr[0] : 0,
+                        g->n_attr > 1 ? g->attr[1] : 0};
     cd_expr_give(&e, g, 0, cd_expr_mul(&e, g->dy[0], slopes[id](&s)));
     return cd_expr_end(&e);
 }
@@ -156,7 +159,8 @@ cd_status cd_second_by_slope(cd_gradient *g, cd_error *err)
 LOSS_SLOPE(mse_loss, TIMES(DIFFERENCE, 2), TIMES(DIFFERENCE, -2))
 LOSS_SLOPE(l1_loss, OF(sign, DIFFERENCE), TIMES(OF(sign, DIFFERENCE), -1))
 LOSS_SLOPE(huber_loss, WITHIN(DIFFERENCE, s->a), TIMES(WITHIN(DIFFERENCE, s->a), -1))
-LOSS_SLOPE(smooth_l1_loss, TIMES(WITHIN(DIFFERENCE, s->a), 1 / s->a), TIMES(WITHIN(DIFFERENCE, s->a), -1 / s->a))
+LOSS_SLOPE(smooth_l1_loss, TIMES(WITHIN(DIFFERENCE, s->a), 1 / s->a),
+           TIMES(WITHIN(DIFFERENCE, s->a), -1 / s->a))
 LOSS_SLOPE(bce_with_logits, SUB(OF(sigmoid, X), T), TIMES(X, -1))
 LOSS_SLOPE(bce, DIV(DIFFERENCE, SPREAD), SUB(NOT_BELOW(OF(log1p, TIMES(X, -1))), NOT_BELOW(OF(log, X))))
 LOSS_SLOPE(kl_div, TIMES(T, -1), HAS_TARGET(PLUS(SUB(OF(log, T), X), 1)))
@@ -167,8 +171,10 @@ LOSS_SLOPE(soft_margin_loss, TIMES(MUL(T, OF(sigmoid, TIMES(MUL(X, T), -1))), -1
 
 #define HAS_LOSS(name) [CD_OP_##name] = {of_x_##name, of_t_##name}
 static slope_formula *const loss_slopes[CD_OPS][2] = {
-    HAS_LOSS(mse_loss),        HAS_LOSS(l1_loss), HAS_LOSS(huber_loss),       HAS_LOSS(smooth_l1_loss),
-    HAS_LOSS(bce_with_logits), HAS_LOSS(bce),     HAS_LOSS(kl_div),           HAS_LOSS(poisson_nll_loss),
+    HAS_LOSS(mse_loss),         HAS_LOSS(l1_loss),
+    HAS_LOSS(huber_loss),       HAS_LOSS(smooth_l1_loss),
+    HAS_LOSS(bce_with_logits),  HAS_LOSS(bce),
+    HAS_LOSS(kl_div),           HAS_LOSS(poisson_nll_loss),
     HAS_LOSS(soft_margin_loss), HAS_LOSS(poisson_nll_loss_plain)};
 
 cd_status cd_second_of_loss(cd_gradient *g, cd_error *err)
@@ -179,7 +185,8 @@ cd_status cd_second_of_loss(cd_gradient *g, cd_error *err)
     }
     cd_expr e = cd_expr_begin(err);
     const slope_of s = {&e, g->in[0], g->in[1], g->n_attr > 1 ? g->attr[1] : 1, 0};
-    cd_tensor *dy = g->attr[0] == 1 ? cd_expr_times(&e, g->dy[0], 1 / (double)cd_tensor_numel(g->in[0])) : g->dy[0];
+    cd_tensor *dy =
+        g->attr[0] == 1 ? cd_expr_times(&e, g->dy[0], 1 / (double)cd_tensor_numel(g->in[0])) : g->dy[0];
     for (int i = 0; i < 2; i++) {
         if (g->wants[i]) {
             cd_expr_give(&e, g, i, cd_expr_mul(&e, loss_slopes[id][i](&s), dy));

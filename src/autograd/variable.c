@@ -287,8 +287,9 @@ cd_status cd_variable_detach(cd_variable **detached, const cd_variable *v, cd_er
 cd_status cd_variable_forget_history(cd_variable *v, cd_error *err)
 {
     if (v->base != NULL) {
-        return cd_fail(err, CD_EAUTOGRAD,
-                       "can't detach views in place. Use $detach() instead, or detach the tensor it is a view of.");
+        return cd_fail(
+            err, CD_EAUTOGRAD,
+            "can't detach views in place. Use $detach() instead, or detach the tensor it is a view of.");
     }
     stop_watching(v);
     node_release(v->creator);
@@ -422,9 +423,10 @@ static bool is_expanded(const cd_tensor *t)
 cd_status cd_check_in_place(const cd_variable *v, cd_error *err)
 {
     if (v->value != NULL && is_expanded(v->value)) {
-        return cd_fail(err, CD_EVALUE,
-                       "unsupported operation: more than one element of the written-to tensor refers to a single "
-                       "memory location. $clone() the expanded tensor before changing it in place.");
+        return cd_fail(
+            err, CD_EVALUE,
+            "unsupported operation: more than one element of the written-to tensor refers to a single "
+            "memory location. $clone() the expanded tensor before changing it in place.");
     }
     if (!recording) {
         return CD_OK;
@@ -440,9 +442,10 @@ cd_status cd_check_in_place(const cd_variable *v, cd_error *err)
                        "Wrap the change in with_no_grad({ ... }).");
     }
     if (v->is_view_of_tracked) {
-        return cd_fail(err, CD_EAUTOGRAD,
-                       "a view was created in no_grad mode and is being modified in place with grad mode enabled. "
-                       "Make the view and change it both inside or both outside of with_no_grad().");
+        return cd_fail(
+            err, CD_EAUTOGRAD,
+            "a view was created in no_grad mode and is being modified in place with grad mode enabled. "
+            "Make the view and change it both inside or both outside of with_no_grad().");
     }
     return CD_OK;
 }
@@ -686,7 +689,8 @@ cd_status cd_add_hook(int64_t *id, cd_variable *v, cd_callback callback, cd_erro
     static int64_t next_id = 1;
     cd_status status = cd_variable_sync(v, err);
     if (status == CD_OK && !v->requires_grad) {
-        status = cd_fail(err, CD_EAUTOGRAD, "cannot register a hook on a tensor that doesn't require gradient.");
+        status =
+            cd_fail(err, CD_EAUTOGRAD, "cannot register a hook on a tensor that doesn't require gradient.");
     }
     cd_hook *hook = status == CD_OK ? cd_cell_new(sizeof *hook) : NULL;
     if (hook == NULL) {

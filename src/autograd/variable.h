@@ -30,9 +30,9 @@ typedef struct cd_callback {
 /* A callback that sees the gradient of one variable, and may give another in its place. */
 typedef struct cd_hook {
     struct cd_hook *next; /* in the order they were added in */
-    int64_t id;   /* 0: removed */
-    int output;   /* of the node */
-    bool running; /* backward goes through the list it is in */
+    int64_t id;           /* 0: removed */
+    int output;           /* of the node */
+    bool running;         /* backward goes through the list it is in */
     cd_callback callback;
 } cd_hook;
 
@@ -40,19 +40,19 @@ struct cd_variable {
     int64_t refs;
     cd_tensor *value; /* NULL: undefined */
     bool requires_grad;
-    bool retains_grad;       /* keep the gradient although not a leaf */
-    bool is_view_of_tracked; /* made without recording, of a variable that requires a gradient */
-    cd_tensor *grad;         /* NULL: none */
+    bool retains_grad;         /* keep the gradient although not a leaf */
+    bool is_view_of_tracked;   /* made without recording, of a variable that requires a gradient */
+    cd_tensor *grad;           /* NULL: none */
     cd_variable *grad_history; /* of grad, where it can be differentiated itself; NULL: none */
     cd_hook *hooks;            /* of a leaf */
     cd_tensor *pending;        /* of a leaf with hooks, during backward: its gradient so far */
-    cd_node *creator;        /* one reference; NULL for a leaf */
-    int output;              /* which output of the creator */
+    cd_node *creator;          /* one reference; NULL for a leaf */
+    int output;                /* which output of the creator */
     /* A view made while recording knows the variable whose memory it shows, which is none itself. When that is changed in
      * place, through itself or through any view, the history of all its views changes too: cd_variable_sync(). */
     cd_variable *base; /* one reference; NULL: no view */
-    int64_t rewritten;        /* how often the history of a base has changed in place */
-    int64_t seen;             /* base->rewritten when the history of a view was made */
+    int64_t rewritten; /* how often the history of a base has changed in place */
+    int64_t seen;      /* base->rewritten when the history of a view was made */
 };
 
 typedef struct cd_edge {
@@ -152,7 +152,7 @@ typedef struct cd_backward_pass {
     cd_variable *const *roots;
     cd_variable *const *root_grads; /* NULL, or NULL where a root has one element: 1 */
     bool retain_graph;              /* keep what the nodes saved */
-    bool create_graph;              /* record the pass, so that gradients can be differentiated (autograd/trail.h) */
+    bool create_graph; /* record the pass, so that gradients can be differentiated (autograd/trail.h) */
     /* With targets nothing is added to leaves; target_grads receives the gradients of the targets instead, new
      * references (NULL where none flows). */
     int n_targets;

@@ -140,7 +140,8 @@ SEXP cdr_record_function(SEXP outputs, SEXP inputs, SEXP backward)
     cd_variable **out = variables_of(outputs, "outputs", true), **in = variables_of(inputs, "inputs", true);
     const int n = Rf_length(outputs);
     if (n > CD_MAX_OUTPUTS) {
-        cdr_stop(CD_EVALUE, "a function may return at most %d tensors with a gradient, got %d.", CD_MAX_OUTPUTS, n);
+        cdr_stop(CD_EVALUE, "a function may return at most %d tensors with a gradient, got %d.",
+                 CD_MAX_OUTPUTS, n);
     }
     if (cd_record_custom(n, out, Rf_length(inputs), in, callback_of(backward), &err) != CD_OK) {
         cdr_raise(&err);

@@ -42,8 +42,8 @@ test_that("functions of single elements", {
 test_that("activations", {
   x <- draw(2, 3) * 2
   names <- c(
-    "relu", "relu6", "hardtanh", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "hardsigmoid", "mish",
-    "softplus", "logsigmoid", "tanhshrink", "softsign", "hardshrink", "softshrink"
+    "relu", "relu6", "hardtanh", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "hardsigmoid",
+    "mish", "softplus", "logsigmoid", "tanhshrink", "softsign", "hardshrink", "softshrink"
   )
   for (name in names) {
     f <- get(paste0("nnf_", name))
@@ -102,7 +102,8 @@ test_that("changes in place", {
   a <- draw(2, 3)
   b <- draw(2, 3) * 2
   changes <- list(
-    function(y, b) y[1, 2:3] <- b[1, 1:2], function(y, b) y[, c(1, 3)] <- b[, 1:2], function(y, b) y[1, 2:3]$mul_(b[1, 1:2]),
+    function(y, b) y[1, 2:3] <- b[1, 1:2], function(y, b) y[, c(1, 3)] <- b[, 1:2],
+    function(y, b) y[1, 2:3]$mul_(b[1, 1:2]),
     function(y, b) y$copy_(b[1, ]), function(y, b) y$t()$add_(b$t()), function(y, b) y[2, ] <- 0
   )
   for (change in changes) {
@@ -115,7 +116,8 @@ test_that("changes in place", {
 })
 
 test_that("convolutions, pooling, resizing", {
-  expect_second_derivative(function(x, w, b) nnf_conv2d(x, w, b, padding = 1)^2, draw(1, 2, 3, 3), draw(2, 2, 3, 3), draw(2))
+  expect_second_derivative(function(x, w, b) nnf_conv2d(x, w, b, padding = 1)^2,
+    draw(1, 2, 3, 3), draw(2, 2, 3, 3), draw(2))
   expect_second_derivative(function(x, w, b) nnf_conv2d(x, w, b, stride = 2, padding = 1, dilation = 2, groups = 2)^2,
     draw(1, 2, 4, 4), draw(2, 1, 2, 2), draw(2))
   expect_second_derivative(function(x, w, b) nnf_conv_transpose2d(x, w, b, stride = 2, padding = 1)^2,
@@ -128,21 +130,25 @@ test_that("convolutions, pooling, resizing", {
   cases <- list(
     function(x) nnf_max_pool2d(x, 2), function(x) nnf_max_pool2d(x, 3, stride = 2, padding = 1),
     function(x) nnf_adaptive_max_pool2d(x, c(2, 3)), function(x) nnf_avg_pool2d(x, 2),
-    function(x) nnf_adaptive_avg_pool2d(x, c(3, 1)), function(x) nnf_interpolate(x, scale_factor = 2, mode = "bilinear"),
-    function(x) nnf_interpolate(x, scale_factor = 2), function(x) nnf_unfold(x, 2), function(x) nnf_fold(x$view(c(1, 8, 4)), 3, 2)
+    function(x) nnf_adaptive_avg_pool2d(x, c(3, 1)),
+    function(x) nnf_interpolate(x, scale_factor = 2, mode = "bilinear"),
+    function(x) nnf_interpolate(x, scale_factor = 2), function(x) nnf_unfold(x, 2),
+    function(x) nnf_fold(x$view(c(1, 8, 4)), 3, 2)
   )
   for (f in cases) expect_second_derivative(function(x) f(x)^2, x)
 })
 
 test_that("normalisation", {
   w <- between(0.5, 1.5, 2)
-  expect_second_derivative(function(x, w, b) nnf_batch_norm(x, NULL, NULL, w, b, training = TRUE)^2, draw(2, 2, 2, 2), w, draw(2))
+  expect_second_derivative(function(x, w, b) nnf_batch_norm(x, NULL, NULL, w, b, training = TRUE)^2,
+    draw(2, 2, 2, 2), w, draw(2))
   expect_second_derivative(function(x) nnf_batch_norm(x, NULL, NULL, training = TRUE)^3, draw(4, 2))
   expect_second_derivative(function(x, w, b) {
     nnf_batch_norm(x, torch_tensor(c(0.1, 0.2)), torch_tensor(c(1.1, 0.7)), w, b, training = FALSE)^2
   }, draw(2, 2, 1, 2), w, draw(2))
   expect_second_derivative(function(x, w, b) nnf_layer_norm(x, 3, w, b)^2, draw(2, 3), draw(3), draw(3) * 2)
-  expect_second_derivative(function(x, w, b) nnf_layer_norm(x, c(2, 3), w, b)^2, draw(2, 2, 3), draw(2, 3), draw(2, 3) * 2)
+  expect_second_derivative(function(x, w, b) nnf_layer_norm(x, c(2, 3), w, b)^2,
+    draw(2, 2, 3), draw(2, 3), draw(2, 3) * 2)
   expect_second_derivative(function(x, w) nnf_rms_norm(x, 3, w)^2, draw(2, 3), draw(3))
   expect_second_derivative(function(x, w, b) nnf_group_norm(x, 2, w, b)^2, draw(2, 4, 1, 2), draw(4), draw(4) * 2)
 })
@@ -155,8 +161,8 @@ test_that("losses", {
   weight <- torch_tensor(c(0.5, 2, 1), dtype = torch_double())
   for (reduction in c("mean", "none")) {
     pairs <- list(
-      nnf_mse_loss, nnf_l1_loss, nnf_smooth_l1_loss, nnf_binary_cross_entropy_with_logits, nnf_kl_div, nnf_poisson_nll_loss,
-      nnf_soft_margin_loss
+      nnf_mse_loss, nnf_l1_loss, nnf_smooth_l1_loss, nnf_binary_cross_entropy_with_logits, nnf_kl_div,
+      nnf_poisson_nll_loss, nnf_soft_margin_loss
     )
     for (f in pairs) expect_second_derivative(function(x, t) f(x, t, reduction = reduction)^2, x, target)
     expect_second_derivative(function(p, t) nnf_binary_cross_entropy(p, t, reduction = reduction)^2, p, target)

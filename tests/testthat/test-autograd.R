@@ -205,7 +205,9 @@ test_that("gradients of roots may be arrays, are counted, and go to the inputs t
   expect_equal(as_array(y$grad), c(1, 20))
   expect_error(autograd_backward(list(x * 2, y * 2), 1.5), "`grad_tensors` must hold .* each of 2 tensors, but has 1",
     class = "value_error")
-  expect_error(.Call(candela:::cdr_backward, list(x * 2, y * 2), list(torch_ones(2)), FALSE, FALSE), "1 gradients for 2")
+  expect_error(
+    .Call(candela:::cdr_backward, list(x * 2, y * 2), list(torch_ones(2)), FALSE, FALSE), "1 gradients for 2"
+  )
 })
 
 test_that("hooks see and replace gradients, and can be removed", {
@@ -271,7 +273,8 @@ test_that("errors and jumps in hooks end the pass and nothing else", {
   y <- x * 3
   y$register_hook(function(g) rlang::abort("no way", class = "my_error"))
   expect_error(y$backward(retain_graph = TRUE), "no way", class = "my_error")
-  value <- withRestarts(withCallingHandlers(y$backward(), my_error = function(e) invokeRestart("out")), out = function() 7)
+  leave <- function(e) invokeRestart("out")
+  value <- withRestarts(withCallingHandlers(y$backward(), my_error = leave), out = function() 7)
   expect_equal(value, 7)
   z <- x * 4
   z$register_hook(function(g) torch_ones(3))
@@ -387,7 +390,7 @@ test_that("with_detect_anomaly names the operation", {
   x <- torch_tensor(0, requires_grad = TRUE)
   broken <- function() torch_sqrt(x) * 0
   broken()$backward()
-  expect_error(with_detect_anomaly(broken()$backward()), "Function 'SqrtBackward0' returned nan values in its 0th output",
+  expect_error(with_detect_anomaly(broken()$backward()), "'SqrtBackward0' returned nan values in its 0th output",
     class = "candela_error_autograd")
   expect_no_error(broken()$backward())
 })

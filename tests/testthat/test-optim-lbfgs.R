@@ -16,12 +16,24 @@ run <- function(steps, ..., f = rosenbrock, start = c(-1, 1)) {
 
 # PyTorch 1.13, float64: x after the steps, the losses at their beginnings, func_evals and n_iter.
 test_that("steps are PyTorch's, with and without line search", {
+  wolfe <- "strong_wolfe"
+  waves <- function(x) (torch_sin(x * 3) + x^2)$sum()
   cases <- list(
-    list(run(3, max_iter = 4), c(0.4685528824, 0.2469345342, 4, 4.443698835, 0.5656306657, 12, 12)),
-    list(run(3, line_search_fn = "strong_wolfe"), c(0.9999980521, 0.9999968541, 4, 6.605533683e-12, 6.605533683e-12, 24, 20)),
-    list(run(2, lr = 0.1, history_size = 2, max_iter = 7), c(1.098825313, -0.4851714957, 4, 56.38951577, 14, 14)),
-    list(run(4, lr = 2, history_size = 3, max_iter = 3, line_search_fn = "strong_wolfe", start = c(2.5, -3)), c(0.6897937192, 0.4437397571, 430.0625, 31.65263419, 1.658782644, 1.063029019, 13, 8)),
-    list(run(3, max_iter = 5, line_search_fn = "strong_wolfe", f = function(x) (torch_sin(x * 3) + x^2)$sum(), start = c(2, -1.5, 0.3)), c(-0.4273069964, -0.4273061226, -0.4273116993, 7.821441529, -2.294139648, -2.327920782, 15, 11))
+    list(run(3, max_iter = 4),
+      c(0.4685528824, 0.2469345342, 4, 4.443698835, 0.5656306657, 12, 12)
+    ),
+    list(run(3, line_search_fn = wolfe),
+      c(0.9999980521, 0.9999968541, 4, 6.605533683e-12, 6.605533683e-12, 24, 20)
+    ),
+    list(run(2, lr = 0.1, history_size = 2, max_iter = 7),
+      c(1.098825313, -0.4851714957, 4, 56.38951577, 14, 14)
+    ),
+    list(run(4, lr = 2, history_size = 3, max_iter = 3, line_search_fn = wolfe, start = c(2.5, -3)),
+      c(0.6897937192, 0.4437397571, 430.0625, 31.65263419, 1.658782644, 1.063029019, 13, 8)
+    ),
+    list(run(3, max_iter = 5, line_search_fn = wolfe, f = waves, start = c(2, -1.5, 0.3)),
+      c(-0.4273069964, -0.4273061226, -0.4273116993, 7.821441529, -2.294139648, -2.327920782, 15, 11)
+    )
   )
   for (case in cases) {
     got <- case[[1]]
@@ -42,7 +54,8 @@ test_that("a linear regression is solved", {
     loss$backward()
     loss
   })
-  expect_equal(as.numeric(as_array(model$weight$detach())), as.numeric(solve(crossprod(x), crossprod(x, y))), tolerance = 1e-4)
+  solution <- as.numeric(solve(crossprod(x), crossprod(x, y)))
+  expect_equal(as.numeric(as_array(model$weight$detach())), solution, tolerance = 1e-4)
 })
 
 test_that("the state survives a file and goes to another optimizer", {
@@ -72,7 +85,8 @@ test_that("the state survives a file and goes to another optimizer", {
 test_that("arguments are checked", {
   x <- torch_ones(1, requires_grad = TRUE)
   expect_error(optim_lbfgs(x, line_search_fn = "armijo"), "strong_wolfe", class = "value_error")
-  expect_error(optim_lbfgs(list(list(params = x), list(params = torch_ones(1, requires_grad = TRUE)))), "parameter groups")
+  groups <- list(list(params = x), list(params = torch_ones(1, requires_grad = TRUE)))
+  expect_error(optim_lbfgs(groups), "parameter groups")
   expect_error(optim_lbfgs(x)$step(), "needs a closure", class = "value_error")
   expect_error(optim_lbfgs(x, lr = -1), "Invalid learning rate")
   expect_s3_class(optim_ignite_adam(x), "torch_optimizer")
