@@ -115,17 +115,32 @@ source_of_raster <- function(r, spec, name, path = NULL) {
   r <- r[[bands]]
   window <- raster_window(r, spec)
   reading <- FALSE
+  cache <- NULL
   new_source(name, c(terra::nrow(r), terra::ncol(r)), length(bands),
     function(...) {
-      if (!reading) reading <<- terra::readStart(r)
+      if (!reading) {
+        cache <<- bounded_cache()
+        reading <<- terra::readStart(r)
+      }
       window(...)
     },
     raster_sample(r), type = type, path = path, times = if (is.null(type)) 1 else 1 / type_unit(type),
     grid = terra::rast(r, nlyrs = 1), pixel = pixel_size_of_raster(r),
     close = function() {
-      if (reading) terra::readStop(r)
+      if (reading) {
+        terra::readStop(r)
+        terra::gdalCache(cache)
+      }
       reading <<- FALSE
     })
+}
+
+# GDAL keeps up to a twentieth of the machine's memory of what it has read; 256 megabytes hold a row of tiles. Value: how
+# much it was, in megabytes.
+bounded_cache <- function() {
+  before <- terra::gdalCache()
+  terra::gdalCache(min(before, 256))
+  before
 }
 
 # Bands without alpha, where the file is one that says so.

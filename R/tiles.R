@@ -16,7 +16,8 @@ tile_plan <- function(n, tile, overlap, blend, divisor) {
   if (total <= tile) {
     return(list(start = 0, tile = total, from = 0, to = total, ramp = 0, total = total, before = before, n = n))
   }
-  step <- floor((tile - overlap - blend) / divisor) * divisor
+  tile <- even_tile(total, tile, overlap + blend, divisor)
+  step <- tile_step(tile, overlap + blend, divisor)
   start <- unique(pmin(seq(0, total - tile + step, by = step), total - tile))
   k <- length(start)
   middle <- floor((start[-1] + start[-k] + tile) / 2)
@@ -24,6 +25,17 @@ tile_plan <- function(n, tile, overlap, blend, divisor) {
     start = start, tile = tile, from = c(0, middle - blend %/% 2), to = c(middle - blend %/% 2 + blend, total),
     ramp = c(0, rep(blend, k - 1)), total = total, before = before, n = n
   )
+}
+
+tile_step <- function(tile, shared, divisor) max(floor((tile - shared) / divisor), 1) * divisor
+
+# The smallest tile of which as many are needed as of the largest one.
+even_tile <- function(total, largest, shared, divisor) {
+  further <- ceiling((total - largest) / tile_step(largest, shared, divisor))
+  tile <- largest
+  reaches <- function(tile) tile >= 2 * shared + divisor && tile + further * tile_step(tile, shared, divisor) >= total
+  while (reaches(tile - divisor)) tile <- tile - divisor
+  tile
 }
 
 # Rows or columns of the picture, from 1, that a tile covers, and how many of its own lie outside before and after.
