@@ -4,10 +4,52 @@
 derive_class <- function(name, inherit, members, private, active, parent_env) {
   env <- new.env(parent = parent_env)
   env$.inherited_class <- r6_class(inherit)
-  R6::R6Class(
+  slim_class(R6::R6Class(
     classname = name, inherit = .inherited_class, public = members, private = private, active = active,
     parent_env = env, lock_objects = FALSE
-  )
+  ))
+}
+
+# Every R6 class holds functions of R6's own, as large as a layer of this package is. What is installed of the package's
+# classes therefore has a short function in the place of each, which puts the whole ones there when it is first called.
+whole_class <- R6::R6Class("whole_class")
+large_functions <- c("new", "set", "clone_method")
+
+# Of classes of users, which are not installed, nothing is taken.
+slim_class <- function(class) {
+  if (identical(topenv(class$parent_env), topenv())) {
+    for (name in large_functions) assign(name, small_function(class, name), envir = class)
+    class$public_methods$clone <- NULL
+    class$.slim <- TRUE
+  }
+  class
+}
+
+# The namespace is looked up, since what a class' functions see is R6's.
+small_function <- function(class, name) {
+  whole <- as.call(list(quote(asNamespace("candela")$whole_function), quote(self), name))
+  rlang::new_function(alist(... = ), as.call(list(whole, quote(...))), class)
+}
+
+whole_function <- function(class, name) {
+  restore_class(class)
+  class[[name]]
+}
+
+# Classes it inherits from come first: their methods are copied into each instance.
+restore_class <- function(class) {
+  parent <- class$get_inherit()
+  if (!is.null(parent)) restore_class(parent)
+  if (isTRUE(class$.slim)) {
+    class$.slim <- FALSE
+    for (name in large_functions) assign(name, with_environment(whole_class[[name]], class), envir = class)
+    class$public_methods$clone <- class$clone_method
+  }
+}
+
+with_environment <- function(f, env) {
+  environment(f) <- env
+  f
 }
 
 r6_class <- function(x) {

@@ -603,7 +603,7 @@ nn_module <- function(classname = NULL, inherit = nn_Module, ..., private = NULL
   if (is.function(members$forward)) members$forward <- with_release(members$forward)
   if (is.function(members$initialize)) members$initialize <- with_member_lists(members$initialize)
   classes <- c(classname, inherit$public_fields$.classes)
-  class <- R6::R6Class(
+  class <- slim_class(R6::R6Class(
     classname,
     inherit = .__inherit__,
     lock_objects = FALSE,
@@ -611,7 +611,7 @@ nn_module <- function(classname = NULL, inherit = nn_Module, ..., private = NULL
     private = private,
     active = active,
     parent_env = env
-  )
+  ))
   module_generator(class, classes)
 }
 
