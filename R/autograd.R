@@ -1,4 +1,4 @@
-#' @include tensor-class.R
+#' @include tensor-class.R class-generator.R
 NULL
 
 #' Recording of operations
@@ -221,7 +221,7 @@ tensor_field("grad",
 tensor_field("is_leaf", function(self) .Call(cdr_is_leaf, self))
 tensor_field("dtype", function(self) dtypes[[.Call(cdr_dtype, self) + 1L]])
 
-graph_node <- R6Class("torch_graph_node",
+graph_node <- slim_class(R6Class("torch_graph_node",
   public = list(
     name = NULL,
     initialize = function(described) {
@@ -238,7 +238,7 @@ graph_node <- R6Class("torch_graph_node",
   ),
   private = list(pointer = NULL),
   cloneable = FALSE
-)
+))
 
 tensor_field("grad_fn", function(self) {
   described <- .Call(cdr_grad_fn, self)
@@ -268,7 +268,7 @@ tensor_field("grad_fn", function(self) {
 #' @name register_hook
 NULL
 
-TensorHook <- R6Class("torch_hook",
+TensorHook <- slim_class(R6Class("torch_hook",
   public = list(
     x = NULL,
     pos = NULL,
@@ -283,7 +283,7 @@ TensorHook <- R6Class("torch_hook",
     }
   ),
   cloneable = FALSE
-)
+))
 
 tensor_method("register_hook", function(hook) {
   check_function(hook, "hook", "function(gradient) 2 * gradient")
@@ -385,7 +385,7 @@ backward_caller <- function(backward, ctx, values, wanted) {
   }
 }
 
-AutogradContext <- R6Class("torch_autograd_context",
+AutogradContext <- slim_class(R6Class("torch_autograd_context",
   public = list(
     needs_input_grad = NULL,
     saved_variables = list(),
@@ -407,4 +407,4 @@ AutogradContext <- R6Class("torch_autograd_context",
   ),
   active = list(saved_variable = function() self$saved_variables),
   cloneable = FALSE
-)
+))

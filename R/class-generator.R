@@ -43,7 +43,7 @@ restore_class <- function(class) {
   if (isTRUE(class$.slim)) {
     class$.slim <- FALSE
     for (name in large_functions) assign(name, with_environment(whole_class[[name]], class), envir = class)
-    class$public_methods$clone <- class$clone_method
+    if (class$cloneable) class$public_methods$clone <- class$clone_method
   }
 }
 

@@ -1,3 +1,6 @@
+#' @include class-generator.R
+NULL
+
 #' Batches of a dataset
 #'
 #' A dataloader goes through a dataset in batches, in order or shuffled anew for each epoch.
@@ -93,7 +96,7 @@ inform_about_workers <- function() {
   )
 }
 
-DataLoader <- R6::R6Class(
+DataLoader <- slim_class(R6::R6Class(
   classname = "dataloader",
   lock_objects = FALSE,
   public = list(
@@ -115,10 +118,10 @@ DataLoader <- R6::R6Class(
       invisible(self)
     }
   )
-)
+))
 
 # One epoch.
-DataLoaderIter <- R6::R6Class(
+DataLoaderIter <- slim_class(R6::R6Class(
   classname = "dataloader_iter",
   public = list(
     initialize = function(loader) {
@@ -134,7 +137,7 @@ DataLoaderIter <- R6::R6Class(
     }
   ),
   private = list(next_batch = NULL, ended = FALSE)
-)
+))
 
 map_batches <- function(loader) {
   next_indices <- (loader$batch_sampler %||% loader$sampler)$.iter()

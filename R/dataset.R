@@ -1,7 +1,7 @@
 #' @include class-generator.R
 NULL
 
-Dataset <- R6::R6Class(
+Dataset <- slim_class(R6::R6Class(
   classname = "dataset",
   lock_objects = FALSE,
   public = list(
@@ -9,9 +9,9 @@ Dataset <- R6::R6Class(
     .getitem = function(index) not_implemented_error("The dataset has no `.getitem()` method."),
     .length = function() not_implemented_error("The dataset has no `.length()` method.")
   )
-)
+))
 
-IterableDataset <- R6::R6Class(
+IterableDataset <- slim_class(R6::R6Class(
   classname = "iterable_dataset",
   lock_objects = FALSE,
   public = list(
@@ -19,7 +19,7 @@ IterableDataset <- R6::R6Class(
     .iter = function() not_implemented_error("The iterable dataset has no `.iter()` method."),
     .length = function() NA_integer_
   )
-)
+))
 
 #' Datasets
 #'

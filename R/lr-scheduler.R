@@ -1,6 +1,6 @@
 # Learning rate schedules.
 
-LRScheduler <- R6::R6Class("lr_scheduler",
+LRScheduler <- slim_class(R6::R6Class("lr_scheduler",
   lock_objects = FALSE,
   public = list(
     optimizer = NULL,
@@ -50,7 +50,7 @@ LRScheduler <- R6::R6Class("lr_scheduler",
     },
     .current_lrs = function() vapply(self$optimizer$param_groups, function(group) as.double(group$lr), 0)
   )
-)
+))
 
 #' Defining learning rate schedulers
 #'

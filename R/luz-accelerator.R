@@ -1,4 +1,7 @@
-LuzAccelerator <- R6::R6Class(
+#' @include class-generator.R
+NULL
+
+LuzAccelerator <- slim_class(R6::R6Class(
   classname = "LuzAccelerator",
   public = list(
     device_placement = TRUE,
@@ -11,7 +14,7 @@ LuzAccelerator <- R6::R6Class(
   active = list(
     device = function(value) if (missing(value)) "cpu" else read_only("device")
   )
-)
+))
 
 #' The device for training
 #'

@@ -1,7 +1,7 @@
 #' @include class-generator.R
 NULL
 
-LuzCallback <- R6::R6Class(
+LuzCallback <- slim_class(R6::R6Class(
   classname = "LuzCallback",
   lock_objects = FALSE,
   public = list(
@@ -13,7 +13,7 @@ LuzCallback <- R6::R6Class(
       bind_context(self, ctx)
     }
   )
-)
+))
 
 #' Define callbacks
 #'

@@ -1,10 +1,13 @@
+#' @include class-generator.R
+NULL
+
 # The state of one call of fit(), evaluate() or predict(), seen by callbacks, metrics and models as `ctx`.
 
 read_only <- function(name) {
   value_error(sprintf("`ctx$%s` cannot be set.", name))
 }
 
-LuzContext <- R6::R6Class(
+LuzContext <- slim_class(R6::R6Class(
   classname = "luz_context",
   public = list(
     buffers = list(),
@@ -149,11 +152,11 @@ LuzContext <- R6::R6Class(
     .opt_name = NULL,
     called = NULL
   )
-)
+))
 
-LuzFitContext <- R6::R6Class("luz_fit_context", inherit = LuzContext)
-LuzEvaluateContext <- R6::R6Class("luz_evaluate_context", inherit = LuzContext)
-LuzPredictContext <- R6::R6Class("luz_predict_context", inherit = LuzContext)
+LuzFitContext <- slim_class(R6::R6Class("luz_fit_context", inherit = LuzContext))
+LuzEvaluateContext <- slim_class(R6::R6Class("luz_evaluate_context", inherit = LuzContext))
+LuzPredictContext <- slim_class(R6::R6Class("luz_predict_context", inherit = LuzContext))
 
 # Before the first step it is known which optimiser is the current one where there is one only.
 only_optimizer <- function(optimizers, field) {

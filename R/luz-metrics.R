@@ -1,7 +1,7 @@
 #' @include class-generator.R
 NULL
 
-LuzMetric <- R6::R6Class(
+LuzMetric <- slim_class(R6::R6Class(
   classname = "LuzMetric",
   lock_objects = FALSE,
   public = list(
@@ -11,7 +11,7 @@ LuzMetric <- R6::R6Class(
     compute = function() not_implemented_error("The metric has no `compute()` method."),
     to = function(device) invisible(self)
   )
-)
+))
 
 #' Define metrics
 #'

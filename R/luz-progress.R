@@ -1,10 +1,13 @@
+#' @include class-generator.R
+NULL
+
 # The progress bar: "12/115 [==>-----] - ETA: 3s - Loss: 0.6782", rewritten in place on the standard error stream.
 
 shows_progress_bar <- function() {
   isTRUE(getOption("luz.force_progress_bar")) || (interactive() && cli::is_dynamic_tty(stderr()))
 }
 
-LuzProgressBar <- R6::R6Class(
+LuzProgressBar <- slim_class(R6::R6Class(
   classname = "luz_progress_bar",
   public = list(
     initialize = function(total) {
@@ -52,7 +55,7 @@ LuzProgressBar <- R6::R6Class(
       private$width <- nchar(line)
     }
   )
-)
+))
 
 progress_bar_text <- function(share, width) {
   width <- max(width, 5)

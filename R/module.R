@@ -375,7 +375,7 @@ read_only_list <- function(name) {
   runtime_error(sprintf("It's not possible to modify the %s list.", name))
 }
 
-nn_Module <- R6::R6Class(
+nn_Module <- slim_class(R6::R6Class(
   "nn_Module",
   lock_objects = FALSE,
   public = list(
@@ -490,7 +490,7 @@ nn_Module <- R6::R6Class(
       if (missing(value)) own_children(self) else read_only_list("children")
     }
   )
-)
+))
 
 # The body of every generator: repeats the generator's call with the constructor in its place, where it was
 # written, so that missing arguments and defaults are those of `initialize` itself.

@@ -2,7 +2,7 @@
 
 # The tensors' states, found by the identity of the tensor. Where they were read from a file or come from another
 # process, tensors have other addresses: `here`, a mark that is gone then, tells.
-OptimizerState <- R6::R6Class("optimizer_state",
+OptimizerState <- slim_class(R6::R6Class("optimizer_state",
   lock_objects = FALSE,
   public = list(
     map = NULL,
@@ -33,9 +33,9 @@ OptimizerState <- R6::R6Class("optimizer_state",
       for (address in names(params)) self$set(params[[address]], states[[address]])
     }
   )
-)
+))
 
-Optimizer <- R6::R6Class("torch_optimizer",
+Optimizer <- slim_class(R6::R6Class("torch_optimizer",
   lock_objects = FALSE,
   public = list(
     defaults = NULL,
@@ -107,7 +107,7 @@ Optimizer <- R6::R6Class("torch_optimizer",
       invisible(self)
     }
   )
-)
+))
 
 # A list of parameter groups out of what users give: one tensor, a list of tensors, a list of groups.
 as_param_groups <- function(params) {

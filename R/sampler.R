@@ -1,7 +1,7 @@
 #' @include class-generator.R
 NULL
 
-Sampler <- R6::R6Class(
+Sampler <- slim_class(R6::R6Class(
   classname = "torch_sampler",
   lock_objects = FALSE,
   public = list(
@@ -9,7 +9,7 @@ Sampler <- R6::R6Class(
     .iter = function() not_implemented_error("The sampler has no `.iter()` method."),
     .length = function() length(self$data_source)
   )
-)
+))
 
 #' Samplers
 #'

@@ -131,7 +131,7 @@ groups_of <- function(group, pairs) {
 
 # ---- where items come from: shared by all parts of a dataset ----
 
-PairSource <- R6::R6Class(
+PairSource <- slim_class(R6::R6Class(
   "pair_source",
   lock_objects = FALSE,
   public = list(
@@ -192,7 +192,7 @@ PairSource <- R6::R6Class(
       self$kept[[key]]
     }
   )
-)
+))
 
 describe_pictures <- function(paths) {
   infos <- lapply(paths, image_info)
