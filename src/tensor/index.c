@@ -5,7 +5,25 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/by_dtype.h"
+#include "kernels/inline.h"
 #include "tensor/copy.h"
+
+/* The message for the first index that is none. */
+static cd_status refused_index(const cd_tensor *index, int64_t size, int dim, cd_error *err)
+{
+    cd_tensor *asked;
+    CD_TRY(cd_tensor_as(&asked, (cd_tensor *)index, CD_INT64, CD_CONTIGUOUS, err));
+    const int64_t *at = cd_tensor_data(asked);
+    while (at[0] != 0 && at[0] >= -size && at[0] <= size) {
+        at++;
+    }
+    const int64_t found = at[0];
+    cd_tensor_release(asked);
+    return found == 0
+               ? cd_fail(err, CD_EINDEX, "Indexing starts at 1 but found a 0.")
+               : cd_fail(err, CD_EINDEX, "index %lld is out of bounds for dimension %d with size %lld.",
+                         (long long)found, dim + 1, (long long)size);
+}
 
 cd_status cd_index_resolve(cd_tensor **resolved, const cd_tensor *index, int64_t size, int dim, cd_error *err)
 {
@@ -16,19 +34,13 @@ cd_status cd_index_resolve(cd_tensor **resolved, const cd_tensor *index, int64_t
     }
     CD_TRY(cd_tensor_new(resolved, CD_INT64, index->ndim, index->shape, CD_CONTIGUOUS, err));
     CD_TRY(cd_tensor_copy(*resolved, index, err));
-    int64_t *at = cd_tensor_data(*resolved), n = cd_tensor_numel(*resolved);
+    int64_t *at = cd_tensor_data(*resolved), n = cd_tensor_numel(*resolved), wrong = 0;
     for (int64_t i = 0; i < n; i++) {
-        int64_t asked = at[i];
-        at[i] = asked < 0 ? asked + size : asked - 1;
-        if (asked == 0) {
-            return cd_fail(err, CD_EINDEX, "Indexing starts at 1 but found a 0.");
-        }
-        if (at[i] < 0 || at[i] >= size) {
-            return cd_fail(err, CD_EINDEX, "index %lld is out of bounds for dimension %d with size %lld.",
-                           (long long)asked, dim + 1, (long long)size);
-        }
+        const int64_t asked = at[i], from_0 = asked < 0 ? asked + size : asked - 1;
+        wrong |= (asked == 0) | (from_0 < 0) | (from_0 >= size);
+        at[i] = from_0;
     }
-    return CD_OK;
+    return wrong ? refused_index(index, size, dim, err) : CD_OK;
 }
 
 cd_status cd_count_nonzero(int64_t *count, const cd_tensor *x, cd_error *err)
@@ -205,17 +217,26 @@ DEFINE_MOVE(write_1, uint8_t, x[at] = *y)
 DEFINE_MOVE(write_4, uint32_t, x[at] = *y)
 DEFINE_MOVE(write_8, uint64_t, x[at] = *y)
 
-#define DEFINE_ADD(suffix, type)                                                   \
-    static void add_##suffix(void *x_data, void *y_data, const places *p)          \
-    {                                                                              \
-        const type *y = y_data;                                                    \
-        for (int64_t b = 0; b < p->n_outer * p->n_at; b++) {                       \
-            type *x = (type *)x_data + p->outer[b / p->n_at] + p->at[b % p->n_at]; \
-            for (int64_t k = 0; k < p->n_inner; k++) {                             \
-                x[p->inner_dense ? k : p->inner[k]] += y[k];                       \
-            }                                                                      \
-            y += p->n_inner;                                                       \
-        }                                                                          \
+#define DEFINE_ADD(suffix, type)                                                        \
+    static void add_block_##suffix(type *restrict x, const type *restrict y, int64_t n) \
+    {                                                                                   \
+        for (int64_t k = 0; k < n; k++) {                                               \
+            x[k] += y[k];                                                               \
+        }                                                                               \
+    }                                                                                   \
+    static void add_##suffix(void *x_data, void *y_data, const places *p)               \
+    {                                                                                   \
+        const type *y = y_data;                                                         \
+        for (int64_t b = 0; b < p->n_outer * p->n_at; b++, y += p->n_inner) {           \
+            type *x = (type *)x_data + p->outer[b / p->n_at] + p->at[b % p->n_at];      \
+            if (p->inner_dense) {                                                       \
+                add_block_##suffix(x, y, p->n_inner);                                   \
+                continue;                                                               \
+            }                                                                           \
+            for (int64_t k = 0; k < p->n_inner; k++) {                                  \
+                x[p->inner[k]] += y[k];                                                 \
+            }                                                                           \
+        }                                                                               \
     }
 
 DEFINE_ADD(f32, float)
@@ -229,16 +250,35 @@ typedef struct {
     bool reading;
 } block_work;
 
+/* Short blocks of a whole number of 32 bytes are copied without a call. */
+static inline CDK_ALWAYS_INLINE void copy_block(char *restrict to, const char *restrict from, size_t size)
+{
+    if (size % 32 != 0 || size > 1024) {
+        memcpy(to, from, size);
+        return;
+    }
+    for (size_t i = 0; i < size; i += 32) {
+        memcpy(to + i, from + i, 32);
+    }
+}
+
 static void move_block_range(void *context, int64_t begin, int64_t end, int thread)
 {
     const block_work *w = context;
     const places *p = w->places;
     const size_t block = (size_t)(p->n_inner * w->size);
     (void)thread;
+    if (begin >= end) {
+        return;
+    }
+    int64_t outer = begin / p->n_at, i = begin % p->n_at;
     for (int64_t b = begin; b < end; b++) {
-        char *at = w->x + (p->outer[b / p->n_at] + p->at[b % p->n_at]) * w->size,
-             *y = w->y + b * (int64_t)block;
-        memcpy(w->reading ? y : at, w->reading ? at : y, block);
+        char *at = w->x + (p->outer[outer] + p->at[i]) * w->size, *y = w->y + b * (int64_t)block;
+        copy_block(w->reading ? y : at, w->reading ? at : y, block);
+        if (++i == p->n_at) {
+            i = 0;
+            outer++;
+        }
     }
 }
 
