@@ -1,5 +1,6 @@
 /* Bilinear resizing row by row, for one type of pixels: included by interpolate.c with T, the type computed
- * in, S, the type read, READ, which turns one into the other, and NAME. */
+ * in, S, the type read, READ, which turns one into the other, NAME, LOOP(name), the loop of kernels/bilinear_loops.h for
+ * T, and STRETCH_WIDE, the function that stretches pixels of many channels. */
 
 /* y[w][c] = weight[w][0] x[index[w][0]][c] + weight[w][1] x[index[w][1]][c]; inlined below with C known. */
 static inline CDK_ALWAYS_INLINE void NAME(stretch_pixels)(T *restrict y, const S *restrict x,
@@ -23,15 +24,7 @@ static void NAME(stretch_row)(T *y, const S *x, const cdk_resize_taps *columns, 
     } else if (C == 1) {
         NAME(stretch_pixels)(y, x, columns, 1);
     } else {
-        NAME(stretch_pixels)(y, x, columns, C);
-    }
-}
-
-static void NAME(blend)(T *restrict y, const T *restrict upper, const T *restrict lower, T share_upper,
-                        T share_lower, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        y[i] = share_upper * upper[i] + share_lower * lower[i];
+        STRETCH_WIDE(y, x, columns, C);
     }
 }
 
@@ -75,7 +68,7 @@ static void NAME(bilinear_rows)(void *context, int64_t begin, int64_t end, int t
         const S *upper = x + index[0] * row, *lower = x + index[1] * row;
         int keep = s.source[1] == lower ? 1 : 0;
         int a = NAME(slot_of)(&s, upper, keep, r), b = NAME(slot_of)(&s, lower, a, r);
-        NAME(blend)(t->out + i * length, s.row[a], s.row[b], (T)weight[0], (T)weight[1], length);
+        LOOP(blend)(t->out + i * length, s.row[a], s.row[b], (T)weight[0], (T)weight[1], length);
     }
 }
 

@@ -1,5 +1,7 @@
 /* Before all others: loops are to become vector code. */
 #include "kernels/levels.h"
+/* All levels give the same bits. */
+CDK_EXACT
 
 #include "kernels/interpolate.h"
 
@@ -14,33 +16,46 @@
 /* Outputs below which a second thread costs more than it gives. */
 #define CDK_RESIZE_GRAIN 32768
 
+#define CDK_TEMPLATE "kernels/bilinear_level.h"
+#include "kernels/each_level.h"
+
 #define READ(value) (value)
+#define STRETCH_WIDE LOOP(stretch)
 #define T float
 #define S float
 #define NAME(name) name##_f32
+#define LOOP(name) CDK_FOR_CPU(name##_f32)
 #include "kernels/bilinear_template.h"
 #undef T
 #undef S
 #undef NAME
+#undef LOOP
 
 #define T double
 #define S double
 #define NAME(name) name##_f64
+#define LOOP(name) CDK_FOR_CPU(name##_f64)
 #include "kernels/bilinear_template.h"
 #undef T
 #undef S
 #undef NAME
+#undef LOOP
 #undef READ
+#undef STRETCH_WIDE
 
 #define READ(value) (cdk_byte_share[value])
+#define STRETCH_WIDE stretch_pixels_bytes
 #define T float
 #define S uint8_t
 #define NAME(name) name##_bytes
+#define LOOP(name) CDK_FOR_CPU(name##_f32)
 #include "kernels/bilinear_template.h"
 #undef T
 #undef S
 #undef NAME
+#undef LOOP
 #undef READ
+#undef STRETCH_WIDE
 
 #define T uint8_t
 #define NAME(name) name##_1
