@@ -63,6 +63,11 @@ static VEC_TARGET void LOOP(gradient_rows)(T *restrict dx, const T *restrict dy,
     }
 }
 
+#define ZERO_LANES(lane)              \
+    for (int k = 0; k < LANES; k++) { \
+        (lane)[k] = 0;                \
+    }
+
 /* The sum of LANES partial sums, by halves. */
 static inline CDK_ALWAYS_INLINE VEC_TARGET double LOOP(sum_of_lanes)(T *lane)
 {
@@ -83,7 +88,8 @@ static inline CDK_ALWAYS_INLINE VEC_TARGET double LOOP(sum_of_lanes)(T *lane)
 
 static VEC_TARGET void LOOP(add_span)(double *restrict sum, const T *restrict x, int64_t n)
 {
-    T lane[LANES] = {0};
+    T lane[LANES];
+    ZERO_LANES(lane)
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
         for (int k = 0; k < LANES; k++) {
@@ -100,7 +106,9 @@ static VEC_TARGET void LOOP(add_span)(double *restrict sum, const T *restrict x,
 static VEC_TARGET void LOOP(add_span_products)(double *restrict first, double *restrict second,
                                                const T *restrict dy, const T *restrict x, T mean, int64_t n)
 {
-    T lane1[LANES] = {0}, lane2[LANES] = {0};
+    T lane1[LANES], lane2[LANES];
+    ZERO_LANES(lane1)
+    ZERO_LANES(lane2)
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
         for (int k = 0; k < LANES; k++) {
@@ -121,7 +129,9 @@ static VEC_TARGET void LOOP(add_span_products)(double *restrict first, double *r
 static VEC_TARGET void LOOP(add_span_distances)(double *restrict d1, double *restrict d2, const T *restrict x,
                                                 T mean, int64_t n)
 {
-    T lane1[LANES] = {0}, lane2[LANES] = {0};
+    T lane1[LANES], lane2[LANES];
+    ZERO_LANES(lane1)
+    ZERO_LANES(lane2)
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
         for (int k = 0; k < LANES; k++) {
@@ -185,7 +195,9 @@ static VEC_TARGET void LOOP(add_weighted_products)(double *restrict first, doubl
                                                    const T *restrict dy, const T *restrict x,
                                                    const T *restrict weight, T mean, int64_t n)
 {
-    T lane1[LANES] = {0}, lane2[LANES] = {0};
+    T lane1[LANES], lane2[LANES];
+    ZERO_LANES(lane1)
+    ZERO_LANES(lane2)
     int64_t i = 0;
     if (weight == NULL) {
         LOOP(add_span_products)(first, second, dy, x, mean, n);
@@ -230,3 +242,5 @@ static VEC_TARGET void LOOP(add_weight_gradients)(T *restrict dweight, T *restri
         dbias[i] += dy[i];
     }
 }
+
+#undef ZERO_LANES
