@@ -5,7 +5,6 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/by_dtype.h"
-#include "kernels/inline.h"
 #include "tensor/copy.h"
 
 /* The message for the first index that is none. */
@@ -250,18 +249,6 @@ typedef struct {
     bool reading;
 } block_work;
 
-/* Short blocks of a whole number of 32 bytes are copied without a call. */
-static inline CDK_ALWAYS_INLINE void copy_block(char *restrict to, const char *restrict from, size_t size)
-{
-    if (size % 32 != 0 || size > 1024) {
-        memcpy(to, from, size);
-        return;
-    }
-    for (size_t i = 0; i < size; i += 32) {
-        memcpy(to + i, from + i, 32);
-    }
-}
-
 static void move_block_range(void *context, int64_t begin, int64_t end, int thread)
 {
     const block_work *w = context;
@@ -274,7 +261,7 @@ static void move_block_range(void *context, int64_t begin, int64_t end, int thre
     int64_t outer = begin / p->n_at, i = begin % p->n_at;
     for (int64_t b = begin; b < end; b++) {
         char *at = w->x + (p->outer[outer] + p->at[i]) * w->size, *y = w->y + b * (int64_t)block;
-        copy_block(w->reading ? y : at, w->reading ? at : y, block);
+        memcpy(w->reading ? y : at, w->reading ? at : y, block);
         if (++i == p->n_at) {
             i = 0;
             outer++;
