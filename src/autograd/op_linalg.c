@@ -133,12 +133,13 @@ static cd_status check_matrix(const cd_call *call, cd_error *err)
     const cd_tensor *x = call->in[0];
     CD_TRY(cd_check_float(x, call->op->name, err));
     if (x->ndim < 2) {
-        return cd_fail(err, CD_ESHAPE, "%s: the input tensor must have at least 2 dimensions, got %d.", call->op->name,
-                       x->ndim);
+        return cd_fail(err, CD_ESHAPE, "%s: the input tensor must have at least 2 dimensions, got %d.",
+                       call->op->name, x->ndim);
     }
     return rows_of(x) < 20000 && columns_of(x) < 20000
                ? CD_OK
-               : cd_fail(err, CD_EVALUE, "%s: matrices may have up to 20000 rows and columns.", call->op->name);
+               : cd_fail(err, CD_EVALUE, "%s: matrices may have up to 20000 rows and columns.",
+                         call->op->name);
 }
 
 static cd_status check_square(const cd_call *call, cd_error *err)
@@ -147,7 +148,8 @@ static cd_status check_square(const cd_call *call, cd_error *err)
     const cd_tensor *x = call->in[0];
     return rows_of(x) == columns_of(x)
                ? CD_OK
-               : cd_fail(err, CD_ESHAPE, "%s: A must be batches of square matrices, but they are %lld by %lld matrices.",
+               : cd_fail(err, CD_ESHAPE,
+                         "%s: A must be batches of square matrices, but they are %lld by %lld matrices.",
                          call->op->name, (long long)rows_of(x), (long long)columns_of(x));
 }
 
@@ -217,8 +219,9 @@ static int64_t smaller_side(const cd_tensor *x)
 
 static cd_tensor *product(cd_expr *e, cd_tensor *a, cd_tensor *b)
 {
-    return a == NULL || b == NULL ? NULL
-                                  : cd_expr2(e, a->ndim == 2 && b->ndim == 2 ? CD_OP_mm : CD_OP_bmm_any, a, b);
+    return a == NULL || b == NULL
+               ? NULL
+               : cd_expr2(e, a->ndim == 2 && b->ndim == 2 ? CD_OP_mm : CD_OP_bmm_any, a, b);
 }
 
 static cd_tensor *transpose(cd_expr *e, cd_tensor *a)
@@ -252,8 +255,9 @@ static cd_tensor *solved_triangle(cd_expr *e, cd_tensor *a, cd_tensor *b, bool u
 
 static cd_status singular(const one_matrix *a, int info, cd_error *err)
 {
-    return cd_fail(err, CD_EVALUE, "%s: The diagonal element %d is zero, the %s could not be completed because the input "
-                                   "matrix is singular.",
+    return cd_fail(err, CD_EVALUE,
+                   "%s: The diagonal element %d is zero, the %s could not be completed because the input "
+                   "matrix is singular.",
                    a->name, info, strcmp(a->name, "inverse") == 0 ? "inversion" : "solve");
 }
 
@@ -470,7 +474,8 @@ static cd_status triangular_solve_backward(cd_gradient *g, cd_error *err)
     cd_tensor *db = cd_expr_op(&e, CD_OP_triangular_solve, 2, (cd_tensor *[]){g->in[0], g->dy[0]}, 3, other);
     if (g->wants[0]) {
         cd_tensor *x = g->out[0];
-        cd_tensor *da = g->attr[TRANSPOSED] != 0 ? product(&e, x, transpose(&e, db)) : product(&e, db, transpose(&e, x));
+        cd_tensor *da =
+            g->attr[TRANSPOSED] != 0 ? product(&e, x, transpose(&e, db)) : product(&e, db, transpose(&e, x));
         const bool upper = g->attr[UPPER] != 0;
         const double diagonal = g->attr[UNIT] == 0 ? 0 : upper ? 1 : -1;
         cd_expr_give(&e, g, 0, cd_expr_neg(&e, triangle(&e, upper ? CD_OP_triu : CD_OP_tril, da, diagonal)));
@@ -519,9 +524,11 @@ static cd_status qr_backward(cd_gradient *g, cd_error *err)
 {
     cd_expr e = cd_expr_begin(err);
     cd_tensor *Q = g->out[0], *R = g->out[1], *dQ = g->dy[0], *dR = g->dy[1], *m = NULL;
-    if (rows_of(g->in[0]) < columns_of(g->in[0]) || columns_of(Q) != rows_of(R) || rows_of(R) != columns_of(R)) {
-        return cd_fail(err, CD_EAUTOGRAD,
-                       "qr: the gradient is there for matrices with at least as many rows as columns, and a reduced Q.");
+    if (rows_of(g->in[0]) < columns_of(g->in[0]) || columns_of(Q) != rows_of(R) ||
+        rows_of(R) != columns_of(R)) {
+        return cd_fail(
+            err, CD_EAUTOGRAD,
+            "qr: the gradient is there for matrices with at least as many rows as columns, and a reduced Q.");
     }
     if (dR != NULL) {
         m = product(&e, R, transpose(&e, dR));
@@ -550,8 +557,9 @@ static cd_status eigh_shape(cd_call *call, cd_error *err)
 
 static cd_status not_finite(const one_matrix *a, cd_error *err)
 {
-    return cd_fail(err, CD_EVALUE, "%s: The algorithm failed to converge: the matrix has elements that are not finite, or is "
-                                   "ill-conditioned.",
+    return cd_fail(err, CD_EVALUE,
+                   "%s: The algorithm failed to converge: the matrix has elements that are not finite, or is "
+                   "ill-conditioned.",
                    a->name);
 }
 
@@ -567,8 +575,9 @@ static bool all_finite(const double *x, int64_t n)
 
 static cd_status eigh_one(const one_matrix *a, cd_error *err)
 {
-    const bool fine = all_finite(a->in[0], a->n * a->n) &&
-                      cdk_eigen_symmetric(a->out[0], a->out[1], a->in[0], a->n, a->attr[0] != 0, a->work) == 0;
+    const bool fine =
+        all_finite(a->in[0], a->n * a->n) &&
+        cdk_eigen_symmetric(a->out[0], a->out[1], a->in[0], a->n, a->attr[0] != 0, a->work) == 0;
     return fine ? CD_OK : not_finite(a, err);
 }
 
@@ -619,9 +628,8 @@ static cd_status svd_shape(cd_call *call, cd_error *err)
 
 static cd_status svd_one(const one_matrix *a, cd_error *err)
 {
-    const bool fine =
-        all_finite(a->in[0], a->m * a->n) &&
-        cdk_svd(a->out[0], a->out[1], a->out[2], a->in[0], a->m, a->n, a->attr[0] != 0, a->work) == 0;
+    const bool fine = all_finite(a->in[0], a->m * a->n) && cdk_svd(a->out[0], a->out[1], a->out[2], a->in[0],
+                                                                   a->m, a->n, a->attr[0] != 0, a->work) == 0;
     return fine ? CD_OK : not_finite(a, err);
 }
 
@@ -652,7 +660,8 @@ static cd_status svd_backward(cd_gradient *g, cd_error *err)
 {
     cd_expr e = cd_expr_begin(err);
     cd_tensor *U = g->out[0], *s = g->out[1], *Vh = g->out[2], *inner = NULL, *sum = NULL;
-    const bool tall = rows_of(g->in[0]) > smaller_side(g->in[0]), wide = columns_of(g->in[0]) > smaller_side(g->in[0]);
+    const bool tall = rows_of(g->in[0]) > smaller_side(g->in[0]),
+               wide = columns_of(g->in[0]) > smaller_side(g->in[0]);
     if (g->dy[0] != NULL) {
         inner = cd_expr_mul(&e, skewed(&e, product(&e, transpose(&e, U), g->dy[0]), s), as_row(&e, s));
     }
@@ -692,7 +701,8 @@ static cd_status pinv_shape(cd_call *call, cd_error *err)
 }
 
 /* X[n][k] = the sum over the singular values that count of v (u' B) / s; B NULL: the unit matrix. rank may be NULL. */
-static cd_status least_squares(double *X, double *rank, const one_matrix *a, const double *B, int64_t k, cd_error *err)
+static cd_status least_squares(double *X, double *rank, const one_matrix *a, const double *B, int64_t k,
+                               cd_error *err)
 {
     const int64_t m = a->m, n = a->n, r = m < n ? m : n;
     double *U = malloc((size_t)((m + n + 1) * r + 1) * sizeof *U);
@@ -887,9 +897,10 @@ static cd_status orgqr_shape(cd_call *call, cd_error *err)
     const int64_t k = columns_wanted(call->attr, columns_of(x));
     if (tau->ndim != x->ndim - 1 || tau->shape[tau->ndim - 1] > k || k > rows_of(x) ||
         tau->shape[tau->ndim - 1] > columns_of(x)) {
-        return cd_fail(err, CD_ESHAPE,
-                       "orgqr: a matrix of reflections has at least as many rows as columns, and a factor for each of "
-                       "the first of them.");
+        return cd_fail(
+            err, CD_ESHAPE,
+            "orgqr: a matrix of reflections has at least as many rows as columns, and a factor for each of "
+            "the first of them.");
     }
     return out_matrix(call, 0, rows_of(x), k, err);
 }
@@ -905,7 +916,6 @@ static cd_status orgqr_forward(cd_call *call, cd_error *err)
 {
     return linalg_forward(call, &(linalg_kind){orgqr_one, {2}}, err);
 }
-
 
 #define LINALG(id, node, inputs, numbers, outputs, kept, gradient) \
     const cd_op cd_op_##id = {.name = #id,                         \
@@ -932,7 +942,8 @@ LINALG(slogdet, "LinalgSlogdetBackward0", 1, 0, 2, CD_KEEP_IN(0), slogdet_backwa
 LINALG(cofactor, NULL, 1, 0, 1, 0, NULL);
 LINALG(det, "LinalgDetBackward0", 1, 0, 1, CD_KEEP_IN(0), det_backward);
 LINALG(cholesky, "LinalgCholeskyBackward0", 1, 1, 2, CD_KEEP_OUT(0), cholesky_backward);
-LINALG(triangular_solve, "TriangularSolveBackward0", 2, 3, 1, CD_KEEP_IN(0) | CD_KEEP_OUT(0), triangular_solve_backward);
+LINALG(triangular_solve, "TriangularSolveBackward0", 2, 3, 1, CD_KEEP_IN(0) | CD_KEEP_OUT(0),
+       triangular_solve_backward);
 LINALG(qr, "LinalgQrBackward0", 1, 1, 2, CD_KEEP_OUT(0) | CD_KEEP_OUT(1), qr_backward);
 LINALG(eigh, "LinalgEighBackward0", 1, 1, 2, CD_KEEP_OUT(0) | CD_KEEP_OUT(1), eigh_backward);
 LINALG(svd, "LinalgSvdBackward0", 1, 1, 3, CD_KEEP_OUT(0) | CD_KEEP_OUT(1) | CD_KEEP_OUT(2), svd_backward);

@@ -19,10 +19,11 @@ static cd_status searchsorted_shape(cd_call *call, cd_error *err)
     }
     if (!fits) {
         char a[CD_SHAPE_TEXT], b[CD_SHAPE_TEXT];
-        return cd_fail(err, CD_ESHAPE,
-                       "searchsorted: the sequence %s must have one dimension, or those of the values %s but for the "
-                       "last.",
-                       cd_shape_text(a, sequence->ndim, sequence->shape), cd_shape_text(b, value->ndim, value->shape));
+        return cd_fail(
+            err, CD_ESHAPE,
+            "searchsorted: the sequence %s must have one dimension, or those of the values %s but for the "
+            "last.",
+            cd_shape_text(a, sequence->ndim, sequence->shape), cd_shape_text(b, value->ndim, value->shape));
     }
     return cd_out(call, 0, CD_INT64, value->ndim, value->shape, CD_CONTIGUOUS, err);
 }
@@ -165,8 +166,8 @@ static cd_status integers_shape(cd_call *call, cd_error *err)
 
 static void integers_body(const void *context, char *const *data, const int64_t *stride, int64_t n)
 {
-    cdk_integers((int64_t *)(void *)data[0], *(const cdk_integer_op *)context, (const int64_t *)(void *)data[1],
-                 (const int64_t *)(void *)data[2], stride, n);
+    cdk_integers((int64_t *)(void *)data[0], *(const cdk_integer_op *)context,
+                 (const int64_t *)(void *)data[1], (const int64_t *)(void *)data[2], stride, n);
 }
 
 static cd_status integers_forward(cd_call *call, cdk_integer_op op, cd_error *err)

@@ -7,21 +7,22 @@
 /* Fortran reads columns: a row-major matrix is its transpose there. It passes the lengths of character arguments behind
  * all others. */
 extern void dgetrf_(const int *m, const int *n, double *a, const int *lda, int *pivot, int *info);
-extern void dgetrs_(const char *trans, const int *n, const int *k, const double *a, const int *lda, const int *pivot,
-                    double *b, const int *ldb, int *info, size_t length);
+extern void dgetrs_(const char *trans, const int *n, const int *k, const double *a, const int *lda,
+                    const int *pivot, double *b, const int *ldb, int *info, size_t length);
 extern void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t length);
 extern void dtrtrs_(const char *uplo, const char *trans, const char *diag, const int *n, const int *k,
-                    const double *a, const int *lda, double *b, const int *ldb, int *info, size_t l1, size_t l2,
-                    size_t l3);
+                    const double *a, const int *lda, double *b, const int *ldb, int *info, size_t l1,
+                    size_t l2, size_t l3);
 extern void dgeqrf_(const int *m, const int *n, double *a, const int *lda, double *tau, double *work,
                     const int *lwork, int *info);
 extern void dorgqr_(const int *m, const int *n, const int *k, double *a, const int *lda, const double *tau,
                     double *work, const int *lwork, int *info);
 extern void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
-                    double *work, const int *lwork, int *iwork, const int *liwork, int *info, size_t l1, size_t l2);
-extern void dgesdd_(const char *jobz, const int *m, const int *n, double *a, const int *lda, double *s, double *u,
-                    const int *ldu, double *vt, const int *ldvt, double *work, const int *lwork, int *iwork,
-                    int *info, size_t length);
+                    double *work, const int *lwork, int *iwork, const int *liwork, int *info, size_t l1,
+                    size_t l2);
+extern void dgesdd_(const char *jobz, const int *m, const int *n, double *a, const int *lda, double *s,
+                    double *u, const int *ldu, double *vt, const int *ldvt, double *work, const int *lwork,
+                    int *iwork, int *info, size_t length);
 
 static int64_t smaller(int64_t a, int64_t b)
 {
@@ -37,7 +38,8 @@ static int at_least_one(int64_t n)
 int64_t cdk_lapack_work(int64_t m, int64_t n, int64_t k)
 {
     const int64_t large = m > n ? m : n, small = smaller(m, n);
-    return 2 * large * large + (m + n) * k + 4 * small * small + 2 * n * n + 80 * (large + 1) + 64 + 8 * (large + 1);
+    return 2 * large * large + (m + n) * k + 4 * small * small + 2 * n * n + 80 * (large + 1) + 64 +
+           8 * (large + 1);
 }
 
 static void transposed(double *to, const double *from, int64_t rows, int64_t columns)
@@ -135,8 +137,8 @@ int cdk_triangular_solve(double *X, const double *A, const double *B, int64_t n,
 {
     int size = (int)n, sides = (int)k, ld = at_least_one(n), info = 0;
     transposed(work, B, n, k);
-    dtrtrs_(how.upper ? "L" : "U", how.transposed ? "N" : "T", how.unit ? "U" : "N", &size, &sides, A, &ld, work, &ld,
-            &info, 1, 1, 1);
+    dtrtrs_(how.upper ? "L" : "U", how.transposed ? "N" : "T", how.unit ? "U" : "N", &size, &sides, A, &ld,
+            work, &ld, &info, 1, 1, 1);
     if (info == 0) {
         transposed(X, work, k, n);
     }
@@ -173,7 +175,8 @@ int cdk_eigen_symmetric(double *w, double *V, const double *A, int64_t n, bool u
     double *rest = work + n * n;
     int *iwork = (int *)(void *)(rest + lwork);
     keep(work, A, n * n);
-    dsyevd_(V != NULL ? "V" : "N", upper ? "L" : "U", &size, work, &ld, w, rest, &lwork, iwork, &liwork, &info, 1, 1);
+    dsyevd_(V != NULL ? "V" : "N", upper ? "L" : "U", &size, work, &ld, w, rest, &lwork, iwork, &liwork,
+            &info, 1, 1);
     if (info == 0 && V != NULL) {
         transposed(V, work, n, n);
     }
@@ -190,7 +193,9 @@ int cdk_svd(double *U, double *s, double *Vh, const double *A, int64_t m, int64_
     double *rest = work + m * n;
     int *iwork = (int *)(void *)(rest + lwork);
     keep(work, A, m * n);
-    dgesdd_(U == NULL ? "N" : full ? "A" : "S", &rows, &columns, work, &ld, s, Vh, &ldv, U, &ldu, rest, &lwork, iwork,
-            &info, 1);
+    dgesdd_(U == NULL ? "N"
+            : full    ? "A"
+                      : "S",
+            &rows, &columns, work, &ld, s, Vh, &ldv, U, &ldu, rest, &lwork, iwork, &info, 1);
     return info;
 }

@@ -26,7 +26,8 @@ void cdk_slogdet(double *sign, double *log_size, const double *A, int64_t n, dou
 int cdk_cholesky(double *L, const double *A, int64_t n);
 
 typedef struct cdk_triangle {
-    bool upper, transposed, unit; /* A is upper triangular, and is used transposed, and its diagonal counts as ones */
+    bool upper, transposed,
+        unit; /* A is upper triangular, and is used transposed, and its diagonal counts as ones */
 } cdk_triangle;
 
 /* X[n][k] with A X = B for a triangular A. Gives 0, or the number of the first zero on the diagonal. */

@@ -139,7 +139,8 @@ static void logcumsumexp_gradient_line(void *dx, int64_t at, int64_t step, const
     }
 }
 
-void cdk_logcumsumexp_gradient(double *dx, const double *dy, const double *x, const double *y, cdk_middle shape)
+void cdk_logcumsumexp_gradient(double *dx, const double *dy, const double *x, const double *y,
+                               cdk_middle shape)
 {
     line_work w = {.y = dx, .dy = dy, .x = x, .of_y = y, .shape = shape, .line = logcumsumexp_gradient_line};
     each_line(&w);

@@ -7,7 +7,7 @@
 #define PI 3.14159265358979323846
 
 /* Terms B(2j) / (2j) of the asymptotic series of digamma, and B(2j) / (2j)! of Euler and Maclaurin's formula. */
-static const double digamma_terms[] = {1.0 / 12,  -1.0 / 120,      1.0 / 252, -1.0 / 240,
+static const double digamma_terms[] = {1.0 / 12,  -1.0 / 120,     1.0 / 252, -1.0 / 240,
                                        1.0 / 132, -691.0 / 32760, 1.0 / 12};
 static const double zeta_terms[] = {1.0 / 12,
                                     -1.0 / 720,
@@ -80,10 +80,12 @@ double cdk_polygamma(double x, double n)
 /* M. Giles (2010), Approximating the erfinv function: a first guess in terms of w = -log(1 - y^2). */
 static double first_erfinv(double y)
 {
-    static const double inner[] = {2.81022636e-08,  3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
-                                   -0.00125372503, -0.00417768164, 0.246640727,    1.50140941};
-    static const double outer[] = {-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773,
-                                   -0.0076224613,   0.00943887047,  1.00167406,    2.83297682};
+    static const double inner[] = {2.81022636e-08,  3.43273939e-07, -3.5233877e-06,
+                                   -4.39150654e-06, 0.00021858087,  -0.00125372503,
+                                   -0.00417768164,  0.246640727,    1.50140941};
+    static const double outer[] = {-0.000200214257, 0.000100950558, 0.00134934322,
+                                   -0.00367342844,  0.00573950773,  -0.0076224613,
+                                   0.00943887047,   1.00167406,     2.83297682};
     const double w = -log1p(-y * y);
     const double *terms = w < 5 ? inner : outer;
     const double t = w < 5 ? w - 2.5 : sqrt(w) - 3;

@@ -110,11 +110,12 @@ static cd_status check_missing(SEXP x, int dtype, cd_error *err)
         return CD_OK;
     }
     R_xlen_t i = next_missing(x, 0);
-    return i == Rf_xlength(x) ? CD_OK
-                              : cd_fail(err, CD_EVALUE,
-                                        "element %lld is NA: integer and logical tensors have no missing values. "
-                                        "Give a float dtype to get NaN.",
-                                        (long long)i + 1);
+    return i == Rf_xlength(x)
+               ? CD_OK
+               : cd_fail(err, CD_EVALUE,
+                         "element %lld is NA: integer and logical tensors have no missing values. "
+                         "Give a float dtype to get NaN.",
+                         (long long)i + 1);
 }
 
 static double number_at(SEXP x, R_xlen_t i)
@@ -133,7 +134,8 @@ static bool has_missing_integers(SEXP x, int dtype)
 }
 
 /* A tensor of the elements of x where they are, or, where floats are wanted of integers with missing ones, of doubles. */
-static cd_status source_of(cd_tensor **source, SEXP x, int dtype, int ndim, const int64_t *shape, cd_error *err)
+static cd_status source_of(cd_tensor **source, SEXP x, int dtype, int ndim, const int64_t *shape,
+                           cd_error *err)
 {
     int64_t stride[CD_MAX_DIMS];
     const int64_t n = Rf_xlength(x);

@@ -75,3 +75,11 @@ test_that("wrong parameters are named", {
   expect_error(torch_empty(2)$bernoulli_(2), "between 0 and 1")
   expect_error(torch_manual_seed("a"), "`seed`", class = "value_error")
 })
+
+test_that("Poisson numbers have their mean, and refuse rates below 0", {
+  torch_manual_seed(2)
+  x <- torch_poisson(torch_tensor(rep(4, 4000)))
+  expect_equal(x$mean()$item(), 4, tolerance = 0.03)
+  expect_equal(x$var()$item(), 4, tolerance = 0.08)
+  expect_error(torch_poisson(c(-1, 2)), "at least 0", class = "value_error")
+})

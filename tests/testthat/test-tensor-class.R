@@ -53,3 +53,10 @@ test_that("positions, sizes and factors are taken as torch takes them", {
   expect_equal(as_array(log2(torch_tensor(8))), 3)
   expect_equal(as_array(log10(torch_tensor(100))), 2)
 })
+
+test_that("%*% multiplies tensors", {
+  skip_if(getRversion() < "4.3.0")
+  m <- matrix(c(1, 2, 3, 4), 2)
+  expect_equal(as_array(torch_tensor(m) %*% m), m %*% m)
+  expect_equal(as_array(m %*% torch_tensor(c(1, 1))), c(4, 6))
+})
