@@ -79,8 +79,8 @@ write_mask_picture <- function(mask, path, codes) {
   }
   bits <- bits_for(codes)
   if (is.na(bits)) {
-    value_error(sprintf(paste("Masks with the values %s cannot be written as PNG or TIFF, which hold whole numbers from 0",
-      "to 65535: use `values = \"class\"`."), toString(format(utils::head(code, 8)))))
+    value_error(sprintf(paste("Masks with the values %s cannot be written as PNG or TIFF, which hold whole numbers",
+      "from 0 to 65535: use `values = \"class\"`."), toString(format(utils::head(code, 8)))))
   }
   pixels <- matrix(as.integer(code)[mask], nrow(mask))
   write_renamed(path, function(temporary) image_write(pixels, temporary, bits = bits))
@@ -128,7 +128,10 @@ raster_type <- function(codes) {
 
 # Colours of masks become a palette of class numbers.
 raster_codes <- function(codes) {
-  if (codes$kind == "colour") list(kind = "value", code = seq_along(codes$code), nodata = 0, colour = codes$colour) else codes
+  if (codes$kind != "colour") {
+    return(codes)
+  }
+  list(kind = "value", code = seq_along(codes$code), nodata = 0, colour = codes$colour)
 }
 
 palette_table <- function(codes) {
@@ -166,7 +169,8 @@ mask_write <- function(mask, path, spec = NULL, grid = NULL) {
     refuse(mask, "mask", "a matrix height x width of whole numbers from 0")
   }
   storage.mode(mask) <- "integer"
-  codes <- if (!is.null(spec)) mask_codes(input_spec(spec), input_spec(spec)$classes, "training") else numbered_codes(mask)
+  if (!is.null(spec)) spec <- input_spec(spec)
+  codes <- if (is.null(spec)) numbered_codes(mask) else mask_codes(spec, spec$classes, "training")
   if (max(0L, mask, na.rm = TRUE) > length(codes$code)) {
     value_error(sprintf("`mask` has class %d, but `spec` %d classes.", max(mask, na.rm = TRUE), length(codes$code)))
   }

@@ -135,8 +135,8 @@ source_of_raster <- function(r, spec, name, path = NULL) {
     })
 }
 
-# GDAL keeps up to a twentieth of the machine's memory of what it has read; 256 megabytes hold a row of tiles. Value: how
-# much it was, in megabytes.
+# GDAL keeps up to a twentieth of the machine's memory of what it has read; 256 megabytes hold a row of tiles.
+# Value: how much it was, in megabytes.
 bounded_cache <- function() {
   before <- terra::gdalCache()
   terra::gdalCache(min(before, 256))
@@ -195,7 +195,8 @@ source_of_object <- function(x, spec, name) {
 }
 
 tensor_of_numbers <- function(x, name) {
-  what <- "names of files, an array height x width x bands, a tensor bands x height x width, an image of magick, or a raster of terra"
+  what <- paste("names of files, an array height x width x bands, a tensor bands x height x width, an image of magick,",
+    "or a raster of terra")
   if (is_tensor(x)) {
     if (length(dim(x)) == 2) x <- x$unsqueeze(1)
     if (length(dim(x)) != 3) refuse(x, name, what)
@@ -251,7 +252,7 @@ warn_far <- function(source, spec, values) {
   values <- values * type_unit(spec$type)
   scaled <- abs(sweep(sweep(values, 2, scaling$shift), 2, scaling$factor, "/"))
   if (isTRUE(stats::median(scaled, na.rm = TRUE) > 20)) {
-    rlang::warn(sprintf("Numbers of %s lie around %.4g, but those the model was trained on around %.4g: are they scaled?",
-      source$name, stats::median(values, na.rm = TRUE), mean(scaling$shift)), class = "candela_warning_scaling")
+    text <- "Numbers of %s lie around %.4g, but those the model was trained on around %.4g: are they scaled?"
+    rlang::warn(sprintf(text, source$name, stats::median(values, na.rm = TRUE), mean(scaling$shift)), class = "candela_warning_scaling")
   }
 }

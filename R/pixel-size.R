@@ -9,7 +9,7 @@ given_pixel_size <- function(pixel_size) {
     return(NULL)
   }
   if (!is.numeric(pixel_size) || !length(pixel_size) %in% 1:2 || anyNA(pixel_size) || any(pixel_size <= 0)) {
-    refuse(pixel_size, "pixel_size", "one number or c(height, width), above 0, with or without a unit as in c(um = 0.65)")
+    refuse(pixel_size, "pixel_size", "one number or c(height, width), above 0, with a unit or none: c(um = 0.65)")
   }
   unit <- names(pixel_size)[[1]] %||% "um"
   new_pixel_size(pixel_size, if (nzchar(unit)) unit else "um")
@@ -142,8 +142,9 @@ tag_value <- function(reader, entry) {
     return(NULL)
   }
   inside <- entry[4 + wide + seq_len(wide)]
-  bytes <- if (count * each <= wide) inside[seq_len(count * each)] else bytes_at(reader, reader$number(inside), count * each)
-  if (length(bytes) < count * each) {
+  size <- count * each
+  bytes <- if (size <= wide) inside[seq_len(size)] else bytes_at(reader, reader$number(inside), size)
+  if (length(bytes) < size) {
     return(NULL)
   }
   parts <- function(n) apply(matrix(bytes, n), 2, reader$number)

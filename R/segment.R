@@ -55,8 +55,8 @@
 #' in batches.
 #'
 #' Files with coordinates, rasters, and TIFF and PNG files of more than 30 million pixels are read and written window
-#' by window by the package terra (`options(candela.streamed_pixels = )` sets that number): memory does not grow with the number of rows. Masks of rasters have the grid and the
-#' projection of the raster, a palette with the classes' colours, and NoData where any band has none. Masks of colours
+#' by window by the package terra (`options(candela.streamed_pixels = )` sets that number): memory
+#' does not grow with the number of rows. Masks of rasters have the grid and the projection of the raster, a palette with the classes' colours, and NoData where any band has none. Masks of colours
 #' become class numbers with those colours there.
 #'
 #' In files without coordinates pixels without data have the value of void, where the training masks have one, else
@@ -67,8 +67,8 @@
 #' interrupted stays, and is left alone by `resume = TRUE`.
 #'
 #' Numbers of arrays, tensors and rasters in memory are in units of the files that the model was trained on, or shares
-#' of the largest number (0 to 1, as [image_read()] gives them), which is told. Numbers of 0 to 255 for a model of 0 to 1
-#' are divided by 255, which is told as well.
+#' of the largest number (0 to 1, as [image_read()] gives them), which is told. Numbers of 0 to 255 for a model of
+#' 0 to 1 are divided by 255, which is told as well.
 #' @section Errors: Files of other bands or of another type than the model's are refused with both named
 #'   (`value_error`). Among several pictures those that fail are reported in the table and in a warning of class
 #'   `candela_warning_segment`; an only picture's error, or the first if all fail, is raised.
@@ -162,7 +162,8 @@ find_inputs <- function(x) {
   if (is.list(x) && !is.object(x)) {
     if (length(x) == 0) refuse(x, "x", "pictures")
     names <- vapply(seq_along(x), function(i) {
-      if (is.character(x[[i]])) x[[i]][[1]] else if (any(nzchar(names(x)[i]))) names(x)[[i]] else sprintf("picture %d", i)
+      named <- any(nzchar(names(x)[i]))
+      if (is.character(x[[i]])) x[[i]][[1]] else if (named) names(x)[[i]] else sprintf("picture %d", i)
     }, "")
     return(list(x = x, names = make.unique(names, " ")))
   }
@@ -235,11 +236,12 @@ format_of <- function(input, run) {
   if (is.character(input) && file.exists(input) && is_terra_file(input)) "geotiff" else "png"
 }
 
-# What calls before left that were killed. Those of an hour ago at least, as another call may be at work there, unless it
-# is to be resumed.
+# What calls before left that were killed. Those of an hour ago at least, as another call may be at work there, unless
+# it is to be resumed.
 remove_unfinished <- function(jobs, resume) {
   folders <- unique(dirname(c(jobs$mask, jobs$overlay, jobs$probabilities, jobs$entropy)))
-  left <- list.files(folders[dir.exists(folders)], paste0("^\\", unfinished_prefix), all.files = TRUE, full.names = TRUE)
+  folders <- folders[dir.exists(folders)]
+  left <- list.files(folders, paste0("^\\", unfinished_prefix), all.files = TRUE, full.names = TRUE)
   unlink(left[resume | difftime(Sys.time(), file.mtime(left), units = "hours") > 1])
 }
 

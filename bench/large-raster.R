@@ -65,7 +65,7 @@ timed <- function(code) {
 alone <- apply(replicate(3, timed(with_no_grad(as_array(torch_argmax(model(x), 2))))), 1, min) / 1024^2
 
 if (rows * columns <= 2100^2) {
-  maps <- lapply(c(4096, 1024), function(tile) segment(model, path, tile = tile, output = "probabilities", memory = 1e10))
+  maps <- lapply(c(4096, 1024), function(tile) segment(model, path, tile = tile, output = "probabilities"))
   away <- abs(maps[[1]]$probabilities - maps[[2]]$probabilities)
   cat(sprintf("seams: largest difference to the untiled result %.2g, mean %.2g\n", max(away), mean(away)))
 }

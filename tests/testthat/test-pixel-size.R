@@ -43,7 +43,8 @@ test_that("resolutions of TIFF files become micrometres", {
   imagej <- tiff_with(list(text_tag("ImageJ=1.53\nunit=micron\nspacing=1\n"), resolution(282, c(3, 1)),
     resolution(283, c(3, 1)), unit_tag(1)))
   expect_equal(as.numeric(pixel_size_of_file(imagej)), c(1, 1) / 3)
-  ome <- tiff_with(list(text_tag("<OME><Pixels PhysicalSizeX=\"250\" PhysicalSizeXUnit=\"nm\" PhysicalSizeY=\"500\"/></OME>")))
+  ome <- "<OME><Pixels PhysicalSizeX=\"250\" PhysicalSizeXUnit=\"nm\" PhysicalSizeY=\"500\"/></OME>"
+  ome <- tiff_with(list(text_tag(ome)))
   expect_equal(as.numeric(pixel_size_of_file(ome)), c(0.5, 0.25))
   path <- withr::local_tempfile()
   writeBin(charToRaw("no TIFF at all, but long enough"), path)

@@ -11,7 +11,8 @@ drawn_raster <- function(height = 120, width = 150, layers = 6) {
 }
 
 raster_spec <- function(...) {
-  bright_spec("float32", 6, scaling = list(method = "given", shift = rep(0, 6), factor = rep(1e4, 6), clamp = FALSE), ...)
+  scaling <- list(method = "given", shift = rep(0, 6), factor = rep(1e4, 6), clamp = FALSE)
+  bright_spec("float32", 6, scaling = scaling, ...)
 }
 
 test_that("a GeoTIFF of six bands becomes one of classes on the same grid, window by window", {
@@ -42,7 +43,8 @@ test_that("a GeoTIFF of six bands becomes one of classes on the same grid, windo
   expect_identical(unique(result$table$unit), "m2")
   p <- terra::rast(file.path(to, "probabilities", "scene.tif"))
   expect_identical(names(p), c("soil", "water"))
-  expect_equal(terra::as.matrix(sum(p), wide = TRUE)[7:120, ], matrix(1, 114, 150), tolerance = 1e-5, ignore_attr = TRUE)
+  sums <- terra::as.matrix(sum(p), wide = TRUE)
+  expect_equal(sums[7:120, ], matrix(1, 114, 150), tolerance = 1e-5, ignore_attr = TRUE)
   # The raster itself, and one in memory, give the same.
   for (r in list(terra::rast(file), drawn$raster)) {
     expect_equal(segment(model, r)$mask, ifelse(is.na(truth), NA, ifelse(truth == 8, 2L, 1L)), ignore_attr = TRUE)
