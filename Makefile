@@ -1,5 +1,6 @@
-# Targets for users: demo, install (with vignettes), test, trust (what candela promises, tried). For those who work on the package: test-models, check (R CMD check), check-kernels, check-arm,
-# check-sanitizers, check-windows, lint, bench, document, kernels, clean.
+# Targets for users: demo, install (with vignettes), test, trust (what candela promises, tried). For those who work on
+# the package: test-models, check (R CMD check), check-kernels, check-arm, check-sanitizers, check-windows, lint, bench,
+# book, document, kernels, clean.
 
 RSCRIPT ?= Rscript
 PETS ?=
@@ -10,7 +11,7 @@ OUT ?= .
 export GOMP_SPINCOUNT ?= 1000
 
 .PHONY: all setup install program tested demo trust test test-models check check-kernels check-arm check-sanitizers \
-	check-windows lint bench document kernels clean
+	check-windows lint bench book document kernels clean
 
 all: install
 
@@ -58,6 +59,10 @@ lint:
 
 bench: tested
 	$(RSCRIPT) bench/run.R
+
+# Chapters of a book, on random stand-ins for data.
+book: tested
+	$(RSCRIPT) bench/book/run.R
 
 document:
 	$(RSCRIPT) tools/document.R

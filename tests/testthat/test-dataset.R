@@ -111,5 +111,5 @@ test_that("iterable datasets", {
   sizes <- c()
   loop(for (b in dataloader(ds, batch_size = 2, drop_last = TRUE)) sizes <- c(sizes, dim(b)))
   expect_equal(sizes, c(2, 2))
-  expect_error(dataloader(ds, shuffle = TRUE), class = "value_error")
+  expect_error(dataloader(ds, sampler = SequentialSampler(1:3)), class = "value_error")
 })
