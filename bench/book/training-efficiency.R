@@ -39,5 +39,5 @@ norm <- fitted$model$features[[2]]
 stopifnot(norm$num_batches_tracked$item() > 0, !fitted$model$training)
 slow <- model %>% set_hparams(normalised = FALSE) %>% fit(train_dl, epochs = 1, verbose = FALSE)
 stopifnot(length(slow$model$parameters) == 6, length(fitted$model$parameters) == 10)
-pruned <- nn_prune_head(model_resnet18(pretrained = FALSE), 2)
+pruned <- nn_prune_head(model_resnet18(pretrained = FALSE), 2)$eval()
 stopifnot(identical(dim(pruned(torch_randn(1, 3, 32, 32))), c(1L, 512L, 1L, 1L)))
