@@ -253,6 +253,7 @@ warn_far <- function(source, spec, values) {
   scaled <- abs(sweep(sweep(values, 2, scaling$shift), 2, scaling$factor, "/"))
   if (isTRUE(stats::median(scaled, na.rm = TRUE) > 20)) {
     text <- "Numbers of %s lie around %.4g, but those the model was trained on around %.4g: are they scaled?"
-    rlang::warn(sprintf(text, source$name, stats::median(values, na.rm = TRUE), mean(scaling$shift)), class = "candela_warning_scaling")
+    rlang::warn(sprintf(text, source$name, stats::median(values, na.rm = TRUE), mean(scaling$shift)),
+      class = "candela_warning_scaling")
   }
 }

@@ -1,5 +1,6 @@
 # Rscript bench/own/file-size.R FOLDER [SEED] [THREADS] [EPOCHS]: trains on the nuclei or streets in the folder,
-# pictures resized to 256 x 256, and compares mean IoU of segment() at each file's own size with that at the size of training.
+# pictures resized to 256 x 256, and compares mean IoU of segment() at each file's own size with that at the size of
+# training.
 library(candela)
 source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "run.R"))
 epochs <- if (length(arguments) > 3) as.integer(arguments[[4]]) else 10L
