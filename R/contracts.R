@@ -261,6 +261,7 @@ special_contracts <- list(
   torch_scaled_dot_product_attention = c(value = "tensor", attn_mask = "tensor"), nnf_embedding = c(input = "index"),
   nnf_embedding_bag = c(input = "index", per_sample_weights = "tensor or NULL", offsets = NA),
   nnf_multi_head_attention_forward = c(weight = NA),
+  nnf_gumbel_softmax = c(tau = "number", logits = "tensor"),
   nnf_one_hot = c(tensor = "index"), torch_finfo = c(dtype = NA), torch_iinfo = c(dtype = NA),
   nnf_pad = c(pad = "numbers", value = "number"), nnf_fold = c(output_size = "numbers", padding = "numbers"),
   nnf_interpolate = c(size = "numbers"), nnf_affine_grid = c(size = "numbers"),

@@ -10,10 +10,11 @@
 #' Klambauer et al. (2017); `gelu` x Phi(x) with the normal distribution function Phi, or its approximation by tanh;
 #' `silu` x sigmoid(x); `mish` x tanh(log(1 + exp(x))); `hardswish` x relu6(x + 3) / 6; `hardsigmoid`
 #' relu6(x + 3) / 6; `hardtanh` x limited to `min_val` .. `max_val`; `softplus` log(1 + exp(`beta` x)) / `beta`,
-#' x where `beta` x exceeds `threshold`; `logsigmoid` log(sigmoid(x)); `prelu` as `leaky_relu` with a learned slope for
-#' each channel; `rrelu` as `leaky_relu` with a slope drawn uniformly from `lower` .. `upper` for each negative element
-#' while `training`, else their mean; `hardshrink` x where |x| > `lambd`, else 0; `softshrink` the same, moved by `lambd`
-#' towards 0; `tanhshrink` x - tanh(x); `softsign` x / (1 + |x|); `threshold` x where x > `threshold`, else `value`.
+#' x where `beta` x exceeds `threshold`; `logsigmoid` log(sigmoid(x)); `prelu` as `leaky_relu` with a learned slope
+#' for each channel; `rrelu` as `leaky_relu` with a slope drawn uniformly from `lower` .. `upper` for each negative
+#' element while `training`, else their mean; `hardshrink` x where |x| > `lambd`, else 0; `softshrink` the same,
+#' moved by `lambd` towards 0; `tanhshrink` x - tanh(x); `softsign` x / (1 + |x|); `threshold` x where x >
+#' `threshold`, else `value`.
 #'
 #' @param input,self a float tensor of any shape.
 #' @param inplace write into `input`?
@@ -251,7 +252,8 @@ tensor_method("relu_", function() torch_relu_(self))
 
 #' Softmax and its logarithm
 #'
-#' softmax(x)\[i\] = exp(x\[i\]) / sum(exp(x)) along one dimension, computed without overflow; softmin(x) is softmax(-x).
+#' softmax(x)\[i\] = exp(x\[i\]) / sum(exp(x)) along one dimension, computed without overflow; softmin(x) is
+#' softmax(-x).
 #'
 #' @param input,self a float tensor.
 #' @param dim the dimension along which the results add up to 1, from 1; negative from the end.
@@ -334,7 +336,8 @@ nnf_contrib_sparsemax <- function(input, dim = -1) {
   at <- if (dim < 0) length(size) + dim + 1 else dim
   support <- with_no_grad({
     sorted <- torch_sort(input, dim = at, descending = TRUE)[[1]]
-    rank <- torch_arange(1, size[at], dtype = input$dtype)$reshape(c(rep(1, at - 1), size[at], rep(1, length(size) - at)))
+    rank <- torch_tensor(seq_len(size[at]), dtype = input$dtype)
+    rank <- rank$reshape(c(rep(1, at - 1), size[at], rep(1, length(size) - at)))
     count <- (sorted * rank + 1 > sorted$cumsum(dim = at))$to(dtype = torch_long())$sum(dim = at, keepdim = TRUE)
     (input >= sorted$gather(at, count))$to(dtype = input$dtype)
   })

@@ -3,11 +3,11 @@
 
 #' Convolution
 #'
-#' Two-dimensional (and one- and three-dimensional) convolution as used in neural networks, that is, cross-correlation:
-#' y\[n, k, p, q\] = bias\[k\] + the sum over c, r, s of weight\[k, c, r, s\] x\[n, c, p stride + r dilation - padding,
-#' q stride + s dilation - padding\] (indices from 0), with x zero outside of the image. The transposed convolution is
-#' the adjoint map, which spreads every input element with the kernel. `nnf_conv_tbc()` is the one-dimensional
-#' convolution of sequences T x N x C with a weight length x C x K and symmetric padding.
+#' Two-dimensional (and one- and three-dimensional) convolution as used in neural networks, that is,
+#' cross-correlation: y\[n, k, p, q\] = bias\[k\] + the sum over c, r, s of weight\[k, c, r, s\] x\[n, c, p stride +
+#' r dilation - padding, q stride + s dilation - padding\] (indices from 0), with x zero outside of the image. The
+#' transposed convolution is the adjoint map, which spreads every input element with the kernel. `nnf_conv_tbc()` is
+#' the one-dimensional convolution of sequences T x N x C with a weight length x C x K and symmetric padding.
 #'
 #' Results of two-dimensional convolutions are stored channels last, which only shows in speed.
 #'
@@ -117,7 +117,7 @@ convolve_volume <- function(x, weight, bias, stride, pads, dilation, groups) {
   size <- dim(weight)
   if (dim(x)[2] != size[2] * groups) {
     value_error(sprintf(
-      "conv3d: given groups=%g, weight of size [%s], expected input [%s] to have %g channels, but got %d channels instead.",
+      "conv3d: given groups=%g, weight of size [%s], expected input [%s] to have %g channels, but got %d instead.",
       groups, toString(size), toString(dim(x)), size[2] * groups, dim(x)[2]
     ))
   }

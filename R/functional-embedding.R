@@ -51,8 +51,8 @@ shrink_rows <- function(weight, rows, max_norm, norm_type) {
 
 #' Bags of vectors
 #'
-#' The sum, mean or largest elements of the rows of `weight` that a bag lists, without those that are `padding_idx`. An
-#' empty bag gives zeros.
+#' The sum, mean or largest elements of the rows of `weight` that a bag lists, without those that are `padding_idx`.
+#' An empty bag gives zeros.
 #'
 #' @inheritParams nnf_embedding
 #' @param input Long tensor of rows, counted from 1: bags x their size, or all bags one after the other.
@@ -99,7 +99,7 @@ nnf_embedding_bag <- function(input, weight, offsets = NULL, max_norm = NULL, no
 bag_starts <- function(input, offsets, include_last_offset) {
   size <- dim(input)
   if (length(size) == 2) {
-    if (!is.null(offsets)) value_error("`offsets` must be NULL where `input` has two dimensions: its rows are the bags.")
+    if (!is.null(offsets)) value_error("`offsets` must be NULL where the rows of `input` are the bags.")
     return((seq_len(size[1]) - 1) * size[2])
   }
   offsets <- as.numeric(if (is_tensor(offsets)) as_array(offsets) else unlist(offsets))

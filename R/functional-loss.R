@@ -83,7 +83,8 @@ probability_cross_entropy <- function(input, target, weight, reduction, label_sm
 #' `binary_cross_entropy_with_logits` the same of sigmoid(x), computed without overflow; `kl_div` t (log t - x) for
 #' log-probabilities x; `poisson_nll_loss` exp(x) - t x, or x - t log(x + eps).
 #'
-#' @param input,target float tensors of the same size; for `nnf_binary_cross_entropy()` dimensions of size 1 do not count.
+#' @param input,target float tensors of the same size; for `nnf_binary_cross_entropy()` dimensions of size 1 do not
+#'   count.
 #' @param reduction `"mean"`, `"sum"`, `"none"`; for `kl_div` also `"batchmean"`, the sum divided by N.
 #' @param beta,delta where the loss turns from a square to a line.
 #' @param weight factor for each element's loss, or `NULL`.
@@ -233,7 +234,8 @@ nnf_margin_ranking_loss <- function(input1, input2, target, margin = 0, reductio
 
 #' @rdname nnf_soft_margin_loss
 #' @export
-nnf_cosine_embedding_loss <- function(input1, input2, target, margin = 0, reduction = "mean") {
+nnf_cosine_embedding_loss <- function(input1, input2, target, margin = 0,
+                                      reduction = c("mean", "sum", "none")) {
   similarity <- nnf_cosine_similarity(input1, input2, dim = -1)
   reduce_loss(torch_where(target == 1, 1 - similarity, nnf_relu(similarity - margin)), reduction)
 }

@@ -3,12 +3,12 @@
 #' Attention of several heads
 #'
 #' Queries, keys and values are projected, split into `num_heads` heads, and each head's
-#' softmax(q k' / sqrt(head size) + mask) v joined again and projected. [nn_multihead_attention()] calls this function with
-#' its parameters. Without `need_weights` the weights are never held in memory
+#' softmax(q k' / sqrt(head size) + mask) v joined again and projected. [nn_multihead_attention()] calls this
+#' function with its parameters. Without `need_weights` the weights are never held in memory
 #' ([torch_scaled_dot_product_attention()]).
 #'
-#' @param query,key,value tensors L x N x E, S x N x kdim and S x N x vdim: L queries, S keys and their values, for each of
-#'   N samples.
+#' @param query,key,value tensors L x N x E, S x N x kdim and S x N x vdim: L queries, S keys and their values, for
+#'   each of N samples.
 #' @param embed_dim_to_check E.
 #' @param num_heads number of heads; divides E.
 #' @param in_proj_weight weights of the projections of queries, keys and values, 3 E x E, or `NULL` with
@@ -21,13 +21,14 @@
 #' @param training is dropout on?
 #' @param key_padding_mask N x S: keys that are not looked at (`TRUE`, or not 0).
 #' @param need_weights give the weights, too?
-#' @param attn_mask L x S or N `num_heads` x L x S: `TRUE` (not 0) where a query must not look at a key, or floats added to the
-#'   scores.
+#' @param attn_mask L x S or N `num_heads` x L x S: `TRUE` (not 0) where a query must not look at a key, or floats
+#'   added to the scores.
 #' @param avg_weights give the mean of the heads' weights, not each?
 #' @param use_separate_proj_weight are the projections given one by one?
 #' @param q_proj_weight,k_proj_weight,v_proj_weight those: E x E, E x kdim, E x vdim.
 #' @param static_k,static_v projected keys and values to use instead, N `num_heads` x S x E / `num_heads`.
-#' @return A list: the result, L x N x E, and the weights, N x L x S (each head's: N x `num_heads` x L x S), or `NULL`.
+#' @return A list: the result, L x N x E, and the weights, N x L x S (each head's: N x `num_heads` x L x S), or
+#'   `NULL`.
 #' @source Vaswani et al. (2017), <https://arxiv.org/abs/1706.03762>.
 #' @examples
 #' x <- torch_randn(5, 2, 4)
@@ -77,8 +78,8 @@ nnf_multi_head_attention_forward <- function(query, key, value, embed_dim_to_che
 check_heads <- function(query, key, value, embed_dim, num_heads) {
   for (name in c("query", "key", "value")) check_rank(get(name), name, 3)
   if (dim(query)[3] != embed_dim || embed_dim %% num_heads != 0) {
-    value_error(sprintf("`query` must have %d numbers for each place, divisible by %d heads, but has size [%s].", embed_dim,
-      num_heads, toString(dim(query))))
+    value_error(sprintf("`query` must have %d numbers for each place, divisible by %d heads, but has size [%s].",
+      embed_dim, num_heads, toString(dim(query))))
   }
   if (!identical(dim(key)[1:2], dim(value)[1:2]) || dim(key)[2] != dim(query)[2]) {
     value_error(sprintf("`query` [%s], `key` [%s] and `value` [%s] do not fit together.", toString(dim(query)),

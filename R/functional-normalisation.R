@@ -149,8 +149,8 @@ nnf_normalize <- function(input, p = 2, dim = 2, eps = 1e-12, out = NULL) {
 
 #' Local response normalisation
 #'
-#' x / (k + alpha mean)^beta, with the mean of x^2 over `size` neighbouring channels (those beyond the first and last count as
-#' zeros).
+#' x / (k + alpha mean)^beta, with the mean of x^2 over `size` neighbouring channels (those beyond the first and last
+#' count as zeros).
 #'
 #' @param input float tensor, N x C x ...
 #' @param size number of channels.

@@ -1,4 +1,5 @@
-# Pooling of images. One-dimensional inputs are images of height 1; volumes are pooled as images and then along the depth.
+# Pooling of images. One-dimensional inputs are images of height 1; volumes are pooled as images and then along the
+# depth.
 
 #' Pooling
 #'
@@ -6,8 +7,8 @@
 #' by `padding`, which never is the largest and counts as zeros for means. Adaptive pooling cuts the image into
 #' `output_size` windows: window i of n reaches from floor(i size / n) to ceiling((i + 1) size / n).
 #'
-#' @param input,self float tensor, N x C x H x W (one-dimensional: N x C x L, three-dimensional: N x C x D x H x W); N may
-#'   be missing.
+#' @param input,self float tensor, N x C x H x W (one-dimensional: N x C x L, three-dimensional: N x C x D x H x W);
+#'   N may be missing.
 #' @param kernel_size,stride,padding,dilation one number, or one for each spatial dimension; `stride` is
 #'   `kernel_size` unless given.
 #' @param ceil_mode round the output's size up instead of down?
@@ -185,8 +186,8 @@ volume_pooling_numbers <- function(kernel_size, stride, padding, dilation, ceil_
   list(image = numbers(sides[, 2:3], divisor[[1]]), depth = numbers(cbind(sides[, 1], c(1, 1, 0, 1)), divisor[[2]]))
 }
 
-# Volumes N x C x D x H x W as images: of_slices works on their slices of H x W, of_depth on images of D x (H W). Both keep
-# the order in memory, so that nothing is copied where the volume lies without gaps, channels first or last.
+# Volumes N x C x D x H x W as images: of_slices works on their slices of H x W, of_depth on images of D x (H W).
+# Both keep the order in memory, so that nothing is copied where the volume lies without gaps, channels first or last.
 on_sides <- function(x, of_slices, of_depth) {
   size <- dim(x)
   last <- !x$is_contiguous()
@@ -238,8 +239,8 @@ on_rows <- function(input, f) {
 
 #' Power-average pooling
 #'
-#' (sum of x^p over each window)^(1 / p): p = 1 is the sum, and the larger p, the nearer to the largest element. A window
-#' whose sum is 0 has gradient 0.
+#' (sum of x^p over each window)^(1 / p): p = 1 is the sum, and the larger p, the nearer to the largest element. A
+#' window whose sum is 0 has gradient 0.
 #'
 #' @inheritParams nnf_max_pool2d
 #' @param norm_type p.
@@ -266,14 +267,14 @@ power_pool <- function(pool, n, input, norm_type, kernel_size, stride, ceil_mode
 
 #' Undo maximum pooling
 #'
-#' Puts each element at the place it was taken from, as [nnf_max_pool2d()] tells it with `return_indices`, and zeros at all
-#' others.
+#' Puts each element at the place it was taken from, as [nnf_max_pool2d()] tells it with `return_indices`, and zeros
+#' at all others.
 #'
 #' @inheritParams nnf_max_pool2d
 #' @param input float tensor, pooled: N x C x H x W, N x C x L (`1d`) or N x C x D x H x W (`3d`); N may be missing.
 #' @param indices Long tensor of the size of `input`: places, counted from 1 along the rows of the image.
-#' @param output_size size of the result, where another than (n - 1) stride - 2 padding + kernel_size is wanted: numbers
-#'   for the spatial dimensions, or for all. It must be nearer to that one than `stride`.
+#' @param output_size size of the result, where another than (n - 1) stride - 2 padding + kernel_size is wanted:
+#'   numbers for the spatial dimensions, or for all. It must be nearer to that one than `stride`.
 #' @return a tensor N x C x `output_size`. A `value_error` tells sizes that do not fit.
 #' @examples
 #' x <- torch_randn(1, 1, 4, 4)
@@ -330,16 +331,16 @@ unpooled_size <- function(usual, stride, output_size, n_lead) {
 
 #' Fractional maximum pooling
 #'
-#' The largest element of windows of one size whose places are drawn at random, so that an image shrinks by a factor that
-#' need not be whole: with n inputs, m outputs, kernel k and u uniform on (0, 1), window i begins at
+#' The largest element of windows of one size whose places are drawn at random, so that an image shrinks by a factor
+#' that need not be whole: with n inputs, m outputs, kernel k and u uniform on (0, 1), window i begins at
 #' floor((i + u) a) - floor(u a), a = (n - k) / (m - 1), and the last one at n - k.
 #'
 #' @param input float tensor N x C x H x W or N x C x D x H x W; N may be missing.
 #' @param kernel_size,output_size one number, or one for each spatial dimension.
 #' @param output_ratio share of the input's size, between 0 and 1, instead of `output_size`.
 #' @param return_indices give the places, too?
-#' @param random_samples tensor N x C x 2 or N x C x 3 with u for each spatial dimension, the last one first for images; drawn
-#'   unless given.
+#' @param random_samples tensor N x C x 2 or N x C x 3 with u for each spatial dimension, the last one first for
+#'   images; drawn unless given.
 #' @return a tensor N x C x `output_size`; with `return_indices` a list of it and of the places, from 1.
 #' @references Graham (2014), Fractional max-pooling, <https://arxiv.org/abs/1412.6071>.
 #' @examples
@@ -382,7 +383,8 @@ fractional_pool <- function(n, input, kernel_size, output_size, output_ratio, re
   if (return_indices) pooled else pooled[[1]]
 }
 
-# Places in the image, from 1 along its rows: array planes x outputs x taps. u: planes x sides, in the order of `sides`.
+# Places in the image, from 1 along its rows: array planes x outputs x taps. u: planes x sides, in the order of
+# `sides`.
 fractional_places <- function(u, now, new, kernel) {
   n <- length(now)
   planes <- nrow(u)

@@ -2,8 +2,8 @@
 
 #' Connectionist temporal classification
 #'
-#' -log of the probability that a sequence of labels comes out when each step says a label or the blank, repetitions count once
-#' and blanks are then left out: the sum over all such paths, by the forward recursion, in logarithms.
+#' -log of the probability that a sequence of labels comes out when each step says a label or the blank, repetitions
+#' count once and blanks are then left out: the sum over all such paths, by the forward recursion, in logarithms.
 #'
 #' @param log_probs float tensor T x N x C: logarithms of probabilities ([nnf_log_softmax()]).
 #' @param targets labels, Long: N x S, or all one after the other. Labels count from 0, so label k is column k + 1 of
@@ -11,7 +11,8 @@
 #' @param input_lengths,target_lengths how many steps and labels each of the N samples has.
 #' @param blank the blank's label, from 0.
 #' @param reduction `"mean"` (each loss divided by its number of labels first), `"sum"` or `"none"`.
-#' @param zero_infinity make infinite losses, and their gradients, 0? A loss is infinite where there are too few steps.
+#' @param zero_infinity make infinite losses, and their gradients, 0? A loss is infinite where there are too few
+#'   steps.
 #' @return a tensor: a single number, or N losses with `reduction = "none"`. Lengths and labels that do not fit are a
 #'   `value_error`.
 #' @references Graves, Fernandez, Gomez, Schmidhuber (2006), Connectionist temporal classification.
@@ -100,8 +101,9 @@ ctc_likelihood <- function(log_probs, steps, labels, lengths, blank) {
 
 #' Area under the minimum of false positives and false negatives
 #'
-#' With FPR(c) and FNR(c) the shares of false positives and false negatives when c is added to all predictions, the area under
-#' min(FPR(c), FNR(c)): 0 for a ranking without errors, and with a gradient, unlike the area under the ROC curve.
+#' With FPR(c) and FNR(c) the shares of false positives and false negatives when c is added to all predictions, the
+#' area under min(FPR(c), FNR(c)): 0 for a ranking without errors, and with a gradient, unlike the area under the ROC
+#' curve.
 #'
 #' @param input float tensor of predictions.
 #' @param target labels of the same number of elements; the larger one is the positive class.

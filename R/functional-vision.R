@@ -7,15 +7,15 @@ interpolation_modes <- list("linear", c("bilinear", "bicubic"), "trilinear")
 
 #' Resize images
 #'
-#' Nearest takes the element at floor(i in / out); linear, bilinear, trilinear and bicubic interpolate between the centres
-#' of pixels without antialiasing; with `align_corners` the centres of the corner pixels stay where they are. Area takes
-#' the mean of the elements an output covers, as [nnf_adaptive_avg_pool2d()] does.
+#' Nearest takes the element at floor(i in / out); linear, bilinear, trilinear and bicubic interpolate between the
+#' centres of pixels without antialiasing; with `align_corners` the centres of the corner pixels stay where they are.
+#' Area takes the mean of the elements an output covers, as [nnf_adaptive_avg_pool2d()] does.
 #'
 #' @param input float tensor, N x C x H x W, N x C x L or N x C x D x H x W.
 #' @param size one number, or one for each of the last dimensions of the result.
 #' @param scale_factor factor(s) to resize by, instead of `size`.
-#' @param mode `"nearest"`, `"area"`, `"linear"` (N x C x L), `"bilinear"` or `"bicubic"` (N x C x H x W), `"trilinear"`
-#'   (N x C x D x H x W).
+#' @param mode `"nearest"`, `"area"`, `"linear"` (N x C x L), `"bilinear"` or `"bicubic"` (N x C x H x W),
+#'   `"trilinear"` (N x C x D x H x W).
 #' @param align_corners see above.
 #' @param recompute_scale_factor compute the scale from the sizes even where `scale_factor` is given?
 #' @return a tensor, N x C x `size`.

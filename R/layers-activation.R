@@ -249,8 +249,9 @@ nn_dropout_base <- nn_module(
 
 #' Dropout layers
 #'
-#' In training mode, sets elements (`nn_dropout()`) or whole channels (`nn_dropout2d()`, `nn_dropout3d()`) to zero with
-#' probability `p` and multiplies the others by 1 / (1 - p); in evaluation mode, returns the input. Srivastava et al. (2014).
+#' In training mode, sets elements (`nn_dropout()`) or whole channels (`nn_dropout2d()`, `nn_dropout3d()`) to zero
+#' with probability `p` and multiplies the others by 1 / (1 - p); in evaluation mode, returns the input. Srivastava
+#' et al. (2014).
 #'
 #' @param p probability of a zero.
 #' @param inplace overwrite the input?

@@ -14,11 +14,11 @@ NULL
 #' @param add_zero_attn add a key and a value of zeros?
 #' @param kdim,vdim sizes of keys and values; E where `NULL`.
 #' @param batch_first are inputs and results N x L x E, not L x N x E?
-#' @return A module with the parameters `in_proj_weight` (3 E x E; or `q_proj_weight`, `k_proj_weight`, `v_proj_weight`),
-#'   `in_proj_bias`, `out_proj$weight`, `out_proj$bias`, `bias_k` and `bias_v`. It is called with
+#' @return A module with the parameters `in_proj_weight` (3 E x E; or `q_proj_weight`, `k_proj_weight`,
+#'   `v_proj_weight`), `in_proj_bias`, `out_proj$weight`, `out_proj$bias`, `bias_k` and `bias_v`. It is called with
 #'   `(query, key, value, key_padding_mask = NULL, need_weights = TRUE, attn_mask = NULL, avg_weights = TRUE)`, see
-#'   [nnf_multi_head_attention_forward()], and gives a list of the result and of the weights (N x L x S, or `NULL`). It is
-#'   fastest with `need_weights = FALSE` and one and the same tensor as query, key and value.
+#'   [nnf_multi_head_attention_forward()], and gives a list of the result and of the weights (N x L x S, or `NULL`).
+#'   It is fastest with `need_weights = FALSE` and one and the same tensor as query, key and value.
 #' @source Vaswani et al. (2017), <https://arxiv.org/abs/1706.03762>.
 #' @examples
 #' attention <- nn_multihead_attention(embed_dim = 8, num_heads = 2)
@@ -93,9 +93,10 @@ times_first <- function(tensors) {
 
 #' Transformer layers
 #'
-#' `nn_transformer_encoder_layer()` is attention of all places to one another and a network of two linear layers, each with a
-#' residual connection, dropout and a layer norm behind it, x = norm(x + f(x)), or before it with `norm_first`,
-#' x = x + f(norm(x)). `nn_transformer_encoder()` is several copies of such a layer on top of one another.
+#' `nn_transformer_encoder_layer()` is attention of all places to one another and a network of two linear layers,
+#' each with a residual connection, dropout and a layer norm behind it, x = norm(x + f(x)), or before it with
+#' `norm_first`, x = x + f(norm(x)). `nn_transformer_encoder()` is several copies of such a layer on top of one
+#' another.
 #'
 #' @param d_model size of the input and result at each place.
 #' @param nhead number of heads; divides `d_model`.
@@ -109,9 +110,10 @@ times_first <- function(tensors) {
 #' @param encoder_layer a module such as `nn_transformer_encoder_layer()` makes; it is copied with its parameters.
 #' @param num_layers number of copies.
 #' @param norm a module applied at the end, or `NULL`.
-#' @return A module, called with `(src, src_mask = NULL, src_key_padding_mask = NULL, is_causal = FALSE)`, the encoder with
-#'   `mask` for `src_mask`: masks as in [nnf_multi_head_attention_forward()]; `is_causal` lets each place look at itself and those
-#'   before it, and is a `value_error` together with a mask. The result has the size of `src`.
+#' @return A module, called with `(src, src_mask = NULL, src_key_padding_mask = NULL, is_causal = FALSE)`, the
+#'   encoder with `mask` for `src_mask`: masks as in [nnf_multi_head_attention_forward()]; `is_causal` lets each
+#'   place look at itself and those before it, and is a `value_error` together with a mask. The result has the size
+#'   of `src`.
 #' @source Vaswani et al. (2017), <https://arxiv.org/abs/1706.03762>.
 #' @examples
 #' layer <- nn_transformer_encoder_layer(d_model = 8, nhead = 2, dim_feedforward = 16, batch_first = TRUE)

@@ -84,8 +84,9 @@ check_zero_padding <- function(padding_mode) {
 
 #' Convolution layers
 #'
-#' Convolution of images (`2d`, batch x channel x height x width), sequences (`1d`, batch x channel x length) or volumes
-#' (`3d`, batch x channel x depth x height x width), and the transposed convolution, which spreads every input value over the kernel's area instead.
+#' Convolution of images (`2d`, batch x channel x height x width), sequences (`1d`, batch x channel x length) or
+#' volumes (`3d`, batch x channel x depth x height x width), and the transposed convolution, which spreads every
+#' input value over the kernel's area instead.
 #'
 #' With input size n, a convolution gives floor((n + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1, a
 #' transposed one (n - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1.

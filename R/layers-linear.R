@@ -126,8 +126,8 @@ nn_embedding <- nn_module(
 #' @param include_last_offset is the last offset the end of the last bag?
 #' @param padding_idx a row (from 1) that starts at zero and counts nothing, or `NULL`.
 #' @param .weight a tensor num_embeddings x embedding_dim to start from.
-#' @return A module with the parameter `weight`, called with `(input, offsets = NULL, per_sample_weights = NULL)`; the result
-#'   is bags x embedding_dim.
+#' @return A module with the parameter `weight`, called with `(input, offsets = NULL, per_sample_weights = NULL)`;
+#'   the result is bags x embedding_dim.
 #' @examples
 #' bags <- nn_embedding_bag(10, 3, mode = "sum")
 #' bags(torch_tensor(c(1L, 2L, 4L, 5L)), offsets = torch_tensor(c(0L, 2L)))
@@ -140,7 +140,8 @@ nn_embedding_bag <- nn_module(
                         mode = "mean", sparse = FALSE, include_last_offset = FALSE, padding_idx = NULL,
                         .weight = NULL) {
     check_choice(mode, "mode", c("sum", "mean", "max"))
-    super$initialize(num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, .weight)
+    super$initialize(num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse,
+      .weight)
     self$mode <- mode
     self$include_last_offset <- include_last_offset
   },

@@ -40,8 +40,8 @@ as_optional_tensor <- function(x) {
 #' @param reduction `"mean"` (weighted, over the elements that count), `"sum"`, or `"none"` for one value each.
 #' @param label_smoothing share of the target spread evenly over all classes, between 0 and 1.
 #' @param p,margin exponent 1 or 2, and margin.
-#' @return A module, called with logits N x C (or N x C x d1 x ...) and long targets N (or N x d1 x ...). A target that
-#'   is 0 or above C is an error.
+#' @return A module, called with logits N x C (or N x C x d1 x ...) and long targets N (or N x d1 x ...). A target
+#'   that is 0 or above C is an error.
 #' @examples
 #' loss <- nn_cross_entropy_loss()
 #' loss(torch_randn(4, 3), torch_tensor(c(1L, 3L, 2L, 2L)))
@@ -99,8 +99,8 @@ nn_multi_margin_loss <- nn_module(
 #' |x - y| - 1/2. `nn_kl_div_loss()`: y (log y - x), from log probabilities x. `nn_poisson_nll_loss()`:
 #' exp(x) - y x, or x - y log(x + eps) without `log_input`.
 #'
-#' @param reduction `"mean"`, `"sum"`, or `"none"` for one value each; `nn_kl_div_loss()` also knows `"batchmean"`, the
-#'   sum divided by the batch size.
+#' @param reduction `"mean"`, `"sum"`, or `"none"` for one value each; `nn_kl_div_loss()` also knows `"batchmean"`,
+#'   the sum divided by the batch size.
 #' @param log_input is the input the logarithm of the rate?
 #' @param full add Stirling's approximation of log(y!)?
 #' @param eps keeps the logarithm finite.
@@ -345,8 +345,8 @@ nn_pairwise_distance <- function_layer("nn_pairwise_distance", quote(nnf_pairwis
 
 #' Losses of sequences and rankings
 #'
-#' `nn_ctc_loss()`: connectionist temporal classification, see [nnf_ctc_loss()]. `nn_aum_loss()`: the area under the minimum
-#' of false positives and false negatives, see [nnf_area_under_min_fpr_fnr()].
+#' `nn_ctc_loss()`: connectionist temporal classification, see [nnf_ctc_loss()]. `nn_aum_loss()`: the area under the
+#' minimum of false positives and false negatives, see [nnf_area_under_min_fpr_fnr()].
 #'
 #' @param blank the label of the blank, from 0.
 #' @param reduction `"mean"`, `"sum"`, or `"none"` for one value each.

@@ -187,14 +187,16 @@ nn_adaptive_max_pool3d <- function_layer("nn_adaptive_max_pool3d", quote(nnf_ada
 #' Further pooling layers
 #'
 #' `nn_lp_pool1d()` and `nn_lp_pool2d()`: see [nnf_lp_pool2d()]. `nn_max_unpool1d()` to `nn_max_unpool3d()`: see
-#' [nnf_max_unpool2d()]. `nn_fractional_max_pool2d()` and `nn_fractional_max_pool3d()`: see [nnf_fractional_max_pool2d()].
+#' [nnf_max_unpool2d()]. `nn_fractional_max_pool2d()` and `nn_fractional_max_pool3d()`: see
+#' [nnf_fractional_max_pool2d()].
 #'
 #' @param norm_type exponent p of the power average.
 #' @param kernel_size,stride,padding one number, or one for each dimension; `stride = NULL` is the kernel's size.
 #' @param ceil_mode round output sizes up?
 #' @param output_size,output_ratio size of the output, or its share of the input's.
 #' @param return_indices return a list of the maxima and of their positions instead?
-#' @return A module; those of `nn_max_unpool1d()` to `nn_max_unpool3d()` are called with `(input, indices, output_size = NULL)`.
+#' @return A module; those of `nn_max_unpool1d()` to `nn_max_unpool3d()` are called with `(input, indices,
+#'   output_size = NULL)`.
 #' @examples
 #' pool <- nn_max_pool2d(2, return_indices = TRUE)
 #' pooled <- pool(torch_randn(1, 1, 4, 4))

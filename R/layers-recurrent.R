@@ -121,8 +121,8 @@ check_state <- function(hx, n, size) {
     } else {
       describe(hx)
     }
-    value_error(sprintf("`hx` must be %s of size [%s], but got %s.", if (n == 1) "a tensor" else "a list of two tensors",
-      toString(size), got))
+    wanted <- if (n == 1) "a tensor" else "a list of two tensors"
+    value_error(sprintf("`hx` must be %s of size [%s], but got %s.", wanted, toString(size), got))
   }
   unname(hx)
 }
@@ -137,8 +137,8 @@ check_state <- function(hx, n, size) {
 #' * `nn_gru()`: r and z are s of the first two parts, n = tanh(W_in x + b_in + r (W_hn h + b_hn)) and
 #'   h = (1 - z) n + z h. Cho et al. (2014), <https://arxiv.org/abs/1406.1078>.
 #'
-#' Parameters are named `weight_ih_l1`, `weight_hh_l1`, `bias_ih_l1`, `bias_hh_l1`, `..._l1_reverse`, `..._l2` and so on, layers
-#' counted from 1, and start uniform on (-b, b), b = 1 / sqrt(`hidden_size`).
+#' Parameters are named `weight_ih_l1`, `weight_hh_l1`, `bias_ih_l1`, `bias_hh_l1`, `..._l1_reverse`, `..._l2` and so
+#' on, layers counted from 1, and start uniform on (-b, b), b = 1 / sqrt(`hidden_size`).
 #'
 #' @param input_size numbers at each step of the input.
 #' @param hidden_size numbers of the state.
@@ -150,10 +150,10 @@ check_state <- function(hx, n, size) {
 #' @param bidirectional walk in both directions, and put both results side by side?
 #' @param ... not used.
 #' @return A module, called with `(input, hx = NULL)`: the input time x batch x `input_size`, or a packed sequence
-#'   ([nn_utils_rnn_pack_padded_sequence()]), and the initial state, layers times directions x batch x `hidden_size` (of
-#'   `nn_lstm()` a list of h and c), zeros where `NULL`. It gives a list: the states h of the last layer at all steps,
-#'   time x batch x directions times `hidden_size` (or packed), and the last state of all layers, shaped as the initial one.
-#'   Sizes that do not fit are a `value_error`.
+#'   ([nn_utils_rnn_pack_padded_sequence()]), and the initial state, layers times directions x batch x `hidden_size`
+#'   (of `nn_lstm()` a list of h and c), zeros where `NULL`. It gives a list: the states h of the last layer at all
+#'   steps, time x batch x directions times `hidden_size` (or packed), and the last state of all layers, shaped as
+#'   the initial one. Sizes that do not fit are a `value_error`.
 #' @examples
 #' rnn <- nn_gru(input_size = 3, hidden_size = 5, num_layers = 2, batch_first = TRUE)
 #' out <- rnn(torch_randn(4, 7, 3))

@@ -2,8 +2,8 @@
 
 #' Sequences of different lengths
 #'
-#' Recurrent layers take batches of sequences of different lengths packed: the elements of the first step of all sequences, then
-#' those of the second of all that are long enough, and so on, the longest sequence first.
+#' Recurrent layers take batches of sequences of different lengths packed: the elements of the first step of all
+#' sequences, then those of the second of all that are long enough, and so on, the longest sequence first.
 #'
 #' * `nn_utils_rnn_pack_padded_sequence()` packs a padded batch, `nn_utils_rnn_pack_sequence()` a list of sequences.
 #' * `nn_utils_rnn_pad_packed_sequence()` undoes it.
@@ -12,15 +12,15 @@
 #' @param input tensor, T x B x ..., or B x T x ... with `batch_first`.
 #' @param lengths length of each of the B sequences: numbers or a Long tensor.
 #' @param batch_first do batches come first, before time?
-#' @param enforce_sorted must lengths not grow? Otherwise the sequences are sorted, and a recurrent layer's states come back
-#'   in the order of the batch.
+#' @param enforce_sorted must lengths not grow? Otherwise the sequences are sorted, and a recurrent layer's states
+#'   come back in the order of the batch.
 #' @param sequences list of tensors, length x ..., the rest of the sizes the same for all.
 #' @param sequence a packed sequence.
 #' @param padding_value what is put behind the ends.
 #' @param total_length length to pad to, or `NULL` for the longest sequence's.
-#' @return An object of class `PackedSequence`: a list of `data` (elements x ...), `batch_sizes` (Long, how many sequences
-#'   have each step), `sorted_indices` and `unsorted_indices` (Long, from 1: the order the sequences are in and the way back).
-#'   `nn_utils_rnn_pad_packed_sequence()`: a list of the padded tensor and of the lengths (Long).
+#' @return An object of class `PackedSequence`: a list of `data` (elements x ...), `batch_sizes` (Long, how many
+#'   sequences have each step), `sorted_indices` and `unsorted_indices` (Long, from 1: the order the sequences are in
+#'   and the way back). `nn_utils_rnn_pad_packed_sequence()`: a list of the padded tensor and of the lengths (Long).
 #'   `nn_utils_rnn_pad_sequence()`: a tensor. Lengths that do not fit are a `value_error`.
 #' @examples
 #' x <- torch_tensor(rbind(c(1, 2, 0), c(3, 0, 0), c(4, 5, 6)))
@@ -120,8 +120,8 @@ check_lengths <- function(lengths, size) {
   if (is_tensor(lengths)) lengths <- as_array(lengths)
   lengths <- as.numeric(unlist(lengths))
   if (length(lengths) != size[2] || anyNA(lengths) || any(lengths < 1) || any(lengths > size[1])) {
-    value_error(sprintf("`lengths` must be %d numbers from 1 to %d, one for each sequence, but got %s.", size[2], size[1],
-      describe(lengths)))
+    value_error(sprintf("`lengths` must be %d numbers from 1 to %d, one for each sequence, but got %s.",
+      size[2], size[1], describe(lengths)))
   }
   lengths
 }
@@ -131,7 +131,7 @@ sorted_by_length <- function(lengths, enforce_sorted) {
     return(order(-lengths))
   }
   if (is.unsorted(rev(lengths))) {
-    value_error("`lengths` must not grow with `enforce_sorted = TRUE`: sort the sequences, or pass `enforce_sorted = FALSE`.")
+    value_error("`lengths` must not grow, unless `enforce_sorted = FALSE` is given: then the sequences are sorted.")
   }
   seq_along(lengths)
 }

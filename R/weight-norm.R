@@ -1,11 +1,13 @@
 #' Weight normalisation
 #'
-#' An R6 class that writes a parameter w of a module as g v / |v|, a length and a direction that are learned apart. Its
-#' methods: `apply(module)` replaces the parameter `name` by the parameters `name_g` and `name_v`; `recompute(module)` computes
-#' w from them, and belongs at the start of the module's `forward`; `remove(module)` makes w a parameter again.
+#' An R6 class that writes a parameter w of a module as g v / |v|, a length and a direction that are learned apart.
+#' Its methods: `apply(module)` replaces the parameter `name` by the parameters `name_g` and `name_v`;
+#' `recompute(module)` computes w from them, and belongs at the start of the module's `forward`; `remove(module)`
+#' makes w a parameter again.
 #'
 #' @section Methods:
-#' `$new(name, dim)`: `name` of the parameter, `dim` whose slices have a length each (from 1), or `NULL` for one length.
+#' `$new(name, dim)`: `name` of the parameter, `dim` whose slices have a length each (from 1), or `NULL` for one
+#' length.
 #' @return `$new()` gives the object; its methods return the module, invisibly.
 #' @references Salimans, Kingma (2016), <https://arxiv.org/abs/1602.07868>.
 #' @examples

@@ -78,7 +78,8 @@ static cd_status recurrent_shape(cd_call *call, cd_error *err)
     const cdk_cell cell = cell_of(call->attr);
     CD_TRY(cd_check_float(x, "recurrent", err));
     CD_TRY(check_sizes(call, err));
-    const int64_t B = cd_int_attr(call->attr, FIRST_SIZE), wide = x->shape[1], H = wide / cdk_cell_gates(cell);
+    const int64_t B = cd_int_attr(call->attr, FIRST_SIZE), wide = x->shape[1],
+                  H = wide / cdk_cell_gates(cell);
     CD_TRY(check_matrix(call, W, "weight_hh", cdk_cell_gates(cell) * H, H, err));
     CD_TRY(check_bias(call, wide, err));
     CD_TRY(check_matrix(call, H0, "a hidden state", B, H, err));
@@ -301,7 +302,8 @@ static void walk_clear(walk *k)
 }
 
 /* A copy of dy, or zeros. */
-static cd_status start_from(cd_tensor **t, const cd_tensor *dy, cd_dtype dtype, int64_t rows, int64_t H, cd_error *err)
+static cd_status start_from(cd_tensor **t, const cd_tensor *dy, cd_dtype dtype, int64_t rows, int64_t H,
+                            cd_error *err)
 {
     CD_TRY(new_matrix(t, dtype, rows, H, err));
     return dy == NULL ? cd_tensor_fill(*t, 0, err) : cd_tensor_copy(*t, dy, err);
@@ -347,7 +349,8 @@ static cd_status weight_gradients(const walk *k, cd_gradient *g, cd_error *err)
     const int64_t total = k->dp->shape[0], wide = k->dp->shape[1], H = g->in[W]->shape[1];
     if (g->wants[W]) {
         CD_TRY(new_matrix(&g->dx[W], k->dp->dtype, wide, H, err));
-        const cdk_matrix dp = {cd_tensor_data(k->dp), wide, 1}, h = {cd_tensor_data(g->saved[H_BEFORE]), H, 0};
+        const cdk_matrix dp = {cd_tensor_data(k->dp), wide, 1},
+                         h = {cd_tensor_data(g->saved[H_BEFORE]), H, 0};
         CD_TRY(cdk_matmul[k->dp->dtype](cd_tensor_data(g->dx[W]), &dp, &h, &one, wide, H, total, err));
     }
     return BIAS < g->n_in && g->wants[BIAS] ? cd_sum_to_shape(&g->dx[BIAS], k->dp, 1, &wide, err) : CD_OK;

@@ -28,14 +28,15 @@ int64_t cdk_cell_kept(cdk_cell cell);
 typedef struct cdk_cell_step {
     int64_t rows, H;
     const void *x, *p, *bias;
-    void *h, *c;                /* the state, moved on by one step */
-    void *gates;                /* written forward, read backward */
-    void *h_before, *c_before;  /* the state before, written forward, read backward */
-    void *h_after, *c_after;    /* the state after: the same */
+    void *h, *c;               /* the state, moved on by one step */
+    void *gates;               /* written forward, read backward */
+    void *h_before, *c_before; /* the state before, written forward, read backward */
+    void *h_after, *c_after;   /* the state after: the same */
     /* backward */
-    const void *dy;      /* the gradient of h', to be added to dh; or NULL */
-    void *dh, *dc;       /* in: the gradient of the state after; out: of the state before, without what comes through p */
-    void *dx, *dp;       /* gradients of x and p; the same memory but for a GRU */
+    const void *dy; /* the gradient of h', to be added to dh; or NULL */
+    void *dh,
+        *dc; /* in: the gradient of the state after; out: of the state before, without what comes through p */
+    void *dx, *dp; /* gradients of x and p; the same memory but for a GRU */
 } cdk_cell_step;
 
 typedef void cdk_cell_run(cdk_cell cell, const cdk_cell_step *step);

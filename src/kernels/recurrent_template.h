@@ -79,8 +79,9 @@ static VEC_TARGET void CDK_AT(relu_backward)(const CDK_AT(cell_row) * r, int64_t
 static VEC_TARGET void CDK_AT(lstm_forward)(const CDK_AT(cell_row) * r, int64_t H)
 {
     for (int64_t j = 0; j < H; j += VEC_WIDTH) {
-        const VEC i = VEC_SIGMOID(CDK_AT(gate_sum)(r, 0, j, H)), f = VEC_SIGMOID(CDK_AT(gate_sum)(r, 1, j, H)),
-                  g = VEC_TANH(CDK_AT(gate_sum)(r, 2, j, H)), o = VEC_SIGMOID(CDK_AT(gate_sum)(r, 3, j, H));
+        const VEC i = VEC_SIGMOID(CDK_AT(gate_sum)(r, 0, j, H)),
+                  f = VEC_SIGMOID(CDK_AT(gate_sum)(r, 1, j, H)), g = VEC_TANH(CDK_AT(gate_sum)(r, 2, j, H)),
+                  o = VEC_SIGMOID(CDK_AT(gate_sum)(r, 3, j, H));
         const VEC before = GATE(r->c, 0), c = VEC_FMA(f, before, i * g);
         KEEP(r->gates, 0, i);
         KEEP(r->gates, 1, f);
@@ -111,7 +112,8 @@ static VEC_TARGET void CDK_AT(lstm_backward)(const CDK_AT(cell_row) * r, int64_t
 static VEC_TARGET void CDK_AT(gru_forward)(const CDK_AT(cell_row) * r, int64_t H)
 {
     for (int64_t j = 0; j < H; j += VEC_WIDTH) {
-        const VEC reset = VEC_SIGMOID(CDK_AT(gate_sum)(r, 0, j, H)), z = VEC_SIGMOID(CDK_AT(gate_sum)(r, 1, j, H));
+        const VEC reset = VEC_SIGMOID(CDK_AT(gate_sum)(r, 0, j, H)),
+                  z = VEC_SIGMOID(CDK_AT(gate_sum)(r, 1, j, H));
         const VEC p = CDK_AT(state_part)(r, 2, j, H), n = VEC_TANH(VEC_FMA(reset, p, GATE(r->x, 2)));
         KEEP(r->gates, 0, reset);
         KEEP(r->gates, 1, z);
@@ -124,7 +126,8 @@ static VEC_TARGET void CDK_AT(gru_forward)(const CDK_AT(cell_row) * r, int64_t H
 static VEC_TARGET void CDK_AT(gru_backward)(const CDK_AT(cell_row) * r, int64_t H)
 {
     for (int64_t j = 0; j < H; j += VEC_WIDTH) {
-        const VEC reset = GATE(r->gates, 0), z = GATE(r->gates, 1), n = GATE(r->gates, 2), p = GATE(r->gates, 3);
+        const VEC reset = GATE(r->gates, 0), z = GATE(r->gates, 1), n = GATE(r->gates, 2),
+                  p = GATE(r->gates, 3);
         const VEC dh = CDK_AT(state_gradient)(r, j, H);
         const VEC dz = dh * (GATE(r->h_before, 0) - n) * (z * (ONE - z));
         const VEC dn = dh * (ONE - z) * ((ONE - n) * (ONE + n)), dr = dn * p * (reset * (ONE - reset));
@@ -146,7 +149,8 @@ static CDK_AT(cell_function) *const CDK_AT(cells)[2][CDK_CELLS] = {
 #define ROW(pointer, width) ((s->pointer) == NULL ? NULL : (VEC_T *)(s->pointer) + row * (width))
 #define CONST_ROW(pointer, width) ((s->pointer) == NULL ? NULL : (const VEC_T *)(s->pointer) + row * (width))
 
-static void CDK_AT(cell_rows)(cdk_cell cell, bool backward, const cdk_cell_step *s, int64_t begin, int64_t end)
+static void CDK_AT(cell_rows)(cdk_cell cell, bool backward, const cdk_cell_step *s, int64_t begin,
+                              int64_t end)
 {
     const int64_t H = s->H, wide = cdk_cell_gates(cell) * H, kept = cdk_cell_kept(cell) * H;
     for (int64_t row = begin; row < end; row++) {

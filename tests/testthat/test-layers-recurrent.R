@@ -7,12 +7,13 @@ test_that("gradients of one layer agree with finite differences", {
     values <- function(n) matrix(sin(seq_len(prod(n)) * 1.7), n[1])
     lstm <- mode == "LSTM"
     run <- function(x, w, u, b, h, c) {
-      out <- candela:::recur(mode, x, c(3, 2), list(w, u, b$reshape(-1), b$reshape(-1)), if (lstm) list(h, c) else list(h))
+      state <- if (lstm) list(h, c) else list(h)
+      out <- candela:::recur(mode, x, c(3, 2), list(w, u, b$reshape(-1), b$reshape(-1)), state)
       y <- torch_cat(c(list(out[[1]]), out[[2]]), dim = 1)
       if (lstm) y else y + 0 * c$sum()
     }
-    expect_gradient(run, values(c(5, 2)), values(c(2 * g, 2)), values(c(2 * g, 2)), values(c(2 * g, 1)), values(c(3, 2)),
-      values(c(3, 2)))
+    expect_gradient(run, values(c(5, 2)), values(c(2 * g, 2)), values(c(2 * g, 2)), values(c(2 * g, 1)),
+      values(c(3, 2)), values(c(3, 2)))
   }
 })
 
