@@ -7,6 +7,7 @@ set -eu
 need_or_skip qpdf:qpdf checkbashisms:devscripts tidy:tidy
 root=$(pwd)
 work=${CHECK_DIR:-$(mktemp -d)}
+export MAKEFLAGS="${MAKEFLAGS:--j2}"
 cd "$work"
 rm -rf candela_*.tar.gz candela.Rcheck
 R CMD build "$root"
