@@ -50,10 +50,10 @@ resnet_encoder <- nn_module(
   forward = encode
 )
 
-# `last_conv = FALSE`: without the 1 x 1 convolution to 1280 channels behind the last block.
+# `last_conv = TRUE`: with the 1 x 1 convolution to 1280 channels behind the last block.
 mobilenet_v2_encoder <- nn_module(
   "mobilenet_v2_encoder",
-  initialize = function(name, in_channels = 3, last_conv = TRUE) {
+  initialize = function(name, in_channels = 3, last_conv = FALSE) {
     check_flag(last_conv, "last_conv")
     features <- mobilenet_v2(in_channels = in_channels)$features
     self$features <- if (last_conv) features else features[1:18]

@@ -141,9 +141,17 @@ auxiliary_outputs <- function(output) {
 
 # ---- the model ----
 
+# Weights of segmentation_models_pytorch have MobileNet's last convolution.
+check_last_convolution <- function(model, state_dict) {
+  last <- "encoder.features.18.0.weight"
+  if (last %in% names(state_dict) && !last %in% names(model$state_dict())) {
+    value_error(paste("These weights hold the last convolution of the encoder, to 1280 channels, which this model",
+      "does not have: make it with `last_conv = TRUE`."))
+  }
+}
+
 # Classes that inherit call set_encoder() and set_decoder() in `initialize`. The decoder is a module that turns the
-# list
-# of features into one tensor, which the head turns into the classes.
+# list of features into one tensor, which the head turns into the classes.
 segmentation_model <- nn_module(
   "segmentation_model",
   set_encoder = function(encoder, in_channels, classes, depth, weights, input_weights, ...) {
@@ -162,6 +170,10 @@ segmentation_model <- nn_module(
     self$segmentation_head <- segmentation_head(channels, nrow(self$classes), kernel_size, upsampling)
     decoder$apply(initialise_decoder_layer)
     self$segmentation_head$apply(initialise_head_layer)
+  },
+  load_state_dict = function(state_dict, ...) {
+    if (identical(self$encoder_name, "mobilenet_v2")) check_last_convolution(self, state_dict)
+    super$load_state_dict(state_dict, ...)
   },
   # A head for each of the decoder's stages but the last, of that many channels.
   set_auxiliary_heads = function(channels) {

@@ -100,8 +100,9 @@ unet_decoder <- nn_module(
 #'   its classes, see [class_table()]. One class is one output for targets of 0 and 1.
 #' @param decoder_channels channels of the decoder's blocks, from the smallest features to the largest.
 #' @param weights weights of the encoder: `"imagenet"`, a path, a named list of tensors, or `NULL`, see below.
-#' @param ... further arguments of the encoder: for `"mobilenet_v2"`, `last_conv = FALSE` leaves out the last 1 x 1
-#'   convolution, so that the decoder joins 320 channels instead of 1280; for `"plain"`, `base = 16`.
+#' @param ... further arguments of the encoder: for `"mobilenet_v2"`, `last_conv = TRUE` keeps its last 1 x 1
+#'   convolution, so that the decoder joins 1280 channels instead of 320, as segmentation_models_pytorch has it and
+#'   weights from there need it; for `"plain"`, `base = 16`.
 #' @param encoder_depth number of stages of the encoder, 3 to 5.
 #' @param decoder_type `"nearest"`: blocks double the size by repeating pixels and have two 3 x 3 convolutions, as in
 #'   segmentation_models_pytorch; `"transposed"`: they double it by a transposed convolution and have one.

@@ -57,6 +57,7 @@ build_reference_model <- function(name, case) {
     DeepLabV3Plus = "deeplabv3_plus", PSPNet = "pspnet", MAnet = "manet"
   )
   arguments <- list(parsed$encoder, classes = case$outputs$out$shape[[2]], weights = NULL)
+  if (parsed$encoder == "mobilenet_v2") arguments$last_conv <- TRUE
   do.call(get(makers[[parsed$family]], asNamespace("candela")), c(arguments, parsed$options))
 }
 

@@ -71,15 +71,16 @@ test_that("options of the decoder", {
   expect_error(unet("resnet9", classes = 2), "`encoder` must be one of", class = "value_error")
 })
 
-test_that("the last convolution of MobileNet may be left out", {
-  with <- unet("mobilenet_v2", classes = 2, weights = NULL)
-  without <- unet("mobilenet_v2", classes = 2, weights = NULL, last_conv = FALSE)
+test_that("the last convolution of MobileNet may be kept", {
+  with <- unet("mobilenet_v2", classes = 2, weights = NULL, last_conv = TRUE)
+  without <- unet("mobilenet_v2", classes = 2, weights = NULL)
   expect_equal(dim(with$decoder$blocks[[1]]$conv1$`0`$weight)[[2]], 1280 + 96)
   expect_equal(dim(without$decoder$blocks[[1]]$conv1$`0`$weight)[[2]], 320 + 96)
   expect_setequal(
     grep("^encoder", names(without$state_dict()), value = TRUE),
     grep("^encoder.features.18", grep("^encoder", names(with$state_dict()), value = TRUE), value = TRUE, invert = TRUE)
   )
+  expect_error(without$load_state_dict(with$state_dict()), "`last_conv = TRUE`", class = "value_error")
 })
 
 test_that("deep supervision adds losses of all stages", {
