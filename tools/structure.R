@@ -28,6 +28,8 @@ most_parameters <- 8
 # Functions that may have more, each with the reason.
 many_parameters <- c(
   sgemm_ = "the interface of BLAS", dgemm_ = "the interface of BLAS",
+  dgetrs_ = "the interface of LAPACK", dtrtrs_ = "the interface of LAPACK", dorgqr_ = "the interface of LAPACK",
+  dsyevd_ = "the interface of LAPACK", dgesdd_ = "the interface of LAPACK",
   "LOOP(gradient_rows)" = "pointers that do not alias, so that the loop becomes vector code"
 )
 

@@ -17,9 +17,13 @@ static cd_status bool_shape(cd_call *call, cd_error *err)
         return cd_binary_into(call->out[0], kernel, call->in[0], call->in[1], cd_promote(2, call->in), #id, \
                               err);                                                                         \
     }                                                                                                       \
-    const cd_op cd_op_##id = {                                                                              \
-        .name = #id, .min_in = 2, .max_in = 2, .n_out = 1, .traits = CD_NUMBERS, .shape = bool_shape,       \
-        .forward = id##_forward}
+    const cd_op cd_op_##id = {.name = #id,                                                                  \
+                              .min_in = 2,                                                                  \
+                              .max_in = 2,                                                                  \
+                              .n_out = 1,                                                                   \
+                              .traits = CD_NUMBERS,                                                         \
+                              .shape = bool_shape,                                                          \
+                              .forward = id##_forward}
 
 COMPARISON(eq, CDK_EQ);
 COMPARISON(ne, CDK_NE);

@@ -6,7 +6,6 @@
 #include "autograd/expression.h"
 #include "autograd/second.h"
 #include "autograd/shapes.h"
-#include "autograd/trail.h"
 #include "base/memory.h"
 #include "kernels/reduce.h"
 #include "kernels/scale.h"
@@ -371,9 +370,9 @@ static cd_status prod_second(cd_gradient *g, cd_error *err)
 {
     cd_expr e = cd_expr_begin(err);
     cd_tensor *x = g->in[0], *y, *all;
-    cd_trail *trail = cd_trail_pause();
+    cd_runner recorder = cd_set_runner(NULL);
     all = cd_expr1(&e, CD_OP_all, x);
-    cd_trail_resume(trail);
+    cd_set_runner(recorder);
     if (e.status == CD_OK && *(const uint8_t *)cd_tensor_data(all) == 0) {
         CD_TRY(cd_expr_end(&e));
         return cd_second_once(g, err);

@@ -2,7 +2,6 @@
 #include "autograd/classes.h"
 #include "autograd/dense.h"
 #include "autograd/expression.h"
-#include "autograd/trail.h"
 #include "kernels/loss.h"
 #include "kernels/scale.h"
 #include "kernels/softmax.h"
@@ -253,9 +252,9 @@ static cd_tensor *loss_factors(cd_expr *e, const cd_gradient *g)
     double attr[4] = {g->attr[IGNORE], g->attr[REDUCTION], g->attr[SMOOTHING], 1};
     cd_call call = {
         .op = g->op, .n_in = g->n_in, .in = g->in, .n_attr = 4, .attr = attr, .differentiable = true};
-    cd_trail *trail = cd_trail_pause();
+    cd_runner recorder = cd_set_runner(NULL);
     e->status = cd_call_run(&call, NULL, e->err);
-    cd_trail_resume(trail);
+    cd_set_runner(recorder);
     cd_tensor *minus_m = e->status == CD_OK ? cd_expr_hold(e, cd_tensor_retain(call.saved[0])) : NULL;
     cd_call_clear(&call);
     return minus_m;

@@ -29,20 +29,6 @@ static int64_t end_of(const cd_geometry *g)
     return last + 1;
 }
 
-int cd_strided_attributes(double *attr, const cd_tensor *base, const cd_tensor *view)
-{
-    int n = 0;
-    attr[n++] = (double)(view->offset - base->offset);
-    for (int d = 0; d < base->ndim; d++) {
-        attr[n++] = (double)base->stride[d];
-    }
-    for (int d = 0; d < view->ndim; d++) {
-        attr[n++] = (double)view->shape[d];
-        attr[n++] = (double)view->stride[d];
-    }
-    return n;
-}
-
 static cd_status placement_of(placement *p, const cd_op *op, const cd_tensor *base, int n_attr,
                               const double *attr, cd_error *err)
 {
