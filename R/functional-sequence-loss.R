@@ -108,8 +108,7 @@ ctc_likelihood <- function(log_probs, steps, labels, lengths, blank) {
 #' @param input float tensor of predictions.
 #' @param target labels of the same number of elements; the larger one is the positive class.
 #' @return a tensor with a single number; 0 where one class is missing.
-#' @references Hillman, Hocking (2023), Optimizing ROC curves with a sort-based surrogate loss,
-#'   <https://arxiv.org/abs/2107.01285>.
+#' @references Hillman, Hocking (2023), <https://arxiv.org/abs/2107.01285>.
 #' @examples
 #' nnf_area_under_min_fpr_fnr(torch_tensor(c(0.2, 0.9, 0.4)), torch_tensor(c(1L, 1L, 2L)))
 #' @export

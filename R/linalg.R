@@ -28,9 +28,9 @@ check_matrix_of <- function(A, name) {
 
 #' Linear algebra
 #'
-#' Matrices are the last two dimensions, the ones in front of them a batch. Everything is computed in double precision by
-#' R's LAPACK; results have the dtype of the input, a float, and gradients. Those of eigenvectors and singular vectors take
-#' no part where two eigenvalues or singular values are equal.
+#' Matrices are the last two dimensions, the ones in front of them a batch. Everything is computed in double precision
+#' by R's LAPACK; results have the dtype of the input, a float, and gradients. Those of eigenvectors and singular
+#' vectors take no part where two eigenvalues or singular values are equal.
 #'
 #' * `linalg_inv()`, `torch_inverse()`: the inverse; `linalg_solve()`: X with A X = B; `torch_triangular_solve()`,
 #'   `linalg_solve_triangular()` the same for a triangular A. `linalg_lstsq()`: the X of least norm with the least
@@ -41,12 +41,12 @@ check_matrix_of <- function(A, name) {
 #' * `linalg_qr()`: A = Q R; `torch_geqrf()` the same in LAPACK's packed form, from which `linalg_householder_product()`
 #'   (`torch_orgqr()`) makes Q and `torch_ormqr()` products with it. `torch_lu()`: A = P L U packed with pivots,
 #'   `torch_lu_unpack()` the three of them, `torch_lu_solve()` X with A X = B.
-#' * `linalg_eigh()`, `linalg_eigvalsh()`: eigenvalues (going up) and vectors of a symmetric matrix, of which one triangle
-#'   is read. `linalg_svd()`: A = U diag(S) Vh, with `torch_svd()` giving V; `linalg_svdvals()` S.
+#' * `linalg_eigh()`, `linalg_eigvalsh()`: eigenvalues (going up) and vectors of a symmetric matrix, of which one
+#'   triangle is read. `linalg_svd()`: A = U diag(S) Vh, with `torch_svd()` giving V; `linalg_svdvals()` S.
 #' * `linalg_matrix_power()`, `torch_matrix_exp()`; `linalg_matrix_rank()`: how many singular values are above a
 #'   tolerance; `linalg_cond()`: the norm of A times that of its inverse.
-#' * `linalg_norm()`, `linalg_vector_norm()`, `linalg_matrix_norm()`: norms; the order is a number, or "fro" or "nuc" for
-#'   matrices.
+#' * `linalg_norm()`, `linalg_vector_norm()`, `linalg_matrix_norm()`: norms; the order is a number, or "fro" or "nuc"
+#'   for matrices.
 #' * `linalg_tensorsolve()` and `linalg_tensorinv()`: the same for tensors seen as matrices.
 #'
 #' @param self,A,B,input2,input3,tau float tensors.
@@ -74,7 +74,8 @@ check_matrix_of <- function(A, name) {
 #' @section Errors: matrices that are not square, singular, or not positive definite; elements that are not finite;
 #'   tensors of integers.
 #' @source Anderson et al. (1999), LAPACK Users' Guide. Gradients: Giles (2008), An extended collection of matrix
-#'   derivative results. Exponential: Higham (2005), The scaling and squaring method for the matrix exponential revisited.
+#'   derivative results. Exponential: Higham (2005), The scaling and squaring method for the matrix exponential
+#'   revisited.
 #' @examples
 #' A <- torch_tensor(matrix(c(2, 1, 1, 3), 2))
 #' linalg_solve(A, c(1, 2))
@@ -133,7 +134,11 @@ linalg_lstsq <- function(A, B, rcond = NULL, ..., driver = NULL) {
   list(
     solution = if (vectors) torch_squeeze(found[[1]], -1) else found[[1]],
     residuals = residuals, rank = cast(found[[2]]$detach(), torch_long()),
-    singular_values = if (identical(driver, "gelsd") || identical(driver, "gelss")) linalg_svdvals(A) else torch_empty(0, dtype = A$dtype)
+    singular_values = if (identical(driver, "gelsd") || identical(driver, "gelss")) {
+      linalg_svdvals(A)
+    } else {
+      torch_empty(0, dtype = A$dtype)
+    }
   )
 }
 
@@ -191,7 +196,8 @@ beside_info <- function(value, info, check_errors, what) {
 #' @export
 linalg_cholesky_ex <- function(A, check_errors = FALSE) {
   found <- apply_op(ops$cholesky, list(A), 0)
-  result <- beside_info(found[[1]], found[[2]], check_errors, "linalg_cholesky_ex(): a matrix is not positive-definite.")
+  result <- beside_info(found[[1]], found[[2]], check_errors,
+    "linalg_cholesky_ex(): a matrix is not positive-definite.")
   stats::setNames(result, c("L", "info"))
 }
 
@@ -203,7 +209,8 @@ linalg_inv_ex <- function(A, check_errors = FALSE) {
   unit <- torch_eye(utils::tail(dim(A), 1), dtype = A$dtype)
   where <- regular$unsqueeze(-1)$unsqueeze(-1)
   inverse <- torch_masked_fill(linalg_inv(torch_where(where, A, unit)), torch_logical_not(where), NaN)
-  stats::setNames(beside_info(inverse, info, check_errors, "linalg_inv_ex(): a matrix is singular."), c("inverse", "info"))
+  result <- beside_info(inverse, info, check_errors, "linalg_inv_ex(): a matrix is singular.")
+  stats::setNames(result, c("inverse", "info"))
 }
 
 #' @rdname linalg
@@ -343,7 +350,8 @@ linalg_svdvals <- function(A) apply_op(ops$svd, list(A), 0)[[2]]
 #' @export
 linalg_matrix_rank <- function(A, tol = NULL, hermitian = FALSE, atol = NULL, rtol = NULL) {
   s <- linalg_svdvals(A$detach())
-  bound <- torch_mul(torch_amax(s, -1, keepdim = TRUE), rtol %||% if (is.null(tol) && is.null(atol)) relative_tolerance(A) else 0)
+  bound <- torch_mul(torch_amax(s, -1, keepdim = TRUE),
+    rtol %||% if (is.null(tol) && is.null(atol)) relative_tolerance(A) else 0)
   bound <- torch_maximum(bound, as_tensor(tol %||% atol %||% 0, "tol", s))
   torch_sum(torch_gt(s, bound), -1)
 }
@@ -490,6 +498,8 @@ linalg_tensorsolve <- function(A, B, dims = NULL) {
   if (!is.null(dims)) A <- torch_movedim(A, dims, seq(length(dim(A)) - length(dims) + 1, length(dim(A))))
   shape <- dim(A)[-seq_along(dim(B))]
   n <- length(B)
-  if (prod(shape) != n) value_error("linalg_tensorsolve(): `A` seen as a matrix with a row for each element of `B` is not square.")
+  if (prod(shape) != n) {
+    value_error("linalg_tensorsolve(): `A` seen as a matrix with a row for each element of `B` is not square.")
+  }
   torch_reshape(linalg_solve(torch_reshape(A, c(n, n)), torch_flatten(B)), shape)
 }

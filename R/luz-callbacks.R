@@ -415,7 +415,8 @@ luz_callback_csv_logger <- luz_callback("csv_logger_callback",
 #' single precision, which is what a CPU does best; metrics can be logged with [luz_callback_csv_logger()].
 #'
 #' @param ...,logdir,histograms Not used.
-#' @param enabled `FALSE`, for scripts that ask for mixed precision only where there is a GPU: the callback does nothing.
+#' @param enabled `FALSE`, for scripts that ask for mixed precision only where there is a GPU: the callback does
+#'   nothing.
 #' @return An error of class `not_implemented_error`; `luz_callback_mixed_precision(enabled = FALSE)`: a callback.
 #' @examples
 #' try(luz_callback_mixed_precision())

@@ -103,7 +103,11 @@ print.luz_module_evaluation <- function(x, ...) {
 #' @name plot.luz_module_fitted
 #' @export
 plot.luz_module_fitted <- function(x, ...) {
-  if (rlang::is_installed("ggplot2")) autoplot.luz_module_fitted(x) else plot_metrics_base(get_metrics(x), best_epoch(x)$epoch)
+  if (rlang::is_installed("ggplot2")) {
+    autoplot.luz_module_fitted(x)
+  } else {
+    plot_metrics_base(get_metrics(x), best_epoch(x)$epoch)
+  }
 }
 
 #' @rdname plot.luz_module_fitted

@@ -24,9 +24,8 @@
 #' @param line_search_fn `NULL` or `"strong_wolfe"`.
 #' @return An optimizer, see [optimizer()]. Its `step(closure)` gives the loss at the beginning.
 #' @section Errors: a `value_error` for more than one group of parameters, or a `step()` without closure.
-#' @source Liu and Nocedal (1989), Mathematical Programming 45, 503-528. Nocedal and Wright
-#'   (2006),
-#'   Numerical Optimization, algorithms 3.5 and 7.4.
+#' @source Liu and Nocedal (1989), Mathematical Programming 45, 503-528. Nocedal and Wright (2006),
+#'   algorithms 3.5 and 7.4.
 #' @examples
 #' x <- torch_tensor(c(-1, 1), requires_grad = TRUE)
 #' opt <- optim_lbfgs(x, line_search_fn = "strong_wolfe")

@@ -57,7 +57,8 @@
 #' Files with coordinates, rasters, and TIFF and PNG files of more than 30 million pixels are read and written window
 #' by window by the package terra (`options(candela.streamed_pixels = )` sets that number): memory
 #' does not grow with the number of rows. Masks of rasters have the grid and the projection of the raster, a
-#' palette with the classes' colours, and NoData where any band has none. Masks of colours become class numbers with those colours there.
+#' palette with the classes' colours, and NoData where any band has none. Masks of colours become class numbers with
+#' those colours there.
 #'
 #' In files without coordinates pixels without data have the value of void, where the training masks have one, else
 #' 0 or 255, whichever means no class. Entropy and probabilities are written with 16 bits, 0 to 65535 for 0 to 1, or, on

@@ -62,8 +62,8 @@ candela_memory_trim <- function() {
   invisible(.Call(cdr_memory_control, NULL, TRUE, TRUE))
 }
 
-# For the finalizer that runs in each collection: whether a user's gc() is what called it. What system.time() is about to
-# measure finds the memory that waits.
+# For the finalizer that runs in each collection: whether a user's gc() is what called it. What system.time() is about
+# to measure finds the memory that waits.
 called_by_gc <- function() {
   n <- sys.nframe() - 1L
   n > 0L && identical(sys.function(n), base::gc) && isTRUE(get0("full", sys.frame(n), inherits = FALSE)) &&

@@ -64,8 +64,9 @@ methods_in_place <- c(
   "copysign", "cumprod", "cumsum", "deg2rad", "digamma", "divide", "erfc", "erfinv", "exp2", "fill_diagonal", "fix",
   "float_power", "floor_divide", "frac", "gcd", "greater", "greater_equal", "heaviside", "hypot", "i0", "index_copy",
   "index_fill", "index_put", "lcm", "ldexp", "less", "less_equal", "lgamma", "logit", "masked_scatter", "multiply",
-  "mvlgamma", "nan_to_num", "negative", "nextafter", "not_equal", "polygamma", "put", "rad2deg", "renorm", "sgn", "sinc",
-  "subtract", "tril", "triu", "true_divide", "xlogy", "threshold", "selu", "elu", "leaky_relu", "silu", "hardtanh"
+  "mvlgamma", "nan_to_num", "negative", "nextafter", "not_equal", "polygamma", "put", "rad2deg", "renorm", "sgn",
+  "sinc", "subtract", "tril", "triu", "true_divide", "xlogy", "threshold", "selu", "elu", "leaky_relu", "silu",
+  "hardtanh"
 )
 
 #' @export
@@ -95,7 +96,8 @@ methods_in_place <- c(
 #' @importFrom utils .DollarNames
 #' @rawNamespace S3method(.DollarNames, torch_tensor)
 .DollarNames.torch_tensor <- function(x, pattern = "") {
-  functions <- Filter(function(name) identical(names(formals(get(name, topenv())))[1], "self"), ls(topenv(), pattern = "^torch_"))
+  has_self <- function(name) identical(names(formals(get(name, topenv())))[1], "self")
+  functions <- Filter(has_self, ls(topenv(), pattern = "^torch_"))
   methods <- paste0(union(ls(tensor_methods), sub("^torch_", "", functions)), "(")
   grep(pattern, sort(c(methods, ls(tensor_fields))), value = TRUE)
 }

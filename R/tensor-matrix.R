@@ -12,9 +12,9 @@ plus_product <- function(self, product, beta, alpha) {
 
 #' Products and sums of matrices
 #'
-#' Each is `beta * self + alpha * product`: `torch_addmv()` of a matrix and a vector, `torch_addr()` of two vectors (every
-#' product of two elements), `torch_baddbmm()` of two batches of matrices, `torch_addbmm()` of these, summed over the
-#' batch.
+#' Each is `beta * self + alpha * product`: `torch_addmv()` of a matrix and a vector, `torch_addr()` of two vectors
+#' (every product of two elements), `torch_baddbmm()` of two batches of matrices, `torch_addbmm()` of these, summed
+#' over the batch.
 #'
 #' `torch_kron()` is the Kronecker product, `torch_cross()` the product of vectors of three elements,
 #' `torch_chain_matmul()` and `linalg_multi_dot()` the product of several matrices in the order that takes the fewest
@@ -208,7 +208,9 @@ torch_diag_embed <- function(self, offset = 0L, dim1 = -2L, dim2 = -1L) {
   shape <- dim(self)
   n <- shape[length(shape)]
   size <- n + abs(offset)
-  if (offset != 0) self <- torch_cat(list(self, torch_zeros(c(shape[-length(shape)], abs(offset)), dtype = self$dtype)), -1)
+  if (offset != 0) {
+    self <- torch_cat(list(self, torch_zeros(c(shape[-length(shape)], abs(offset)), dtype = self$dtype)), -1)
+  }
   on_diagonal <- torch_tensor(diag(TRUE, size))
   if (offset != 0) on_diagonal <- torch_tensor(row(matrix(0, size, size)) + offset == col(matrix(0, size, size)))
   y <- torch_where(on_diagonal, torch_unsqueeze(self, if (offset < 0) -2 else -1), torch_zeros(1, dtype = self$dtype))
@@ -333,7 +335,8 @@ flat_positions <- function(self, indices) {
   steps <- rev(cumprod(c(1, rev(shape[-1]))))
   position <- 1L
   for (d in seq_along(indices)) {
-    from_front <- torch_where(torch_lt(indices[[d]], 0), torch_add(indices[[d]], shape[[d]]), torch_sub(indices[[d]], 1L))
+    from_front <- torch_where(torch_lt(indices[[d]], 0), torch_add(indices[[d]], shape[[d]]),
+      torch_sub(indices[[d]], 1L))
     position <- torch_add(position, torch_mul(from_front, as.integer(steps[[d]])))
   }
   rest <- shape[-seq_along(indices)]
@@ -371,7 +374,8 @@ torch_as_strided <- function(self, size, stride, storage_offset = NULL) {
   if (!self$is_contiguous()) not_implemented_error("torch_as_strided() reads tensors that are contiguous.")
   position <- torch_scalar_tensor(as.integer(storage_offset %||% 0) + 1L)
   for (d in seq_along(size)) {
-    position <- torch_add(torch_unsqueeze(position, -1), torch_tensor((seq_len(size[[d]]) - 1L) * as.integer(stride[[d]])))
+    position <- torch_add(torch_unsqueeze(position, -1),
+      torch_tensor((seq_len(size[[d]]) - 1L) * as.integer(stride[[d]])))
   }
   torch_take(self, position)
 }
@@ -435,7 +439,11 @@ torch_split_with_sizes <- function(self, split_sizes, dim = 1L) torch_split(self
 
 torch_tensor_split <- function(self, sections, dim = 1L) {
   n <- tensor_size(self, dim)
-  sizes <- if (length(sections) == 1) rep(n %/% sections, sections) + (seq_len(sections) <= n %% sections) else diff(c(0, sections, n))
+  sizes <- if (length(sections) == 1) {
+    rep(n %/% sections, sections) + (seq_len(sections) <= n %% sections)
+  } else {
+    diff(c(0, sections, n))
+  }
   torch_split(self, sizes, dim)
 }
 

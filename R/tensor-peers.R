@@ -3,8 +3,8 @@ NULL
 
 #' Names that torch has for the same
 #'
-#' `torch_cosine_similarity()`, `torch_pixel_shuffle()`, `torch_celu()` and functions whose names end in `_`, which write
-#' into the tensor, are those of the same name that begin with `nnf_`. `torch_range()` is [torch_arange()].
+#' `torch_cosine_similarity()`, `torch_pixel_shuffle()`, `torch_celu()` and functions whose names end in `_`, which
+#' write into the tensor, are those of the same name that begin with `nnf_`. `torch_range()` is [torch_arange()].
 #' `torch_poisson()` draws from Poisson distributions, by inversion of uniform numbers.
 #' `torch_reduction_mean()`, `_none()` and `_sum()` are the codes 1, 0 and 2. `torch_strided()` is the only layout.
 #'

@@ -19,7 +19,9 @@ dim.torch_tensor <- function(x) .Call(cdr_shape, x)
 length.torch_tensor <- function(x) .Call(cdr_numel, x)
 
 # Sizes given as separate numbers or as one vector.
-sizes_of <- function(...) trunc(as.double(unlist(lapply(list(...), function(s) if (is_tensor(s)) as.numeric(s) else s))))
+sizes_of <- function(...) {
+  trunc(as.double(unlist(lapply(list(...), function(s) if (is_tensor(s)) as.numeric(s) else s))))
+}
 
 #' Other shapes for the same elements
 #'

@@ -5,8 +5,8 @@ NULL
 #'
 #' Element by element, with the usual broadcasting; gradients are defined wherever the function has one.
 #'
-#' * `torch_xlogy()` is x log(y), 0 where x is 0; `torch_logaddexp()` log(exp(a) + exp(b)), `torch_logaddexp2()` the same
-#'   to base 2, without overflow; `torch_hypot()` the root of a^2 + b^2; `torch_ldexp()` a 2^b.
+#' * `torch_xlogy()` is x log(y), 0 where x is 0; `torch_logaddexp()` log(exp(a) + exp(b)), `torch_logaddexp2()` the
+#'   same to base 2, without overflow; `torch_hypot()` the root of a^2 + b^2; `torch_ldexp()` a 2^b.
 #' * `torch_frac()` is the part behind the decimal point, `torch_fix()` the one before it. `torch_floor_divide()` rounds
 #'   the quotient down.
 #' * `torch_sgn()` is the sign; `torch_signbit()` tells negative numbers, also -0; `torch_copysign()` gives `self` the
@@ -169,11 +169,15 @@ torch_nan_to_num <- function(self, nan = NULL, posinf = NULL, neginf = NULL) {
 
 #' @rdname torch_xlogy
 #' @export
-torch_addcmul <- function(self, tensor1, tensor2, value = 1L) torch_add(self, torch_mul(tensor1, tensor2), alpha = value)
+torch_addcmul <- function(self, tensor1, tensor2, value = 1L) {
+  torch_add(self, torch_mul(tensor1, tensor2), alpha = value)
+}
 
 #' @rdname torch_xlogy
 #' @export
-torch_addcdiv <- function(self, tensor1, tensor2, value = 1L) torch_add(self, torch_div(tensor1, tensor2), alpha = value)
+torch_addcdiv <- function(self, tensor1, tensor2, value = 1L) {
+  torch_add(self, torch_div(tensor1, tensor2), alpha = value)
+}
 
 torch_clamp_min <- function(self, min) torch_clamp(self, min = min)
 torch_clamp_max <- function(self, max) torch_clamp(self, max = max)
@@ -262,7 +266,9 @@ torch_can_cast <- function(from, to) {
 }
 
 torch_is_signed <- function(self) !dtype_name(self$dtype) %in% c("Bool", "Byte")
-torch_element_size <- function(self) c(Bool = 1L, Byte = 1L, Int = 4L, Long = 8L, Float = 4L, Double = 8L)[[dtype_name(self$dtype)]]
+torch_element_size <- function(self) {
+  c(Bool = 1L, Byte = 1L, Int = 4L, Long = 8L, Float = 4L, Double = 8L)[[dtype_name(self$dtype)]]
+}
 torch_is_same_size <- function(self, other) identical(dim(self), dim(other))
 torch_is_sparse <- function(self) FALSE
 torch_is_pinned <- function(self) FALSE
@@ -270,8 +276,8 @@ torch_is_pinned <- function(self) FALSE
 #' Special functions
 #'
 #' Element by element, computed in double precision: logarithm of the gamma function, its derivative (digamma) and the
-#' derivatives of that (polygamma), the complement of the error function and the inverse of the latter, the modified Bessel
-#' function of order 0, inverse hyperbolic functions, powers of 2.
+#' derivatives of that (polygamma), the complement of the error function and the inverse of the latter, the modified
+#' Bessel function of order 0, inverse hyperbolic functions, powers of 2.
 #'
 #' @param self a tensor, or R numbers.
 #' @param n order of the derivative, from 0.
@@ -290,7 +296,9 @@ torch_digamma <- unary_op("digamma")
 
 #' @rdname torch_lgamma
 #' @export
-torch_polygamma <- function(n, self) if (n == 0) torch_digamma(self) else apply_op(ops$polygamma, list(self), as.double(n))
+torch_polygamma <- function(n, self) {
+  if (n == 0) torch_digamma(self) else apply_op(ops$polygamma, list(self), as.double(n))
+}
 
 #' @rdname torch_lgamma
 #' @export
@@ -354,7 +362,9 @@ tensor_method("geometric_", function(p, generator = NULL) {
   draws <- torch_rand_like(self, dtype = torch_double())
   with_no_grad(self$copy_(torch_ceil(torch_log1p(torch_neg(draws)) / log1p(-p))$clamp(min = 1)))
 })
-tensor_method("apply_", function(callable) self$copy_(torch_tensor(vapply(as_array(self), callable, 0))$reshape(self$shape)))
+tensor_method("apply_", function(callable) {
+  self$copy_(torch_tensor(vapply(as_array(self), callable, 0))$reshape(self$shape))
+})
 tensor_method("is_same_size", function(other) identical(dim(self), dim(other)))
 tensor_method("searchsorted", function(sorted_sequence, out_int32 = FALSE, right = FALSE) {
   torch_searchsorted(sorted_sequence, self, out_int32, right)

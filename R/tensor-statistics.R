@@ -180,7 +180,11 @@ torch_histc <- function(self, bins = 100L, min = 0L, max = 0L) {
 #' @rdname torch_quantile
 #' @export
 torch_unique_consecutive <- function(self, return_inverse = FALSE, return_counts = FALSE, dim = NULL) {
-  slices <- if (is.null(dim)) torch_reshape(self, c(-1, 1)) else torch_flatten(torch_movedim(self, dim, 1)$unsqueeze(-1), start_dim = 2)
+  slices <- if (is.null(dim)) {
+    torch_reshape(self, c(-1, 1))
+  } else {
+    torch_flatten(torch_movedim(self, dim, 1)$unsqueeze(-1), start_dim = 2)
+  }
   n <- base::dim(slices)[[1]]
   new <- if (n < 2) {
     torch_ones(n, dtype = torch_bool())
@@ -193,7 +197,11 @@ torch_unique_consecutive <- function(self, return_inverse = FALSE, return_counts
   values <- if (is.null(dim)) torch_take(self, starts) else torch_index_select(self, dim, starts)
   list(
     values,
-    if (return_inverse) (if (is.null(dim)) torch_reshape(group, base::dim(self)) else group) else torch_empty(0, dtype = torch_long()),
+    if (return_inverse) {
+      if (is.null(dim)) torch_reshape(group, base::dim(self)) else group
+    } else {
+      torch_empty(0, dtype = torch_long())
+    },
     if (return_counts) torch_bincount(group) else torch_empty(0, dtype = torch_long())
   )
 }
@@ -214,7 +222,8 @@ torch_searchsorted <- function(sorted_sequence, self, out_int32 = FALSE, right =
   scalar <- is_scalar_operand(self)
   sorted_sequence <- as_tensor(sorted_sequence, "sorted_sequence", self)
   self <- as_tensor(self, "self", sorted_sequence)
-  found <- apply_op(ops$searchsorted, list(sorted_sequence, if (scalar) torch_squeeze(self) else self), as.double(right))
+  found <- apply_op(ops$searchsorted, list(sorted_sequence, if (scalar) torch_squeeze(self) else self),
+    as.double(right))
   if (out_int32) cast(found, torch_int()) else found
 }
 
@@ -269,7 +278,8 @@ torch_logcumsumexp <- function(self, dim) apply_op(ops$logcumsumexp, list(self),
 #' Bits and divisors of integers
 #'
 #' `torch_bitwise_and()`, `torch_bitwise_or()`, `torch_bitwise_xor()` and `torch_bitwise_not()` work on the bits of
-#' integers, or on bools; `torch_gcd()` and `torch_lcm()` give the greatest common divisor and the least common multiple.
+#' integers, or on bools; `torch_gcd()` and `torch_lcm()` give the greatest common divisor and the least common
+#' multiple.
 #' @param self,other tensors of integers or bools, or R integers.
 #' @return A tensor of integers or bools.
 #' @examples

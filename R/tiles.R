@@ -113,8 +113,8 @@ one_tile <- function(source, rows, columns, at, predict, sink, seams) {
 }
 
 kept_part <- function(y, rows, columns, i, j) {
-  y$narrow(2, rows$from[[i]] - rows$start[[i]] + 1, rows$to[[i]] - rows$from[[i]])$
-    narrow(3, columns$from[[j]] - columns$start[[j]] + 1, columns$to[[j]] - columns$from[[j]])$clone()
+  in_rows <- y$narrow(2, rows$from[[i]] - rows$start[[i]] + 1, rows$to[[i]] - rows$from[[i]])
+  in_rows$narrow(3, columns$from[[j]] - columns$start[[j]] + 1, columns$to[[j]] - columns$from[[j]])$clone()
 }
 
 # Multiplies the first pixels along a dimension by a ramp that rises, the last by one that falls; a falling and the

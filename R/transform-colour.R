@@ -10,8 +10,8 @@
 #' @param num_output_channels 1 or 3 equal ones.
 #' @return A tensor of the dtype of `img`, clamped to its range.
 #' @section Details:
-#' Grey is `0.2989 R + 0.587 G + 0.114 B`, or the mean of the bands where there are not three. Contrast blends with the mean grey of each image, saturation with its grey
-#' version: `factor * img + (1 - factor) * other`.
+#' Grey is `0.2989 R + 0.587 G + 0.114 B`, or the mean of the bands where there are not three. Contrast blends with
+#' the mean grey of each image, saturation with its grey version: `factor * img + (1 - factor) * other`.
 #' @examples
 #' x <- torch_rand(3, 4, 4)
 #' transform_adjust_brightness(x, 1.4)$max()

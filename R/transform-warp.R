@@ -44,7 +44,8 @@ transform_rotate.default <- function(img, angle, interpolation = 0, expand = FAL
 }
 
 # Turned by whole quarters about the middle, every pixel lands on a pixel; NULL where it does not: the middle of the
-# turned picture lies between two pixels when height and width differ by an odd number, unless the result takes its size.
+# turned picture lies between two pixels when height and width differ by an odd number, unless the result takes its
+# size.
 quarter_turns <- function(img, turns, expand, center, fill) {
   now <- image_size(img)
   if (turns != floor(turns) || !is.null(center) || (turns %% 2 == 1 && !expand && diff(now) %% 2 == 1)) {

@@ -1,7 +1,7 @@
 # Every file this package writes appears at once and whole, or not at all.
 
-# Lets `write` make a file beside path, which takes the place of path only when that succeeded. What is killed in between
-# leaves a file that the next writer into that folder removes. Pipes and devices are written to as they are.
+# Lets `write` make a file beside path, which takes the place of path only when that succeeded. What is killed in
+# between leaves a file that the next writer into that folder removes. Pipes and devices are written to as they are.
 write_whole_file <- function(path, write) {
   path <- path.expand(path)
   folder <- dirname(path)

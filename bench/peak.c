@@ -1,5 +1,5 @@
-/* The machine's fused multiply-add peak in single precision (twelve independent accumulators, nothing read from memory),
- * and what its memory moves: a copy of 256 MiB on two threads, bytes read and bytes written.
+/* The machine's fused multiply-add peak in single precision (twelve independent accumulators, nothing read from
+ * memory), and what its memory moves: a copy of 256 MiB on two threads, bytes read and bytes written.
  *
  *     cc -O2 -march=native -ffp-contract=fast -fopenmp bench/peak.c -o peak && ./peak
  *

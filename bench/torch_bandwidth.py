@@ -33,5 +33,6 @@ shapes = [[int(size) for size in row["shape"].split("x")] for row in rows]
 found_errors = [errors(operator, shape) for operator, shape in zip(operators, shapes)]
 passes = [[measure(operator, input_of(shape), args) for operator, shape in zip(operators, shapes)]
           for _ in range(args.passes)]
-print_passes("pass,name,forward_s,both_s,forward_bytes,both_bytes,error_y,error_dx", [row["name"] for row in rows], passes,
+print_passes("pass,name,forward_s,both_s,forward_bytes,both_bytes,error_y,error_dx",
+             [row["name"] for row in rows], passes,
              lambda k: "0,0," + ",".join(f"{e:.2e}" for e in found_errors[k]))

@@ -39,5 +39,6 @@ layers = [new_layer(row) for row in rows]
 found_errors = [errors(layer, row) for layer, row in zip(layers, rows)]
 passes = [[measure(layer, input_of(row, args.batch), args) for layer, row in zip(layers, rows)]
           for _ in range(args.passes)]
-print_passes("pass,name,forward_s,both_s,multiply_adds,error_y,error_dx,error_dw", [row["name"] for row in rows], passes,
+print_passes("pass,name,forward_s,both_s,multiply_adds,error_y,error_dx,error_dw",
+             [row["name"] for row in rows], passes,
              lambda k: "0," + ",".join(f"{e:.2e}" for e in found_errors[k]))

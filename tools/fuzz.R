@@ -1,5 +1,5 @@
-# Fuzzes every reader of files: seeds made here, mutated with a fixed seed, each read in a child process whose data and heap
-# are limited; a child that dies names the file that killed it.
+# Fuzzes every reader of files: seeds made here, mutated with a fixed seed, each read in a child process whose data
+# and heap are limited; a child that dies names the file that killed it.
 #
 # usage: Rscript tools/fuzz.R [--seconds N] [--out FILE]   (N seconds for each reader; default 3)
 #
@@ -13,7 +13,9 @@ argument <- function(name, default) {
 seconds <- as.numeric(argument("seconds", 3))
 out <- argument("out", "")
 
-# ---- in the child: reads the mutants of one seed file until the time is over, and writes down what it is about to read ----
+# ---- in the child ----
+
+# Reads the mutants of one seed file until the time is over, and writes down what it is about to read.
 
 if (nzchar(argument("child", ""))) {
   suppressPackageStartupMessages(library(candela))

@@ -30,8 +30,8 @@ start <- function(code, folder) {
 # ---- kill -9 during every saver ----
 
 savers <- list(
-  `image_write(), PNG` = list(make = "x <- array(runif(500 * 500 * 3), c(500, 500, 3))", save = "image_write(x, 'x.png')",
-    read = function() image_read("x.png")),
+  `image_write(), PNG` = list(make = "x <- array(runif(500 * 500 * 3), c(500, 500, 3))",
+    save = "image_write(x, 'x.png')", read = function() image_read("x.png")),
   `image_write(), JPEG` = list(make = "x <- array(runif(900 * 900 * 3), c(900, 900, 3))",
     save = "image_write(x, 'x.jpg')", read = function() image_read("x.jpg")),
   `save_safetensors()` = list(make = "x <- list(a = torch_randn(2e6))", save = "save_safetensors(x, 'x.safetensors')",

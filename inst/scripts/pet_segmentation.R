@@ -100,8 +100,8 @@ unet <- nn_module(
 torch_manual_seed(1)
 set.seed(1)
 train_set <- pet_dataset(root = pets, split = "train", augment = TRUE)
-# A network learns by steps: with few pictures or epochs the batches are smaller, so that there are some hundreds, and the rate
-# follows their size.
+# A network learns by steps: with few pictures or epochs the batches are smaller, so that there are some hundreds, and
+# the rate follows their size.
 largest <- if (drawn) 16 else 32
 batch_size <- max(4, min(largest, floor(length(train_set) * epochs / if (drawn) 480 else 900)))
 max_lr <- (if (drawn) 4e-3 else 1e-3) * sqrt(batch_size / largest)

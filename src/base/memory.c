@@ -373,12 +373,12 @@ void cd_memory_trim(void)
 }
 
 /* Of what is in use, a part that may wait besides, and what may wait in any case. */
-#define SETTLED_PART 5
-#define SETTLED_LEAST ((size_t)24 << 20)
+#define KEPT_PART 5
+#define KEPT_LEAST ((size_t)24 << 20)
 
-void cd_memory_settle(void)
+void cd_memory_give_back(void)
 {
-    const size_t most = pool.count.in_use / SETTLED_PART + SETTLED_LEAST;
+    const size_t most = pool.count.in_use / KEPT_PART + KEPT_LEAST;
     if (pool.count.cached <= most) {
         return;
     }

@@ -21,9 +21,9 @@ typedef struct cd_image {
     int stored_bits;  /* of a sample in the file; 0: as `bits` */
     cd_sample sample; /* and what it is */
     bool has_nodata;
-    double nodata; /* the number that means no data */
-    int64_t pages; /* pictures in the file; 0: one */
-    int64_t page;  /* said to the decoder: which of them, from 0 */
+    double nodata;   /* the number that means no data */
+    int64_t pages;   /* pictures in the file; 0: one */
+    int64_t page;    /* said to the decoder: which of them, from 0 */
     int64_t working; /* bytes that decoding needs besides the pixels */
     bool incomplete; /* some pixels were missing in the file, and are filled in */
 } cd_image;

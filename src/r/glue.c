@@ -3,10 +3,10 @@
 #include <stdint.h>
 
 #include "r/collect.h"
+#include "r/give_back.h"
 #include "r/registry.h"
 #include "r/release.h"
 #include "r/saved.h"
-#include "r/settle.h"
 #include "tensor/lazy.h"
 
 static SEXP prototype = NULL; /* with the class c("torch_tensor", "R7"), preserved */
@@ -15,7 +15,7 @@ SEXP cdr_init(SEXP env)
 {
     cdr_conditions_init(env);
     cdr_collect_init();
-    cdr_settle_init();
+    cdr_give_back_init();
     prototype = R_MakeExternalPtr(NULL, R_NilValue, R_NilValue);
     R_PreserveObject(prototype);
     SEXP class = PROTECT(Rf_allocVector(STRSXP, 2));

@@ -9,7 +9,8 @@ drawn_fit <- local({
         classes = c(background = 0, cell = 255)))
       parts <- split(ds, rep(c("train", "valid"), c(4, 2)))
       torch_manual_seed(1)
-      fit <- suppressMessages(unet("plain", classes = ds, weights = NULL, encoder_depth = 3, decoder_channels = c(16, 8, 8)) %>%
+      fit <- suppressMessages(unet("plain", classes = ds, weights = NULL, encoder_depth = 3,
+        decoder_channels = c(16, 8, 8)) %>%
         setup() %>% fit(parts, epochs = 3, verbose = FALSE))
       made <<- list(fit = fit, parts = parts)
     }

@@ -11,7 +11,8 @@ function_inputs <- function() {
   for (i in 1:2) b[i, , ] <- b[i, , ] %*% t(b[i, , ]) + diag(3)
   list(
     x = c(-1.7, -0.6, 0.3, 0.9, 2.4), u = c(0.1, 0.35, 0.6, 0.9), p = c(0.4, 1.3, 2.7, 5.5),
-    p5 = c(0.4, 1.3, 2.7, 5.5, 0.9), v3 = c(0.7, -1.2, 0.4), m = m, t = sin(at(c(3, 4)) * 2.1 + at(c(3, 4))^2 * 0.37) * 1.5, b = b,
+    p5 = c(0.4, 1.3, 2.7, 5.5, 0.9), v3 = c(0.7, -1.2, 0.4), m = m,
+    t = sin(at(c(3, 4)) * 2.1 + at(c(3, 4))^2 * 0.37) * 1.5, b = b,
     i2 = rbind(c(6L, 3L, 6L, 3L), c(10L, 12L, 7L, 12L))
   )
 }
@@ -46,7 +47,8 @@ check_line <- function(line, dtype, tolerance) {
   gradients <- read_numbers(fields[[3]])
   if (length(gradients) > 0) {
     floats <- Filter(function(leaf) leaf$requires_grad, leaves)
-    expect_equal(gradients_of(result, floats), gradients, tolerance = 50 * tolerance, info = paste("gradient of", fields[[1]]))
+    expect_equal(gradients_of(result, floats), gradients, tolerance = 50 * tolerance,
+      info = paste("gradient of", fields[[1]]))
   }
 }
 

@@ -105,8 +105,8 @@ test_that("forked children compute after a parallel region", {
   expect_equal(x$matmul(x)$sum()$item(), expected)
 })
 
-# Whether code that takes ten seconds and more ends soon after an interrupt, and nothing comes later. A machine that is idle
-# needs less than one second.
+# Whether code that takes ten seconds and more ends soon after an interrupt, and nothing comes later. A machine that
+# is idle needs less than one second.
 expect_stops <- function(code, label) {
   pid <- Sys.getpid()
   system(sprintf("(sleep 0.15; kill -INT %d) &", pid))

@@ -27,8 +27,8 @@ test_that("layers and functions of layers that are not in the table are not torc
   ours <- grep("^nnf?_", getNamespaceExports("candela"), value = TRUE)
   own <- c("nn_boundary_loss", "nn_dice_loss", "nn_focal_loss", "nn_fold", "nn_instance_norm1d", "nn_instance_norm2d",
     "nn_instance_norm3d", "nn_jaccard_loss", "nn_lovasz_loss", "nn_mish", "nn_mixup_loss", "nn_module",
-    "nn_pixel_shuffle", "nn_rms_norm", "nn_soft_bce_with_logits_loss", "nn_soft_cross_entropy_loss", "nn_sum_loss", "nn_tversky_loss",
-    "nn_unfold", "nn_utils_weight_norm", "nnf_feature_alpha_dropout", "nnf_huber_loss", "nnf_mish", "nnf_mixup",
-    "nnf_rms_norm", "nnf_tanh")
+    "nn_pixel_shuffle", "nn_rms_norm", "nn_soft_bce_with_logits_loss", "nn_soft_cross_entropy_loss", "nn_sum_loss",
+    "nn_tversky_loss", "nn_unfold", "nn_utils_weight_norm", "nnf_feature_alpha_dropout", "nnf_huber_loss",
+    "nnf_mish", "nnf_mixup", "nnf_rms_norm", "nnf_tanh")
   expect_equal(setdiff(ours, c(named, own)), character())
 })

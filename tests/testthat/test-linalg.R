@@ -1,5 +1,5 @@
-# Values and gradients are compared with PyTorch's in test-function-numbers.R; here is what holds for every matrix, and what
-# is refused.
+# Values and gradients are compared with PyTorch's in test-function-numbers.R; here is what holds for every matrix,
+# and what is refused.
 
 set.seed(3)
 square <- matrix(rnorm(25), 5)
@@ -82,7 +82,8 @@ test_that("gradients agree with differences, of singular matrices and least norm
   expect_gradient(function(A) torch_abs(linalg_svd(A)[[1]])[, 1:3], tall[1:5, ], tolerance = 1e-5)
   expect_gradient(function(A) linalg_eigvalsh(torch_mm(A, A$t())), square[1:3, 1:3])
   expect_gradient(function(A) torch_matrix_exp(A), square[1:3, 1:3] * 4)
-  expect_gradient(function(A, B) linalg_solve_triangular(A, B, upper = FALSE), square[1:3, 1:3] + 3 * diag(3), tall[1:3, ])
+  expect_gradient(function(A, B) linalg_solve_triangular(A, B, upper = FALSE),
+    square[1:3, 1:3] + 3 * diag(3), tall[1:3, ])
 })
 
 test_that("gradients of gradients are there", {

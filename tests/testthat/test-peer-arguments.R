@@ -1,5 +1,5 @@
-# The arguments and defaults of the packages whose names we have, one function a line. Where one of ours differs, the line
-# says why behind a #, by the name of the argument; no other may differ.
+# The arguments and defaults of the packages whose names we have, one function a line. Where one of ours differs, the
+# line says why behind a #, by the name of the argument; no other may differ.
 
 lines_of_peers <- readLines(test_path("peer-arguments.txt"))
 

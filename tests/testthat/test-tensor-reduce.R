@@ -183,6 +183,7 @@ test_that("search, bits and extremes refuse what does not fit", {
   expect_equal(torch_nanquantile(c(1, NaN, 3), 0.5)$item(), 2)
   expect_equal(torch_quantile(torch_ones(2, 3), c(0, 1), dim = 2, keepdim = TRUE)$shape, c(2, 2, 1))
   expect_equal(as_array(torch_unique_consecutive(c(1, 1, 2, 1), TRUE, TRUE)[[3]]), c(2, 1, 1))
-  expect_equal(as_array(torch_unique_consecutive(rbind(c(1, 2), c(1, 2), c(3, 4)), dim = 1)[[1]]), rbind(c(1, 2), c(3, 4)))
+  expect_equal(as_array(torch_unique_consecutive(rbind(c(1, 2), c(1, 2), c(3, 4)), dim = 1)[[1]]),
+    rbind(c(1, 2), c(3, 4)))
   expect_equal(as.vector(table(torch_tensor(c(3L, 1L, 3L)))), c(1, 2))
 })

@@ -21,7 +21,8 @@ test_that("a file that cannot be finished leaves the old one, and nothing beside
   expect_identical(tools::md5sum(path), before)
   expect_identical(list.files(folder, all.files = TRUE, no.. = TRUE), "x.png")
   expect_error(image_write(matrix(0, 2, 2), file.path(folder, "x.bmp")), "must end in .*x[.]bmp", class = "value_error")
-  expect_error(image_write(matrix(0, 2, 2), file.path(folder, "none", "x.png")), "no folder", class = "candela_error_io")
+  expect_error(image_write(matrix(0, 2, 2), file.path(folder, "none", "x.png")), "no folder",
+    class = "candela_error_io")
   expect_error(save_safetensors(list(a = torch_ones(1)), folder), "is a folder", class = "candela_error_io")
 })
 
@@ -74,7 +75,9 @@ test_that("killed writers leave whole files", {
     Sys.sleep(wait)
     process$kill(grace = 0)
     process$wait()
-    if (file.exists(file.path(folder, "x.png"))) expect_equal(dim(image_read(file.path(folder, "x.png"))), c(600, 600, 3))
+    if (file.exists(file.path(folder, "x.png"))) {
+      expect_equal(dim(image_read(file.path(folder, "x.png"))), c(600, 600, 3))
+    }
     unlink(file.path(folder, "x.ready"))
   }
   rm(list = ls(candela:::cleaned), envir = candela:::cleaned)

@@ -1,4 +1,4 @@
-#include "r/settle.h"
+#include "r/give_back.h"
 
 #include <stdbool.h>
 
@@ -28,7 +28,7 @@ static void collected(SEXP watcher)
     watch();
     if (is_users_collection()) {
         cdr_handles_trim();
-        cd_memory_settle();
+        cd_memory_give_back();
     }
 }
 
@@ -40,7 +40,7 @@ static void watch(void)
     UNPROTECT(1);
 }
 
-void cdr_settle_init(void)
+void cdr_give_back_init(void)
 {
     question = cdr_engine_call("called_by_gc");
     R_PreserveObject(question);

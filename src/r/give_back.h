@@ -1,10 +1,10 @@
 /* What gc() leaves: after a full collection that a user asks for, the memory that waits in the pool goes back to the
  * system, so that the process holds little more than the tensors that are alive. Collections that R or this package
  * begins give nothing back: what was freed is needed again soon, and touching memory for the first time is dear. */
-#ifndef CANDELA_R_SETTLE_H
-#define CANDELA_R_SETTLE_H
+#ifndef CANDELA_R_GIVE_BACK_H
+#define CANDELA_R_GIVE_BACK_H
 
 /* Once, at load. */
-void cdr_settle_init(void);
+void cdr_give_back_init(void);
 
 #endif
