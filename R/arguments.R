@@ -158,7 +158,7 @@ check_float <- function(x, name) {
 }
 
 check_tensors <- function(x, name) {
-  if (!is.list(x) || !all(vapply(x, is_tensor, NA))) refuse(x, name, "a list of tensors")
+  if (!.Call(cdr_are_tensors, x)) refuse(x, name, "a list of tensors")
 }
 
 check_module <- function(x, name) {

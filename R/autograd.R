@@ -343,7 +343,7 @@ apply_function <- function(forward, backward, arguments) {
   ctx <- AutogradContext$new(as.list(wanted))
   value <- with_no_grad(do.call(forward, c(list(ctx), arguments)))
   values <- if (is_tensor(value)) list(value) else value
-  if (!is.list(values) || !all(vapply(values, is_tensor, NA))) {
+  if (!.Call(cdr_are_tensors, values)) {
     type_error("`forward` must return a tensor or a list of tensors.")
   }
   values <- lapply(values, separate_value, ctx)

@@ -128,7 +128,7 @@ tensor_kinds <- c("tensor", "target", "operand")
 contract_kinds <- list(
   tensor = contract_kind(quote(inherits(x, "torch_tensor")), quote(as_tensor)),
   own = contract_kind(quote(inherits(x, "torch_tensor")), quote(as_tensor)), # a tensor that follows no other
-  tensors = contract_kind(quote(is.list(x) && all(vapply(x, inherits, NA, "torch_tensor"))), quote(as_tensors)),
+  tensors = contract_kind(quote(.Call(cdr_are_tensors, x)), quote(as_tensors)),
   target = contract_kind(quote(inherits(x, "torch_tensor")), quote(as_target)),
   operand = contract_kind(
     quote(inherits(x, "torch_tensor") || (is.numeric(x) && length(x) == 1L && is.null(attributes(x)))),

@@ -113,10 +113,10 @@ check_last_size <- function(x, size) {
 }
 
 check_state <- function(hx, n, size) {
-  fits <- is.list(hx) && length(hx) == n && all(vapply(hx, is_tensor, NA)) &&
+  fits <- .Call(cdr_are_tensors, hx) && length(hx) == n &&
     all(vapply(hx, function(h) identical(as.numeric(dim(h)), as.numeric(size)), NA))
   if (!fits) {
-    got <- if (is.list(hx) && all(vapply(hx, is_tensor, NA))) {
+    got <- if (.Call(cdr_are_tensors, hx)) {
       toString(vapply(hx, function(h) sprintf("[%s]", toString(dim(h))), ""))
     } else {
       describe(hx)

@@ -16,6 +16,20 @@ SEXP cdr_is_undefined(SEXP x)
     return Rf_ScalarLogical(cdr_variable(x, "x")->value == NULL);
 }
 
+/* Asked of a list, R's vapply() would hold its elements beyond the call. */
+SEXP cdr_are_tensors(SEXP x)
+{
+    if (TYPEOF(x) != VECSXP) {
+        return Rf_ScalarLogical(false);
+    }
+    for (R_xlen_t i = 0; i < XLENGTH(x); i++) {
+        if (!Rf_inherits(VECTOR_ELT(x, i), "torch_tensor")) {
+            return Rf_ScalarLogical(false);
+        }
+    }
+    return Rf_ScalarLogical(true);
+}
+
 SEXP cdr_shape(SEXP x)
 {
     const cd_tensor *t = cdr_described(x, "self")->value;

@@ -77,7 +77,7 @@ test_that("a failed save leaves the old file alone", {
   folder <- withr::local_tempdir()
   path <- file.path(folder, "a.safetensors")
   save_safetensors(list(a = torch_ones(1)), path)
-  expect_error(write_beside(path, function(part) {
+  expect_error(write_whole_file(path, function(part) {
     writeLines("half", part)
     stop("full")
   }), "full")
