@@ -21,19 +21,17 @@
 #' @export
 nnf_batch_norm <- function(input, running_mean, running_var, weight = NULL, bias = NULL, training = FALSE,
                            momentum = 0.1, eps = 1e-5) {
+  if (length(dim(input)) == 5) {
+    return(with_images(input, nnf_batch_norm, running_mean, running_var, weight, bias, training, momentum, eps))
+  }
   numbers <- as.double(c(training, if (is.null(momentum)) 0 else momentum, eps))
-  as_images(input, function(x) {
-    apply_op(ops$batch_norm, list(x, weight, bias, running_mean, running_var), numbers)
-  })
+  apply_op(ops$batch_norm, list(input, weight, bias, running_mean, running_var), numbers)
 }
 
-# f of N x C x D x H x W as images N x C x (D H) x W, which are a view of them also where channels lie last.
-as_images <- function(input, f) {
-  size <- dim(input)
-  if (length(size) != 5) {
-    return(f(input))
-  }
-  f(input$reshape(c(size[1:2], size[3] * size[4], size[5])))$reshape(size)
+# f of volumes N x C x D x H x W as images N x C x (D H) x W, which are a view of them also where channels lie last.
+with_images <- function(volumes, f, ...) {
+  size <- dim(volumes)
+  f(volumes$reshape(c(size[1:2], size[3] * size[4], size[5])), ...)$reshape(size)
 }
 
 #' Layer, group and instance normalisation
@@ -101,7 +99,10 @@ nnf_group_norm <- function(input, num_groups, weight = NULL, bias = NULL, eps = 
       format(num_groups), toString(size)
     ))
   }
-  as_images(input, function(x) apply_op(ops$group_norm, list(x, weight, bias), as.double(c(num_groups, eps))))
+  if (length(dim(input)) == 5) {
+    return(with_images(input, nnf_group_norm, num_groups, weight, bias, eps))
+  }
+  apply_op(ops$group_norm, list(input, weight, bias), as.double(c(num_groups, eps)))
 }
 
 #' @rdname nnf_layer_norm

@@ -39,7 +39,11 @@ nnf_interpolate <- function(input, size = NULL, scale_factor = NULL, mode = "nea
     return(area_pools[[n]](input, new))
   }
   distance <- if (is.null(factor) || isTRUE(recompute_scale_factor)) numeric(n) else 1 / factor
-  resize_sides(input, new, interpolation_codes[[mode]], isTRUE(align_corners), distance)
+  code <- interpolation_codes[[mode]]
+  if (n != 2) {
+    return(resize_sides(input, new, code, isTRUE(align_corners), distance))
+  }
+  apply_op(ops$interpolate, list(input), as.double(c(new, code, isTRUE(align_corners), distance)))
 }
 
 area_pools <- list(
@@ -57,14 +61,14 @@ check_interpolation <- function(mode, n) {
   }
 }
 
+# Of sequences, which are images of height 1, and of volumes.
 resize_sides <- function(x, new, code, align, distance) {
   images <- function(x, new, distance) apply_op(ops$interpolate, list(x), as.double(c(new, code, align, distance)))
-  switch(length(new),
-    images(x$unsqueeze(3), c(1, new), c(0, distance))$squeeze(3),
-    images(x, new, distance),
-    on_sides(x, function(y) images(y, new[2:3], distance[2:3]),
-      function(y) images(y, c(new[1], dim(y)[4]), c(distance[1], 0)))
-  )
+  if (length(new) == 1) {
+    return(images(x$unsqueeze(3), c(1, new), c(0, distance))$squeeze(3))
+  }
+  on_sides(x, function(y) images(y, new[2:3], distance[2:3]),
+    function(y) images(y, c(new[1], dim(y)[4]), c(distance[1], 0)))
 }
 
 #' Read images at given places
