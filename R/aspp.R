@@ -2,8 +2,7 @@
 NULL
 
 # Atrous spatial pyramid pooling: the same features through convolutions of different dilation, and their mean,
-# joined.
-# Names of torchvision and of segmentation_models_pytorch.
+# joined. Names of torchvision and of segmentation_models_pytorch.
 
 # A 3 x 3 convolution of each channel, then a 1 x 1 of all.
 separable_conv <- function(inputs, outputs, dilation = 1) {

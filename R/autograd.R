@@ -86,12 +86,10 @@ local_detect_anomaly <- function(.env = parent.frame()) {
 #' What the graph holds for the computation is given up afterwards unless `retain_graph` is `TRUE`.
 #'
 #' With `create_graph = TRUE` the pass is recorded itself, so that the gradients can be differentiated again, as often
-#' as
-#' wanted: for penalties on gradients, Hessian products, and the like. Nearly all operators have second derivatives;
-#' what
-#' was computed through one that has none (attention, grid sampling, segmentation losses) raises an error that names it
-#' when it is differentiated. Leaves whose `grad` was made so hold the graph until it is removed (`x$grad <- NULL`,
-#' `zero_grad()`): `autograd_grad()` is better there.
+#' as wanted: for penalties on gradients, Hessian products, and the like. Nearly all operators have second
+#' derivatives; what was computed through one that has none (attention, grid sampling, segmentation losses) raises an
+#' error that names it when it is differentiated. Leaves whose `grad` was made so hold the graph until it is removed
+#' (`x$grad <- NULL`, `zero_grad()`): `autograd_grad()` is better there.
 #'
 #' @param tensors,outputs,inputs a tensor or list of tensors.
 #' @param grad_tensors,grad_outputs a tensor or list of tensors in the shape of `tensors`; may be left out for tensors
@@ -192,12 +190,10 @@ TensorStorage <- R6Class("torch_storage",
 #' Memory of tensors
 #'
 #' `x$storage()` stands for the memory behind `x`, which its views share; `x$storage()$data_ptr()` is the address
-#' where it
-#' begins and `x$data_ptr()` that of the first element of `x`, as text: equal for tensors that share it.
+#' where it begins and `x$data_ptr()` that of the first element of `x`, as text: equal for tensors that share it.
 #'
 #' `x$set_data(new_data)` lets `x` show the memory of another tensor; it keeps its history and gradient. `x$detach_()`
-#' takes
-#' its history away. `x$set_grad_(new_grad)` sets the gradient, as `x$grad <- new_grad` does.
+#' takes its history away. `x$set_grad_(new_grad)` sets the gradient, as `x$grad <- new_grad` does.
 #'
 #' @param x Tensor.
 #' @param new_data,new_grad Tensor of the dtype, or dtype and shape, of `x`.
@@ -248,10 +244,8 @@ tensor_field("grad_fn", function(self) {
 #' Hooks on tensors
 #'
 #' `x$register_hook(hook)` calls `hook(gradient)` whenever a backward pass has computed the gradient of `x`. Where the
-#' hook
-#' gives a tensor, that takes the gradient's place; anything else it gives is left aside. Of a leaf the hook sees the
-#' sum
-#' of what one pass computes, before it is added to `x$grad`.
+#' hook gives a tensor, that takes the gradient's place; anything else it gives is left aside. Of a leaf the hook sees
+#' the sum of what one pass computes, before it is added to `x$grad`.
 #'
 #' Hooks run in the order they were registered in. What a hook computes is recorded when the pass was asked for with
 #' `create_graph = TRUE`. An error in a hook ends the pass and is raised by `backward()`.
@@ -303,8 +297,7 @@ tensor_or_null <- function(x) if (is_tensor(x) && !is_undefined_tensor(x)) x
 #' `backward(ctx, ...)` gets the gradient of each (zeros where there is none) and gives a list of the gradients of the
 #' arguments of `forward`, by their names; `NULL` or a missing one means none. The context `ctx` links both:
 #' * `ctx$save_for_backward(...)` keeps tensors and any other objects, which `ctx$saved_variables` then lists under
-#'   the names
-#'   they were given;
+#'   the names they were given;
 #' * `ctx$needs_input_grad` tells for each argument whether its gradient is wanted;
 #' * `ctx$mark_dirty(...)` names inputs that `forward` has changed in place and returns;
 #' * `ctx$mark_non_differentiable(...)` names values that have no gradient.

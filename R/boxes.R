@@ -11,12 +11,9 @@
 #' @param iou_threshold a box goes when it overlaps a better one by more than this.
 #' @param idxs tensor of N classes: only boxes of one class push each other out.
 #' @return `box_convert()`, `clip_boxes_to_image()`: boxes. `box_area()`: N numbers. `box_iou()`,
-#'   `generalized_box_iou()`:
-#'   N x M numbers, intersection over union, and that less the share of the smallest box around both that
-#'   neither fills.
-#'   `remove_small_boxes()`, `nms()`, `batched_nms()`: the numbers of the boxes to keep, from 1 (Long); the
-#'   latter two
-#'   by falling score.
+#'   `generalized_box_iou()`: N x M numbers, intersection over union, and that less the share of the smallest box
+#'   around both that neither fills. `remove_small_boxes()`, `nms()`, `batched_nms()`: the numbers of the boxes to
+#'   keep, from 1 (Long); the latter two by falling score.
 #' @section Errors: a `value_error` for other shapes and unknown formats.
 #' @source Rezatofighi et al. (2019) Generalized intersection over union, <https://arxiv.org/abs/1902.09630>.
 #' @examples
@@ -143,8 +140,7 @@ batched_nms <- function(boxes, scores, idxs, iou_threshold) {
   torch_tensor(suppressed(as_array(boxes), scores, classes, iou_threshold), dtype = torch_long())
 }
 
-# The best box stays, those of its class that overlap it too much go, and so on with the best that is left. NaN
-# is no
+# The best box stays, those of its class that overlap it too much go, and so on with the best that is left. NaN is no
 # overlap: two empty boxes stay beside each other.
 suppressed <- function(boxes, scores, classes, threshold) {
   area <- (boxes[, 3] - boxes[, 1]) * (boxes[, 4] - boxes[, 2])

@@ -51,8 +51,7 @@ written_masks <- function(table, classes) {
 }
 
 # Files hold the values or colours of the training masks, or class numbers. A table of classes knows the former: they
-# are
-# taken for them where it has all that are there.
+# are taken for them where it has all that are there.
 mask_of_file <- function(path, classes) {
   stored <- read_mask_file(path)
   where <- sprintf("the mask '%s' holds ", path)

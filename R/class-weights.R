@@ -1,8 +1,7 @@
 #' Weights for rare classes
 #'
-#' `class_weights()` turns counts of pixels into weights for a loss; `class_sampler()` lets a [dataloader()]
-#' take items
-#' that hold rare classes more often.
+#' `class_weights()` turns counts of pixels into weights for a loss; `class_sampler()` lets a [dataloader()] take
+#' items that hold rare classes more often.
 #'
 #' @param x a [segmentation_dataset()] or a part of one, or counts of pixels by class ([class_counts()]).
 #' @param method with n the number of pixels, K that of classes, f the share of a class:
@@ -14,15 +13,13 @@
 #'   * `"effective"`: (1 - beta) / (1 - beta^m) with m the number of pixels of the class (Cui et al. 2019).
 #' @param beta of `"effective"`, at least 0 and below 1.
 #' @param data_source for `class_sampler()`: a [segmentation_dataset()] or a part of one.
-#' @param power items are drawn with a probability proportional to the mean of `f^-power` over their pixels; 0
-#'   draws all
-#'   alike.
+#' @param power items are drawn with a probability proportional to the mean of `f^-power` over their pixels; 0 draws
+#'   all alike.
 #' @param n items of an epoch.
 #' @return `class_weights()`: a named vector with mean 1 over the classes that have pixels; 0 for classes without.
 #'   `class_sampler()`: a [sampler()], which draws with replacement from the generator of [torch_manual_seed()].
-#' @source Eigen and Fergus (2015), Predicting depth, surface normals and semantic labels, ICCV. Cui, Jia, Lin,
-#'   Song and
-#'   Belongie (2019), Class-balanced loss based on effective number of samples, CVPR.
+#' @source Eigen and Fergus (2015), Predicting depth, surface normals and semantic labels, ICCV. Cui, Jia, Lin, Song
+#'   and Belongie (2019), Class-balanced loss based on effective number of samples, CVPR.
 #' @examples
 #' class_weights(c(background = 900, cell = 100), "inverse")
 #' root <- drawn_cells(tempfile(), n = 4, size = 32)

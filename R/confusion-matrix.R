@@ -82,29 +82,26 @@ two_classes <- function(known) {
 
 #' Confusion matrices
 #'
-#' Which classes are taken for which: counts of pixels (or items, where a picture has one class), true classes in
-#' rows and
-#' predicted ones in columns, void left out.
+#' Which classes are taken for which: counts of pixels (or items, where a picture has one class), true classes in rows
+#' and predicted ones in columns, void left out.
 #'
 #' @param x a trained model, as [fit()][fit.luz_module_generator] returns it; or predictions: classes from 1 (matrix,
 #'   array N x height x width, integer tensor), float scores N x classes x ..., names of mask files, or what `segment()`
 #'   returns.
 #' @param data for a model: data with targets, as [evaluate()] takes them.
-#' @param truth for predictions: the true classes, in a form that [mask_objects()] takes. Files may hold the values
-#'   of the
-#'   classes of `x`.
-#' @param classes names of the classes, or what [class_table()] takes; the default are those that `x` knows. For
-#'   masks of
-#'   stored values these, as `c(background = 0, cell = 255)`.
+#' @param truth for predictions: the true classes, in a form that [mask_objects()] takes. Files may hold the values of
+#'   the classes of `x`.
+#' @param classes names of the classes, or what [class_table()] takes; the default are those that `x` knows. For masks
+#'   of stored values these, as `c(background = 0, cell = 255)`.
 #' @param dataloader_options list of arguments for [dataloader()].
 #' @param ... not used, but by `plot()`: passed to [image()][graphics::image].
-#' @return An object of class `candela_confusion`, a list with `counts` (the matrix), `images` (counts for each
-#'   image, an
-#'   array N x classes x classes) and `classes` (a [class_table()]). `print()` shows it with the metrics of each class,
-#'   `summary()` and [tidy()] give these as a data frame: `class`, `pixels` (that are true), `iou`, `dice`, `precision`,
-#'   `recall` ([luz_metric_iou()] tells the formulas). `as.data.frame()` has a row for each cell: `truth`, `predicted`,
-#'   `n`, `share` of the true class. `plot()` and ggplot2's `autoplot()` draw it. [glance()] gives one row: `accuracy`,
-#'   `mean_iou`, `mean_dice` of the classes that occur or are predicted, and `kappa` (Cohen 1960).
+#' @return An object of class `candela_confusion`, a list with `counts` (the matrix), `images` (counts for each image,
+#'   an array N x classes x classes) and `classes` (a [class_table()]). `print()` shows it with the metrics of each
+#'   class, `summary()` and [tidy()] give these as a data frame: `class`, `pixels` (that are true), `iou`, `dice`,
+#'   `precision`, `recall` ([luz_metric_iou()] tells the formulas). `as.data.frame()` has a row for each cell:
+#'   `truth`, `predicted`, `n`, `share` of the true class. `plot()` and ggplot2's `autoplot()` draw it. [glance()]
+#'   gives one row: `accuracy`, `mean_iou`, `mean_dice` of the classes that occur or are predicted, and `kappa` (Cohen
+#'   1960).
 #' @section Errors: Targets that are no classes (regression), masks of different sizes, and classes out of range are
 #'   refused (`value_error`).
 #' @references Cohen (1960) A coefficient of agreement for nominal scales, \doi{10.1177/001316446002000104}.

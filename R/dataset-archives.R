@@ -1,8 +1,7 @@
 # Files of published data sets: found, or downloaded and checked, and unpacked.
 
-# The file named by a resource c(url, md5) in one of `folders`, downloaded into the first where it is in none.
-# The sum of
-# a file that was there is checked too: it may be the rest of an earlier attempt.
+# The file named by a resource c(url, md5) in one of `folders`, downloaded into the first where it is in none. The sum
+# of a file that was there is checked too: it may be the rest of an earlier attempt.
 fetch_file <- function(resource, folders, what) {
   there <- Filter(file.exists, file.path(folders, basename(resource[[1]])))
   md5 <- if (length(resource) > 1) resource[[2]]

@@ -1,19 +1,16 @@
 #' Handwritten digits, clothes, letters
 #'
-#' MNIST (LeCun et al.), Fashion-MNIST (Xiao et al.), KMNIST (Clanuwat et al.), QMNIST (Yadav and Bottou) and
-#' EMNIST
-#' (Cohen et al.): grey pictures of 28 x 28 pixels. The files are looked for below `root`, in `<name>/raw` or
-#' `root` itself,
-#' packed (`.gz`) or not.
+#' MNIST (LeCun et al.), Fashion-MNIST (Xiao et al.), KMNIST (Clanuwat et al.), QMNIST (Yadav and Bottou) and EMNIST
+#' (Cohen et al.): grey pictures of 28 x 28 pixels. The files are looked for below `root`, in `<name>/raw` or `root`
+#' itself, packed (`.gz`) or not.
 #'
 #' @param root folder for the files.
 #' @param train `TRUE`: training set, `FALSE`: test set.
 #' @param split `"train"`, `"test"` or, for QMNIST, `"nist"`.
 #' @param dataset,kind part of EMNIST: `"byclass"`, `"bymerge"`, `"balanced"`, `"letters"`, `"digits"` or
 #'   `"mnist"`.
-#' @param transform,target_transform functions applied to the picture (integer array 1 x 28 x 28 of 0 to 255)
-#'   and to the
-#'   class (from 1).
+#' @param transform,target_transform functions applied to the picture (integer array 1 x 28 x 28 of 0 to 255) and to
+#'   the class (from 1).
 #' @param download get files that are not there, and check the sums of all.
 #' @param ... for `emnist_dataset()`: the arguments of `emnist_collection()`.
 #' @return A dataset with items `list(x, y)` and the fields `data` (array n x 28 x 28), `targets` and `classes`.

@@ -2,16 +2,14 @@
 #'
 #' Photos of 102 kinds of flowers. `flowers102_dataset()` is torchvision's, `oxford_flowers102_dataset()` that of
 #' torchdatasets; both read the folder `oxford-flowers102` below `root`, with `jpg/`, `imagelabels.mat` and
-#' `setid.mat`, or
-#' make it from the archives.
+#' `setid.mat`, or make it from the archives.
 #'
 #' @param root folder that holds, or will hold, `oxford-flowers102`, or the archives.
 #' @param split `"train"`, `"val"` or `"test"`; for `oxford_flowers102_dataset()` `"train"`, `"valid"`,
 #'   `"test"`, or several.
 #' @param target_type only `"categories"`.
-#' @param transform,target_transform functions applied to the photo (H x W x 3 array of numbers from 0 to 1)
-#'   and to the
-#'   class, from 1.
+#' @param transform,target_transform functions applied to the photo (H x W x 3 array of numbers from 0 to 1) and to
+#'   the class, from 1.
 #' @param download get the archives where neither the folder nor they are there; their sums are checked.
 #' @param ... not used.
 #' @return A dataset with items `list(x, y)` and the field `classes`.

@@ -1,6 +1,5 @@
-# Data sets of picture files. `paths` and `targets` are set by the class; pictures are read ahead, batch by
-# batch, where
-# the loader is the package's own.
+# Data sets of picture files. `paths` and `targets` are set by the class; pictures are read ahead, batch by batch,
+# where the loader is the package's own.
 PictureFiles <- dataset("picture_files",
   begin = function(transform, target_transform, loader = base_loader) {
     self$transform <- transform
@@ -35,31 +34,25 @@ picture_endings <- c("jpg", "jpeg", "png", "tif", "tiff")
 #' `guess_the_correlation_dataset()`:
 #' published sets, which are unpacked below `root`.
 #'
-#' @param root folder. For the published sets the one that holds, or will hold, `tiny-imagenet-200`,
-#'   `bird-species`,
+#' @param root folder. For the published sets the one that holds, or will hold, `tiny-imagenet-200`, `bird-species`,
 #'   `dogs-vs-cats` or `guess-the-correlation`, or the archive of that name.
-#' @param transform,target_transform functions applied to the picture (H x W x 3 array of numbers from 0 to 1)
-#'   and to the
-#'   class (from 1, classes in the order of their names).
+#' @param transform,target_transform functions applied to the picture (H x W x 3 array of numbers from 0 to 1) and to
+#'   the class (from 1, classes in the order of their names).
 #' @param loader function that reads a file; `NULL`: [base_loader()], which reads the pictures of a batch in
 #'   threads.
 #' @param is_valid_file function that tells which paths count; `NULL`: those that end in jpg, jpeg, png, tif or
 #'   tiff.
 #' @param split `"train"`, `"val"` (tiny imagenet), `"valid"` (birds), `"test"`, or `"submission"` (correlations).
-#' @param download get the archive where neither the folder nor the archive is there. These archives have no
-#'   published
+#' @param download get the archive where neither the folder nor the archive is there. These archives have no published
 #'   sums.
 #' @param indexes numbers of the items to keep; `NULL`: all.
 #' @param path of a picture.
 #' @param ... for `tiny_imagenet_dataset()` and `bird_species_dataset()`: further arguments of
-#'   `image_folder_dataset()`;
-#'   else not used.
+#'   `image_folder_dataset()`; else not used.
 #' @return A dataset with items `list(x, y)`; those of `guess_the_correlation_dataset()` are grey tensors, the
-#'   correlation
-#'   and the name of the picture, `list(x, y, id)`. `image_folder_dataset()` has the fields `classes`,
-#'   `class_to_idx`,
-#'   `samples` (paths and classes), `imgs` (the same) and `targets`. `magick_loader()`: a picture of the
-#'   package magick.
+#'   correlation and the name of the picture, `list(x, y, id)`. `image_folder_dataset()` has the fields `classes`,
+#'   `class_to_idx`, `samples` (paths and classes), `imgs` (the same) and `targets`. `magick_loader()`: a picture of
+#'   the package magick.
 #' @section Errors: a `runtime_error` where there are no pictures, or data are missing or cannot be had.
 #' @examples
 #' root <- tempfile()

@@ -36,9 +36,8 @@ check_output_stride <- function(stride) {
 
 #' DeepLab
 #'
-#' `deeplabv3()` classifies the smallest features, which are kept at 1 / `encoder_output_stride` of the image's
-#' size by
-#' dilated convolutions, after atrous spatial pyramid pooling (Chen et al. 2017, Rethinking atrous convolution for
+#' `deeplabv3()` classifies the smallest features, which are kept at 1 / `encoder_output_stride` of the image's size
+#' by dilated convolutions, after atrous spatial pyramid pooling (Chen et al. 2017, Rethinking atrous convolution for
 #' semantic image segmentation). `deeplabv3_plus()` joins them with the features of a quarter of the size (Chen et al.
 #' 2018, \doi{10.1007/978-3-030-01234-2_49}).
 #'

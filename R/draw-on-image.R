@@ -2,11 +2,9 @@
 #'
 #' Boxes, masks and key points, drawn into a copy of an image.
 #'
-#' @param x,image image: tensor C x H x W with 1 or 3 channels, bytes (uint8) or floats of 0 to 1. `x` may also
-#'   be an item
-#'   of class `image_with_bounding_box` or `image_with_segmentation_mask`, a list `x`, `y` with the image and
-#'   the list of
-#'   `boxes` and `labels`, or `masks`.
+#' @param x,image image: tensor C x H x W with 1 or 3 channels, bytes (uint8) or floats of 0 to 1. `x` may also be an
+#'   item of class `image_with_bounding_box` or `image_with_segmentation_mask`, a list `x`, `y` with the image and the
+#'   list of `boxes` and `labels`, or `masks`.
 #' @param ... passed on to methods: the following arguments.
 #' @param boxes tensor N x 4: left, top, right, bottom in pixels from 0.
 #' @param labels texts, one for each box or one for all; need the package magick.
@@ -22,9 +20,8 @@
 #' @param connectivity list of pairs of points that are joined by a line.
 #' @param radius of points, in pixels.
 #' @param browser,animate passed to `magick::image_browse()` and `magick::image_display()`.
-#' @return A tensor of bytes, 3 x H x W. `tensor_image_browse()`, `tensor_image_display()`: nothing; the image
-#'   is shown by
-#'   magick in the browser, or in a window.
+#' @return A tensor of bytes, 3 x H x W. `tensor_image_browse()`, `tensor_image_display()`: nothing; the image is
+#'   shown by magick in the browser, or in a window.
 #' @section Errors: a `value_error` for batches, other numbers of channels, and numbers of colours or labels
 #'   that fit not.
 #' @examples

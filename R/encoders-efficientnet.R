@@ -2,10 +2,8 @@
 NULL
 
 # EfficientNets as segmentation_models_pytorch has them, after TensorFlow's: convolutions with stride are padded so
-# that
-# pictures of the size trained on are halved, which may be one pixel less before than behind, and batch norm has an
-# eps of
-# 1e-3. torchvision's are padded evenly; with its weights an encoder becomes like that.
+# that pictures of the size trained on are halved, which may be one pixel less before than behind, and batch norm has
+# an eps of 1e-3. torchvision's are padded evenly; with its weights an encoder becomes like that.
 
 padded_conv <- nn_module(
   "padded_conv",

@@ -9,8 +9,7 @@ NULL
 #   forward(x)     the list of the input and of what each used stage gives; each half the size of the one before.
 #
 # Parameters have the names of segmentation_models_pytorch. A new encoder is an entry of the table at the end, with
-# the
-# names of its published weights (weights.R).
+# the names of its published weights (weights.R).
 
 # Convolution, batch norm (`norm = FALSE`: a bias instead), ReLU.
 conv_norm_relu <- function(inputs, outputs, kernel_size, norm = TRUE, stride = 1) {
@@ -240,8 +239,7 @@ read_encoder_weights <- function(name, weights) {
 }
 
 # Weights of a first convolution for another number of channels: those of channel 1, 2, 3, 1, ..., or their mean,
-# times
-# given / channels. One channel gets the sum.
+# times given / channels. One channel gets the sum.
 adapt_input_weight <- function(weight, channels, how) {
   given <- dim(weight)[[2]]
   if (channels == given) {

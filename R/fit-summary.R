@@ -6,26 +6,22 @@
 #'
 #' @param object,x a trained model, as [fit()][fit.luz_module_generator] or [luz_load()] returns it.
 #' @param data data with targets, as [evaluate()] takes them. For `summary()`, to compute metrics by class on them;
-#'   where
-#'   it is `NULL` these are of the validation data in training, if a metric such as [luz_metric_iou()] counted classes.
+#'   where it is `NULL` these are of the validation data in training, if a metric such as [luz_metric_iou()] counted
+#'   classes.
 #' @param ... for `summary()`: `input_size`, `input` and `depth`, as for a module ([summary.nn_module()]).
 #' @param dataloader_options list of arguments for [dataloader()].
 #' @return
 #' * `summary()`: an object of class `summary.luz_module_fitted`, a list with `layers` (see [summary.nn_module()]),
-#'   `input`
-#'   ([input_spec()] or `NULL`), `glance`, `metrics` (a data frame: `set`, `metric`, `best`, at the best epoch, and
-#'   `last`), `by_class` (a data frame: `class`, `pixels`, `iou`, `dice`, `precision`, `recall`; or `NULL`), `confusion`
-#'   (see [confusion_matrix()]; or `NULL`).
+#'   `input` ([input_spec()] or `NULL`), `glance`, `metrics` (a data frame: `set`, `metric`, `best`, at the best
+#'   epoch, and `last`), `by_class` (a data frame: `class`, `pixels`, `iou`, `dice`, `precision`, `recall`; or
+#'   `NULL`), `confusion` (see [confusion_matrix()]; or `NULL`).
 #' * `tidy()`: what [get_metrics()] gives: `set`, `metric`, `epoch`, `value`.
 #' * `glance()`: a data frame of one row: `parameters`, `trainable`, `epochs`, `best_epoch`, `seconds`, and each
-#'   metric at
-#'   the best epoch, such as `train_loss` and `valid_iou`.
+#'   metric at the best epoch, such as `train_loss` and `valid_iou`.
 #' * `augment()`: a data frame with a row for each item of `data`: `item`, its number; `image`, the name of its file
-#'   where
-#'   that is known; for segmentation `.accuracy`, `.iou`, `.dice` (means over the classes that occur or are
-#'   predicted) and
-#'   `.iou_CLASS`; where an item has one class `.truth`, `.predicted` (factors) and `.probability`; for single numbers
-#'   `.truth`, `.fitted` and `.resid`.
+#'   where that is known; for segmentation `.accuracy`, `.iou`, `.dice` (means over the classes that occur or are
+#'   predicted) and `.iou_CLASS`; where an item has one class `.truth`, `.predicted` (factors) and `.probability`; for
+#'   single numbers `.truth`, `.fitted` and `.resid`.
 #' @details The best epoch is the one whose weights [luz_callback_keep_best_model()] kept; without it, where the
 #'   validation loss (or, without validation data, the loss) was least.
 #' @examples

@@ -2,8 +2,7 @@
 NULL
 
 # Whether a name ("encoder.layer1.0.conv1.weight") belongs to a part: the part itself, what is in it, or what a
-# pattern
-# with * fits.
+# pattern with * fits.
 in_part <- function(names, part) {
   fits <- if (grepl("[*?]", part)) {
     grepl(utils::glob2rx(part, trim.head = FALSE), names) | grepl(utils::glob2rx(paste0(part, ".*")), names)
@@ -83,12 +82,10 @@ unfreeze <- function(model, parts = NULL, batch_norm = TRUE) set_frozen(model, p
 #'
 #' @param model a module, or a named list of parameters.
 #' @param ... learning rates, named by parts of the model as for [freeze()]; a parameter belongs to the first part
-#'   that
-#'   has it. All others have the rate of the optimiser.
+#'   that has it. All others have the rate of the optimiser.
 #' @param optimizer an optimiser such as [optim_adam()].
 #' @return `parameter_groups()`: a list of groups, each with `params` and `lr`, in the order of the parts; the last
-#'   has
-#'   all others, and no `lr`. `optim_by_part()`: a function like `optimizer`, to be called with named parameters.
+#'   has all others, and no `lr`. `optim_by_part()`: a function like `optimizer`, to be called with named parameters.
 #'   A schedule such as [lr_one_cycle()] takes one `max_lr` for each group.
 #' @examples
 #' model <- unet("plain", classes = 2, weights = NULL)
@@ -137,8 +134,7 @@ check_named_parameters <- function(parameters) {
 #' beginning of its epoch.
 #'
 #' @param unfreeze epochs, named by parts of the model as for [freeze()]: `c(encoder = 5)` trains the encoder from
-#'   epoch 5
-#'   on; `c("encoder.layer4" = 3, encoder = 6)` its last stage from epoch 3 and the rest from epoch 6 on.
+#'   epoch 5 on; `c("encoder.layer4" = 3, encoder = 6)` its last stage from epoch 3 and the rest from epoch 6 on.
 #' @param batch_norm are batch norms frozen with their part (see [freeze()])?
 #' @return A callback.
 #' @examples

@@ -1,8 +1,7 @@
 # Pictures of the package magick: images it holds, and files that only it can read.
 
-# H x W x C array of numbers in [0, 1]: 1 channel for grey, 2 for grey and alpha, 3 for RGB, 4 for RGB and
-# alpha. magick
-# hands over C x W x H bytes.
+# H x W x C array of numbers in [0, 1]: 1 channel for grey, 2 for grey and alpha, 3 for RGB, 4 for RGB and alpha.
+# magick hands over C x W x H bytes.
 array_of_magick <- function(img) {
   bytes <- unclass(magick::image_data(img[1], "rgba"))
   values <- aperm(array(as.integer(bytes) / 255, dim(bytes)), c(3, 2, 1))

@@ -3,16 +3,13 @@
 #' JPEG, PNG and TIFF (where the package was built with libtiff: [image_formats()]) are recognised by their content,
 #' whatever the file is called. Anything else is read through the package magick, if it is installed.
 #'
-#' Pictures are turned upright as their EXIF orientation says. PNG and TIFF keep 16 bits. TIFF (and BigTIFF) may
-#' hold 1
-#' to 64 bits, whole numbers with or without sign or floats, any number of bands, in strips or tiles, compressed
-#' as the
-#' local libtiff can; several pages.
+#' Pictures are turned upright as their EXIF orientation says. PNG and TIFF keep 16 bits. TIFF (and BigTIFF) may hold
+#' 1 to 64 bits, whole numbers with or without sign or floats, any number of bands, in strips or tiles, compressed as
+#' the local libtiff can; several pages.
 #'
 #' @param path,paths file name(s); `~` is expanded.
-#' @param channels `NULL` for the channels in the file (grey 1, grey and alpha 2, RGB 3, RGB and alpha 4, or the
-#'   bands of
-#'   a TIFF); 3 for RGB always: grey is repeated, alpha and bands after the third are dropped. CMYK files give RGB.
+#' @param channels `NULL` for the channels in the file (grey 1, grey and alpha 2, RGB 3, RGB and alpha 4, or the bands
+#'   of a TIFF); 3 for RGB always: grey is repeated, alpha and bands after the third are dropped. CMYK files give RGB.
 #' @param bands numbers of the bands that are wanted, in this order; instead of `channels`.
 #' @param page which picture of a TIFF of several pages, from 1.
 #' @param x for `image_write()`: an H x W or H x W x C array (C up to 4, for TIFF any: those are bands, none is
@@ -23,24 +20,20 @@
 #' @param size height and width of the result.
 #' @param mean,std three numbers each: `(x - mean) / std` for each channel; `NULL` leaves the values in \[0, 1].
 #' @return
-#' * `image_read()`, `base_loader()`: an array H x W x C of doubles, in \[0, 1] for whole numbers of up to 16
-#'   bits without
-#'   sign, others as they are in the file; `base_loader()` always has 3 channels.
+#' * `image_read()`, `base_loader()`: an array H x W x C of doubles, in \[0, 1] for whole numbers of up to 16 bits
+#'   without sign, others as they are in the file; `base_loader()` always has 3 channels.
 #' * `image_labels()`: an integer matrix H x W of the grey values or palette indices as they are stored, for masks; NA
 #'   where a float TIFF holds NaN.
 #' * `image_formats()`: names of the formats that are read without magick.
 #' * `image_info()`: a list with `format`, `height`, `width`, `channels`, `bits` and `type` of a sample (`"uint8"`,
-#'   `"int16"`, `"float32"`, ...), `alpha` (whether the last channel is), `pages` and `nodata` (the number that
-#'   means no
-#'   data, of GeoTIFFs, or `NULL`), read from the header alone.
+#'   `"int16"`, `"float32"`, ...), `alpha` (whether the last channel is), `pages` and `nodata` (the number that means
+#'   no data, of GeoTIFFs, or `NULL`), read from the header alone.
 #' * `image_write()`: `path`, invisibly. An existing file is replaced only once the new one is complete.
 #' * `read_image_batch()`: a float tensor N x 3 x H x W, `read_label_batch()`: a long tensor N x H x W; the files are
 #'   decoded and resized by [torch_get_num_threads()] threads, images bilinearly and labels to the nearest, as
 #'   [transform_resize()] does.
-#' @section Errors:
-#' Of class `candela_error_io` when a file cannot be opened, and `candela_error_format` when it is damaged, ends
-#' early,
-#' or is of another format. All name the file.
+#' @section Errors: Of class `candela_error_io` when a file cannot be opened, and `candela_error_format` when it is
+#' damaged, ends early, or is of another format. All name the file.
 #' @examples
 #' file <- tempfile(fileext = ".png")
 #' image_write(array(runif(4 * 5 * 3), c(4, 5, 3)), file)

@@ -31,8 +31,7 @@
 #'     or parts of that size cut out at native resolution (`FALSE`).
 #'
 #'   `read_input()`: a list of `x`, a float tensor channels x height x width, `valid`, a logical matrix of the
-#'   picture's
-#'   own size or `NULL` where all pixels have data, and `size`, height and width of the file.
+#'   picture's own size or `NULL` where all pixels have data, and `size`, height and width of the file.
 #' @section Errors: `read_input()` refuses a picture of other bands or of another type with both named
 #'   (`value_error`).
 #' @examples

@@ -6,24 +6,21 @@
 #' logical masks).
 #'
 #' @param x an item: `list(x, y)` (image, then mask), or a named list with an image (called `x`, `image`, `img` or
-#'   `input`) and, if there is one, a mask (`y`, `mask`, `masks`, `label`, `labels`, `target` or
-#'   `segmentation`); other
-#'   elements are left as they are. Images are tensors C x H x W or arrays H x W x C, masks tensors or matrices H x W.
-#'   Or a [dataset()] of such items: the result is a dataset that transforms each item as it is asked for, with a new
-#'   draw each time.
+#'   `input`) and, if there is one, a mask (`y`, `mask`, `masks`, `label`, `labels`, `target` or `segmentation`);
+#'   other elements are left as they are. Images are tensors C x H x W or arrays H x W x C, masks tensors or matrices
+#'   H x W. Or a [dataset()] of such items: the result is a dataset that transforms each item as it is asked for, with
+#'   a new draw each time.
 #' @param size,interpolation,top,left,height,width,padding,padding_mode,fill,angle,expand,center,translate,scale,shear
 #'   as for [transform_resize()], [transform_crop()], [transform_pad()], [transform_rotate()] and
-#'   [transform_affine()];
-#'   `fill` is for images.
+#'   [transform_affine()]; `fill` is for images.
 #' @param p probability that anything is done.
 #' @param degrees,ratio,pad_if_needed,distortion_scale,brightness,contrast,saturation,hue as for
 #'   [transform_random_affine()] and its kin, with the same draws from the same seeds.
-#' @param classes for `item_transform_random_crop()`: numbers of classes; if the mask has pixels of them, the
-#'   crop holds
-#'   one of these, drawn at random.
-#' @param alpha,sigma for `item_transform_elastic()`: largest shifts in pixels are about `alpha`, and change
-#'   over about
-#'   `sigma` pixels. For `item_transform_gaussian_blur()`: range of standard deviations in pixels, or one number.
+#' @param classes for `item_transform_random_crop()`: numbers of classes; if the mask has pixels of them, the crop
+#'   holds one of these, drawn at random.
+#' @param alpha,sigma for `item_transform_elastic()`: largest shifts in pixels are about `alpha`, and change over
+#'   about `sigma` pixels. For `item_transform_gaussian_blur()`: range of standard deviations in pixels, or one
+#'   number.
 #' @param sd for `item_transform_gaussian_noise()`: range of standard deviations of the noise, or one number, in the
 #'   units of the image.
 #' @param transforms list of functions of an item.
@@ -31,10 +28,9 @@
 #' @return An item, or a dataset, as `x`; `item_transform_compose()`: a function of an item. Images and masks are
 #'   tensors.
 #' @section Details: Resizing, cropping and warping take places as the `transform_*()` of that name do; masks of
-#'   `item_transform_resize()` take the value under the middle of each pixel. `item_transform_elastic()` moves
-#'   each pixel
-#'   by smoothed normal noise (Simard, Steinkraus and Platt 2003, Best practices for convolutional neural networks,
-#'   ICDAR). Colours, blur and noise change the image alone; values are kept within 0 and 1 where they were.
+#'   `item_transform_resize()` take the value under the middle of each pixel. `item_transform_elastic()` moves each
+#'   pixel by smoothed normal noise (Simard, Steinkraus and Platt 2003, Best practices for convolutional neural
+#'   networks, ICDAR). Colours, blur and noise change the image alone; values are kept within 0 and 1 where they were.
 #'   `item_transform_color_jitter()` takes any number of bands for brightness and contrast.
 #' @examples
 #' item <- list(x = torch_rand(3, 8, 8), y = torch_ones(8, 8, dtype = "long"))

@@ -2,8 +2,7 @@
 NULL
 
 # A quarter of the channels, twice the size by a transposed convolution, then the channels of the next features, to
-# which
-# these are added.
+# which these are added.
 linknet_block <- nn_module(
   "linknet_block",
   initialize = function(inputs, outputs, norm) {

@@ -170,8 +170,7 @@ for_each_group <- function(value, optimizer) {
 #'
 #' The learning rate rises from `max_lr / div_factor` to `max_lr` during the first `pct_start` of all steps, then
 #' falls to `max_lr / (div_factor * final_div_factor)`; the momentum (or Adam's first beta) moves the other way. To be
-#' stepped after
-#' every batch; the total number of steps is `total_steps` or `epochs * steps_per_epoch`.
+#' stepped after every batch; the total number of steps is `total_steps` or `epochs * steps_per_epoch`.
 #'
 #' @inheritParams lr_lambda
 #' @param max_lr largest learning rate, or one for each parameter group.

@@ -5,9 +5,8 @@
 #' @details A module may define these methods itself, instead of getting them here: `loss(input, target)`;
 #'   `set_optimizers(...)`, returning an optimiser or a named list of them; `backward(loss)`; `step()`, which replaces
 #'   the whole training and validation step and works on the variable `ctx`; `predict(input)`, used instead of
-#'   `forward()` for predictions.
-#'   A module itself is trained as it is: each [fit()][fit.luz_module_generator] works on a copy of it, so that it keeps
-#'   its weights, and starts from these again.
+#'   `forward()` for predictions. A module itself is trained as it is: each [fit()][fit.luz_module_generator] works on
+#'   a copy of it, so that it keeps its weights, and starts from these again.
 #' @section Defaults for segmentation:
 #'   What is not given for [unet()] and the like is chosen:
 #'   * the loss, by the classes of the training masks: cross entropy; where a class has more than ten times the pixels

@@ -74,8 +74,7 @@ manet_decoder <- nn_module(
 #' MA-Net
 #'
 #' A U-Net with attention among the pixels of the smallest features, and among channels where features are joined
-#' (Fan,
-#' Wang, Li, Wang 2020, \doi{10.1109/ACCESS.2020.3025372}).
+#' (Fan, Wang, Li, Wang 2020, \doi{10.1109/ACCESS.2020.3025372}).
 #'
 #' @inheritParams unet
 #' @param decoder_pab_channels channels in which pixels are compared.

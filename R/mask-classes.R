@@ -18,10 +18,8 @@ is_colour <- function(x) {
   is.character(x) & !is.na(x) & (grepl("^#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?$", x) | tolower(x) %in% grDevices::colours())
 }
 
-# The plan by which masks are decoded: a list with
-#   classes  data frame with `name`, `value` (as stored; a code where masks hold colours) and `colour` (to draw it),
-#   void     values that mean void,
-#   kind     "value" or "colour".
+# The plan by which masks are decoded: a list with classes  data frame with `name`, `value` (as stored; a code where
+#   masks hold colours) and `colour` (to draw it), void     values that mean void, kind     "value" or "colour".
 # NULL: to be found by looking at the masks.
 class_plan <- function(classes, void) {
   if (is.null(classes) || is.function(classes)) {
@@ -283,18 +281,16 @@ refuse_values <- function(values, odd, plan, where) {
 
 #' What masks hold
 #'
-#' Looks through mask files and tells which values or colours they hold, and how many pixels of each: the first
-#' step to
-#' `classes` of [segmentation_dataset()].
+#' Looks through mask files and tells which values or colours they hold, and how many pixels of each: the first step
+#' to `classes` of [segmentation_dataset()].
 #'
 #' @param masks a folder, a pattern such as `"masks/*.png"`, names of files, or a [segmentation_dataset()].
 #' @param classes classes as [segmentation_dataset()] takes them: values that belong to none are told apart, with the
 #'   nearest class and the distance.
 #' @param void as there.
 #' @param n how many rows at most, the most frequent ones; the rest is summed up in the attribute `rest`.
-#' @return A data frame, ordered by share: `value` (NA for colours), `colour` (as `"#804080"`; for palette
-#'   images that of
-#'   the palette; else NA), `pixels`, `share` of all pixels, `files` that hold it, and `first`, one of them. With
+#' @return A data frame, ordered by share: `value` (NA for colours), `colour` (as `"#804080"`; for palette images that
+#'   of the palette; else NA), `pixels`, `share` of all pixels, `files` that hold it, and `first`, one of them. With
 #'   `classes`: `class`, a factor (NA for void and for values of no class), `void`, and for values of no class
 #'   `nearest` and `distance`, the largest difference of a channel. A warning of class `candela_warning_mask` counts
 #'   pixels that belong to no class, as anti-aliased edges and masks saved as JPEG have them.

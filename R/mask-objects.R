@@ -2,16 +2,14 @@
 #'
 #' Finds the connected regions of a mask, parts those that touch, counts and measures them.
 #'
-#' @param mask classes in any form: what `segment()` returns; a matrix height x width, an array N x height x width or a
-#'   tensor of class numbers, 0 where there is nothing (a logical matrix: `TRUE` is an object); a float tensor of
-#'   scores,
-#'   whose largest class counts; names of mask files; a `SpatRaster` of the package terra; a list of these.
+#' @param mask classes in any form: what `segment()` returns; a matrix height x width, an array N x height x width or
+#'   a tensor of class numbers, 0 where there is nothing (a logical matrix: `TRUE` is an object); a float tensor of
+#'   scores, whose largest class counts; names of mask files; a `SpatRaster` of the package terra; a list of these.
 #' @param classes what the numbers mean: as [segmentation_dataset()] takes it, such as `c(background = 0, cell = 255)`,
 #'   for masks that hold stored values or colours; a model, a data set, names or a [class_table()] for masks of class
 #'   numbers. `NULL`: the numbers are their own names.
-#' @param objects names or numbers of the classes whose objects are wanted. `NULL`: all but the one called
-#'   background, or
-#'   that of the value 0 where there are two.
+#' @param objects names or numbers of the classes whose objects are wanted. `NULL`: all but the one called background,
+#'   or that of the value 0 where there are two.
 #' @param connectivity 8: pixels that touch at a side or a corner belong together; 4: at a side.
 #' @param part whether objects that touch are parted, by a watershed of the distance to their outside.
 #' @param depth,neck,distance,smooth when two maxima of that distance are two objects: the lower one rises at least
@@ -40,8 +38,7 @@
 #'   * `classes`, `pixel_size`, `unit`, and of rasters `extent` and `crs`.
 #'
 #'   `print()` and `summary()` count by class, `as.data.frame()` gives the table (of several masks with a column
-#'   `picture`),
-#'   `plot()` draws the objects, [mask_polygons()] makes polygons.
+#'   `picture`), `plot()` draws the objects, [mask_polygons()] makes polygons.
 #' @details Regions of different classes are different objects. The perimeter is Crofton's: ends of runs along rows,
 #'   columns and both diagonals, each weighted by its share of directions; for discs it is right to about one per cent,
 #'   where the edges of pixels are 4 / pi times as long.
@@ -166,9 +163,8 @@ summed_by_row <- function(labels, weights, n) {
   sums
 }
 
-# Half the integral, over directions and lines, of the number of times that lines cross the border. A direction
-# stands for
-# those up to the middle between it and its neighbours.
+# Half the integral, over directions and lines, of the number of times that lines cross the border. A direction stands
+# for those up to the middle between it and its neighbours.
 crofton_perimeter <- function(o, size) {
   slope <- atan2(size[[1]], size[[2]])
   between <- prod(size) / sqrt(sum(size^2))

@@ -8,14 +8,12 @@
 #'   where terra is installed.
 #' @return
 #' * `"terra"`: a `SpatVector` of polygons with the columns of [mask_objects()]'s table. Coordinates are those of the
-#'   map
-#'   where `x` came from a raster, else in units of `pixel_size` with y upwards from the picture's lower edge, as terra
-#'   places a matrix.
-#' * `"table"`: a data frame with a row for each corner: `object`, `class`, `part` (an object whose pixels touch only at
-#'   corners has several), `hole` (0 for the outer ring, else the number of the hole), `x`, `y`; coordinates of the map
-#'   where there are such, else in units of `pixel_size` from the picture's left and top. Rings do not repeat their
-#'   first
-#'   corner; seen on the picture, outer ones go clockwise and holes anticlockwise.
+#'   map where `x` came from a raster, else in units of `pixel_size` with y upwards from the picture's lower edge, as
+#'   terra places a matrix.
+#' * `"table"`: a data frame with a row for each corner: `object`, `class`, `part` (an object whose pixels touch only
+#'   at corners has several), `hole` (0 for the outer ring, else the number of the hole), `x`, `y`; coordinates of the
+#'   map where there are such, else in units of `pixel_size` from the picture's left and top. Rings do not repeat
+#'   their first corner; seen on the picture, outer ones go clockwise and holes anticlockwise.
 #'
 #'   For several masks a list of these.
 #' @details Rings never cross or touch themselves; a hole may touch another ring at a point, as the Simple Features
@@ -112,10 +110,9 @@ number_rings <- function(corners) {
     x = as.numeric(corners$x[order]), y = as.numeric(corners$y[order]))
 }
 
-# Rings that pass a corner twice become several that do not. Two visits of a corner enclose a ring of its own, and such
-# pairs of visits lie within one another or apart. Value: for each corner `from`, the ring it was in, and `ring`, the
-# one
-# it is in.
+# Rings that pass a corner twice become several that do not. Two visits of a corner enclose a ring of its own, and
+# such pairs of visits lie within one another or apart. Value: for each corner `from`, the ring it was in, and `ring`,
+# the one it is in.
 part_crossed <- function(ring, key, crossed, n) {
   ends <- cumsum(n)
   result <- as.numeric(ring)

@@ -28,8 +28,7 @@ alexnet <- nn_module(
 #' AlexNet
 #'
 #' The image classifier of Krizhevsky (2014), One weird trick for parallelizing convolutional neural networks.
-#' Parameters
-#' have the names of torchvision, whose published weights load.
+#' Parameters have the names of torchvision, whose published weights load.
 #'
 #' @inheritParams model_mobilenet_v2
 #' @param ... `num_classes = 1000`; `dropout = 0.5`, share of elements set to zero while training; `in_channels = 3`.

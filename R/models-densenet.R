@@ -108,8 +108,7 @@ make_densenet <- function(name, pretrained, progress, ...) {
 #'
 #' @inheritParams model_mobilenet_v2
 #' @param ... `num_classes = 1000`; `bn_size = 4`, channels within a layer, in units of those it adds; `drop_rate =
-#'   0`,
-#'   share of elements set to zero while training; `in_channels = 3`.
+#'   0`, share of elements set to zero while training; `in_channels = 3`.
 #' @return A module of class `densenet` for images N x 3 x H x W (float, normalised), with `num_classes` outputs.
 #' @inheritSection model_resnet18 Weights
 #' @examples

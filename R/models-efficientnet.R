@@ -192,8 +192,7 @@ make_efficientnet <- function(name, pretrained, progress, ...) {
 #'
 #' Image classifiers of inverted residual blocks, scaled in width and depth together (Tan and Le 2019, EfficientNet:
 #' Rethinking model scaling for convolutional neural networks; 2021, EfficientNetV2: Smaller models and faster
-#' training).
-#' Parameters have the names of torchvision, whose published weights load.
+#' training). Parameters have the names of torchvision, whose published weights load.
 #'
 #' @inheritParams model_mobilenet_v2
 #' @param ... `num_classes = 1000`; `dropout`, share of elements set to zero while training, and

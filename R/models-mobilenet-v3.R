@@ -90,14 +90,13 @@ make_mobilenet_v3 <- function(name, pretrained, progress, ...) {
 
 #' MobileNet v3
 #'
-#' Image classifiers for small devices (Howard et al. 2019, \doi{10.1109/ICCV.2019.00140}). Parameters have the
-#' names of
-#' torchvision, whose published weights load.
+#' Image classifiers for small devices (Howard et al. 2019, \doi{10.1109/ICCV.2019.00140}). Parameters have the names
+#' of torchvision, whose published weights load.
 #'
 #' @inheritParams model_mobilenet_v2
 #' @param ... `num_classes = 1000`; `width_mult = 1`, factor for the channels; `reduced_tail = FALSE`, half the
-#'   channels in
-#'   the last blocks? `dilated = FALSE`, are these dilated instead of strided? `dropout = 0.2`; `in_channels = 3`.
+#'   channels in the last blocks? `dilated = FALSE`, are these dilated instead of strided? `dropout = 0.2`;
+#'   `in_channels = 3`.
 #' @return A module of class `mobilenet_v3` for images N x 3 x H x W (float, normalised), with `num_classes` outputs.
 #' @inheritSection model_resnet18 Weights
 #' @examples

@@ -135,11 +135,10 @@ mobilenet_v2 <- nn_module(
 #' @param pretrained load weights learned on ImageNet, or the path of a file of weights? Otherwise they are drawn:
 #'   convolutions normal with variance 2 / fan_out, the linear layer normal with standard deviation 0.01.
 #' @param progress show the progress of a download?
-#' @param ... `num_classes = 1000`; `width_mult = 1`, factor for all numbers of channels;
-#'   `inverted_residual_setting = NULL`, a matrix with the rows (expansion, channels, number of blocks, stride);
-#'   `round_nearest = 8`, channels are multiples of it; `block = NULL` and `norm_layer = NULL`, module generators
-#'   to use
-#'   instead of the inverted residual and [nn_batch_norm2d()]; `in_channels = 3`.
+#' @param ... `num_classes = 1000`; `width_mult = 1`, factor for all numbers of channels; `inverted_residual_setting =
+#'   NULL`, a matrix with the rows (expansion, channels, number of blocks, stride); `round_nearest = 8`, channels are
+#'   multiples of it; `block = NULL` and `norm_layer = NULL`, module generators to use instead of the inverted
+#'   residual and [nn_batch_norm2d()]; `in_channels = 3`.
 #' @return A module of class `mobilenet_v2` for images N x 3 x H x W, with `num_classes` outputs. Weights that do not
 #'   fit the model are a value_error that names the first that does not.
 #' @examples

@@ -157,8 +157,7 @@ make_resnet <- function(name, pretrained, progress, ...) {
 #' ResNet, ResNeXt and Wide ResNet
 #'
 #' Image classifiers of residual blocks: ResNet of He et al. (2016), \doi{10.1109/CVPR.2016.90} (with the stride in
-#' the
-#' 3 x 3 convolution of a bottleneck), ResNeXt of Xie et al. (2017), \doi{10.1109/CVPR.2017.634}, whose 3 x 3
+#' the 3 x 3 convolution of a bottleneck), ResNeXt of Xie et al. (2017), \doi{10.1109/CVPR.2017.634}, whose 3 x 3
 #' convolutions are in groups, and Wide ResNet of Zagoruyko and Komodakis (2016), \doi{10.5244/C.30.87}, whose
 #' bottlenecks have twice the channels. Parameters have the names of torchvision, whose published weights load.
 #'
@@ -168,11 +167,9 @@ make_resnet <- function(name, pretrained, progress, ...) {
 #'   and dilate their convolutions instead; `norm_layer = NULL`, a module generator in place of [nn_batch_norm2d()];
 #'   `in_channels = 3`; `groups` and `width_per_group`, groups of the 3 x 3 convolutions and their channels.
 #' @return A module of class `resnet` for images N x 3 x H x W (float, normalised), with `num_classes` outputs.
-#' @section Weights:
-#' `pretrained = TRUE` loads the weights learned on ImageNet, found or downloaded by [pretrained_weights()]; a path
-#' loads a
-#' file (a PyTorch checkpoint, or safetensors). They expect images between 0 and 1, normalised with mean
-#' (0.485, 0.456, 0.406) and standard deviation (0.229, 0.224, 0.225).
+#' @section Weights: `pretrained = TRUE` loads the weights learned on ImageNet, found or downloaded by
+#' [pretrained_weights()]; a path loads a file (a PyTorch checkpoint, or safetensors). They expect images between 0
+#' and 1, normalised with mean (0.485, 0.456, 0.406) and standard deviation (0.229, 0.224, 0.225).
 #' @examples
 #' model <- model_resnet18(num_classes = 10)
 #' model$eval()

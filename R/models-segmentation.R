@@ -120,9 +120,8 @@ make_segmentation <- function(head, backbone, pretrained, progress, num_classes,
 
 #' Segmentation models of torchvision
 #'
-#' Fully convolutional networks (Long, Shelhamer, Darrell 2015, \doi{10.1109/CVPR.2015.7298965}), DeepLabV3 (Chen
-#' et al.
-#' 2017, Rethinking atrous convolution for semantic image segmentation) and LR-ASPP (Howard et al. 2019,
+#' Fully convolutional networks (Long, Shelhamer, Darrell 2015, \doi{10.1109/CVPR.2015.7298965}), DeepLabV3 (Chen et
+#' al. 2017, Rethinking atrous convolution for semantic image segmentation) and LR-ASPP (Howard et al. 2019,
 #' \doi{10.1109/ICCV.2019.00140}), on ResNets and MobileNet v3 whose last stages are dilated instead of strided.
 #' Parameters
 #' have the names of torchvision, whose published weights load. [unet()], [deeplabv3_plus()] and others are made for
@@ -135,9 +134,8 @@ make_segmentation <- function(head, backbone, pretrained, progress, num_classes,
 #' @param aux_loss is there a second head on the features before the last stage? `NULL`: with pretrained weights.
 #' @param pretrained_backbone load weights of the backbone learned on ImageNet, where `pretrained` is `FALSE`?
 #' @param ... must be empty.
-#' @return A module for images N x 3 x H x W (float, normalised) that gives a list: `out`, scores N x `num_classes`
-#'   x H x W,
-#'   and with `aux_loss` also `aux`.
+#' @return A module for images N x 3 x H x W (float, normalised) that gives a list: `out`, scores N x `num_classes` x
+#'   H x W, and with `aux_loss` also `aux`.
 #' @inheritSection model_resnet18 Weights
 #' @examples
 #' model <- model_lraspp_mobilenet_v3_large(num_classes = 3)

@@ -63,8 +63,7 @@ make_squeezenet <- function(name, pretrained, progress, ...) {
 #' SqueezeNet
 #'
 #' Small image classifiers (Iandola et al. 2016, SqueezeNet: AlexNet-level accuracy with 50x fewer parameters).
-#' Parameters
-#' have the names of torchvision, whose published weights load.
+#' Parameters have the names of torchvision, whose published weights load.
 #'
 #' @inheritParams model_mobilenet_v2
 #' @param ... `num_classes = 1000`; `dropout = 0.5`, share of elements set to zero while training; `in_channels = 3`.

@@ -60,8 +60,7 @@ make_vgg <- function(name, pretrained, progress, ...) load_pretrained(vgg(name, 
 #'
 #' Image classifiers of 3 x 3 convolutions, with batch norm (`_bn`) or without (Simonyan and Zisserman 2015, Very deep
 #' convolutional networks for large-scale image recognition). Parameters have the names of torchvision, whose
-#' published
-#' weights load.
+#' published weights load.
 #'
 #' @inheritParams model_mobilenet_v2
 #' @param ... `num_classes = 1000`; `dropout = 0.5`, share of elements set to zero while training; `in_channels = 3`.

@@ -4,8 +4,7 @@ NULL
 #' Layers of a module
 #'
 #' A table of the modules in a module, in the order in which they were registered, with the shapes of what they give
-#' and the numbers
-#' of their parameters.
+#' and the numbers of their parameters.
 #'
 #' @param object a module, made by [nn_module()] or a layer.
 #' @param input what the module is called with: a tensor, or a list of tensors for several arguments. Nothing is
@@ -15,11 +14,10 @@ NULL
 #' @param depth how many levels of modules within modules are shown. Deeper ones count with those they belong to.
 #' @param ... not used.
 #' @return A data frame of class `candela_module_summary`, with a row for each module: `name` (as in `state_dict()`;
-#'   `""`
-#'   is the module itself), `type`, `level`, `output` (its shape as text, batch first; several are joined by `;`; `NA`
-#'   where it was not called or there was no input), `parameters` (in it and all below it), `trainable` (of these). A
-#'   module that is called several times has the shape of the last call. Its attribute `total` holds `parameters`,
-#'   `trainable`, `buffers`, and `megabytes` of both.
+#'   `""` is the module itself), `type`, `level`, `output` (its shape as text, batch first; several are joined by `;`;
+#'   `NA` where it was not called or there was no input), `parameters` (in it and all below it), `trainable` (of
+#'   these). A module that is called several times has the shape of the last call. Its attribute `total` holds
+#'   `parameters`, `trainable`, `buffers`, and `megabytes` of both.
 #' @examples
 #' net <- nn_sequential(nn_conv2d(3, 8, 3), nn_relu(), nn_adaptive_avg_pool2d(1), nn_flatten(), nn_linear(8, 2))
 #' summary(net, input_size = c(3, 32, 32))

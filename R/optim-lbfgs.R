@@ -1,18 +1,17 @@
 #' L-BFGS
 #'
 #' Limited-memory quasi-Newton steps: the direction is the gradient times an approximation of the inverse Hessian,
-#' made of
-#' the last `history_size` steps and changes of the gradient by the two-loop recursion. For small problems whose loss is
-#' computed from all data; one `step()` makes up to `max_iter` iterations and evaluates the loss several times.
+#' made of the last `history_size` steps and changes of the gradient by the two-loop recursion. For small problems
+#' whose loss is computed from all data; one `step()` makes up to `max_iter` iterations and evaluates the loss several
+#' times.
 #'
 #' `step()` must be given a closure that sets the gradients to zero, computes the loss, calls `backward()` on it and
 #' returns it.
 #'
 #' Without a line search a step is `lr` times the direction (the first one is shortened to `lr / sum(|gradient|)` at
-#' most).
-#' With `line_search_fn = "strong_wolfe"` its length is searched by cubic interpolation until the loss has fallen by at
-#' least 1e-4 of what the slope promises and the slope has shrunk to 0.9 of what it was: the way to go where the loss is
-#' not noisy.
+#' most). With `line_search_fn = "strong_wolfe"` its length is searched by cubic interpolation until the loss has
+#' fallen by at least 1e-4 of what the slope promises and the slope has shrunk to 0.9 of what it was: the way to go
+#' where the loss is not noisy.
 #'
 #' @inheritParams optim_adam
 #' @param lr length of the steps.
@@ -201,8 +200,7 @@ largest <- function(x) x$abs()$max()$item()
 # ---- line search ----
 
 # The point, of those that evaluate(t) gives, that meets the strong Wolfe conditions; after `most` evaluations the
-# lowest.
-# size: of the largest change of a parameter for t = 1.
+# lowest. size: of the largest change of a parameter for t = 1.
 strong_wolfe <- function(evaluate, begin, t, size, c1 = 1e-4, c2 = 0.9, tolerance_change = 1e-9, most = 25) {
   falls_enough <- function(p) !isTRUE(p$loss > begin$loss + c1 * p$t * begin$slope)
   is_flat <- function(p) isTRUE(abs(p$slope) <= -c2 * begin$slope)

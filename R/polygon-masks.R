@@ -1,8 +1,7 @@
-# Masks that are drawn: polygons of COCO and LabelMe files, vector files and SpatVectors. A drawn mask is a list
-# of class
-# "drawn_mask" with `shapes`, each a list of `label` and what is inside: `rings` (matrices of x and y in pixels,
-# from 0 at
-# the upper left corner; even-odd, so that inner rings are holes) or `runs` (column-major lengths of 0s and 1s).
+# Masks that are drawn: polygons of COCO and LabelMe files, vector files and SpatVectors. A drawn mask is a list of
+# class "drawn_mask" with `shapes`, each a list of `label` and what is inside: `rings` (matrices of x and y in pixels,
+# from 0 at the upper left corner; even-odd, so that inner rings are holes) or `runs` (column-major lengths of 0s and
+# 1s).
 
 new_drawn_mask <- function(shapes, ...) structure(list(shapes = shapes, ...), class = "drawn_mask")
 
@@ -143,8 +142,7 @@ coco_shapes <- function(annotations, names, ids) {
 }
 
 # The text form of run lengths: five bits in each character from "0" on, lowest first, the sixth says that more
-# follow;
-# from the third on, differences to the run before the last.
+# follow; from the third on, differences to the run before the last.
 coco_runs <- function(text) {
   codes <- utf8ToInt(text) - 48L
   ends <- which(bitwAnd(codes, 32L) == 0)

@@ -5,16 +5,13 @@
 #' as items `list(x, y)`: `x` the picture, a float tensor channels x height x width whose numbers are scaled, `y` its
 #' classes, a long tensor height x width with 1 for the first class, and -100 for void.
 #'
-#' @param images a folder (with the folders in it), a pattern such as `"cells/*/image.png"`, names of files, a
-#'   data frame
-#'   or the name of a CSV file with the columns `image` and `mask` (and `group` and `split`, if there are such).
+#' @param images a folder (with the folders in it), a pattern such as `"cells/*/image.png"`, names of files, a data
+#'   frame or the name of a CSV file with the columns `image` and `mask` (and `group` and `split`, if there are such).
 #' @param masks a folder, a pattern or names of files; a function of the name of an image that returns the name of its
-#'   mask or a matrix of its values; `NULL` where a table has them, where images and masks lie in one folder, or
-#'   masks in
-#'   one called `masks` or the like beside each image. Polygons
-#'   are drawn: the name of a COCO file (`"instances.json"`, with polygons or run lengths), a folder of LabelMe
-#'   files, or,
-#'   for images with coordinates, a vector file or a `SpatVector` of the package terra.
+#'   mask or a matrix of its values; `NULL` where a table has them, where images and masks lie in one folder, or masks
+#'   in one called `masks` or the like beside each image. Polygons are drawn: the name of a COCO file
+#'   (`"instances.json"`, with polygons or run lengths), a folder of LabelMe files, or, for images with coordinates, a
+#'   vector file or a `SpatVector` of the package terra.
 #' @param classes what the masks hold, class by class:
 #'   * values, `c(background = 0, cell = 255)`; with a list a class may have several values;
 #'   * colours, `c(road = "#804080", tree = "darkgreen")`;
@@ -26,26 +23,20 @@
 #'   * names alone, `c("background", "cell")`, for the values found, in their order;
 #'   * a function of the stored matrix that returns one of values;
 #'   * `NULL`: the values found, which are told.
-#' @param size height and width (or one number for both) that whole pictures are resized to. The default is the
-#'   size of
-#'   the pictures where they all have one of at most 512, else 256.
+#' @param size height and width (or one number for both) that whole pictures are resized to. The default is the size
+#'   of the pictures where they all have one of at most 512, else 256.
 #' @param crop height and width (or one number) of parts cut out at native resolution instead. Every picture is
 #'   cut into such parts, the last of a row ending at its border; pictures that are smaller are padded with void.
 #' @param overlap of neighbouring parts, as a share of `crop`, below 1.
 #' @param scale how numbers are scaled: `"imagenet"` (mean and standard deviation of ImageNet, for RGB of 8 bits
-#'   alone),
-#'   `"normalise"` (mean and standard deviation of each band over the training pictures), `"dtype"` (largest
-#'   number of
-#'   the type becomes 1), `"percentile"` (percentiles `probs` of the training pictures become 0 and 1), `"image"` (the
-#'   same of each picture), `"none"`, or `list(mean =, std =)` in units of the files. `"auto"` is `"imagenet"`
-#'   for RGB of
-#'   8 bits, else `"normalise"`.
-#' @param missing `"error"` where an image has no mask, or a mask no image; `"background"` takes images without
-#'   a mask as
-#'   pictures of the first class, and tells what was left out.
+#'   alone), `"normalise"` (mean and standard deviation of each band over the training pictures), `"dtype"` (largest
+#'   number of the type becomes 1), `"percentile"` (percentiles `probs` of the training pictures become 0 and 1),
+#'   `"image"` (the same of each picture), `"none"`, or `list(mean =, std =)` in units of the files. `"auto"` is
+#'   `"imagenet"` for RGB of 8 bits, else `"normalise"`.
+#' @param missing `"error"` where an image has no mask, or a mask no image; `"background"` takes images without a mask
+#'   as pictures of the first class, and tells what was left out.
 #' @param void stored values, colours or names of classes that are void: they count in no loss and no metric. By
-#'   default
-#'   those called void, ignore, unlabelled or the like.
+#'   default those called void, ignore, unlabelled or the like.
 #' @param tolerance how far a stored value (each channel of a colour) may lie from that of its class; such pixels are
 #'   counted in a warning. 0: every value must be known.
 #' @param bands numbers of the bands to read, for pictures of many; by default all but an alpha channel.
@@ -53,26 +44,22 @@
 #' @param nodata a number that means no data in the pictures; it is void in masks.
 #' @param group for each image, or as a function of its name: what it belongs to (a patient, a slide, a scene).
 #'   [split()][split.segmentation_dataset] keeps a group together.
-#' @param transform a function of an item, `list(x, y)`, that changes both alike, for training: a part called
-#'   `train` has
-#'   it, other parts do not. Numbers of `x` are 0 to 1 then, those of float pictures as in the file.
-#' @param field column of a vector file or `SpatVector` that holds the classes; by default one called class,
-#'   label or the
-#'   like.
+#' @param transform a function of an item, `list(x, y)`, that changes both alike, for training: a part called `train`
+#'   has it, other parts do not. Numbers of `x` are 0 to 1 then, those of float pictures as in the file.
+#' @param field column of a vector file or `SpatVector` that holds the classes; by default one called class, label or
+#'   the like.
 #' @param probs two probabilities, for the percentiles.
 #' @param cache keep pictures and masks in memory as they are read: `TRUE`, `FALSE`, or `"auto"`, which does so up to
 #'   `getOption("candela.cache_bytes", 2e9)` bytes.
-#' @return A [dataset()]. `length()` is the number of items, `[` gives an item; [class_table()] and
-#'   [input_spec()] tell
-#'   what the numbers mean, [class_counts()] how frequent classes are, `plot()` shows pairs.
+#' @return A [dataset()]. `length()` is the number of items, `[` gives an item; [class_table()] and [input_spec()]
+#'   tell what the numbers mean, [class_counts()] how frequent classes are, `plot()` shows pairs.
 #' @details
 #' Files go together by names: the same up to their ends (`a.jpg`, `a.png`), up to words such as `image`, `mask` or
 #' `label` before or behind (`a_mask.png`), in folders of the same names, or in a folder for each picture
 #' (`007/image.png`, `007/masks/*.png`). Several masks of one image are united: each pixel has the largest value.
 #'
-#' Resizing is bilinear with antialiasing for images, and takes the value under the middle of each pixel for
-#' masks. The
-#' dataset remembers whether it resizes or crops, and prediction does the same.
+#' Resizing is bilinear with antialiasing for images, and takes the value under the middle of each pixel for masks.
+#' The dataset remembers whether it resizes or crops, and prediction does the same.
 #'
 #' Pixels without data (`nodata`, NaN) become void in `y` and 0 in `x`.
 #' @section Errors: Of class `candela_error_pairs` where files do not match, with a list of them. Values that no class
@@ -414,9 +401,8 @@ SegmentationDataset <- dataset(
   }
 )
 
-# A part of a pair, at native resolution; what lies outside is void, and has no data. At random: moved by up to
-# half of
-# its size, within the picture.
+# A part of a pair, at native resolution; what lies outside is void, and has no data. At random: moved by up to half
+# of its size, within the picture.
 cut_box <- function(item, box, size, at_random) {
   now <- dim(item$y)
   start <- c(box$top, box$left)
@@ -496,15 +482,13 @@ class_counts <- function(ds) colSums(item_counts(ds))
 
 #' Look at pairs of images and masks
 #'
-#' Draws items of a [segmentation_dataset()] as the model sees them, after resizing, cropping and augmentation,
-#' with the
-#' outlines of their classes.
+#' Draws items of a [segmentation_dataset()] as the model sees them, after resizing, cropping and augmentation, with
+#' the outlines of their classes.
 #'
 #' @param x a [segmentation_dataset()], or a part of one.
 #' @param i numbers of the items; by default the first six.
-#' @param bands three numbers of bands to be drawn red, green and blue, for pictures of many bands (counted
-#'   among those
-#'   that are read); by default the first three, or the first.
+#' @param bands three numbers of bands to be drawn red, green and blue, for pictures of many bands (counted among
+#'   those that are read); by default the first three, or the first.
 #' @param alpha of the tint, 0 to 1; 0 leaves the outlines alone.
 #' @param ... passed to [plot_segmentation()], for example `ncol` and `main`.
 #' @return `x`, invisibly.

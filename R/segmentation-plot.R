@@ -2,20 +2,17 @@
 #'
 #' The photo, and each class as a translucent colour over it, as an outline, or both.
 #'
-#' @param image tensor C x H x W or N x C x H x W, array H x W x C or H x W, values of 0 to 1; other ranges (normalised
-#'   images) are stretched; names of image files; a list of these. Of more than three bands the first three are
-#'   drawn, of
-#'   two the first.
+#' @param image tensor C x H x W or N x C x H x W, array H x W x C or H x W, values of 0 to 1; other ranges
+#'   (normalised images) are stretched; names of image files; a list of these. Of more than three bands the first
+#'   three are drawn, of two the first.
 #' @param mask classes, counted from 1: tensor H x W or N x H x W of integers, matrix, array N x H x W; or logits as a
 #'   float tensor N x K x H x W or K x H x W, whose largest class is taken; or what `segment()` or [mask_objects()]
 #'   returned (objects then have a colour each).
 #' @param truth optional true classes, like `mask`: drawn as white outlines with black edges over the picture.
-#' @param class_names names of the classes, for the legend; `NULL` for none, or those that `mask` knows. Also
-#'   anything that
-#'   [class_table()] takes, with the colours.
+#' @param class_names names of the classes, for the legend; `NULL` for none, or those that `mask` knows. Also anything
+#'   that [class_table()] takes, with the colours.
 #' @param colours one per class; `NA` leaves a class clear. By default those of Okabe and Ito, then others; a class
-#'   that is
-#'   called background stays clear.
+#'   that is called background stays clear.
 #' @param alpha opacity of the classes, 0 to 1; 0 leaves the outlines alone.
 #' @param ncol pictures per row.
 #' @param main titles.

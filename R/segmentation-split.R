@@ -1,21 +1,18 @@
 #' Parts of a dataset
 #'
-#' Splits a [segmentation_dataset()] into parts for training, validation and test, or into folds; always the
-#' same for one
-#' `seed`, and what belongs to one group (see `group` there) stays together.
+#' Splits a [segmentation_dataset()] into parts for training, validation and test, or into folds; always the same for
+#' one `seed`, and what belongs to one group (see `group` there) stays together.
 #'
 #' @param x a [segmentation_dataset()].
 #' @param f named shares, such as `c(train = 0.7, valid = 0.15, test = 0.15)`, which add up to at most 1; or for each
-#'   image the name of its part, as a vector or factor; or one whole number k for k folds. By default what the
-#'   table of
-#'   images says in a column `split`, else `c(train = 0.8, valid = 0.2)`.
+#'   image the name of its part, as a vector or factor; or one whole number k for k folds. By default what the table
+#'   of images says in a column `split`, else `c(train = 0.8, valid = 0.2)`.
 #' @param drop not used.
 #' @param seed of the draw; R's own generator is left as it is.
 #' @param ... not used.
-#' @return A named list of datasets. For k folds: a list of k lists of `train` and `valid`. The part called
-#'   `train`, or
-#'   else the first, has the dataset's transform, and, where it cuts out parts, moves them at random; all parts scale
-#'   numbers as the training part tells, and share what is in memory.
+#' @return A named list of datasets. For k folds: a list of k lists of `train` and `valid`. The part called `train`,
+#'   or else the first, has the dataset's transform, and, where it cuts out parts, moves them at random; all parts
+#'   scale numbers as the training part tells, and share what is in memory.
 #' @examples
 #' root <- tempfile()
 #' drawn_cells(root, n = 6, size = 32)

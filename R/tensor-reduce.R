@@ -122,8 +122,7 @@ torch_count_nonzero <- function(self, dim = NULL) torch_sum(torch_ne(self, 0L), 
 #' @return Without `dim` a tensor of one value. With `dim`, `torch_max()`, `torch_min()` and `torch_median()` give a
 #'   list of the values and their positions (long, from 1; the first of equal ones), `torch_argmax()` and
 #'   `torch_argmin()` the positions, `torch_amax()` and `torch_amin()` the values. NaN counts as both largest and
-#'   smallest. The median
-#'   of an even number of elements is the lower one.
+#'   smallest. The median of an even number of elements is the lower one.
 #' @section Errors: an empty dimension.
 #' @examples
 #' x <- torch_tensor(matrix(c(3, 1, 2, 6, 5, 4), 2))

@@ -56,18 +56,14 @@ unet_decoder <- nn_module(
 #' U-Net
 #'
 #' A segmentation model with one of several encoders: the features of an image classifier, joined again from the
-#' smallest to the largest by a decoder (Ronneberger, Fischer, Brox 2015, \doi{10.1007/978-3-319-24574-4_28}).
-#' Images may
-#' have any size: they are mirrored at their borders until height and width are multiples of 2^`encoder_depth`, and
-#' the
-#' output is cut back. Parameters have the names of segmentation_models_pytorch, so `load_state_dict()` takes what was
-#' trained there.
+#' smallest to the largest by a decoder (Ronneberger, Fischer, Brox 2015, \doi{10.1007/978-3-319-24574-4_28}). Images
+#' may have any size: they are mirrored at their borders until height and width are multiples of 2^`encoder_depth`,
+#' and the output is cut back. Parameters have the names of segmentation_models_pytorch, so `load_state_dict()` takes
+#' what was trained there.
 #'
 #' `unet(...)` is a model, to be called on images; it can also be handed to [setup()] as it is, and [fit()] then
-#' trains a
-#' copy of it. And it is a module generator: `unet %>% setup(...) %>% set_hparams(classes = 3)` makes a new one for
-#' each
-#' training.
+#' trains a copy of it. And it is a module generator: `unet %>% setup(...) %>% set_hparams(classes = 3)` makes a new
+#' one for each training.
 #'
 #' @section Weights:
 #' `weights = "imagenet"` looks for the published weights of the encoder as [pretrained_weights()] does; if they are
@@ -80,24 +76,20 @@ unet_decoder <- nn_module(
 #' @section Encoders:
 #' * `"mobilenet_v2"`;
 #' * `"resnet18"`, `"resnet34"`, `"resnet50"`, `"resnet101"`, `"resnet152"`; `"resnext50_32x4d"`,
-#'   `"resnext101_32x4d"`,
-#'   `"resnext101_32x8d"`, `"resnext101_32x16d"`, `"resnext101_64x4d"`; `"wide_resnet50_2"`, `"wide_resnet101_2"`;
-#' * `"efficientnet-b0"` to `"efficientnet-b7"`, padded and normalised as in TensorFlow; with torchvision's
-#'   weights, as
-#'   torchvision's are;
+#'   `"resnext101_32x4d"`, `"resnext101_32x8d"`, `"resnext101_32x16d"`, `"resnext101_64x4d"`; `"wide_resnet50_2"`,
+#'   `"wide_resnet101_2"`;
+#' * `"efficientnet-b0"` to `"efficientnet-b7"`, padded and normalised as in TensorFlow; with torchvision's weights,
+#'   as torchvision's are;
 #' * `"vgg11"`, `"vgg13"`, `"vgg16"`, `"vgg19"`, and these with `_bn`; `"densenet121"`, `"densenet161"`,
-#'   `"densenet169"`,
-#'   `"densenet201"` (not for [deeplabv3_plus()]);
-#' * `"plain"`, to be trained from random weights: in each stage two 3 x 3 convolutions with batch norm, with
-#'   `base` (16)
-#'   channels in the first, doubled in each.
+#'   `"densenet169"`, `"densenet201"` (not for [deeplabv3_plus()]);
+#' * `"plain"`, to be trained from random weights: in each stage two 3 x 3 convolutions with batch norm, with `base`
+#'   (16) channels in the first, doubled in each.
 #'
 #' @param encoder name of the encoder, see below.
 #' @param in_channels number of channels of the images; `NULL`: those of the data set given as `classes`, or 3.
-#' @param classes number of classes, a character vector of their names, a named vector such as
-#'   `c(background = 0, cell = 255)`, a data frame with a column `name` (and `value`, `colour`), or a data set that
-#'   knows
-#'   its classes, see [class_table()]. One class is one output for targets of 0 and 1.
+#' @param classes number of classes, a character vector of their names, a named vector such as `c(background = 0, cell
+#'   = 255)`, a data frame with a column `name` (and `value`, `colour`), or a data set that knows its classes, see
+#'   [class_table()]. One class is one output for targets of 0 and 1.
 #' @param decoder_channels channels of the decoder's blocks, from the smallest features to the largest.
 #' @param weights weights of the encoder: `"imagenet"`, a path, a named list of tensors, or `NULL`, see below.
 #' @param ... further arguments of the encoder: for `"mobilenet_v2"`, `last_conv = TRUE` keeps its last 1 x 1
@@ -113,9 +105,8 @@ unet_decoder <- nn_module(
 #' @param deep_supervision outputs from all stages of the decoder while training? See [auxiliary_outputs()].
 #' @param input_weights `"repeat"` or `"mean"`, for other than three channels, see below.
 #' @return A module: images N x `in_channels` x H x W (float) to scores N x classes x H x W, before softmax (one
-#'   class:
-#'   before the sigmoid). `class_table(model)` is the table of classes; of a model made for a data
-#'   set, `input_spec(model)` is what prediction has to know of it.
+#'   class: before the sigmoid). `class_table(model)` is the table of classes; of a model made for a data set,
+#'   `input_spec(model)` is what prediction has to know of it.
 #' @examples
 #' model <- unet("resnet18", classes = c("background", "cell"), weights = NULL)
 #' model$eval()

@@ -1,6 +1,5 @@
-# Models against PyTorch's: names, shapes and outputs in segmentation/models.json of the reference folder, for
-# weights and
-# inputs that are made by a rule.
+# Models against PyTorch's: names, shapes and outputs in segmentation/models.json of the reference folder, for weights
+# and inputs that are made by a rule.
 
 reference_models <- function() {
   path <- reference_path("segmentation/models.json")
