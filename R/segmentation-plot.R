@@ -279,7 +279,7 @@ legend_entries <- function(names, look, with_truth) {
 
 # Columns that fit across the device.
 legend_columns <- function(entries) {
-  width <- (max(nchar(entries$text)) + 5) * 0.55 * graphics::par("cin")[[1]]
+  width <- (max(nchar(entries$text)) + 9) * 0.55 * graphics::par("cin")[[1]]
   rows <- ceiling(nrow(entries) / max(1, floor(graphics::par("din")[[1]] / width)))
   ceiling(nrow(entries) / rows)
 }
@@ -296,7 +296,7 @@ draw_legend <- function(entries, alone) {
   place <- function(col, lwd, text = NA, fields = NA) {
     graphics::legend(
       graphics::grconvertX(0.5, "nfc"), graphics::grconvertY(0, "nfc"), xjust = 0.5, yjust = 0,
-      legend = paste0(entries$text, "   "),
+      legend = paste0(entries$text, "        "),
       ncol = legend_columns(entries), bty = "n", xpd = NA, text.col = text, pch = ifelse(line, NA, 15), pt.cex = 1.8,
       col = ifelse(line, col, fields), lty = ifelse(line, 1, NA), lwd = lwd
     )
