@@ -16,7 +16,9 @@
 #' root <- drawn_cells(tempfile(), n = 4, size = 32)
 #' ds <- segmentation_dataset(file.path(root, "images"), file.path(root, "masks"),
 #'   classes = c(background = 0, cell = 255))
-#' fitted <- unet("plain", classes = ds, weights = NULL) %>% setup() %>% fit(ds, epochs = 1, verbose = FALSE)
+#' fitted <- unet("plain", classes = ds, weights = NULL) %>%
+#'   setup() %>%
+#'   fit(ds, epochs = 1, verbose = FALSE)
 #' plot_examples(fitted, ds, n = 2)
 #' @export
 plot_examples <- function(object, data, which = c("worst", "best", "first"), n = 6, by = ".iou", ..., main = NULL,

@@ -17,7 +17,9 @@
 #' root <- drawn_cells(tempfile(), n = 4, size = 32)
 #' ds <- segmentation_dataset(file.path(root, "images"), file.path(root, "masks"),
 #'   classes = c(background = 0, cell = 255))
-#' fitted <- unet("plain", classes = ds, weights = NULL) %>% setup() %>% fit(ds, epochs = 1, verbose = FALSE)
+#' fitted <- unet("plain", classes = ds, weights = NULL) %>%
+#'   setup() %>%
+#'   fit(ds, epochs = 1, verbose = FALSE)
 #' report(fitted, ds, tempfile(fileext = ".html"), examples = 2)
 #' @export
 report <- function(object, data = NULL, file = "report.html", title = "Trained model", examples = 4,

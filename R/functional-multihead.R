@@ -33,7 +33,8 @@
 #' @examples
 #' x <- torch_randn(5, 2, 4)
 #' w <- torch_randn(12, 4)
-#' out <- nnf_multi_head_attention_forward(x, x, x, 4, 2, w, NULL, NULL, NULL, FALSE, 0, torch_eye(4), NULL)
+#' out <- nnf_multi_head_attention_forward(x, x, x, 4, 2, w, NULL, NULL, NULL, FALSE, 0,
+#'   torch_eye(4), NULL)
 #' out[[2]]$sum(dim = 3)
 #' @family functions
 #' @export

@@ -244,6 +244,8 @@ on_rows <- function(input, f) {
 #'
 #' @inheritParams nnf_max_pool2d
 #' @param norm_type p.
+#' @param input float tensor, N x C x H x W (`1d`: N x C x L).
+#' @param kernel_size,stride one number, or one for each spatial dimension.
 #' @return a tensor, pooled as by [nnf_avg_pool2d()].
 #' @examples
 #' nnf_lp_pool2d(torch_ones(1, 1, 4, 4), norm_type = 2, kernel_size = 2)
@@ -272,6 +274,7 @@ power_pool <- function(pool, n, input, norm_type, kernel_size, stride, ceil_mode
 #'
 #' @inheritParams nnf_max_pool2d
 #' @param input float tensor, pooled: N x C x H x W, N x C x L (`1d`) or N x C x D x H x W (`3d`); N may be missing.
+#' @param kernel_size,stride,padding those of the pooling, see [nnf_max_pool2d()].
 #' @param indices Long tensor of the size of `input`: places, counted from 1 along the rows of the image.
 #' @param output_size size of the result, where another than (n - 1) stride - 2 padding + kernel_size is wanted:
 #'   numbers for the spatial dimensions, or for all. It must be nearer to that one than `stride`.

@@ -116,7 +116,8 @@ times_first <- function(tensors) {
 #'   of `src`.
 #' @source Vaswani et al. (2017), <https://arxiv.org/abs/1706.03762>.
 #' @examples
-#' layer <- nn_transformer_encoder_layer(d_model = 8, nhead = 2, dim_feedforward = 16, batch_first = TRUE)
+#' layer <- nn_transformer_encoder_layer(d_model = 8, nhead = 2, dim_feedforward = 16,
+#'   batch_first = TRUE)
 #' encoder <- nn_transformer_encoder(layer, num_layers = 2)
 #' encoder(torch_randn(3, 5, 8))$shape
 #' @family layers

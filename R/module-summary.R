@@ -19,7 +19,8 @@ NULL
 #'   these). A module that is called several times has the shape of the last call. Its attribute `total` holds
 #'   `parameters`, `trainable`, `buffers`, and `megabytes` of both.
 #' @examples
-#' net <- nn_sequential(nn_conv2d(3, 8, 3), nn_relu(), nn_adaptive_avg_pool2d(1), nn_flatten(), nn_linear(8, 2))
+#' net <- nn_sequential(nn_conv2d(3, 8, 3), nn_relu(), nn_adaptive_avg_pool2d(1), nn_flatten(),
+#'   nn_linear(8, 2))
 #' summary(net, input_size = c(3, 32, 32))
 #' @name summary.nn_module
 #' @export

@@ -24,7 +24,8 @@
 #'   `nn_utils_rnn_pad_sequence()`: a tensor. Lengths that do not fit are a `value_error`.
 #' @examples
 #' x <- torch_tensor(rbind(c(1, 2, 0), c(3, 0, 0), c(4, 5, 6)))
-#' packed <- nn_utils_rnn_pack_padded_sequence(x, c(2, 1, 3), batch_first = TRUE, enforce_sorted = FALSE)
+#' packed <- nn_utils_rnn_pack_padded_sequence(x, c(2, 1, 3), batch_first = TRUE,
+#'   enforce_sorted = FALSE)
 #' packed$batch_sizes
 #' nn_utils_rnn_pad_packed_sequence(packed, batch_first = TRUE)
 #' @name packed_sequence

@@ -62,6 +62,8 @@ run_by_mirai <- function(parts, chunks, task, n, record) {
   }
 }
 
+utils::globalVariables("work") # in the worker
+
 conditionMessage_of <- function(x) paste(as.character(x), collapse = " ")
 
 # Models that this process has read, by path.

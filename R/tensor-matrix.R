@@ -26,7 +26,6 @@ plus_product <- function(self, product, beta, alpha) {
 #' @param beta,alpha factors.
 #' @param dim dimension of size 3; `NULL` takes the first.
 #' @param matrices,tensors list of matrices.
-#' @param ... matrices.
 #' @param p order of the norm.
 #' @param compute_mode not used: differences are taken.
 #' @return A tensor.
@@ -182,7 +181,7 @@ torch_renorm <- function(self, p, dim, maxnorm) {
 #'   write at a list of positions, one tensor for each dimension.
 #' * `torch_as_strided()` and `torch_empty_strided()` know memory by strides: the first gives a copy.
 #'
-#' @param self,x,indices,values,src tensors.
+#' @param self,x,indices,values tensors.
 #' @param offset,dim1,dim2,dim,dims as in [torch_diagonal()].
 #' @param N number of columns; `NULL` for as many as rows.
 #' @param increasing whether powers go up from left to right.

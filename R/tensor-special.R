@@ -23,8 +23,6 @@ NULL
 #' @param value factor.
 #' @param eps `NULL`, or a small number.
 #' @param nan,posinf,neginf numbers that replace NaN, Inf and -Inf; `NULL` for 0, the largest and the smallest number.
-#' @param p whole number.
-#' @param min,max bound.
 #' @param exponent tensor or number; the power is computed in float64.
 #' @return A tensor of the broadcast shape.
 #' @examples
