@@ -45,29 +45,6 @@ bits_for <- function(codes) {
   if (max(all) <= 255) 8 else 16
 }
 
-# Writes a file as a whole or not at all: under another name in the same folder first. `write(temporary)` makes it.
-write_renamed <- function(path, write) {
-  temporary <- temporary_name(path)
-  on.exit(unlink(temporary))
-  write(temporary)
-  put_in_place(temporary, path)
-}
-
-# Hidden, with the same ending, which says the format.
-temporary_name <- function(path) {
-  ending <- if (grepl("\\.", basename(path))) sub(".*(\\.[^.]+)$", "\\1", basename(path)) else ""
-  tempfile(unfinished_prefix, tmpdir = dirname(path), fileext = ending)
-}
-
-unfinished_prefix <- ".segment-"
-
-put_in_place <- function(temporary, path) {
-  if (!suppressWarnings(file.rename(temporary, path))) {
-    runtime_error(sprintf("The file '%s' cannot be written.", path))
-  }
-  invisible(path)
-}
-
 write_mask_picture <- function(mask, path, codes) {
   code <- c(codes$code, codes$nodata)
   mask[is.na(mask)] <- length(code)
@@ -75,7 +52,7 @@ write_mask_picture <- function(mask, path, codes) {
     if (grepl("\\.jpe?g$", path, ignore.case = TRUE)) refuse(path, "path", "a PNG or TIFF file")
     rgb <- t(grDevices::col2rgb(colour_name(code)))
     pixels <- array(as.integer(rgb[as.vector(mask), ]), c(dim(mask), 3L))
-    return(write_renamed(path, function(temporary) image_write(pixels, temporary)))
+    return(image_write(pixels, path))
   }
   bits <- bits_for(codes)
   if (is.na(bits)) {
@@ -83,7 +60,7 @@ write_mask_picture <- function(mask, path, codes) {
       "from 0 to 65535: use `values = \"class\"`."), toString(format(utils::head(code, 8)))))
   }
   pixels <- matrix(as.integer(code)[mask], nrow(mask))
-  write_renamed(path, function(temporary) image_write(pixels, temporary, bits = bits))
+  image_write(pixels, path, bits = bits)
 }
 
 # ---- rasters ----
@@ -91,11 +68,11 @@ write_mask_picture <- function(mask, path, codes) {
 # Opens a GeoTIFF on the grid; list(write(values, top, height), finish(), abort()). `values`: cells row by row, NA
 # without data, one column per layer.
 open_raster <- function(grid, path, type, nodata, layers = 1, names = NULL, colours = NULL) {
-  temporary <- temporary_name(path)
+  part <- part_beside(path)
   r <- terra::rast(grid, nlyrs = layers)
   if (!is.null(names)) names(r) <- names
   if (!is.null(colours)) terra::coltab(r) <- colours
-  options <- list(filename = temporary, overwrite = TRUE, datatype = type, NAflag = nodata,
+  options <- list(filename = part, overwrite = TRUE, datatype = type, NAflag = nodata,
     gdal = c("COMPRESS=DEFLATE", "TILED=YES", "BIGTIFF=IF_SAFER"))
   do.call(terra::writeStart, c(list(r), options))
   open <- TRUE
@@ -104,13 +81,13 @@ open_raster <- function(grid, path, type, nodata, layers = 1, names = NULL, colo
     finish = function() {
       open <<- FALSE
       terra::writeStop(r)
-      put_in_place(temporary, path)
-      unlink(paste0(temporary, ".aux.xml"))
+      put_in_place(part, path)
+      unlink(paste0(part, ".aux.xml"))
     },
     abort = function() {
       if (open) try(terra::writeStop(r), silent = TRUE)
       open <<- FALSE
-      unlink(paste0(temporary, c("", ".aux.xml")))
+      unlink(paste0(part, c("", ".aux.xml")))
     }
   )
 }

@@ -102,7 +102,7 @@ segment <- function(model, x, to = NULL, ..., output = c("mask", "overlay"), val
   run$spec <- run$predictor$spec
   run$codes <- mask_codes(run$spec, run$classes, run$values)
   jobs <- plan_outputs(find_inputs(x), to, run)
-  if (!is.null(to)) remove_unfinished(jobs, run$resume)
+  if (!is.null(to)) remove_unfinished(jobs)
   run$predictor$prepare()
   on.exit(run$predictor$restore())
   finish_segmentation(run_jobs(jobs, run, to), run, to)
@@ -237,13 +237,10 @@ format_of <- function(input, run) {
   if (is.character(input) && file.exists(input) && is_terra_file(input)) "geotiff" else "png"
 }
 
-# What calls before left that were killed. Those of an hour ago at least, as another call may be at work there, unless
-# it is to be resumed.
-remove_unfinished <- function(jobs, resume) {
+# What calls before left that were killed.
+remove_unfinished <- function(jobs) {
   folders <- unique(dirname(c(jobs$mask, jobs$overlay, jobs$probabilities, jobs$entropy)))
-  folders <- folders[dir.exists(folders)]
-  left <- list.files(folders, paste0("^\\", unfinished_prefix), all.files = TRUE, full.names = TRUE)
-  unlink(left[resume | difftime(Sys.time(), file.mtime(left), units = "hours") > 1])
+  for (folder in folders[dir.exists(folders)]) remove_leftovers(folder, again = TRUE)
 }
 
 # ---- the work ----
@@ -481,7 +478,7 @@ write_pictures <- function(source, sink, job, run) {
   if (run$output$overlay && !is.null(sink$mask)) {
     photo <- photo_of_source(source, run$spec$type)
     drawn <- overlay_pixels(photo, sink$mask, run$classes)
-    write_renamed(job$overlay, function(temporary) image_write(drawn, temporary))
+    image_write(drawn, job$overlay)
   }
   # The mask comes last: where it is, everything is.
   if (run$output$mask && job$format != "geotiff") write_mask_picture(sink$mask, job$mask, run$codes)
@@ -490,7 +487,7 @@ write_pictures <- function(source, sink, job, run) {
 # Numbers of 0 to 1, 0 where there are no data.
 write_shares <- function(x, path) {
   x[is.na(x)] <- 0
-  write_renamed(path, function(temporary) image_write(pmin(pmax(x, 0), 1), temporary, bits = 16))
+  image_write(pmin(pmax(x, 0), 1), path, bits = 16)
 }
 
 finish_segmentation <- function(results, run, to) {
@@ -527,7 +524,7 @@ save_table <- function(state, run) {
   path <- areas_file(state$jobs)
   make_folder_of(path)
   table <- do.call(rbind, lapply(done, `[[`, "rows"))
-  write_renamed(path, function(temporary) utils::write.csv(table, temporary, row.names = FALSE))
+  write_whole_file(path, function(part) utils::write.csv(table, part, row.names = FALSE))
 }
 
 # Results of a call before, for the jobs whose masks it has finished.

@@ -21,6 +21,11 @@ write_whole_file <- function(path, write) {
     e$message <- gsub(part, path, conditionMessage(e), fixed = TRUE)
     rlang::cnd_signal(e)
   })
+  put_in_place(part, path)
+}
+
+# The last step: what was made beside path becomes path, with the permissions of a file that was there.
+put_in_place <- function(part, path) {
   if (file.exists(path)) Sys.chmod(part, file.mode(path), use_umask = FALSE)
   if (!suppressWarnings(file.rename(part, path))) io_error(sprintf("The file '%s' cannot be written.", path))
   invisible(path)
@@ -39,10 +44,11 @@ this_host <- function() gsub("[^[:alnum:].]", "", Sys.info()[["nodename"]])
 # Folders that have been looked at by this process.
 cleaned <- new.env(parent = emptyenv())
 
-# What processes left that have ended; of other machines what is older than a day.
-remove_leftovers <- function(folder) {
+# What processes left that have ended; of other machines what is older than a day. A process looks into a folder once,
+# unless it is to look `again`.
+remove_leftovers <- function(folder, again = FALSE) {
   key <- normalizePath(folder)
-  if (identical(cleaned[[key]], Sys.getpid())) {
+  if (!again && identical(cleaned[[key]], Sys.getpid())) {
     return(invisible(NULL))
   }
   assign(key, Sys.getpid(), envir = cleaned)

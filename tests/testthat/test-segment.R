@@ -168,7 +168,7 @@ test_that("a killed run leaves whole files, and goes on where it stopped", {
   expect_identical(file.mtime(known), before)
   expect_identical(nrow(result$table), 32L)
   expect_true(all(file.exists(result$table$output)))
-  expect_length(list.files(file.path(root, "out"), "^\\.segment", all.files = TRUE, recursive = TRUE), 0)
+  expect_length(list.files(file.path(root, "out"), "^\\.(segment|saving)-", all.files = TRUE, recursive = TRUE), 0)
   expect_equal(result$table$pixels[1:2], result$table$pixels[31:32])
 })
 
