@@ -109,28 +109,38 @@ static cd_status as_strided_shape(cd_call *call, cd_error *err)
     return cd_tensor_view(&call->out[0], x, p.view.ndim, p.view.shape, p.view.stride, first, err);
 }
 
+/* The output: what `shown` shows of a memory in which the first input lies as p->base says and then, unless that is NULL,
+ * `part` as p->view says. */
+static cd_status show(cd_call *call, const placement *p, const cd_geometry *shown, const cd_tensor *part,
+                      cd_error *err)
+{
+    cd_tensor *memory = NULL, *seen = NULL;
+    cd_status status = blank(&memory, call->out[0]->dtype, p, err);
+    if (status == CD_OK) {
+        status = write_part(memory, &p->base, call->in[0], err);
+    }
+    if (status == CD_OK && part != NULL) {
+        status = write_part(memory, &p->view, part, err);
+    }
+    if (status == CD_OK) {
+        status = look(&seen, memory, shown, err);
+    }
+    if (status == CD_OK) {
+        status = cd_tensor_copy(call->out[0], seen, err);
+    }
+    cd_tensor_release(seen);
+    cd_tensor_release(memory);
+    return status;
+}
+
 static cd_status as_strided_forward(cd_call *call, cd_error *err)
 {
     placement p;
-    cd_tensor *memory = NULL, *part = NULL;
-    const cd_tensor *x = call->in[0];
-    if (call->out[0]->storage == x->storage) {
+    if (call->out[0]->storage == call->in[0]->storage) {
         return CD_OK;
     }
-    CD_TRY(placement_of(&p, call->op, x, call->n_attr, call->attr, err));
-    cd_status status = blank(&memory, x->dtype, &p, err);
-    if (status == CD_OK) {
-        status = write_part(memory, &p.base, x, err);
-    }
-    if (status == CD_OK) {
-        status = look(&part, memory, &p.view, err);
-    }
-    if (status == CD_OK) {
-        status = cd_tensor_copy(call->out[0], part, err);
-    }
-    cd_tensor_release(part);
-    cd_tensor_release(memory);
-    return status;
+    CD_TRY(placement_of(&p, call->op, call->in[0], call->n_attr, call->attr, err));
+    return show(call, &p, &p.view, NULL, err);
 }
 
 /* The element after `at` in row-major order; its place in memory moves along. False behind the last one. */
@@ -229,24 +239,8 @@ static cd_status put_shape(cd_call *call, cd_error *err)
 static cd_status put_forward(cd_call *call, cd_error *err)
 {
     placement p;
-    cd_tensor *memory = NULL, *whole = NULL;
     CD_TRY(placement_of(&p, call->op, call->in[0], call->n_attr, call->attr, err));
-    cd_status status = blank(&memory, call->out[0]->dtype, &p, err);
-    if (status == CD_OK) {
-        status = write_part(memory, &p.base, call->in[0], err);
-    }
-    if (status == CD_OK) {
-        status = write_part(memory, &p.view, call->in[1], err);
-    }
-    if (status == CD_OK) {
-        status = look(&whole, memory, &p.base, err);
-    }
-    if (status == CD_OK) {
-        status = cd_tensor_copy(call->out[0], whole, err);
-    }
-    cd_tensor_release(whole);
-    cd_tensor_release(memory);
-    return status;
+    return show(call, &p, &p.base, call->in[1], err);
 }
 
 /* dbase = dy but for the part, dpart = the part of dy. */

@@ -31,6 +31,9 @@ typedef struct {
     int64_t tap_stride[SIDES];   /* the taps along each side */
 } windows;
 
+/* How an operator's numbers lay x and y side by side. */
+typedef windows describer(const cd_tensor *x, const cd_tensor *y, const double *attr);
+
 /* ---- the copies: one for each tap, of all windows that have it inside of x ---- */
 
 /* first .. last: the windows whose tap lies inside; false where there is none. */
@@ -249,11 +252,10 @@ static cd_status unfold_depth_forward(cd_call *call, cd_error *err)
     return unfold_into(call->out[0], call->in[0], &w, err);
 }
 
-static cd_status unfold_depth_backward(cd_gradient *g, cd_error *err)
+/* dx, of the shape and format that x was given, takes the gradient of its windows. Releases x on failure. */
+static cd_status folded_gradient(cd_gradient *g, cd_tensor *x, describer *describe, cd_error *err)
 {
-    cd_tensor *x = NULL, *dy = NULL;
-    CD_TRY(cd_tensor_new_shape(&x, g->in[0]->dtype, 5, g->in[0]->shape, CD_CONTIGUOUS, err));
-    channels_last(x);
+    cd_tensor *dy = NULL;
     cd_status status = cd_tensor_as_dtype(&dy, g->dy[0], x->dtype, err);
     if (status == CD_OK) {
         status = cd_tensor_allocate(x, err);
@@ -262,7 +264,7 @@ static cd_status unfold_depth_backward(cd_gradient *g, cd_error *err)
         status = cd_tensor_fill(x, 0, err);
     }
     if (status == CD_OK) {
-        const windows w = depth_windows(x, dy, g->attr);
+        const windows w = describe(x, dy, g->attr);
         status = fold_into(x, dy, &w, err);
     }
     cd_tensor_release(dy);
@@ -272,6 +274,14 @@ static cd_status unfold_depth_backward(cd_gradient *g, cd_error *err)
     }
     g->dx[0] = x;
     return CD_OK;
+}
+
+static cd_status unfold_depth_backward(cd_gradient *g, cd_error *err)
+{
+    cd_tensor *dx;
+    CD_TRY(cd_tensor_new_shape(&dx, g->in[0]->dtype, 5, g->in[0]->shape, CD_CONTIGUOUS, err));
+    channels_last(dx);
+    return folded_gradient(g, dx, depth_windows, err);
 }
 
 const cd_op cd_op_unfold_depth = {.name = "unfold_depth",
@@ -358,9 +368,7 @@ static cd_status bias_gradient(cd_gradient *g, cd_error *err)
 }
 
 /* A new tensor of the shape of `like`, stored in that layout, unfolded from dy. */
-static cd_status unfolded_gradient(cd_gradient *g, cd_layout layout,
-                                   windows (*describe)(const cd_tensor *, const cd_tensor *, const double *),
-                                   cd_error *err)
+static cd_status unfolded_gradient(cd_gradient *g, cd_layout layout, describer *describe, cd_error *err)
 {
     cd_tensor *dx;
     const cd_tensor *y = g->in[0];
@@ -487,24 +495,10 @@ static cd_status unfold_forward(cd_call *call, cd_error *err)
 
 static cd_status unfold_backward(cd_gradient *g, cd_error *err)
 {
-    cd_tensor *dx, *dy = NULL;
+    cd_tensor *dx;
     const cd_tensor *x = g->in[0];
-    CD_TRY(cd_tensor_new(&dx, x->dtype, x->ndim, x->shape, CD_CONTIGUOUS, err));
-    cd_status status = cd_tensor_as_dtype(&dy, g->dy[0], x->dtype, err);
-    if (status == CD_OK) {
-        status = cd_tensor_fill(dx, 0, err);
-    }
-    if (status == CD_OK) {
-        const windows w = image_windows(dx, dy, g->attr);
-        status = fold_into(dx, dy, &w, err);
-    }
-    cd_tensor_release(dy);
-    if (status != CD_OK) {
-        cd_tensor_release(dx);
-        return status;
-    }
-    g->dx[0] = dx;
-    return CD_OK;
+    CD_TRY(cd_tensor_new_shape(&dx, x->dtype, x->ndim, x->shape, CD_CONTIGUOUS, err));
+    return folded_gradient(g, dx, image_windows, err);
 }
 
 const cd_op cd_op_unfold = {.name = "unfold",
