@@ -575,24 +575,7 @@ ground_words <- c("background", "ground", "none", "other", "others", "rest")
 
 # Classes tint the photo, and their borders are drawn in full colour. What is called background stays clear.
 overlay_pixels <- function(photo, mask, classes, alpha = 0.4) {
-  colours <- t(grDevices::col2rgb(classes$colour)) / 255
-  clear <- tolower(as.character(classes$class)) %in% ground_words
   mask[is.na(mask)] <- 0L
-  edge <- edges_of(mask)
-  strength <- c(0, ifelse(clear, 0, alpha))[mask + 1L]
-  strength[edge & c(FALSE, !clear)[mask + 1L]] <- 1
-  for (k in 1:3) {
-    tint <- c(0, colours[, k])[mask + 1L]
-    photo[, , k] <- photo[, , k] * (1 - strength) + tint * strength
-  }
-  photo
-}
-
-# Pixels with a neighbour of another class.
-edges_of <- function(mask) {
-  h <- nrow(mask)
-  w <- ncol(mask)
-  down <- mask[-1, , drop = FALSE] != mask[-h, , drop = FALSE]
-  across <- mask[, -1, drop = FALSE] != mask[, -w, drop = FALSE]
-  rbind(down, FALSE) | rbind(FALSE, down) | cbind(across, FALSE) | cbind(FALSE, across)
+  clear <- tolower(as.character(classes$class)) %in% ground_words
+  tint_pixels(photo, mask, replace(classes$colour, clear, NA), alpha, outline = 1)
 }
