@@ -21,7 +21,7 @@ run_on_workers <- function(jobs, chunks, run, record) {
   }
 }
 
-# Paths of files: models do not survive being sent as they are.
+# Paths of files, which each worker reads once: a task is sent for every chunk of pictures.
 travelling_models <- function(predictor, folder) {
   lapply(seq_along(predictor$models), function(i) {
     path <- file.path(folder, sprintf("model-%d.pt", i))
