@@ -9,6 +9,17 @@
 
 static int (*registered_poll)(void) = NULL;
 
+double cd_seconds(void)
+{
+#ifdef _WIN32
+    return (double)clock() / CLOCKS_PER_SEC;
+#else
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+#endif
+}
+
 void cd_interrupt_register(int (*poll)(void))
 {
     registered_poll = poll;
@@ -30,22 +41,11 @@ static _Thread_local int depth = 0;
 static atomic_bool stopped;
 static double last_asked = 0;
 
-static double seconds(void)
-{
-#ifdef _WIN32
-    return (double)clock() / CLOCKS_PER_SEC;
-#else
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-#endif
-}
-
 void cd_stoppable_begin(void)
 {
     if (depth++ == 0) {
         atomic_store(&stopped, false);
-        last_asked = seconds();
+        last_asked = cd_seconds();
     }
 }
 
@@ -57,7 +57,7 @@ bool cd_stoppable(void)
 bool cd_stop_wanted(void)
 {
     if (depth > 0 && !atomic_load(&stopped)) {
-        const double now = seconds();
+        const double now = cd_seconds();
         if (now - last_asked > SECONDS_BETWEEN) {
             last_asked = now;
             atomic_store(&stopped, registered_poll != NULL && registered_poll() != 0);

@@ -6,6 +6,10 @@
 
 #include "base/status.h"
 
+/* Seconds of a clock that never goes back, from some moment on; cheap enough to ask between small operators. Windows:
+ * processor time. */
+double cd_seconds(void);
+
 /* poll returns non-zero when the user pressed Ctrl-C; it must not jump. */
 void cd_interrupt_register(int (*poll)(void));
 

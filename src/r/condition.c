@@ -4,8 +4,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "base/interrupt.h"
 #include "base/note.h"
 
 static SEXP namespace_env = NULL;
@@ -76,15 +76,17 @@ static void catch_interrupt(void *stopped)
     *(int *)stopped = pending != NULL;
 }
 
-/* A look costs as much as a small operator, so there is one in a hundredth of a second. */
+#define SECONDS_BETWEEN_LOOKS 0.01
+
+/* A look costs as much as a small operator, and backward asks at every node. */
 int cdr_interrupt_pending(void)
 {
-    static clock_t last = 0;
-    const clock_t at = clock();
-    if (pending == NULL && at - last < CLOCKS_PER_SEC / 100) {
+    static double last = 0;
+    const double now = cd_seconds();
+    if (pending == NULL && now - last < SECONDS_BETWEEN_LOOKS) {
         return 0;
     }
-    last = at;
+    last = now;
     int stopped = 0;
     return !R_ToplevelExec(catch_interrupt, &stopped) || stopped;
 }
