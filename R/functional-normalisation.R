@@ -21,17 +21,8 @@
 #' @export
 nnf_batch_norm <- function(input, running_mean, running_var, weight = NULL, bias = NULL, training = FALSE,
                            momentum = 0.1, eps = 1e-5) {
-  if (length(dim(input)) == 5) {
-    return(with_images(input, nnf_batch_norm, running_mean, running_var, weight, bias, training, momentum, eps))
-  }
   numbers <- as.double(c(training, if (is.null(momentum)) 0 else momentum, eps))
   apply_op(ops$batch_norm, list(input, weight, bias, running_mean, running_var), numbers)
-}
-
-# f of volumes N x C x D x H x W as images N x C x (D H) x W, which are a view of them also where channels lie last.
-with_images <- function(volumes, f, ...) {
-  size <- dim(volumes)
-  f(volumes$reshape(c(size[1:2], size[3] * size[4], size[5])), ...)$reshape(size)
 }
 
 #' Layer, group and instance normalisation
@@ -98,9 +89,6 @@ nnf_group_norm <- function(input, num_groups, weight = NULL, bias = NULL, eps = 
       "group_norm: expected the number of channels to be divisible by %s groups, got an input of size [%s].",
       format(num_groups), toString(size)
     ))
-  }
-  if (length(dim(input)) == 5) {
-    return(with_images(input, nnf_group_norm, num_groups, weight, bias, eps))
   }
   apply_op(ops$group_norm, list(input, weight, bias), as.double(c(num_groups, eps)))
 }
