@@ -656,12 +656,12 @@ static void pass_clear(backward_pass *pass)
 
 cd_status cd_backward(const cd_backward_pass *asked, cd_error *err)
 {
-    cd_trail trail, *paused = asked->create_graph ? NULL : cd_trail_pause();
     backward_pass pass = {.asked = asked};
     pass.target_sum = calloc((size_t)asked->n_targets + 1, sizeof(cd_tensor *));
     if (pass.target_sum == NULL) {
         return cd_fail(err, CD_EALLOC, "cannot allocate gradients.");
     }
+    cd_trail trail, *paused = asked->create_graph ? NULL : cd_trail_pause();
     const bool recorded = cd_set_grad_enabled(false);
     if (asked->create_graph) {
         cd_trail_open(&trail);
