@@ -80,6 +80,7 @@ sheet_size <- function(images, ncol, width) {
 
 open_png <- function(file, width, height) {
   check_string(file, "file")
+  check_place_for(path.expand(file))
   if (!capabilities("png")) value_error("this R has no PNG device: draw to another one, without `file`.")
   grDevices::png(path.expand(file), width = width, height = height, res = 96)
 }

@@ -4,11 +4,7 @@
 # between leaves a file that the next writer into that folder removes. Pipes and devices are written to as they are.
 write_whole_file <- function(path, write) {
   path <- path.expand(path)
-  folder <- dirname(path)
-  if (!dir.exists(folder)) {
-    io_error(sprintf("The file '%s' cannot be written: there is no folder '%s'.", path, folder))
-  }
-  if (dir.exists(path)) io_error(sprintf("The file '%s' cannot be written: it is a folder.", path))
+  check_place_for(path)
   if (.Call(cdr_is_special_file, path)) {
     write(path)
     return(invisible(path))
@@ -22,6 +18,14 @@ write_whole_file <- function(path, write) {
     rlang::cnd_signal(e)
   })
   put_in_place(part, path)
+}
+
+check_place_for <- function(path) {
+  folder <- dirname(path)
+  if (!dir.exists(folder)) {
+    io_error(sprintf("The file '%s' cannot be written: there is no folder '%s'.", path, folder))
+  }
+  if (dir.exists(path)) io_error(sprintf("The file '%s' cannot be written: it is a folder.", path))
 }
 
 # The last step: what was made beside path becomes path, with the permissions of a file that was there.

@@ -19,6 +19,8 @@ drawn <- is.null(pets)
 pretrained <- !is.null(weights)
 epochs <- as.integer(option("epochs", if (drawn) 30 else 20))
 out <- option("out", ".")
+dir.create(out, recursive = TRUE, showWarnings = FALSE)
+if (!dir.exists(out)) stop("--out ", out, ": there is no such folder, and it cannot be made")
 size <- if (drawn) c(96, 96) else c(224, 224)
 if (pretrained) options(candela.weights = weights)
 

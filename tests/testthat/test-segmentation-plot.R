@@ -90,3 +90,9 @@ test_that("files, objects and segmentations are drawn, many classes differ", {
   expect_silent(draw(plot_segmentation(array(0.1, c(8, 10, 5)), x$mask)))
   expect_equal(length(unique(class_colours(NULL, 40))), 40)
 })
+
+test_that("a file that has no place is told before anything is drawn", {
+  nowhere <- file.path(tempfile(), "x.png")
+  expect_error(plot_segmentation(array(0, c(4, 4, 3)), matrix(1L, 4, 4), file = nowhere), "there is no folder",
+    class = "candela_error_io")
+})
