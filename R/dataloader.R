@@ -124,8 +124,14 @@ DataLoader <- slim_class(R6::R6Class(
 DataLoaderIter <- slim_class(R6::R6Class(
   classname = "dataloader_iter",
   public = list(
+    # Numbers of the items of the last batch; NULL where the dataset has none.
+    items = NULL,
     initialize = function(loader) {
-      private$next_batch <- if (is_iterable_dataset(loader$dataset)) stream_batches(loader) else map_batches(loader)
+      private$next_batch <- if (is_iterable_dataset(loader$dataset)) {
+        stream_batches(loader)
+      } else {
+        map_batches(loader, function(indices) self$items <- indices)
+      }
     },
     .next = function() {
       if (private$ended) {
@@ -139,12 +145,17 @@ DataLoaderIter <- slim_class(R6::R6Class(
   private = list(next_batch = NULL, ended = FALSE)
 ))
 
-map_batches <- function(loader) {
+map_batches <- function(loader, keep) {
   next_indices <- (loader$batch_sampler %||% loader$sampler)$.iter()
   fetch <- batch_fetcher(loader)
   function() {
     indices <- next_indices()
-    if (is_exhausted(indices)) indices else fetch(as.integer(unlist(indices)))
+    if (is_exhausted(indices)) {
+      return(indices)
+    }
+    indices <- as.integer(unlist(indices))
+    keep(indices)
+    fetch(indices)
   }
 }
 

@@ -315,11 +315,13 @@ valid_epoch <- function(ctx) {
 
 for_each_batch <- function(ctx, body) {
   ctx$iter <- 0L
-  next_batch <- as_iterator(ctx$data)
+  iterator <- if (is_dataloader(ctx$data)) ctx$data$.iter()
+  next_batch <- if (is.null(iterator)) as_iterator(ctx$data) else function() iterator$.next()
+  items <- function() if (inherits(iterator, "dataloader_iter")) iterator$items
   while (!is_exhausted(batch <- next_batch())) {
     replace_in(ctx, "batch", batch)
     ctx$iter <- ctx$iter + 1L
-    body()
+    naming_items(ctx, items, body)
     replace_in(ctx, "pred", NULL)
     ctx$loss_grad <- NULL
   }
