@@ -1,7 +1,7 @@
 # Masks that are drawn: polygons of COCO and LabelMe files, vector files and SpatVectors. A drawn mask is a list of
 # class "drawn_mask" with `shapes`, each a list of `label` and what is inside: `rings` (matrices of x and y in pixels,
-# from 0 at the upper left corner; even-odd, so that inner rings are holes) or `runs` (column-major lengths of 0s and
-# 1s).
+# from 0 at the upper left corner; even-odd, so that inner rings are holes), `runs` (column-major lengths of 0s and
+# 1s), or a logical matrix `bitmap` whose first pixel lies `at`.
 
 new_drawn_mask <- function(shapes, ...) structure(list(shapes = shapes, ...), class = "drawn_mask")
 
@@ -12,12 +12,28 @@ draw_mask <- function(mask, size, labels, image) {
   if (!is.null(mask$vector)) {
     return(draw_vector(mask, size, labels, image))
   }
+  check_drawn_size(mask, size, image)
   y <- matrix(0L, size[[1]], size[[2]])
   for (shape in mask$shapes) {
-    inside <- if (is.null(shape$runs)) which_inside(shape$rings, size) else which_in_runs(shape$runs, size)
+    inside <- if (!is.null(shape$runs)) {
+      which_in_runs(shape$runs, size, mask$file)
+    } else if (!is.null(shape$bitmap)) {
+      which_in_bitmap(shape, size)
+    } else {
+      which_inside(shape$rings, size)
+    }
     y[inside] <- match(shape$label, labels)
   }
   y
+}
+
+# Outlines count pixels, so the picture must have the size that they were drawn at; `drawn_at` may be missing.
+check_drawn_size <- function(mask, size, image) {
+  at <- suppressWarnings(as.numeric(unlist(mask$drawn_at)))
+  if (length(at) == 2 && !anyNA(at) && all(at > 0) && any(at != size)) {
+    value_error(sprintf("'%s' was outlined at %.0f x %.0f, but '%s' is %.0f x %.0f (height x width).", mask$file,
+      at[[1]], at[[2]], image, size[[1]], size[[2]]))
+  }
 }
 
 # Positions (in a matrix of that size) of pixels whose middle lies inside.
@@ -50,10 +66,19 @@ row_inside <- function(edges, i, size) {
   (at - 1) * size[[1]] + i
 }
 
-which_in_runs <- function(runs, size) {
-  if (anyNA(runs) || any(runs < 0)) value_error("a run-length mask is damaged.")
+# `at`: row and column, from 0, of the bitmap's first pixel; what lies outside the picture is left out.
+which_in_bitmap <- function(shape, size) {
+  places <- which(shape$bitmap, arr.ind = TRUE)
+  row <- places[, 1] + shape$at[[1]]
+  column <- places[, 2] + shape$at[[2]]
+  within <- row >= 1 & row <= size[[1]] & column >= 1 & column <= size[[2]]
+  ((column - 1) * size[[1]] + row)[within]
+}
+
+which_in_runs <- function(runs, size, file) {
+  if (anyNA(runs) || any(runs < 0)) value_error(sprintf("'%s': a run-length mask is damaged.", file))
   if (sum(runs) != prod(size)) {
-    value_error(sprintf("a run-length mask has %.0f pixels, but its image %.0f.", sum(runs), prod(size)))
+    value_error(sprintf("'%s': a run-length mask has %.0f pixels, but its image %.0f.", file, sum(runs), prod(size)))
   }
   which(rep(rep_len(c(FALSE, TRUE), length(runs)), runs))
 }
@@ -70,7 +95,17 @@ drawn_pairs <- function(masks, images, found, field) {
     return(if ("annotations" %in% names(read_json(masks))) coco_pairs(masks, found) else labelme_pairs(masks, found))
   }
   jsons <- json_files(masks %||% images)
-  if (length(jsons) > 0) labelme_pairs(jsons, found)
+  if (is.null(masks)) jsons <- Filter(function(path) "shapes" %in% names(read_json(path)), jsons)
+  if (length(jsons) == 0) {
+    return(NULL)
+  }
+  if (!all(c("images", "annotations") %in% names(read_json(jsons[[1]])))) {
+    return(labelme_pairs(jsons, found))
+  }
+  if (length(jsons) > 1) {
+    value_error(sprintf("`masks` has %d COCO files: give the name of one, such as '%s'.", length(jsons), jsons[[1]]))
+  }
+  coco_pairs(jsons, found)
 }
 
 # JSON files of a folder; none where masks are pictures in it.
@@ -91,8 +126,12 @@ read_json <- function(path) {
 }
 
 # x1, y1, x2, y2, ..., as one list or pair by pair.
-points_matrix <- function(points) {
-  matrix(as.numeric(unlist(points)), ncol = 2, byrow = TRUE)
+points_matrix <- function(points, file) {
+  xy <- suppressWarnings(as.numeric(unlist(points)))
+  if (length(xy) == 0 || length(xy) %% 2 != 0 || anyNA(xy)) {
+    value_error(sprintf("'%s': an outline must have pairs of numbers, x and y, but one has %d.", file, length(xy)))
+  }
+  matrix(xy, ncol = 2, byrow = TRUE)
 }
 
 # COCO: one file for all images; the category's name is the label. Small objects lie over large ones.
@@ -102,18 +141,42 @@ coco_pairs <- function(file, images) {
     value_error(sprintf("'%s' is no COCO file: it has no `images` and `annotations`.", file))
   }
   names <- vapply(json$categories, function(c) as.character(c$name), "")
-  ids <- vapply(json$categories, function(c) as.numeric(c$id), 0)
+  labels <- stats::setNames(names, vapply(json$categories, function(c) id_text(c$id), ""))
+  check_annotations(json$annotations, labels, file)
   by_image <- split(json$annotations, factor(
-    vapply(json$annotations, function(a) as.numeric(a$image_id), 0),
-    levels = vapply(json$images, function(i) as.numeric(i$id), 0)
+    vapply(json$annotations, function(a) id_text(a$image_id), ""),
+    levels = vapply(json$images, function(i) id_text(i$id), "")
   ))
-  file_names <- vapply(json$images, function(i) as.character(i$file_name), "")
+  file_names <- vapply(json$images, function(i) as.character(i$file_name %||% ""), "")
   at <- match_files(file_names, images)
   masks <- lapply(images, function(path) list())
   for (k in which(!is.na(at))) {
-    masks[[at[[k]]]] <- list(new_drawn_mask(coco_shapes(by_image[[k]], names, ids), file = file))
+    masks[[at[[k]]]] <- list(new_drawn_mask(coco_shapes(by_image[[k]], labels, file), file = file,
+      drawn_at = json$images[[k]][c("height", "width")]))
   }
   structure(new_pairs(images, masks, left_over = file_names[is.na(at)]), labels = unique(names))
+}
+
+# Numbers and texts serve as ids.
+id_text <- function(id) {
+  if (length(id) != 1) {
+    return("")
+  }
+  if (is.numeric(id)) format(id, scientific = FALSE, trim = TRUE, digits = 15) else as.character(id)
+}
+
+check_annotations <- function(annotations, labels, file) {
+  ids <- vapply(annotations, function(a) id_text(a$category_id), "")
+  unknown <- setdiff(ids, names(labels))
+  if (length(unknown) > 0) {
+    value_error(sprintf("'%s': there are annotations of category %s, but `categories` has %s.", file,
+      toString(utils::head(unknown, 5)), toString(sprintf("%s (%s)", names(labels), labels))))
+  }
+  boxes <- sum(vapply(annotations, function(a) length(a$segmentation) == 0, NA))
+  if (boxes > 0) {
+    rlang::warn(sprintf("'%s': %d of %d annotations have a box alone, no outline, and are left out.", file, boxes,
+      length(annotations)), class = "candela_warning_mask")
+  }
 }
 
 # By whole relative path, else by the name of the file.
@@ -126,17 +189,17 @@ match_files <- function(names, images) {
   }, 0L)
 }
 
-coco_shapes <- function(annotations, names, ids) {
+coco_shapes <- function(annotations, labels, file) {
   area <- vapply(annotations, function(a) as.numeric(a$area %||% 0), 0)
   shapes <- lapply(annotations[order(-area)], function(a) {
-    label <- names[match(as.numeric(a$category_id), ids)]
+    label <- labels[[id_text(a$category_id)]]
     s <- a$segmentation
     if (!is.null(s$counts)) {
       runs <- if (is.character(s$counts)) coco_runs(s$counts) else as.numeric(unlist(s$counts))
       return(list(list(label = label, runs = runs)))
     }
     # Parts of one object may overlap; their union is meant.
-    lapply(s, function(part) list(label = label, rings = list(points_matrix(part))))
+    lapply(s, function(part) list(label = label, rings = list(points_matrix(part, file))))
   })
   unlist(shapes, recursive = FALSE)
 }
@@ -176,25 +239,41 @@ labelme_pairs <- function(files, images) {
   owner <- ifelse(is.na(owner) | duplicated(named), by_stem, owner)
   masks <- lapply(seq_along(images), function(i) {
     k <- which(owner == i)
-    if (length(k) > 0) list(new_drawn_mask(labelme_shapes(json[[k[[1]]]]$shapes, files[[k[[1]]]]),
-      file = files[[k[[1]]]]))
+    if (length(k) > 0) labelme_mask(json[[k[[1]]]], files[[k[[1]]]])
   })
   labels <- unique(unlist(lapply(json, function(j) vapply(j$shapes, function(s) as.character(s$label), ""))))
   structure(new_pairs(images, masks, left_over = files[is.na(owner)]), labels = sort(labels, method = "radix"))
 }
 
+labelme_mask <- function(json, file) {
+  list(new_drawn_mask(labelme_shapes(json$shapes, file), file = file,
+    drawn_at = json[c("imageHeight", "imageWidth")]))
+}
+
 labelme_shapes <- function(shapes, file) {
   Filter(Negate(is.null), lapply(shapes, function(shape) {
-    p <- points_matrix(shape$points)
+    p <- points_matrix(shape$points, file)
     ring <- switch(shape$shape_type %||% "polygon",
       polygon = p,
       rectangle = rbind(p[1, ], c(p[2, 1], p[1, 2]), p[2, ], c(p[1, 1], p[2, 2])),
       circle = circle_ring(p),
+      mask = labelme_bitmap(shape, p, file),
       rlang::warn(sprintf("'%s': a shape \"%s\" has no inside and is left out.", file, shape$shape_type),
         class = "candela_warning_mask")
     )
-    if (is.matrix(ring)) list(label = as.character(shape$label), rings = list(ring))
+    if (is.matrix(ring)) list(label = as.character(shape$label), rings = list(ring)) else if (is.list(ring)) ring
   }))
+}
+
+# A mask drawn by brush: a PNG as text, for the box from the first point to the second.
+labelme_bitmap <- function(shape, p, file) {
+  png <- tempfile(fileext = ".png")
+  on.exit(unlink(png))
+  writeBin(jsonlite::base64_dec(shape$mask), png)
+  inside <- tryCatch(image_labels(png) > 0, error = function(e) {
+    value_error(sprintf("'%s': the bitmap of a shape \"mask\" cannot be read: %s", file, conditionMessage(e)))
+  })
+  list(label = as.character(shape$label), bitmap = inside, at = round(p[1, 2:1]))
 }
 
 # Middle and a point of the circle.

@@ -154,5 +154,5 @@ test_that("a damaged R object in a file of torch_save() is found before R reads 
 test_that("run-length masks that are damaged are told", {
   expect_error(candela:::coco_runs(strrep("o", 20)), "damaged", class = "value_error")
   expect_error(candela:::coco_runs("P"), "damaged", class = "value_error")
-  expect_error(candela:::which_in_runs(c(5, -1), c(2, 2)), "damaged", class = "value_error")
+  expect_error(candela:::which_in_runs(c(5, -1), c(2, 2), "a.json"), "damaged", class = "value_error")
 })
