@@ -13,7 +13,7 @@ squeeze_excitation <- function(channels, reduced) {
 scse_module <- nn_module(
   "scse_module",
   initialize = function(channels, squeezed_by = 16) {
-    self$cSE <- squeeze_excitation(channels, channels %/% squeezed_by)
+    self$cSE <- squeeze_excitation(channels, max(1, channels %/% squeezed_by))
     self$sSE <- nn_sequential(nn_conv2d(channels, 1, 1), nn_sigmoid())
   },
   forward = function(x) {
@@ -34,17 +34,18 @@ attention_module <- nn_module(
 
 make_attention <- function(type, channels) if (!is.null(type)) attention_module(scse_module(channels))
 
-# Doubled in size (nearest neighbour), joined with the encoder's features of that size, two 3 x 3 convolutions.
+# Doubled in size, joined with the encoder's features of that size, two 3 x 3 convolutions.
 unet_block <- nn_module(
   "unet_block",
-  initialize = function(inputs, skips, outputs, norm = TRUE, attention = NULL) {
+  initialize = function(inputs, skips, outputs, norm = TRUE, attention = NULL, interpolation = "nearest") {
+    self$interpolation <- interpolation
     self$conv1 <- conv_norm_relu(inputs + skips, outputs, 3, norm)
     self$attention1 <- make_attention(attention, inputs + skips)
     self$conv2 <- conv_norm_relu(outputs, outputs, 3, norm)
     self$attention2 <- make_attention(attention, outputs)
   },
   forward = function(x, skip = NULL) {
-    x <- nnf_interpolate(x, scale_factor = 2)
+    x <- nnf_interpolate(x, scale_factor = 2, mode = self$interpolation)
     if (!is.null(skip)) {
       x <- torch_cat(list(x, skip), dim = 2)
       if (!is.null(self$attention1)) x <- self$attention1(x)
@@ -57,12 +58,12 @@ unet_block <- nn_module(
 # Doubled in size by a transposed convolution, joined with the features, one 3 x 3 convolution.
 transposed_block <- nn_module(
   "transposed_block",
-  initialize = function(inputs, skips, outputs, norm = TRUE, attention = NULL) {
+  initialize = function(inputs, skips, outputs, norm = TRUE, attention = NULL, interpolation = NULL) {
     self$upsample <- nn_conv_transpose2d(inputs, outputs, kernel_size = 2, stride = 2)
     self$activation <- nn_relu()
     self$attention1 <- make_attention(attention, outputs + skips)
-    self$conv <- nn_conv2d(outputs + skips, outputs, 3, padding = 1, bias = !norm)
-    if (norm) self$norm <- nn_batch_norm2d(outputs)
+    self$conv <- nn_conv2d(outputs + skips, outputs, 3, padding = 1, bias = needs_bias(norm))
+    if (!needs_bias(norm)) self$norm <- norm_layer(norm, outputs)
     self$attention2 <- make_attention(attention, outputs)
   },
   forward = function(x, skip = NULL) {

@@ -3,11 +3,11 @@ NULL
 
 deeplabv3_plus_decoder <- nn_module(
   "deeplabv3_plus_decoder",
-  initialize = function(encoder_channels, channels, rates, output_stride, separable, dropout) {
+  initialize = function(encoder_channels, channels, rates, stride, separable, dropout) {
     inputs <- encoder_channels[[length(encoder_channels)]]
     self$aspp <- nn_sequential(aspp(inputs, channels, rates, separable, dropout), separable_conv(channels, channels),
       nn_batch_norm2d(channels), nn_relu())
-    self$up <- nn_upsample(scale_factor = output_stride / 4, mode = "bilinear", align_corners = TRUE)
+    self$up <- nn_upsample(scale_factor = stride / 4, mode = "bilinear", align_corners = TRUE)
     self$block1 <- nn_sequential(nn_conv2d(encoder_channels[[3]], 48, 1, bias = FALSE), nn_batch_norm2d(48), nn_relu())
     self$block2 <- nn_sequential(separable_conv(48 + channels, channels), nn_batch_norm2d(channels), nn_relu())
   },
@@ -59,16 +59,17 @@ deeplabv3_plus <- nn_module(
   "deeplabv3_plus",
   inherit = segmentation_model,
   initialize = function(encoder = "mobilenet_v2", in_channels = NULL, classes, decoder_channels = 256,
-                        weights = "imagenet", ..., encoder_output_stride = 16, decoder_atrous_rates = c(12, 24, 36),
-                        decoder_aspp_separable = TRUE, decoder_aspp_dropout = 0.5, input_weights = "repeat") {
+                        weights = "imagenet", ..., encoder_depth = 5, encoder_output_stride = 16,
+                        decoder_atrous_rates = c(12, 24, 36), decoder_aspp_separable = TRUE,
+                        decoder_aspp_dropout = 0.5, input_weights = "repeat") {
     check_output_stride(encoder_output_stride)
     check_whole_number(decoder_channels, "decoder_channels", 1)
     check_rates(decoder_atrous_rates)
-    self$set_encoder(encoder, in_channels, classes, 5, weights, input_weights, ...)
+    self$set_encoder(encoder, in_channels, classes, encoder_depth, weights, input_weights, ...)
     dilate_encoder(self$encoder, encoder_output_stride)
-    self$divisor <- encoder_output_stride
+    self$divisor <- min(encoder_output_stride, 2^encoder_depth)
     decoder <- deeplabv3_plus_decoder(self$encoder$out_channels, decoder_channels, decoder_atrous_rates,
-      encoder_output_stride, decoder_aspp_separable, decoder_aspp_dropout)
+      self$divisor, decoder_aspp_separable, decoder_aspp_dropout)
     self$set_decoder(decoder, decoder_channels, kernel_size = 1, upsampling = 4)
   }
 )
@@ -79,16 +80,17 @@ deeplabv3 <- nn_module(
   "deeplabv3",
   inherit = segmentation_model,
   initialize = function(encoder = "mobilenet_v2", in_channels = NULL, classes, decoder_channels = 256,
-                        weights = "imagenet", ..., encoder_output_stride = 8, decoder_atrous_rates = c(12, 24, 36),
-                        decoder_aspp_separable = FALSE, decoder_aspp_dropout = 0.5, input_weights = "repeat") {
+                        weights = "imagenet", ..., encoder_depth = 5, encoder_output_stride = 8,
+                        decoder_atrous_rates = c(12, 24, 36), decoder_aspp_separable = FALSE,
+                        decoder_aspp_dropout = 0.5, input_weights = "repeat") {
     check_output_stride(encoder_output_stride)
     check_whole_number(decoder_channels, "decoder_channels", 1)
     check_rates(decoder_atrous_rates)
-    self$set_encoder(encoder, in_channels, classes, 5, weights, input_weights, ...)
+    self$set_encoder(encoder, in_channels, classes, encoder_depth, weights, input_weights, ...)
     dilate_encoder(self$encoder, encoder_output_stride)
-    self$divisor <- encoder_output_stride
-    decoder <- deeplabv3_decoder(self$encoder$out_channels[[6]], decoder_channels, decoder_atrous_rates,
+    self$divisor <- min(encoder_output_stride, 2^encoder_depth)
+    decoder <- deeplabv3_decoder(self$encoder$out_channels[[encoder_depth + 1]], decoder_channels, decoder_atrous_rates,
       decoder_aspp_separable, decoder_aspp_dropout)
-    self$set_decoder(decoder, decoder_channels, kernel_size = 1, upsampling = encoder_output_stride)
+    self$set_decoder(decoder, decoder_channels, kernel_size = 1, upsampling = self$divisor)
   }
 )

@@ -11,12 +11,31 @@ NULL
 # Parameters have the names of segmentation_models_pytorch. A new encoder is an entry of the table at the end, with
 # the names of its published weights (weights.R).
 
-# Convolution, batch norm (`norm = FALSE`: a bias instead), ReLU.
+# The kind of normalisation behind a convolution; `norm` as unet() has `decoder_use_norm`.
+norm_kind <- function(norm) {
+  if (is.logical(norm) && length(norm) == 1 && !is.na(norm)) {
+    return(if (norm) "batchnorm" else "identity")
+  }
+  check_choice(norm, "decoder_use_norm", c("batchnorm", "instancenorm", "identity"))
+  norm
+}
+
+norm_layer <- function(norm, channels) {
+  switch(norm_kind(norm),
+    batchnorm = nn_batch_norm2d(channels),
+    instancenorm = nn_instance_norm2d(channels),
+    identity = nn_identity()
+  )
+}
+
+# Without a normalisation there is a bias instead.
+needs_bias <- function(norm) norm_kind(norm) == "identity"
+
+# Convolution, normalisation, ReLU.
 conv_norm_relu <- function(inputs, outputs, kernel_size, norm = TRUE, stride = 1) {
   nn_sequential(
-    nn_conv2d(inputs, outputs, kernel_size, stride, padding = kernel_size %/% 2, bias = !norm),
-    if (norm) nn_batch_norm2d(outputs) else nn_identity(),
-    nn_relu(inplace = TRUE)
+    nn_conv2d(inputs, outputs, kernel_size, stride, padding = kernel_size %/% 2, bias = needs_bias(norm)),
+    norm_layer(norm, outputs), nn_relu(inplace = TRUE)
   )
 }
 
@@ -190,9 +209,24 @@ encoder_entry <- function(name) {
 encoder_names <- c("mobilenet_v2", names(resnet_kinds), paste0("efficientnet-b", 0:7), vgg_names, names(densenet_kinds),
   "plain")
 
+# Arguments of an encoder besides its name and `in_channels`.
+encoder_arguments <- function(name) switch(name, mobilenet_v2 = "last_conv", plain = "base", character())
+
+check_encoder_arguments <- function(name, ...) {
+  given <- rlang::names2(list(...))
+  known <- encoder_arguments(name)
+  odd <- setdiff(given, known)
+  if (length(odd) > 0) {
+    value_error(sprintf("%s given, which neither the model nor the encoder \"%s\" takes%s.",
+      if (all(nzchar(odd))) sprintf("`%s` was", paste(odd, collapse = "`, `")) else "An argument without a name was",
+      name, if (length(known) > 0) sprintf(" (of its own it has `%s`)", known) else ""))
+  }
+}
+
 # The encoder of that name; `weights` as unet() has them.
 make_encoder <- function(name, in_channels, depth, weights, input_weights = "repeat", ...) {
   check_encoder(name)
+  check_encoder_arguments(name, ...)
   check_whole_number(depth, "encoder_depth", 3, 5)
   encoder <- encoder_entry(name)$make(name, in_channels, ...)
   encoder$depth <- depth

@@ -1,4 +1,4 @@
-#' @include segmentation-model.R
+#' @include segmentation-model.R unet.R
 NULL
 
 # Convolution, group norm, ReLU, and twice the size where `upsample`.
@@ -15,7 +15,7 @@ fpn_conv <- nn_module(
   }
 )
 
-# To a quarter of the image's size in `upsamples` steps of two; one convolution without.
+# To the size of the largest features in `upsamples` steps of two; one convolution without.
 fpn_segmentation <- nn_module(
   "fpn_segmentation",
   initialize = function(inputs, outputs, upsamples) {
@@ -30,22 +30,23 @@ fpn_segmentation <- nn_module(
 # The pyramid of the level above, twice its size, plus the features of this level.
 fpn_level <- nn_module(
   "fpn_level",
-  initialize = function(pyramid_channels, skips) {
+  initialize = function(pyramid_channels, skips, interpolation) {
+    self$interpolation <- interpolation
     self$skip_conv <- nn_conv2d(skips, pyramid_channels, 1)
   },
   forward = function(x, skip) {
-    nnf_interpolate(x, scale_factor = 2) + self$skip_conv(skip)
+    nnf_interpolate(x, scale_factor = 2, mode = self$interpolation) + self$skip_conv(skip)
   }
 )
 
 fpn_decoder <- nn_module(
   "fpn_decoder",
-  initialize = function(encoder_channels, pyramid_channels, segmentation_channels, dropout, merge) {
+  initialize = function(encoder_channels, pyramid_channels, segmentation_channels, dropout, merge, interpolation) {
     features <- rev(encoder_channels)
     self$p5 <- nn_conv2d(features[[1]], pyramid_channels, 1)
-    self$p4 <- fpn_level(pyramid_channels, features[[2]])
-    self$p3 <- fpn_level(pyramid_channels, features[[3]])
-    self$p2 <- fpn_level(pyramid_channels, features[[4]])
+    self$p4 <- fpn_level(pyramid_channels, features[[2]], interpolation)
+    self$p3 <- fpn_level(pyramid_channels, features[[3]], interpolation)
+    self$p2 <- fpn_level(pyramid_channels, features[[4]], interpolation)
     self$merge <- merge
     self$seg_blocks <- nn_module_list(lapply(3:0, function(n) {
       fpn_segmentation(pyramid_channels, segmentation_channels, n)
@@ -66,8 +67,8 @@ fpn_decoder <- nn_module(
 
 #' Feature pyramid network
 #'
-#' Features of four sizes with as many channels each, added from the smallest to the largest and each brought to a
-#' quarter of the image's size; the sum is classified (Kirillov, He, Girshick, Dollar 2017, A unified architecture for
+#' Features of the last four sizes with as many channels each, added from the smallest to the largest and each brought
+#' to the size of the largest, a quarter of the image's for an encoder of five stages; the sum is classified (Kirillov, He, Girshick, Dollar 2017, A unified architecture for
 #' instance and semantic segmentation; Lin et al. 2017, \doi{10.1109/CVPR.2017.106}).
 #'
 #' @inheritParams unet
@@ -87,16 +88,18 @@ fpn <- nn_module(
   "fpn",
   inherit = segmentation_model,
   initialize = function(encoder = "mobilenet_v2", in_channels = NULL, classes, decoder_pyramid_channels = 256,
-                        decoder_segmentation_channels = 128, weights = "imagenet", ...,
-                        decoder_merge_policy = "add", decoder_dropout = 0.2, input_weights = "repeat") {
+                        decoder_segmentation_channels = 128, weights = "imagenet", ..., encoder_depth = 5,
+                        decoder_merge_policy = "add", decoder_dropout = 0.2, decoder_interpolation = "nearest",
+                        input_weights = "repeat") {
     check_whole_number(decoder_pyramid_channels, "decoder_pyramid_channels", 1)
     check_whole_number(decoder_segmentation_channels, "decoder_segmentation_channels", 32)
+    check_decoder_interpolation(decoder_interpolation)
     check_choice(decoder_merge_policy, "decoder_merge_policy", c("add", "cat"))
-    self$set_encoder(encoder, in_channels, classes, 5, weights, input_weights, ...)
+    self$set_encoder(encoder, in_channels, classes, encoder_depth, weights, input_weights, ...)
     channels <- decoder_segmentation_channels
     decoder <- fpn_decoder(self$encoder$out_channels, decoder_pyramid_channels, channels, decoder_dropout,
-      decoder_merge_policy)
+      decoder_merge_policy, decoder_interpolation)
     self$set_decoder(decoder, if (decoder_merge_policy == "cat") 4 * channels else channels, kernel_size = 1,
-      upsampling = 4)
+      upsampling = 2^(encoder_depth - 3))
   }
 )

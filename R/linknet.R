@@ -10,7 +10,7 @@ linknet_block <- nn_module(
     self$block <- nn_sequential(
       conv_norm_relu(inputs, inner, 1, norm),
       nn_sequential(nn_conv_transpose2d(inner, inner, 4, stride = 2, padding = 1),
-        if (norm) nn_batch_norm2d(inner) else nn_identity(), nn_relu(inplace = TRUE)),
+        norm_layer(norm, inner), nn_relu(inplace = TRUE)),
       conv_norm_relu(inner, outputs, 1, norm)
     )
   },

@@ -26,7 +26,8 @@ position_attention <- nn_module(
 # Channels of the larger features, weighed by the means of the smaller and of the larger ones.
 fusion_block <- nn_module(
   "fusion_block",
-  initialize = function(inputs, skips, outputs, norm, squeezed_by = 16) {
+  initialize = function(inputs, skips, outputs, norm, interpolation, squeezed_by = 16) {
+    self$interpolation <- interpolation
     self$hl_conv <- nn_sequential(conv_norm_relu(inputs, inputs, 3, norm), conv_norm_relu(inputs, skips, 1, norm))
     reduced <- max(1, skips %/% squeezed_by)
     self$SE_ll <- squeeze_excitation(skips, reduced)
@@ -35,7 +36,7 @@ fusion_block <- nn_module(
     self$conv2 <- conv_norm_relu(outputs, outputs, 3, norm)
   },
   forward = function(x, skip) {
-    x <- nnf_interpolate(self$hl_conv(x), scale_factor = 2)
+    x <- nnf_interpolate(self$hl_conv(x), scale_factor = 2, mode = self$interpolation)
     weights <- self$SE_hl(x) + self$SE_ll(skip)
     x <- torch_cat(list(x * weights, skip), dim = 2)
     self$conv2(self$conv1(x))
@@ -44,15 +45,16 @@ fusion_block <- nn_module(
 
 manet_decoder <- nn_module(
   "manet_decoder",
-  initialize = function(encoder_channels, channels, squeezed_by, norm, pab_channels) {
+  initialize = function(encoder_channels, channels, norm, interpolation, pab_channels) {
     features <- rev(encoder_channels[-1])
     inputs <- c(features[[1]], channels)
     self$center <- position_attention(features[[1]], pab_channels)
     last <- length(channels)
     blocks <- lapply(seq_len(last - 1), function(i) {
-      fusion_block(inputs[[i]], features[[i + 1]], channels[[i]], norm, squeezed_by)
+      fusion_block(inputs[[i]], features[[i + 1]], channels[[i]], norm, interpolation)
     })
-    self$blocks <- nn_module_list(c(blocks, list(unet_block(inputs[[last]], 0, channels[[last]], norm))))
+    self$blocks <- nn_module_list(c(blocks, list(unet_block(inputs[[last]], 0, channels[[last]], norm,
+      interpolation = interpolation))))
   },
   all_stages = function(features) {
     features <- rev(features)
@@ -91,12 +93,14 @@ manet <- nn_module(
   inherit = segmentation_model,
   initialize = function(encoder = "mobilenet_v2", in_channels = NULL, classes,
                         decoder_channels = c(256, 128, 64, 32, 16), weights = "imagenet", ..., encoder_depth = 5,
-                        decoder_pab_channels = 64, decoder_use_norm = TRUE, deep_supervision = FALSE,
-                        input_weights = "repeat") {
+                        decoder_pab_channels = 64, decoder_use_norm = TRUE, decoder_interpolation = "nearest",
+                        deep_supervision = FALSE, input_weights = "repeat") {
     check_decoder_channels(decoder_channels, encoder_depth)
+    check_decoder_interpolation(decoder_interpolation)
     check_whole_number(decoder_pab_channels, "decoder_pab_channels", 1)
     self$set_encoder(encoder, in_channels, classes, encoder_depth, weights, input_weights, ...)
-    decoder <- manet_decoder(self$encoder$out_channels, decoder_channels, 16, decoder_use_norm, decoder_pab_channels)
+    decoder <- manet_decoder(self$encoder$out_channels, decoder_channels, decoder_use_norm, decoder_interpolation,
+      decoder_pab_channels)
     self$set_decoder(decoder, decoder_channels[[encoder_depth]])
     if (deep_supervision) self$set_auxiliary_heads(decoder_channels[-encoder_depth])
   }

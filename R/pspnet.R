@@ -7,7 +7,7 @@ pyramid_pooling <- nn_module(
   initialize = function(inputs, outputs, size, norm) {
     # One mean of each image cannot be normalised over a batch of one.
     self$pool <- nn_sequential(nn_adaptive_avg_pool2d(c(size, size)),
-      conv_norm_relu(inputs, outputs, 1, norm && size > 1))
+      conv_norm_relu(inputs, outputs, 1, if (size > 1) norm else FALSE))
   },
   forward = function(x) {
     size <- dim(x)[3:4]
@@ -48,7 +48,6 @@ pspnet_decoder <- nn_module(
 #' @inheritParams unet
 #' @param psp_out_channels channels of the decoder.
 #' @param psp_dropout share of channels set to zero while training.
-#' @param psp_use_norm batch norm behind the convolutions of the decoder?
 #' @inherit unet return
 #' @inheritSection unet Weights
 #' @inheritSection unet Encoders
@@ -61,12 +60,12 @@ pspnet <- nn_module(
   "pspnet",
   inherit = segmentation_model,
   initialize = function(encoder = "mobilenet_v2", in_channels = NULL, classes, psp_out_channels = 512,
-                        weights = "imagenet", ..., encoder_depth = 3, psp_use_norm = TRUE, psp_dropout = 0.2,
+                        weights = "imagenet", ..., encoder_depth = 3, decoder_use_norm = TRUE, psp_dropout = 0.2,
                         input_weights = "repeat") {
     check_whole_number(psp_out_channels, "psp_out_channels", 1)
     self$set_encoder(encoder, in_channels, classes, encoder_depth, weights, input_weights, ...)
     inputs <- self$encoder$out_channels[[encoder_depth + 1]]
-    decoder <- pspnet_decoder(inputs, psp_out_channels, psp_use_norm, psp_dropout)
+    decoder <- pspnet_decoder(inputs, psp_out_channels, decoder_use_norm, psp_dropout)
     self$set_decoder(decoder, psp_out_channels, upsampling = 2^encoder_depth)
   }
 )

@@ -5,12 +5,12 @@ NULL
 # x_(d+1)_l, ..., x_l_l and with the encoder's features. Features are counted from the smallest, 0.
 unet_plus_plus_decoder <- nn_module(
   "unet_plus_plus_decoder",
-  initialize = function(encoder_channels, channels, norm, attention, center) {
+  initialize = function(encoder_channels, channels, center, ...) {
     features <- rev(encoder_channels)[-length(encoder_channels)]
     self$depth <- length(channels) - 1
     skips <- features[-1]
     inputs <- c(features[[1]], channels)
-    if (center) self$center <- double_conv(features[[1]], norm)
+    if (center) self$center <- double_conv(features[[1]], list(...)$norm)
     blocks <- list()
     for (l in seq_len(self$depth) - 1) {
       for (d in 0:l) {
@@ -19,10 +19,10 @@ unet_plus_plus_decoder <- nn_module(
         } else {
           c(skips[[l]], skips[[l + 1]] * (l + 1 - d), skips[[l + 1]])
         }
-        blocks[[grid_name(d, l)]] <- unet_block(size[[1]], size[[2]], size[[3]], norm, attention)
+        blocks[[grid_name(d, l)]] <- unet_block(size[[1]], size[[2]], size[[3]], ...)
       }
     }
-    last <- unet_block(inputs[[self$depth + 1]], 0, channels[[self$depth + 1]], norm, attention)
+    last <- unet_block(inputs[[self$depth + 1]], 0, channels[[self$depth + 1]], ...)
     blocks[[grid_name(0, self$depth)]] <- last
     self$blocks <- nn_module_dict(blocks)
   },
@@ -70,13 +70,14 @@ unet_plus_plus <- nn_module(
   inherit = segmentation_model,
   initialize = function(encoder = "mobilenet_v2", in_channels = NULL, classes,
                         decoder_channels = c(256, 128, 64, 32, 16), weights = "imagenet", ..., encoder_depth = 5,
-                        decoder_use_norm = TRUE, decoder_attention_type = NULL, deep_supervision = FALSE,
-                        input_weights = "repeat") {
+                        decoder_use_norm = TRUE, decoder_attention_type = NULL, decoder_interpolation = "nearest",
+                        deep_supervision = FALSE, input_weights = "repeat") {
     check_decoder_channels(decoder_channels, encoder_depth)
+    check_decoder_interpolation(decoder_interpolation)
     attention <- check_attention(decoder_attention_type)
     self$set_encoder(encoder, in_channels, classes, encoder_depth, weights, input_weights, ...)
-    decoder <- unet_plus_plus_decoder(self$encoder$out_channels, decoder_channels, decoder_use_norm, attention,
-      center = startsWith(encoder, "vgg"))
+    decoder <- unet_plus_plus_decoder(self$encoder$out_channels, decoder_channels, startsWith(encoder, "vgg"),
+      norm = decoder_use_norm, attention = attention, interpolation = decoder_interpolation)
     self$set_decoder(decoder, decoder_channels[[encoder_depth]])
     if (deep_supervision) self$set_auxiliary_heads(decoder_channels[-encoder_depth])
   }

@@ -13,6 +13,10 @@ check_attention <- function(type) {
   if (identical(type, "none")) NULL else type
 }
 
+check_decoder_interpolation <- function(mode) {
+  check_choice(mode, "decoder_interpolation", c("nearest", "bilinear", "bicubic"))
+}
+
 double_conv <- function(channels, norm) {
   nn_sequential(conv_norm_relu(channels, channels, 3, norm), conv_norm_relu(channels, channels, 3, norm))
 }
@@ -20,14 +24,14 @@ double_conv <- function(channels, norm) {
 # Features from the smallest on; a block for each but the last, which is the input itself and is joined where `joins`.
 unet_decoder <- nn_module(
   "unet_decoder",
-  initialize = function(encoder_channels, channels, block, norm, attention, center, join_input) {
+  initialize = function(encoder_channels, channels, block, center, join_input, ...) {
     features <- rev(encoder_channels)
     skips <- c(features[-c(1, length(features))], if (join_input) features[[length(features)]] else 0)
     inputs <- c(features[[1]], channels[-length(channels)])
-    if (center) self$center <- double_conv(inputs[[1]], norm)
+    if (center) self$center <- double_conv(inputs[[1]], list(...)$norm)
     self$join_input <- join_input
     self$blocks <- nn_module_list(lapply(seq_along(channels), function(i) {
-      block(inputs[[i]], skips[[i]], channels[[i]], norm, attention)
+      block(inputs[[i]], skips[[i]], channels[[i]], ...)
     }))
   },
   # The results of all blocks.
@@ -96,11 +100,14 @@ unet_decoder <- nn_module(
 #'   convolution, so that the decoder joins 1280 channels instead of 320, as segmentation_models_pytorch has it and
 #'   weights from there need it; for `"plain"`, `base = 16`.
 #' @param encoder_depth number of stages of the encoder, 3 to 5.
-#' @param decoder_type `"nearest"`: blocks double the size by repeating pixels and have two 3 x 3 convolutions, as in
+#' @param decoder_type `"nearest"`: blocks double the size as `decoder_interpolation` says and have two 3 x 3 convolutions, as in
 #'   segmentation_models_pytorch; `"transposed"`: they double it by a transposed convolution and have one.
-#' @param decoder_use_norm batch norm behind the convolutions of the decoder?
+#' @param decoder_use_norm the normalisation behind the convolutions of the decoder: `TRUE` or `"batchnorm"`,
+#'   `"instancenorm"`, or none, `FALSE` or `"identity"`.
 #' @param decoder_attention_type `NULL`, or `"scse"`: each block weighs channels and pixels (Roy, Navab, Wachinger
 #'   2018).
+#' @param decoder_interpolation how features are doubled in size: `"nearest"` (pixels are repeated), `"bilinear"` or
+#'   `"bicubic"`; not for `decoder_type = "transposed"`.
 #' @param decoder_join_input does the last block join the image itself?
 #' @param deep_supervision outputs from all stages of the decoder while training? See [auxiliary_outputs()].
 #' @param input_weights `"repeat"` or `"mean"`, for other than three channels, see below.
@@ -119,14 +126,16 @@ unet <- nn_module(
   initialize = function(encoder = "mobilenet_v2", in_channels = NULL, classes,
                         decoder_channels = c(256, 128, 64, 32, 16), weights = "imagenet", ..., encoder_depth = 5,
                         decoder_type = "nearest", decoder_use_norm = TRUE, decoder_attention_type = NULL,
-                        decoder_join_input = FALSE, deep_supervision = FALSE, input_weights = "repeat") {
+                        decoder_interpolation = "nearest", decoder_join_input = FALSE, deep_supervision = FALSE,
+                        input_weights = "repeat") {
     check_decoder_channels(decoder_channels, encoder_depth)
     check_choice(decoder_type, "decoder_type", c("nearest", "transposed"))
     attention <- check_attention(decoder_attention_type)
+    check_decoder_interpolation(decoder_interpolation)
     self$set_encoder(encoder, in_channels, classes, encoder_depth, weights, input_weights, ...)
     block <- if (decoder_type == "nearest") unet_block else transposed_block
-    decoder <- unet_decoder(self$encoder$out_channels, decoder_channels, block, decoder_use_norm, attention,
-      center = startsWith(encoder, "vgg"), join_input = decoder_join_input)
+    decoder <- unet_decoder(self$encoder$out_channels, decoder_channels, block, startsWith(encoder, "vgg"),
+      decoder_join_input, norm = decoder_use_norm, attention = attention, interpolation = decoder_interpolation)
     self$set_decoder(decoder, decoder_channels[[encoder_depth]])
     if (deep_supervision) self$set_auxiliary_heads(decoder_channels[-encoder_depth])
   }

@@ -8,7 +8,6 @@ reference_models <- function() {
 
 # Models below 30 million parameters; all of them where CANDELA_TEST_MODELS is set (`make test-models`).
 reference_models_to_test <- function(reference) {
-
   if (nzchar(Sys.getenv("CANDELA_TEST_MODELS"))) {
     return(names(reference$models))
   }
@@ -18,15 +17,15 @@ reference_models_to_test <- function(reference) {
 # "smp.Unet(resnet18, in_channels=4)" as list(family = "Unet", of = "smp", encoder = "resnet18", options = ...).
 parse_model_name <- function(name) {
   of <- sub("\\..*", "", name)
-  rest <- sub("^[^.]*\\.", "", name)
-  if (of == "torchvision") {
-    return(list(of = of, family = sub("^segmentation\\.", "", rest)))
-  }
-  arguments <- strsplit(sub("^[^(]*\\((.*)\\)$", "\\1", rest), ", *(?![^(]*\\))", perl = TRUE)[[1]]
+  rest <- sub("^[^.]*\\.(segmentation\\.)?", "", name)
+  inside <- if (grepl("(", rest, fixed = TRUE)) sub("^[^(]*\\((.*)\\)$", "\\1", rest) else ""
+  arguments <- trimws(strsplit(inside, ",(?![^(]*\\))(?![^\\[]*\\])", perl = TRUE)[[1]])
   named <- grepl("=", arguments)
-  values <- lapply(sub("^[^=]*=", "", arguments[named]), python_value)
-  names(values) <- sub("=.*", "", arguments[named])
-  list(of = of, family = sub("\\(.*", "", rest), encoder = gsub("['\"]", "", arguments[!named][[1]]), options = values)
+  values <- stats::setNames(lapply(trimws(sub("^[^=]*=", "", arguments[named])), python_value),
+    trimws(sub("=.*", "", arguments[named])))
+  c(list(of = of, family = sub("\\(.*", "", rest)), if (of == "smp") {
+    list(encoder = values$encoder_name %||% gsub("['\"]", "", arguments[!named][[1]]))
+  }, list(options = values[!names(values) %in% c("encoder_name", "classes", "num_classes", "encoder_weights")]))
 }
 
 python_value <- function(text) {
@@ -37,7 +36,7 @@ python_value <- function(text) {
     True = TRUE,
     False = FALSE,
     None = NULL,
-    if (grepl("^[0-9.]+$", text)) as.numeric(text) else gsub("['\"]", "", text)
+    if (grepl("^[0-9.]+(e-?[0-9]+)?$", text)) as.numeric(text) else gsub("['\"]", "", text)
   )
 }
 
@@ -49,7 +48,7 @@ build_reference_model <- function(name, case) {
     classes <- case$outputs$out$shape[[2]]
     make <- get(paste0("model_", parsed$family), asNamespace("candela"))
     aux <- if (any(startsWith(names(shapes), "aux_classifier"))) list(aux_loss = TRUE)
-    return(do.call(make, c(list(num_classes = classes), aux)))
+    return(do.call(make, c(list(num_classes = classes), aux, parsed$options)))
   }
   makers <- c(
     Unet = "unet", UnetPlusPlus = "unet_plus_plus", FPN = "fpn", Linknet = "linknet", DeepLabV3 = "deeplabv3",
@@ -57,6 +56,9 @@ build_reference_model <- function(name, case) {
   )
   arguments <- list(parsed$encoder, classes = case$outputs$out$shape[[2]], weights = NULL)
   if (parsed$encoder == "mobilenet_v2") arguments$last_conv <- TRUE
+  older <- c(decoder_use_batchnorm = "decoder_use_norm", psp_use_batchnorm = "decoder_use_norm")
+  renamed <- names(parsed$options) %in% names(older)
+  names(parsed$options)[renamed] <- older[names(parsed$options)[renamed]]
   do.call(get(makers[[parsed$family]], asNamespace("candela")), c(arguments, parsed$options))
 }
 

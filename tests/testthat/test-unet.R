@@ -71,6 +71,61 @@ test_that("options of the decoder", {
   expect_error(unet("resnet9", classes = 2), "`encoder` must be one of", class = "value_error")
 })
 
+test_that("normalisation and enlargement of the decoder are those that are named", {
+  x <- torch_randn(2, 3, 32, 32)
+  names_of <- function(model) names(model$state_dict())
+  tiny_unet <- function(...) {
+    unet("plain", classes = 2, weights = NULL, base = 4, decoder_channels = c(16, 8, 8, 8, 4), ...)
+  }
+  batch <- names_of(tiny_unet())
+  expect_identical(names_of(tiny_unet(decoder_use_norm = "batchnorm")), batch)
+  expect_identical(names_of(tiny_unet(decoder_use_norm = "identity")), names_of(tiny_unet(decoder_use_norm = FALSE)))
+  instance <- tiny_unet(decoder_use_norm = "instancenorm")
+  expect_false(any(grepl("^decoder.*(conv[12].1|bias)", names_of(instance))))
+  expect_equal(dim(instance(x)), c(2, 2, 32, 32))
+  expect_error(tiny_unet(decoder_use_norm = "layer"), "`decoder_use_norm` must be one of", class = "value_error")
+  torch_manual_seed(1)
+  near <- tiny_unet()
+  torch_manual_seed(1)
+  smooth <- tiny_unet(decoder_interpolation = "bilinear")
+  near$eval()
+  smooth$eval()
+  block <- smooth$decoder$blocks[[5]]
+  z <- torch_randn(1, 8, 4, 4)
+  large <- nnf_interpolate(z, scale_factor = 2, mode = "bilinear")
+  expect_equal(as_array(block(z)), as_array(block$conv2(block$conv1(large))), tolerance = 1e-6)
+  expect_false(isTRUE(all.equal(as_array(near(x)), as_array(smooth(x)))))
+  for (make in list(unet_plus_plus, manet, fpn)) {
+    expect_error(make("plain", classes = 2, weights = NULL, decoder_interpolation = "cubic"), "decoder_interpolation")
+  }
+})
+
+test_that("encoders of three and four stages", {
+  x <- torch_randn(2, 3, 40, 36)
+  for (depth in 3:4) {
+    channels <- rep(8, depth)
+    models <- list(
+      unet("plain", classes = 2, weights = NULL, base = 4, encoder_depth = depth, decoder_channels = channels),
+      unet_plus_plus("plain", classes = 2, weights = NULL, base = 4, encoder_depth = depth,
+        decoder_channels = channels, decoder_interpolation = "bilinear"),
+      manet("plain", classes = 2, weights = NULL, base = 4, encoder_depth = depth, decoder_channels = channels,
+        decoder_interpolation = "bilinear"),
+      linknet("plain", classes = 2, weights = NULL, base = 4, encoder_depth = depth),
+      fpn("plain", classes = 2, weights = NULL, base = 4, encoder_depth = depth, decoder_pyramid_channels = 32,
+        decoder_segmentation_channels = 32, decoder_interpolation = "bilinear"),
+      pspnet("plain", classes = 2, weights = NULL, base = 4, encoder_depth = depth, psp_out_channels = 16),
+      deeplabv3("plain", classes = 2, weights = NULL, base = 4, encoder_depth = depth, decoder_channels = 16),
+      deeplabv3_plus("plain", classes = 2, weights = NULL, base = 4, encoder_depth = depth, decoder_channels = 16)
+    )
+    for (model in models) expect_equal(dim(model(x)), c(2, 2, 40, 36))
+  }
+})
+
+test_that("arguments that neither the model nor its encoder has are named", {
+  expect_error(small_unet(last_conv = TRUE), "`last_conv` was given, which .*\"resnet18\" takes", class = "value_error")
+  expect_error(unet("plain", classes = 2, weights = NULL, width = 3), "of its own it has `base`", class = "value_error")
+})
+
 test_that("the last convolution of MobileNet may be kept", {
   with <- unet("mobilenet_v2", classes = 2, weights = NULL, last_conv = TRUE)
   without <- unet("mobilenet_v2", classes = 2, weights = NULL)
