@@ -8,11 +8,13 @@ if (file.exists(file.path(folder, "classes.csv"))) {
   pairs <- do.call(rbind, lapply(c("train", "val"), function(part) data.frame(split = sub("val", "valid", part),
     image = list.files(file.path(folder, part), full.names = TRUE),
     mask = list.files(file.path(folder, paste0(part, "annot")), full.names = TRUE))))
-  ds <- segmentation_dataset(pairs, classes = file.path(folder, "classes.csv"), size = 256, transform = mirrored(FALSE))
+  ds <- segmentation_dataset(pairs, classes = file.path(folder, "classes.csv"), size = 256,
+    transform = item_transform_random_horizontal_flip)
   parts <- split(ds)
 } else {
   ds <- segmentation_dataset(file.path(folder, "*/image.png"), classes = c(background = 0, nucleus = 255), size = 256,
-    transform = mirrored(vertical = TRUE), channels = 3)
+    channels = 3,
+    transform = item_transform_compose(item_transform_random_horizontal_flip, item_transform_random_vertical_flip))
   parts <- split(ds, rep_len(rep(c("train", "valid"), c(4, 1)), length(ds)))
 }
 fitted <- unet(classes = ds) %>% setup() %>% fit(parts, epochs = epochs, verbose = FALSE)

@@ -6,7 +6,8 @@ library(candela)
 source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "run.R"))
 epochs <- if (length(arguments) > 3) as.integer(arguments[[4]]) else 8L
 ds <- segmentation_dataset(file.path(folder, "*/image.png"), classes = c(background = 0, nucleus = 255), size = 256,
-  transform = mirrored(vertical = TRUE), channels = 3)
+  channels = 3,
+  transform = item_transform_compose(item_transform_random_horizontal_flip, item_transform_random_vertical_flip))
 parts <- split(ds, rep_len(rep(c("train", "valid"), c(4, 1)), length(ds)))
 fitted <- unet(classes = ds) %>% setup() %>% fit(parts, epochs = epochs, verbose = TRUE)
 
