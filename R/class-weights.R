@@ -57,7 +57,7 @@ share_where_present <- function(by_item) {
 item_counts <- function(ds) {
   ds <- whole_dataset(ds, "x")
   names <- levels(class_table(ds)$class)
-  counts <- vapply(seq_len(length(ds)), function(i) ds$count(i), numeric(length(names)))
+  counts <- with_one_warning(vapply(seq_len(length(ds)), function(i) ds$count(i), numeric(length(names))))
   matrix(counts, ncol = length(names), byrow = TRUE, dimnames = list(NULL, names))
 }
 

@@ -28,7 +28,8 @@
 #'     are the percentiles `probs` of each picture by itself,
 #'   * `nodata`: the value that means no data, or `NULL`,
 #'   * `size`: height and width the model was trained at, `resize`: whether whole pictures were resized to it (`TRUE`)
-#'     or parts of that size cut out at native resolution (`FALSE`).
+#'     or parts of that size cut out at native resolution (`FALSE`),
+#'   * `page`: number of the page that is read of TIFF files of several, or `NULL`.
 #'
 #'   `read_input()`: a list of `x`, a float tensor channels x height x width, `valid`, a logical matrix of the
 #'   picture's own size or `NULL` where all pixels have data, and `size`, height and width of the file.
@@ -227,16 +228,25 @@ resize_mask <- function(mask, size) {
 # ---- pictures ----
 
 # A picture as channels x height x width in shares of its type's unit, NaN where there is no data, and its type.
-read_bands <- function(path, bands = NULL, channels = NULL, nodata = NULL) {
-  info <- image_info(path)
-  x <- transform_to_tensor(image_read(path))
-  take_bands(list(x = x, type = info$type), default_bands(info, bands, channels), nodata %||% info[["nodata"]])
+read_bands <- function(path, spec) {
+  page <- spec$page %||% 1
+  info <- image_info(path, page)
+  bands <- if (spec$bands_given) spec$bands
+  nodata <- spec$nodata
+  x <- transform_to_tensor(image_read(path, page = page))
+  colours <- info$channels - info$alpha
+  wanted <- if (is.null(bands) && spec$channels == 3 && colours == 1) c(1, 1, 1) else default_bands(info, bands, NULL)
+  take_bands(list(x = x, type = info$type), wanted, nodata %||% info[["nodata"]])
 }
 
 # Numbers of the bands that are read: all but an alpha channel, unless they are named. `channels = 3` makes RGB
 # of grey.
 default_bands <- function(info, bands, channels) {
   colours <- info$channels - info$alpha
+  if (is.null(bands) && !is.null(channels) && !colours %in% c(1, channels)) {
+    value_error(sprintf("`channels = %d` is for pictures of grey%s, but one has %d bands: choose among them by `bands`.",
+      channels, if (channels == 3) " or RGB" else "", colours))
+  }
   if (!is.null(bands)) {
     if (any(bands > info$channels)) {
       value_error(sprintf("`bands` must lie between 1 and %d, the number of bands in the file, but one is %d.",
@@ -269,7 +279,7 @@ read_input <- function(x, spec, resize = spec$resize) {
   check_flag(resize, "resize")
   picture <- if (is.character(x)) {
     check_string(x, "x")
-    read_bands(x, if (spec$bands_given) spec$bands, if (spec$channels == 3) 3, spec$nodata)
+    read_bands(x, spec)
   } else {
     take_bands(picture_of_numbers(x, spec), seq_len(spec$channels), spec$nodata)
   }

@@ -131,16 +131,16 @@ plan_for_masks <- function(plan, are_colours) {
 # ---- reading masks ----
 
 # What a mask file stores: list(values =, kind =), an H x W matrix of values, or of colour codes.
-read_mask_file <- function(path, kind = NULL) {
+read_mask_file <- function(path, kind = NULL, page = 1) {
   if (!identical(kind, "colour")) {
-    values <- tryCatch(image_labels(path), candela_error_value = function(e) NULL)
+    values <- tryCatch(image_labels(path, page), candela_error_value = function(e) NULL)
     if (!is.null(values)) {
-      nodata <- if (grepl("\\.tiff?$", path, ignore.case = TRUE)) image_info(path)[["nodata"]]
+      nodata <- if (grepl("\\.tiff?$", path, ignore.case = TRUE)) image_info(path, page)[["nodata"]]
       if (!is.null(nodata)) values[values == nodata] <- NA
       return(list(values = values, kind = "value"))
     }
   }
-  colours <- mask_colours(path)
+  colours <- mask_colours(path, page)
   grey <- colours %/% 65536 == colours %% 256 & colours %/% 256 %% 256 == colours %% 256
   if (!identical(kind, "colour") && all(grey)) {
     return(list(values = colours %% 256, kind = "value"))
@@ -148,18 +148,22 @@ read_mask_file <- function(path, kind = NULL) {
   list(values = colours, kind = "colour")
 }
 
-mask_colours <- function(path) {
-  x <- image_read(path, channels = 3)
+mask_colours <- function(path, page = 1) {
+  x <- image_read(path, channels = 3, page = page)
   size <- dim(x)[1:2]
   matrix(matrix(round(x * 255), ncol = 3) %*% c(65536, 256, 1), size[[1]], size[[2]])
 }
 
-# The values of one pair's masks. Of several files each pixel has the largest value.
-read_mask_values <- function(mask, kind, size) {
+# The values of one pair's masks, of which there may be several.
+read_mask_values <- function(mask, kind, size, many = "unite", page = 1) {
   if (length(mask) == 0) {
     return(NULL)
   }
-  values <- if (all(vapply(mask, is.character, NA))) read_mask_files(unlist(mask), kind) else matrix_mask(mask[[1]])
+  values <- if (all(vapply(mask, is.character, NA))) {
+    read_mask_files(unlist(mask), kind, many, page)
+  } else {
+    matrix_mask(mask[[1]])
+  }
   if (!identical(dim(values$values), as.integer(size))) {
     value_error(sprintf(
       "the mask %sis %s, but its image is %s (height x width).", mask_label(mask),
@@ -169,10 +173,11 @@ read_mask_values <- function(mask, kind, size) {
   values
 }
 
-# Several files are united, or numbered: a pixel has the number of the last file that is not 0 there.
-read_mask_files <- function(paths, kind, many = "unite") {
+# Several files are united (a pixel has the largest value), or numbered: a pixel has the number of the last file that
+# is not 0 there.
+read_mask_files <- function(paths, kind, many = "unite", page = 1) {
   if (length(paths) == 1 && many == "unite") {
-    return(read_mask_file(paths, kind))
+    return(read_mask_file(paths, kind, page))
   }
   reading <- if (!identical(kind, "colour")) {
     tryCatch(begin_reading(path.expand(paths), "labels"), candela_error_value = function(e) NULL)
@@ -290,7 +295,7 @@ refuse_values <- function(values, odd, plan, where) {
 #' @param void as there.
 #' @param n how many rows at most, the most frequent ones; the rest is summed up in the attribute `rest`.
 #' @return A data frame, ordered by share: `value` (NA for colours), `colour` (as `"#804080"`; for palette images that
-#'   of the palette; else NA), `pixels`, `share` of all pixels, `files` that hold it, and `first`, one of them. With
+#'   of the palette, and where palettes differ from file to file there are colours alone; else NA), `pixels`, `share` of all pixels, `files` that hold it, and `first`, one of them. With
 #'   `classes`: `class`, a factor (NA for void and for values of no class), `void`, and for values of no class
 #'   `nearest` and `distance`, the largest difference of a channel. A warning of class `candela_warning_mask` counts
 #'   pixels that belong to no class, as anti-aliased edges and masks saved as JPEG have them.
@@ -300,9 +305,7 @@ refuse_values <- function(values, odd, plan, where) {
 #' @export
 mask_classes <- function(masks, classes = NULL, void = NULL, n = 64) {
   check_whole_number(n, "n", 1)
-  files <- if (inherits(masks, "segmentation_dataset")) masks$source$pairs$mask else files_of(masks, "masks")
-  if (is.list(files)) files <- unlist(Filter(is.character, files))
-  table <- count_values(files)
+  table <- count_values(files_and_pages(masks))
   plan <- class_plan(classes, void)
   if (is.null(plan) && !is.null(classes)) refuse(classes, "classes", "values or colours with names, or a table of them")
   if (!is.null(plan)) table <- with_classes(table, plan_for_masks(plan, attr(table, "kind") == "colour"))
@@ -315,13 +318,30 @@ mask_classes <- function(masks, classes = NULL, void = NULL, n = 64) {
   table
 }
 
+# A data frame of `path` and `page`: of the masks of a dataset those it reads, of TIFF files all pages.
+files_and_pages <- function(masks) {
+  if (inherits(masks, "dataset_subset")) masks <- whole_dataset(masks, "masks")
+  if (inherits(masks, "segmentation_dataset")) {
+    pairs <- masks$source$pairs[unique(masks$source$pair_of(masks$items)), ]
+    files <- lapply(pairs$mask, function(mask) as.character(unlist(Filter(is.character, mask))))
+    found <- data.frame(path = unlist(files), page = rep(pairs$mask_page, lengths(files)))
+    if (nrow(found) == 0) value_error("`masks`: the masks of this dataset are no files; class_counts() counts them.")
+    return(found)
+  }
+  files <- files_of(masks, "masks")
+  pages <- vapply(files, pages_of_file, 0, USE.NAMES = FALSE)
+  data.frame(path = rep(files, pages), page = sequence(pages))
+}
+
 count_values <- function(files) {
-  kind <- "value"
-  counts <- lapply(files, function(path) {
-    read <- read_mask_file(path)
+  palettes <- lapply(unique(files$path), palette_of)
+  mixed <- length(unique(Filter(Negate(is.null), palettes))) > 1
+  kind <- if (mixed) "colour" else "value"
+  counts <- Map(function(path, page) {
+    read <- read_mask_file(path, if (mixed) "colour", page)
     if (read$kind == "colour") kind <<- "colour"
     tallied(read$values, read$kind, path)
-  })
+  }, files$path, files$page)
   counts <- do.call(rbind, lapply(counts, function(tally) {
     # Beside masks of colours, grey ones are colours too.
     if (kind == "colour" && tally$kind[[1]] == "value") tally$value <- tally$value * (65536 + 256 + 1)
@@ -336,7 +356,7 @@ count_values <- function(files) {
     pixels = pixels, share = pixels / sum(pixels), files = lengths(by_value, use.names = FALSE),
     first = vapply(by_value, function(rows) counts$file[[rows[[1]]]], "", USE.NAMES = FALSE), stringsAsFactors = FALSE
   )
-  palette <- if (kind == "value") palette_of(files[[1]])
+  palette <- if (kind == "value") palettes[[1]]
   if (!is.null(palette)) table$colour <- palette[value + 1]
   attr(table, "kind") <- kind
   table

@@ -42,10 +42,13 @@ without_words <- function(stems, words) {
   ifelse(folders == ".", bare, paste0(folders, "/", bare))
 }
 
-# The same for folders: "009/masks" -> "009".
+# The same for folders: "009/masks" -> "009", "train_labels" and "trainannot" -> "train".
 folders_without_words <- function(folders, words) {
+  any_word <- paste(words[order(-nchar(words))], collapse = "|")
+  ends <- sprintf("[-_. ]?(%s)$|^(%s)[-_. ]?", any_word, any_word)
   vapply(strsplit(folders, "/", fixed = TRUE), function(parts) {
-    paste(parts[!tolower(parts) %in% c(words, ".")], collapse = "/")
+    bare <- sub(ends, "", parts[parts != "."], ignore.case = TRUE)
+    paste(bare[nzchar(bare)], collapse = "/")
   }, "")
 }
 
@@ -133,6 +136,60 @@ check_pairs <- function(pairs, missing) {
   }
   if (length(lines) > 0) rlang::warn(lines, class = "candela_warning_pairs")
   pairs
+}
+
+# ---- pages of TIFF files ----
+
+# Columns `page` and `mask_page`. With page = NULL each page of a file of several is a pair by itself, where its mask
+# has as many.
+with_pages <- function(pairs, page) {
+  pairs$page <- pairs$mask_page <- rep(1, nrow(pairs))
+  pages <- vapply(pairs$image, pages_of_file, 0, USE.NAMES = FALSE)
+  mask_pages <- vapply(pairs$mask, pages_of_mask, 0)
+  with_mask <- lengths(pairs$mask) > 0
+  wrong <- with_mask & mask_pages != pages & !(mask_pages == 1 & !is.null(page))
+  if (any(wrong)) refuse_pages(pairs[which(wrong)[[1]], ], pages[wrong][[1]], mask_pages[wrong][[1]])
+  if (!is.null(page)) {
+    if (any(pages < page)) {
+      value_error(sprintf("`page` is %d, but '%s' has %.0f.", page, pairs$image[pages < page][[1]],
+        pages[pages < page][[1]]))
+    }
+    pairs$page[] <- page
+    pairs$mask_page[mask_pages > 1] <- page
+    return(pairs)
+  }
+  if (all(pages == 1)) pairs else one_row_a_page(pairs, pages)
+}
+
+one_row_a_page <- function(pairs, pages) {
+  labels <- attr(pairs, "labels")
+  number <- sequence(pages)
+  at <- rep(seq_len(nrow(pairs)), pages)
+  own_groups <- identical(pairs$group, pairs$name)
+  pairs <- pairs[at, ]
+  rownames(pairs) <- NULL
+  pairs$page <- number
+  pairs$mask_page <- number
+  several <- pages[at] > 1
+  pairs$name[several] <- sprintf("%s, page %d", pairs$name[several], number[several])
+  if (own_groups) pairs$group <- pairs$name
+  structure(pairs, labels = labels)
+}
+
+refuse_pages <- function(pair, pages, mask_pages) {
+  text <- function(n) sprintf("%.0f page%s", n, if (n == 1) "" else "s")
+  value_error(sprintf("'%s' has %s, but its mask %shas %s.%s", pair$image, text(pages), mask_label(pair$mask[[1]]),
+    text(mask_pages), if (pages > 1 && mask_pages == 1) " Give `page`, the number of the one to read." else ""))
+}
+
+# Of TIFF files, by their names; all others have one.
+pages_of_file <- function(path) {
+  if (grepl("\\.tiff?$", path, ignore.case = TRUE)) as.numeric(image_info(path)$pages) else 1
+}
+
+# Of several files of one image, and of what is no file, each is one page.
+pages_of_mask <- function(mask) {
+  if (length(mask) == 1 && is.character(mask[[1]])) pages_of_file(mask[[1]]) else 1
 }
 
 unmatched_line <- function(paths, noun, what) {

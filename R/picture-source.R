@@ -43,10 +43,14 @@ source_of_file <- function(path, spec) {
   if (is_terra_file(path)) {
     return(source_of_raster(quiet_raster(path), spec, path, path))
   }
-  info <- image_info(path)
+  page <- spec$page %||% 1
+  info <- image_info(path, page)
+  if (is.null(spec$page) && info$pages > 1) {
+    rlang::inform(sprintf("'%s' has %d pages; the first is read.", path, info$pages), class = "candela_message_pages")
+  }
   nodata <- spec$nodata %||% info[["nodata"]]
   bands <- checked_bands(info$channels, info$channels - info$alpha, spec, path)
-  picture <- take_bands(list(x = transform_to_tensor(image_read(path)), type = info$type), bands, nodata)
+  picture <- take_bands(list(x = transform_to_tensor(image_read(path, page = page)), type = info$type), bands, nodata)
   check_picture_fits(picture, spec, sprintf("'%s'", path))
   source_of_tensor(picture$x, path, type = info$type, path = path, gaps = may_have_gaps(info$type, nodata),
     pixel = pixel_size_of_file(path))

@@ -181,6 +181,9 @@ pictures_of_dataset <- function(x) {
   items <- x$indices
   if (inherits(x, "dataset_subset")) x <- x$dataset
   pairs <- x$source$pair_of(x$items)
+  if (is.null(x$source$page) && any(x$source$pairs$page > 1)) {
+    value_error("The pictures of this dataset are pages of files: give segment() files of one picture, or arrays.")
+  }
   x$source$pairs$image[unique(if (is.null(items)) pairs else pairs[items])]
 }
 

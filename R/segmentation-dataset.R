@@ -48,6 +48,11 @@
 #'   has it, other parts do not. Numbers of `x` are 0 to 1 then, those of float pictures as in the file.
 #' @param field column of a vector file or `SpatVector` that holds the classes; by default one called class, label or
 #'   the like.
+#' @param many of several mask files of one image: `"unite"` (each pixel has the largest value), or `"number"`: the
+#'   classes are `background`, where all of them are 0, and `object 1`, `object 2`, ..., one for each file in the order
+#'   of their names, later ones over earlier ones.
+#' @param page number of the page that is read of TIFF files of several. `NULL`: each page is a pair by itself, for
+#'   which the mask file must have as many.
 #' @param probs two probabilities, for the percentiles.
 #' @param cache keep pictures and masks in memory as they are read: `TRUE`, `FALSE`, or `"auto"`, which does so up to
 #'   `getOption("candela.cache_bytes", 2e9)` bytes.
@@ -79,15 +84,18 @@
 segmentation_dataset <- function(images, masks = NULL, classes = NULL, size = NULL, crop = NULL, overlap = 0,
                                  scale = "auto", missing = c("error", "background"), void = NULL, tolerance = 0,
                                  bands = NULL, channels = NULL, nodata = NULL, group = NULL, transform = NULL,
-                                 field = NULL,
-                                 probs = c(0.01, 0.99), cache = "auto") {
+                                 field = NULL, probs = c(0.01, 0.99), cache = "auto", many = c("unite", "number"),
+                                 page = NULL) {
   missing <- match.arg(missing)
+  many <- match.arg(many)
   check_dataset_arguments(size, crop, overlap, tolerance, bands, channels, transform, cache)
+  if (!is.null(page)) check_whole_number(page, "page", 1)
   pairs <- check_pairs(find_pairs(images, masks, field), missing)
   if (!is.null(group)) pairs$group <- groups_of(group, pairs)
+  pairs <- with_pages(pairs, page)
   source <- PairSource$new(
     pairs = pairs, classes = classes, void = void, tolerance = tolerance, bands = bands, channels = channels,
-    nodata = nodata, scale = check_scale(scale), probs = probs, cache = cache
+    nodata = nodata, scale = check_scale(scale), probs = probs, cache = cache, many = many, page = page
   )
   source$choose_size(size, crop, overlap)
   ds <- SegmentationDataset(source, seq_len(source$n_items()), transform)
@@ -124,9 +132,11 @@ PairSource <- slim_class(R6::R6Class(
   public = list(
     initialize = function(...) {
       list2env(list(...), envir = self)
-      self$described <- describe_pictures(self$pairs$image)
+      self$described <- describe_pictures(self$pairs$image, self$pairs$page)
       self$set_bands()
       self$kept <- new.env(parent = emptyenv())
+      # Numbers of the pairs whose mask a warning was about.
+      self$warned <- new.env(parent = emptyenv())
     },
     # The plan of classes, found by looking where it was not given.
     plan = function() {
@@ -138,11 +148,14 @@ PairSource <- slim_class(R6::R6Class(
       if (!is.null(labels)) {
         return(plan_of_labels(self$classes, self$void, labels))
       }
+      if (self$many == "number") {
+        return(plan_of_objects(self$classes, max(lengths(self$pairs$mask))))
+      }
       plan <- class_plan(self$classes, self$void)
       if (is.null(plan)) {
         return(plan_by_looking(self, if (is.character(self$classes)) self$classes))
       }
-      plan_for_masks(plan, first_kind(self$pairs$mask) == "colour" && plan$kind == "value")
+      with_palette(plan_for_masks(plan, plan$kind == "value" && first_kind(self$pairs) == "colour"), self$pairs$mask)
     },
     set_bands = function() {
       colours <- self$described$colours
@@ -181,8 +194,8 @@ PairSource <- slim_class(R6::R6Class(
   )
 ))
 
-describe_pictures <- function(paths) {
-  infos <- lapply(paths, image_info)
+describe_pictures <- function(paths, pages) {
+  infos <- unname(Map(image_info, paths, pages))
   pick <- function(what) vapply(infos, function(info) as.numeric(info[[what]]), 0)
   described <- data.frame(height = pick("height"), width = pick("width"), channels = pick("channels"),
     bits = pick("bits"))
@@ -235,7 +248,7 @@ read_pair <- function(source, i) {
   size <- unlist(source$described[i, c("height", "width")], use.names = FALSE)
   path <- source$pairs$image[[i]]
   x <- take_bands(
-    list(x = transform_to_tensor(image_read(path)), type = source$described$type[[i]]), source$used[[i]],
+    list(x = transform_to_tensor(image_read(path, page = source$pairs$page[[i]])), type = source$described$type[[i]]), source$used[[i]],
     nodata_of(source, i)
   )$x
   y <- read_classes(source, i, size)
@@ -267,7 +280,7 @@ read_classes <- function(source, i, size) {
   stored <- if (is_drawn(mask)) {
     list(values = draw_mask(mask[[1]], size, attr(source$pairs, "labels"), source$pairs$image[[i]]))
   } else {
-    read_mask_values(mask, plan$kind, size)
+    read_mask_values(mask, plan$kind, size, source$many, source$pairs$mask_page[[i]])
   }
   if (is.null(stored)) {
     return(matrix(1L, size[[1]], size[[2]]))
@@ -275,14 +288,38 @@ read_classes <- function(source, i, size) {
   where <- sprintf("the mask %sholds ", mask_label(mask))
   values <- if (is.function(source$classes)) applied_to_mask(source$classes, stored$values) else stored$values
   classes <- classes_of_values(values, plan, source$tolerance, where)
-  if (attr(classes, "odd") > 0) warn_moved(attr(classes, "odd"), length(classes), mask)
+  if (attr(classes, "odd") > 0 && !isTRUE(source$warned[[as.character(i)]])) {
+    assign(as.character(i), TRUE, envir = source$warned)
+    warn_moved(attr(classes, "odd"), length(classes), mask)
+  }
   attr(classes, "odd") <- NULL
   classes
 }
 
 warn_moved <- function(n, of, mask) {
   rlang::warn(sprintf("the mask %sholds %d pixels (%.2g %%) of other values; each took the nearest class.",
-    mask_label(mask), n, 100 * n / of), class = "candela_warning_mask")
+    mask_label(mask), n, 100 * n / of), class = c("candela_warning_moved", "candela_warning_mask"), n = n, of = of)
+}
+
+# What is read in one go, with one warning in place of one for each mask.
+with_one_warning <- function(read) {
+  told <- list()
+  result <- withCallingHandlers(read, candela_warning_moved = function(w) {
+    told[[length(told) + 1]] <<- w
+    rlang::cnd_muffle(w)
+  })
+  if (length(told) > 1) {
+    n <- sum(vapply(told, function(w) as.numeric(w$n), 0))
+    of <- sum(vapply(told, function(w) as.numeric(w$of), 0))
+    rlang::warn(sprintf(
+      "%d masks hold %.0f pixels (%.2g %%) of other values; each took the nearest class. The first: %s", length(told), n,
+      100 * n / of, conditionMessage(told[[1]])
+    ), class = c("candela_warning_moved", "candela_warning_mask"), n = n, of = of)
+  } else if (length(told) == 1) {
+    rlang::warn(conditionMessage(told[[1]]), class = c("candela_warning_moved", "candela_warning_mask"),
+      n = told[[1]]$n, of = told[[1]]$of)
+  }
+  result
 }
 
 applied_to_mask <- function(f, values) {
@@ -294,19 +331,50 @@ applied_to_mask <- function(f, values) {
   result
 }
 
-first_kind <- function(masks) {
-  with_mask <- which(lengths(masks) > 0)
-  first <- masks[[with_mask[[1]]]][[1]]
-  if (is.character(first)) read_mask_file(first)$kind else "value"
+# Do masks hold values or colours? Palette pictures whose palettes differ have the same colours by different values.
+first_kind <- function(pairs) {
+  i <- which(lengths(pairs$mask) > 0)[[1]]
+  first <- pairs$mask[[i]][[1]]
+  if (!is.character(first)) {
+    return("value")
+  }
+  if (palettes_differ(pairs$mask)) "colour" else read_mask_file(first, NULL, pairs$mask_page[[i]])$kind
+}
+
+palettes_differ <- function(masks) {
+  files <- grep("\\.png$", unlist(Filter(is.character, masks)), value = TRUE, ignore.case = TRUE)
+  palette <- if (length(files) > 0) palette_of(files[[1]])
+  if (is.null(palette)) {
+    return(FALSE)
+  }
+  for (file in files[-1]) {
+    other <- palette_of(file)
+    if (!is.null(other) && !identical(other, palette)) return(TRUE)
+  }
+  FALSE
+}
+
+# Classes are drawn in the colours of the masks' palette, where these tell them apart.
+with_palette <- function(plan, masks) {
+  first <- c(unlist(Filter(is.character, masks)), NA)[[1]]
+  palette <- if (plan$kind == "value" && !is.na(first) && all(is.na(plan$classes$colour))) palette_of(first)
+  colours <- palette[plan$classes$value + 1]
+  if (!is.null(palette) && !anyNA(colours) && !anyDuplicated(colours)) plan$classes$colour <- colours
+  plan
+}
+
+plan_of_objects <- function(classes, n) {
+  if (!is.null(classes)) value_error("`classes` are the numbers of objects with `many = \"number\"`: leave it out.")
+  check_plan(new_plan(c("background", paste("object", seq_len(n))), 0:n, "value"))
 }
 
 # Classes of the values that the masks hold. `names`: what they are called, in the order of the values.
 plan_by_looking <- function(source, names) {
   found <- list()
-  kind <- first_kind(source$pairs$mask)
+  kind <- first_kind(source$pairs)
   for (i in which(lengths(source$pairs$mask) > 0)) {
     size <- unlist(source$described[i, c("height", "width")], use.names = FALSE)
-    values <- read_mask_values(source$pairs$mask[[i]], kind, size)$values
+    values <- read_mask_values(source$pairs$mask[[i]], kind, size, page = source$pairs$mask_page[[i]])$values
     if (is.function(source$classes)) values <- applied_to_mask(source$classes, values)
     found[[i]] <- unique(as.vector(values))
   }
@@ -317,7 +385,7 @@ plan_by_looking <- function(source, names) {
   check_found(values, names, kind)
   plan <- new_plan(names %||% names_of_values(values, kind), values, kind)
   plan$void <- as.numeric(void)
-  check_plan(plan)
+  with_palette(check_plan(plan), source$pairs$mask)
 }
 
 check_found <- function(values, names, kind) {
@@ -429,7 +497,7 @@ make_spec <- function(ds) {
     classes = table_of_plan(plan), void = void_class, mask = mask_spec(plan), bands = source$used[[1]],
     bands_given = !is.null(source$bands), channels = channels, type = type,
     scaling = new_scaling(source$scale, channels, type, sample, source$probs), nodata = source$nodata,
-    size = source$size, resize = source$resize
+    size = source$size, resize = source$resize, page = source$page
   )
 }
 
@@ -437,11 +505,11 @@ make_spec <- function(ds) {
 sample_values <- function(ds, unit) {
   pairs <- unique(ds$source$pair_of(ds$items))
   each <- max(64, ceiling(2e6 / length(pairs) / length(ds$source$used[[1]])))
-  do.call(rbind, lapply(pairs, function(i) {
+  do.call(rbind, with_one_warning(lapply(pairs, function(i) {
     pair <- ds$source$pair(i)
     x <- if (pair$bytes) pair$x$permute(c(3, 1, 2))$to(dtype = torch_float()) else pair$x * unit
     band_values(x, each)
-  }))
+  })))
 }
 
 dataset_lines <- function(ds) {

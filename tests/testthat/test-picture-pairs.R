@@ -69,3 +69,50 @@ test_that("a folder of masks is found beside each image", {
   expect_identical(as.vector(as_array(by_glob[2]$y)), c(2L, 2L, rep(1L, 14)))
   expect_identical(by_folder$source$pairs$mask, by_glob$source$pairs$mask)
 })
+
+test_that("folders whose names end in such a word go together", {
+  expect_identical(owners(c("r/train/a.jpg", "r/val/a.jpg"), c("r/valannot/a.png", "r/trainannot/a.png")), c(2L, 1L))
+  expect_identical(owners(c("imagesTr/a.jpg", "imagesTs/a.jpg"), c("labelsTs/a.png", "labelsTr/a.png")), c(2L, 1L))
+  expect_identical(owners(c("train_images/a.jpg", "val_images/a.jpg"), c("val_masks/a.png", "train_masks/a.png")),
+    c(2L, 1L))
+})
+
+# A TIFF of 5 x 6 pixels with a page for each of the values, which fill it.
+pages_of <- function(path, values) {
+  page <- function(v) list(width = 6, height = 5, data = as.raw(rep(v, 30)))
+  do.call(write_tiff, c(list(path), lapply(values, page)))
+}
+
+test_that("each page of a TIFF file is a pair, or one of them is chosen", {
+  skip_if_not("TIFF" %in% image_formats())
+  root <- withr::local_tempdir()
+  for (folder in c("images", "masks")) dir.create(file.path(root, folder))
+  pages_of(file.path(root, "images", "stack.tif"), c(10, 20, 30))
+  pages_of(file.path(root, "masks", "stack.tif"), c(0, 255, 0))
+  pages_of(file.path(root, "images", "one.tif"), 40)
+  pages_of(file.path(root, "masks", "one.tif"), 255)
+  make <- function(...) {
+    suppressMessages(segmentation_dataset(file.path(root, "images"), file.path(root, "masks"),
+      c(background = 0, cell = 255), scale = "none", ...))
+  }
+  ds <- make()
+  expect_length(ds, 4)
+  values <- vapply(1:4, function(i) as_array(ds[i]$x)[1, 1, 1], 0)
+  expect_equal(values, c(40, 10, 20, 30), tolerance = 1e-6)
+  expect_identical(vapply(1:4, function(i) as_array(ds[i]$y)[1, 1], 0L), c(2L, 1L, 2L, 1L))
+  expect_length(unique(ds$source$pairs$group), 4)
+  expect_equal(mask_classes(ds)$pixels, c(60, 60))
+  expect_equal(mask_classes(file.path(root, "masks"))$files, c(2, 2))
+  expect_error(make(page = 2), "`page` is 2, but '.*one.tif' has 1", class = "value_error")
+  unlink(file.path(root, c("images", "masks"), "one.tif"))
+  second <- make(page = 2)
+  expect_length(second, 1)
+  expect_equal(as_array(second[1]$x)[1, 1, 1], 20)
+  expect_identical(as_array(second[1]$y)[1, 1], 2L)
+  expect_equal(as_array(read_input(second$source$pairs$image, input_spec(second))$x), as_array(second[1]$x))
+  pages_of(file.path(root, "masks", "stack.tif"), 255)
+  expect_error(make(), "has 3 pages, but its mask '.*' has 1 page. Give `page`", class = "value_error")
+  expect_identical(as_array(make(page = 3)[1]$y)[1, 1], 2L)
+  pages_of(file.path(root, "masks", "stack.tif"), c(0, 255))
+  expect_error(make(), "has 3 pages, but its mask '.*' has 2 pages", class = "value_error")
+})

@@ -75,3 +75,101 @@ test_that("a dataset is drawn", {
   withr::local_pdf(NULL)
   expect_silent(plot(cells(classes = two_classes), 1:2))
 })
+
+test_that("masks of one image are numbered where that is asked for", {
+  root <- withr::local_tempdir()
+  for (k in 1:2) {
+    dir.create(file.path(root, k, "masks"), recursive = TRUE)
+    image_write(matrix(0.5, 4, 6), file.path(root, k, "image.png"))
+    for (m in seq_len(k)) {
+      mask <- matrix(0L, 4, 6)
+      mask[, m * 2] <- 255L
+      image_write(mask, file.path(root, k, "masks", sprintf("%d.png", m)))
+    }
+  }
+  ds <- quietly(segmentation_dataset(file.path(root, "*/image.png"), many = "number"))
+  expect_identical(levels(class_table(ds)$class), c("background", "object 1", "object 2"))
+  expect_identical(as_array(ds[2]$y)[1, ], c(1L, 2L, 1L, 3L, 1L, 1L))
+  expect_error(quietly(segmentation_dataset(file.path(root, "*/image.png"), classes = two_classes, many = "number"))[1],
+    "leave it out", class = "value_error")
+})
+
+# A palette PNG of one row, written chunk by chunk; `colours` are those of the values 0, 1, ...
+palette_png <- function(path, values, colours) {
+  image_write(matrix(as.integer(values), 1), path)
+  bytes <- readBin(path, "raw", 1e5)
+  header <- bytes[seq_len(33)]
+  header[[26]] <- as.raw(3)
+  header[30:33] <- crc32(header[13:29])
+  palette <- c(charToRaw("PLTE"), as.raw(grDevices::col2rgb(colours)))
+  size <- function(n) as.raw(c(n %/% 16777216, n %/% 65536 %% 256, n %/% 256 %% 256, n %% 256))
+  at <- grepRaw("IDAT", bytes, fixed = TRUE)
+  writeBin(c(header, size(length(palette) - 4), palette, crc32(palette), bytes[(at - 4):length(bytes)]), path)
+}
+
+crc32 <- function(bytes) {
+  table <- vapply(0:255, function(n) {
+    for (k in 1:8) n <- if (n %% 2 == 1) xor_32(n %/% 2, 0xEDB88320) else n %/% 2
+    n
+  }, 0)
+  crc <- 0xFFFFFFFF
+  for (b in as.integer(bytes)) {
+    low <- bitwXor(as.integer(crc %% 256), b)
+    crc <- xor_32(table[[low + 1]], crc %/% 256)
+  }
+  crc <- 0xFFFFFFFF - crc
+  as.raw(c(crc %/% 16777216, crc %/% 65536 %% 256, crc %/% 256 %% 256, crc %% 256))
+}
+
+xor_32 <- function(a, b) {
+  high <- bitwXor(as.integer(a %/% 65536), as.integer(b %/% 65536))
+  high * 65536 + bitwXor(as.integer(a %% 65536), as.integer(b %% 65536))
+}
+
+test_that("palettes give classes their colours, and palettes that differ are read as colours", {
+  root <- withr::local_tempdir()
+  for (folder in c("images", "masks")) dir.create(file.path(root, folder))
+  for (k in 1:2) image_write(matrix(0.5, 1, 4), file.path(root, "images", sprintf("%d.png", k)))
+  mask <- function(k) file.path(root, "masks", sprintf("%d.png", k))
+  make <- function(...) quietly(segmentation_dataset(file.path(root, "images"), file.path(root, "masks"), ...))
+  for (k in 1:2) palette_png(mask(k), c(0, 1, 1, 2), c("black", "red", "white"))
+  ds <- make(c(sky = 0, tree = 1), void = 2)
+  expect_identical(class_table(ds)[c("value", "colour")],
+    data.frame(value = c(0, 1), colour = c("#000000", "#FF0000")))
+  expect_identical(as_array(ds[1]$y)[1, ], c(1L, 2L, 2L, -100L))
+  by_colour <- make(c(sky = "black", tree = "red"), void = "white")
+  expect_identical(as_array(by_colour[1]$y), as_array(ds[1]$y))
+  palette_png(mask(2), c(1, 0, 0, 2), c("red", "black", "white"))
+  expect_identical(mask_classes(file.path(root, "masks"))[c("colour", "pixels")],
+    data.frame(colour = c("#FF0000", "#000000", "#FFFFFF"), pixels = c(4, 2, 2)))
+  found <- make()
+  expect_identical(levels(class_table(found)$class), c("#000000", "#FF0000", "#FFFFFF"))
+  expect_identical(as_array(found[2]$y), as_array(found[1]$y))
+  expect_error(make(c(sky = 0, tree = 1), void = 2)[1], "the masks hold colours", class = "value_error")
+})
+
+test_that("pixels that are moved to the nearest class are counted in one warning, once", {
+  root <- drawn_cells(withr::local_tempdir(), n = 3, size = 16)
+  for (file in list.files(file.path(root, "masks"), full.names = TRUE)) {
+    mask <- image_labels(file)
+    mask[1, 1:2] <- c(3L, 250L)
+    image_write(mask, file)
+  }
+  ds <- quietly(segmentation_dataset(file.path(root, "images"), file.path(root, "masks"), two_classes, tolerance = 8))
+  w <- capture_warnings(class_counts(ds))
+  expect_length(w, 1)
+  expect_match(w, "3 masks hold 6 pixels .*cell-01.png")
+  expect_silent(class_counts(ds))
+  expect_silent(ds[2])
+})
+
+test_that("`channels` is for pictures that can have as many", {
+  root <- drawn_cells(withr::local_tempdir(), n = 1, size = 16)
+  file <- list.files(file.path(root, "images"), full.names = TRUE)
+  image_write(array(0.5, c(16, 16, 3)), file)
+  make <- function(...) {
+    quietly(segmentation_dataset(file.path(root, "images"), file.path(root, "masks"), two_classes, ...))
+  }
+  expect_error(make(channels = 1), "one has 3 bands: choose among them by `bands`", class = "value_error")
+  expect_identical(input_spec(make(bands = 2))$channels, 1L)
+})
