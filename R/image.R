@@ -16,7 +16,7 @@
 #'   alpha) of numbers in \[0, 1], or a tensor C x H x W or H x W
 #'   with such values; integer arrays and tensors of integers are written as they are (0 to 255).
 #' @param quality of a JPEG file, 1 to 100.
-#' @param bits per channel in a PNG or TIFF file, 8 or 16.
+#' @param bits per channel in a PNG or TIFF file, 8 or 16; in a TIFF file also 32, for integers.
 #' @param size height and width of the result.
 #' @param mean,std three numbers each: `(x - mean) / std` for each channel; `NULL` leaves the values in \[0, 1].
 #' @return
@@ -117,8 +117,8 @@ image_path <- function(path) {
 image_write <- function(x, path, quality = 90, bits = 8) {
   if (is_tensor(x)) x <- planes_to_array(x)
   if (length(dim(x)) == 2) dim(x) <- c(dim(x), 1L)
-  check_writable(x, quality, bits, grepl("\\.tiff?$", path, ignore.case = TRUE))
-  largest <- 2^bits - 1
+  check_writable(x, quality, bits, is_tiff_name(path))
+  largest <- min(2^bits - 1, .Machine$integer.max)
   values <- if (is.integer(x)) x else as.integer(floor(x * largest + 0.5))
   if (anyNA(values) || any(values < 0L) || any(values > largest)) {
     value_error(sprintf("`x` must hold numbers of 0 to 1, or integers of 0 to %d, without NA.", largest))
@@ -134,12 +134,17 @@ planes_to_array <- function(x) {
   if (length(dim(values)) == 3) aperm(values, c(2, 3, 1)) else values
 }
 
-check_writable <- function(x, quality, bits, bands_allowed) {
-  if (!is.numeric(x) || length(dim(x)) != 3 || dim(x)[[3]] < 1 || (dim(x)[[3]] > 4 && !bands_allowed)) {
+is_tiff_name <- function(path) grepl("\\.tiff?$", path, ignore.case = TRUE)
+
+check_writable <- function(x, quality, bits, as_tiff) {
+  if (!is.numeric(x) || length(dim(x)) != 3 || dim(x)[[3]] < 1 || (dim(x)[[3]] > 4 && !as_tiff)) {
     refuse(x, "x", "an H x W or H x W x C array with 1 to 4 channels (in a TIFF file: any number)")
   }
   check_number(quality, "quality", 1, 100)
-  if (!is_one_number(bits) || !bits %in% c(8, 16)) refuse(bits, "bits", "8 or 16")
+  deep <- as_tiff && is.integer(x)
+  if (!is_one_number(bits) || !bits %in% c(8, 16, if (deep) 32)) {
+    refuse(bits, "bits", "8 or 16, or for integers in a TIFF file 32")
+  }
 }
 
 #' @rdname image_read

@@ -39,10 +39,10 @@ bits_for <- function(codes) {
   if (codes$kind == "colour") {
     return(8)
   }
-  if (any(all < 0) || any(all > 65535) || any(all != floor(all))) {
+  if (any(all < 0) || any(all > .Machine$integer.max) || any(all != floor(all))) {
     return(NA)
   }
-  if (max(all) <= 255) 8 else 16
+  if (max(all) <= 255) 8 else if (max(all) <= 65535) 16 else 32
 }
 
 write_mask_picture <- function(mask, path, codes) {
@@ -57,7 +57,11 @@ write_mask_picture <- function(mask, path, codes) {
   bits <- bits_for(codes)
   if (is.na(bits)) {
     value_error(sprintf(paste("Masks with the values %s cannot be written as PNG or TIFF, which hold whole numbers",
-      "from 0 to 65535: use `values = \"class\"`."), toString(format(utils::head(code, 8)))))
+      "from 0: use `values = \"class\"`."), toString(format(utils::head(code, 8)))))
+  }
+  if (bits == 32 && !is_tiff_name(path)) {
+    value_error(sprintf("Masks with numbers up to %.0f are written as TIFF, others hold no more than 65535: got '%s'.",
+      max(code), path))
   }
   pixels <- matrix(as.integer(code)[mask], nrow(mask))
   image_write(pixels, path, bits = bits)
@@ -125,8 +129,8 @@ palette_table <- function(codes) {
 #'
 #' @param mask an integer matrix height x width of class numbers, or of numbered objects (0 for none); NA where there
 #'   are no data.
-#' @param path name of the file: `.png`, `.tif` or `.tiff`. Numbers above 255 make files of 16 bits. A GeoTIFF is
-#'   written where `grid` is given.
+#' @param path name of the file: `.png`, `.tif` or `.tiff`. Numbers above 255 make files of 16 bits, those above
+#'   65,535 TIFF files of 32. A GeoTIFF is written where `grid` is given.
 #' @param spec the model or data set whose masks had values or colours for the classes (whatever [input_spec()]
 #'   takes): they are written. `NULL` writes the numbers as they are, and 0 for NA.
 #' @param grid a `SpatRaster` of the package terra whose grid and projection the file gets.

@@ -52,8 +52,14 @@ source_of_file <- function(path, spec) {
   bands <- checked_bands(info$channels, info$channels - info$alpha, spec, path)
   picture <- take_bands(list(x = transform_to_tensor(image_read(path, page = page)), type = info$type), bands, nodata)
   check_picture_fits(picture, spec, sprintf("'%s'", path))
+  if (info$pages > 1) tell_pages(path, info$pages)
   source_of_tensor(picture$x, path, type = info$type, path = path, gaps = may_have_gaps(info$type, nodata),
-    pixel = pixel_size_of_file(path))
+    pixel = if (is_turned(path)) size_of_turned(path) else pixel_size_of_file(path))
+}
+
+tell_pages <- function(path, n) {
+  rlang::inform(sprintf("'%s' has %d pages, of which the first is segmented: image_read(page = ) reads others.", path,
+    as.integer(n)), class = "candela_message_pages")
 }
 
 # Does terra read it? Loading the package takes time, so what the file is comes first.
@@ -61,7 +67,7 @@ is_terra_file <- function(path) wants_terra(path) && requireNamespace("terra", q
 
 wants_terra <- function(path) {
   if (grepl("\\.(vrt|img|nc|asc|grd|gpkg|bil|dem|hgt|envi)$", path, ignore.case = TRUE) || is_georeferenced(path)) {
-    return(TRUE)
+    return(!is_turned(path))
   }
   if (!grepl("\\.(tiff?|png)$", path, ignore.case = TRUE)) {
     return(FALSE)
@@ -74,6 +80,12 @@ wants_terra <- function(path) {
 is_georeferenced <- function(path) {
   tags <- tiff_tags(path, c(33550, 33922, 34264))
   !is.null(tags[["34264"]]) || (!is.null(tags[["33550"]]) && !is.null(tags[["33922"]]))
+}
+
+# Are the rows of the grid not parallel to the axes of the map?
+is_turned <- function(path) {
+  m <- tiff_tags(path, 34264)[["34264"]]
+  length(m) == 16 && (m[[2]] != 0 || m[[5]] != 0)
 }
 
 quiet_raster <- function(path) suppressWarnings(terra::rast(path))

@@ -65,12 +65,22 @@ pixel_size_of_raster <- function(r) {
   if (!has_grid(r)) {
     return(NULL)
   }
+  new_pixel_size(rev(terra::res(r)), unit_of_map(r))
+}
+
+unit_of_map <- function(r) {
   if (isTRUE(terra::is.lonlat(r, perhaps = TRUE, warn = FALSE))) {
-    return(new_pixel_size(rev(terra::res(r)), "degrees"))
+    return("degrees")
   }
   metres <- terra::linearUnits(r)
-  unit <- if (isTRUE(metres == 1)) "m" else if (isTRUE(abs(metres - 0.3048) < 1e-5)) "ft" else "map units"
-  new_pixel_size(rev(terra::res(r)), unit)
+  if (isTRUE(metres == 1)) "m" else if (isTRUE(abs(metres - 0.3048) < 1e-5)) "ft" else "map units"
+}
+
+# Of a file whose grid is turned, which terra does not read: lengths of the sides of its pixels. NULL in degrees.
+size_of_turned <- function(path) {
+  m <- tiff_tags(path, 34264)[["34264"]]
+  unit <- if (requireNamespace("terra", quietly = TRUE)) unit_of_map(quiet_raster(path)) else "map units"
+  if (unit != "degrees") new_pixel_size(c(sqrt(m[[2]]^2 + m[[6]]^2), sqrt(m[[1]]^2 + m[[5]]^2)), unit)
 }
 
 # Does the raster lie somewhere?
@@ -86,75 +96,4 @@ row_areas <- function(r) {
     xmax = terra::xmin(r) + terra::xres(r), ymin = terra::ymin(r), ymax = terra::ymax(r), crs = terra::crs(r))
   terra::values(column) <- 1
   as.vector(terra::values(terra::cellSize(column, unit = "m")))
-}
-
-# ---- tags of a TIFF ----
-
-# Values of the tags of the first picture, named by their numbers; an empty list for other files. They are read
-# without libtiff, and those that lie outside the file are left out.
-tiff_tags <- function(path, wanted) {
-  connection <- file(path.expand(path), "rb")
-  on.exit(close(connection))
-  head <- readBin(connection, "raw", 16)
-  if (length(head) < 16 || !rawToChar(head[1:2][head[1:2] != 0]) %in% c("II", "MM")) {
-    return(list())
-  }
-  little <- head[[1]] == 0x49
-  number <- function(bytes) sum(as.integer(if (little) bytes else rev(bytes)) * 256^(seq_along(bytes) - 1))
-  version <- number(head[3:4])
-  if (!version %in% 42:43) {
-    return(list())
-  }
-  reader <- list(connection = connection, number = number, little = little, wide = if (version == 43) 8 else 4)
-  directory_tags(reader, number(if (version == 43) head[9:16] else head[5:8]), wanted)
-}
-
-bytes_at <- function(reader, at, n) {
-  if (at < 8 || at + n > file.size(summary(reader$connection)$description)) {
-    return(raw())
-  }
-  seek(reader$connection, at)
-  readBin(reader$connection, "raw", n)
-}
-
-directory_tags <- function(reader, at, wanted) {
-  wide <- reader$wide
-  counted <- if (wide == 8) 8 else 2
-  n <- reader$number(bytes_at(reader, at, counted))
-  size <- 4 + 2 * wide
-  bytes <- if (n > 0 && n < 4096) bytes_at(reader, at + counted, n * size)
-  tags <- list()
-  for (i in seq_len(length(bytes) %/% size)) {
-    entry <- bytes[(i - 1) * size + seq_len(size)]
-    tag <- reader$number(entry[1:2])
-    if (tag %in% wanted) tags[[as.character(tag)]] <- tag_value(reader, entry)
-  }
-  tags
-}
-
-# NULL where the type is none of: byte, text, short, long, rational, double.
-tag_value <- function(reader, entry) {
-  wide <- reader$wide
-  type <- reader$number(entry[3:4])
-  count <- reader$number(entry[4 + seq_len(wide)])
-  each <- c("1" = 1, "2" = 1, "3" = 2, "4" = 4, "5" = 8, "12" = 8)[as.character(type)]
-  if (is.na(each) || count < 1 || count > 1e6) {
-    return(NULL)
-  }
-  inside <- entry[4 + wide + seq_len(wide)]
-  size <- count * each
-  bytes <- if (size <= wide) inside[seq_len(size)] else bytes_at(reader, reader$number(inside), size)
-  if (length(bytes) < size) {
-    return(NULL)
-  }
-  parts <- function(n) apply(matrix(bytes, n), 2, reader$number)
-  switch(as.character(type),
-    `2` = rawToChar(bytes[bytes != 0]),
-    `5` = {
-      numbers <- matrix(parts(4), 2)
-      numbers[1, ] / numbers[2, ]
-    },
-    `12` = readBin(bytes, "double", count, endian = if (reader$little) "little" else "big"),
-    parts(each)
-  )
 }

@@ -57,7 +57,7 @@ predicted_classes <- function(module, spec) {
 Predictor <- R6::R6Class(
   "predictor",
   public = list(
-    models = NULL, specs = NULL, spec = NULL, classes = NULL, flips = NULL, divisor = NULL, chosen_tile = NULL,
+    models = NULL, specs = NULL, spec = NULL, classes = NULL, flips = NULL, divisor = NULL, bytes = NULL,
     initialize = function(models, specs, classes, flips) {
       self$models <- models
       self$specs <- specs
@@ -103,16 +103,19 @@ Predictor <- R6::R6Class(
       n <- length(inputs) * length(self$flips)
       if (n > 1) total / n else total
     },
-    # The largest tile that stays below the memory allowed; small pictures need not know.
-    tile_for = function(source, run) {
+    # Height and width of tiles that stay below the memory allowed; small pictures need not know.
+    tile_for = function(source, run, specs) {
       if (!is.null(run$tile)) {
-        return(run$tile)
+        return(rep(run$tile, 2))
       }
       if (max(source$size) <= 512) {
-        return(512)
+        return(c(512, 512))
       }
-      self$chosen_tile <- self$chosen_tile %||% private$find_tile(run)
-      self$chosen_tile
+      self$bytes <- self$bytes %||% private$bytes_of_pixel(specs)
+      # A row of tiles waits as class numbers of a byte, and as floats where these are wanted.
+      row <- 1 + 4 * run$output$entropy + 4 * nrow(self$classes) * run$output$probabilities
+      shared <- run$overlap + blend_of(run$overlap)
+      choose_tile(source$size, run$memory, c(tile = self$bytes, row = row), shared, self$divisor)
     }
   ),
   private = list(
@@ -124,15 +127,13 @@ Predictor <- R6::R6Class(
       }
       torch_flip(self$as_probabilities(apply_model(torch_flip(x, flip)), x), flip)
     },
-    find_tile = function(run) {
-      trial <- torch_zeros(c(1, self$spec$channels, 256, 256))
+    # Of the tensors that a model makes for a pixel, seen with a small tile, and of what R reads for it as doubles.
+    bytes_of_pixel = function(specs) {
+      trial <- torch_zeros(c(self$spec$channels, 256, 256))
       before <- .Call(cdr_memory)[[1]]
       .Call(cdr_memory_control, NULL, FALSE, TRUE)
-      release_after(self$probabilities(rep(list(trial), length(self$specs))))
-      per_pixel <- (.Call(cdr_memory)[[3]] - before) / 256^2
-      smallest <- ceiling((2 * (run$overlap + blend_of(run$overlap)) + 32) / self$divisor) * self$divisor
-      side <- floor(sqrt(run$memory / per_pixel) / self$divisor) * self$divisor
-      max(min(side, max(1024, smallest)), smallest)
+      release_after(self$tile(trial, NULL, specs))
+      (.Call(cdr_memory)[[3]] - before) / 256^2 + (4 + 8) * self$spec$channels
     }
   )
 )

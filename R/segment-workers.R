@@ -55,6 +55,8 @@ run_by_mirai <- function(parts, chunks, task, n, record) {
   running <- lapply(parts, function(part) {
     start(work(part, task), .args = list(work = chunk_in_worker, part = part, task = task))
   })
+  # Where this is interrupted, daemons of the user's go on with nothing.
+  on.exit(for (task in running) of_mirai("stop_mirai")(task), add = TRUE, after = FALSE)
   for (i in seq_along(running)) {
     done <- of_mirai("call_mirai")(running[[i]])$data
     if (of_mirai("is_error_value")(done)) runtime_error(sprintf("A worker failed: %s", conditionMessage_of(done)))

@@ -14,19 +14,22 @@
 #'   name of its mask (`"out/map.tif"`). `NULL` writes nothing: masks are in the result.
 #' @param ... must be empty.
 #' @param output what is made: `"mask"`, `"overlay"` (the picture with the classes' colours over it, if `to` is
-#'   given), `"probabilities"` of all classes, `"entropy"`, how unsure the model is.
+#'   given; shrunk to about 4 million pixels where the picture is read window by window), `"probabilities"` of all
+#'   classes, `"entropy"`, how unsure the model is.
 #' @param values in mask files: `"training"`, the values or colours that the training masks had, or `"class"`, the
 #'   numbers of the classes, 1, 2, ... and 0 where there are no data.
-#' @param format of mask files: `"png"`, `"tiff"` or `"geotiff"`; `"auto"` is `"geotiff"` for pictures with
-#'   coordinates, else `"png"` (`"tiff"` for what is too large to be held in memory).
+#' @param format of mask files: `"png"`, `"tiff"` or `"geotiff"`; `"auto"` is `"geotiff"` for rasters, for files with
+#'   coordinates, and for those that are read window by window (see Details), else `"png"`. A mask that is written as
+#'   PNG or TIFF is held in memory until then.
 #' @param flips test-time augmentation: `"none"`; `"horizontal"`, `"vertical"`, the mean of the probabilities of the
 #'   picture and its mirror image; `"both"`, that of all four. `TRUE` is `"horizontal"`.
 #' @param tile largest height and width in pixels of the parts that large pictures are predicted in, a multiple of 32;
-#'   `NULL`: 1024, or less if `memory` asks for it.
+#'   `NULL`: those with which the fewest pixels are predicted twice, as `memory` allows.
 #' @param overlap of tiles: every pixel sees at least half of it on all sides, so that a model whose receptive field is
 #'   smaller gives what it would give for the whole picture. Beyond it tiles share `overlap / 4` pixels, where they are
 #'   blended.
-#' @param memory about how many bytes the model may take for one tile.
+#' @param memory about how many bytes may be taken by one tile, while the model predicts it, and by the row of tiles that
+#'   waits to be written.
 #' @param batch_size how many pictures of one size are predicted at once.
 #' @param pixel_size height and width of a pixel, or one number for both, in micrometres, or in the unit that its name
 #'   says: `c(mm = 0.2)`. `NULL`: that of the file (resolution of a TIFF, or as ImageJ and OME write it; 72 and 96 per
@@ -237,7 +240,10 @@ format_of <- function(input, run) {
   if (inherits(input, "SpatRaster")) {
     return("geotiff")
   }
-  if (is.character(input) && file.exists(input) && is_terra_file(input)) "geotiff" else "png"
+  if (!is.character(input) || !file.exists(input)) {
+    return("png")
+  }
+  if (is_terra_file(input)) "geotiff" else if (is_turned(input)) "tiff" else "png"
 }
 
 # What calls before left that were killed.
@@ -392,7 +398,7 @@ whole_input <- function(source, run) {
 
 plans_for <- function(source, run, tile) {
   blend <- blend_of(run$overlap)
-  lapply(source$size, tile_plan, tile = tile, overlap = run$overlap, blend = blend, divisor = run$predictor$divisor)
+  Map(tile_plan, source$size, tile, overlap = run$overlap, blend = blend, divisor = run$predictor$divisor)
 }
 
 segment_source <- function(source, job, run, predicted, tick) {
@@ -407,7 +413,7 @@ segment_source <- function(source, job, run, predicted, tick) {
     walk_tiles(source, plans[[1]], plans[[2]], one, sink)
   } else {
     specs <- run$predictor$specs_for(source, FALSE)
-    plans <- plans_for(source, run, run$predictor$tile_for(source, run))
+    plans <- plans_for(source, run, run$predictor$tile_for(source, run, specs))
     total <- length(plans[[1]]$start) * length(plans[[2]]$start)
     walk_tiles(source, plans[[1]], plans[[2]], function(x, gaps) run$predictor$tile(x, gaps, specs), sink,
       function() tick(total))
@@ -424,11 +430,14 @@ new_sink <- function(source, job, run) {
   if (as_raster && is.null(source$grid)) {
     value_error(sprintf("%s has no coordinates for a GeoTIFF: use `format = \"tiff\"` or \"png\".", source$name))
   }
-  drawn <- run$output$overlay && writes && prod(source$size) <= streamed_pixels()
   want <- list(
-    mask = (run$output$mask || drawn) && (!as_raster || drawn), entropy = run$output$entropy && !as_raster,
+    mask = run$output$mask && !as_raster, entropy = run$output$entropy && !as_raster,
     probabilities = run$output$probabilities && !as_raster
   )
+  if (run$output$overlay && writes) {
+    size <- overlay_size(source$size)
+    if (!want$mask || any(size != source$size)) want$overview <- size
+  }
   degrees <- identical(attr(source$pixel, "unit"), "degrees")
   codes <- raster_codes(run$codes)
   MaskSink$new(source$size, nrow(run$classes), want, if (as_raster) open_rasters(source, job, run, codes), codes,
@@ -474,17 +483,30 @@ finish_picture <- function(source, sink, job, run) {
 
 write_pictures <- function(source, sink, job, run) {
   make_folders(job, run)
+  from <- if (job$format == "tiff" && !is.null(source$path) && is_georeferenced(source$path)) source$path
   if (job$format != "geotiff") {
-    if (run$output$entropy) write_shares(sink$entropy, job$entropy)
-    if (run$output$probabilities) write_shares(sink$probabilities, job$probabilities)
+    shares <- function(what) {
+      if (run$output[[what]]) write_placed(job[[what]], from, function(path) write_shares(sink[[what]], path))
+    }
+    shares("entropy")
+    shares("probabilities")
   }
-  if (run$output$overlay && !is.null(sink$mask)) {
-    photo <- photo_of_source(source, run$spec$type)
-    drawn <- overlay_pixels(photo, sink$mask, run$classes)
-    image_write(drawn, job$overlay)
-  }
+  if (run$output$overlay) image_write(overlay_of_source(source, sink$overview %||% sink$mask, run), job$overlay)
   # The mask comes last: where it is, everything is.
-  if (run$output$mask && job$format != "geotiff") write_mask_picture(sink$mask, job$mask, run$codes)
+  if (run$output$mask && job$format != "geotiff") {
+    write_placed(job$mask, from, function(path) write_mask_picture(sink$mask, path, run$codes))
+  }
+}
+
+# A TIFF lies where the picture's file does.
+write_placed <- function(path, from, write) {
+  if (is.null(from)) {
+    return(write(path))
+  }
+  write_whole_file(path, function(part) {
+    write(part)
+    copy_place(from, part)
+  })
 }
 
 # Numbers of 0 to 1, 0 where there are no data.
@@ -553,32 +575,68 @@ is_finished <- function(rows, job, run) {
   if (!job$is_file || nrow(rows) != nrow(run$classes) || !all(rows$class %in% levels(run$classes$class))) {
     return(FALSE)
   }
-  # Overlays of rasters that are too large for one do not exist.
-  if (job$format == "geotiff") wanted <- setdiff(wanted, job$overlay)
   all(file.exists(wanted)) && all(file.mtime(wanted) >= file.mtime(job$name))
 }
 
 # ---- overlays ----
 
-# height x width x 3 of 0 to 1.
-photo_of_source <- function(source, type) {
-  x <- source$window(1, 1, source$size[[1]], source$size[[2]])
-  x <- as_array(x$narrow(1, 1, if (source$channels >= 3) 3 else 1))
-  x <- aperm(array(x, c(dim(x)[[1]], source$size)), c(2, 3, 1))
-  if (type != "uint8") {
-    ends <- stats::quantile(x, c(0.01, 0.99), na.rm = TRUE, names = FALSE)
-    x <- (x - ends[[1]]) / max(diff(ends), 1e-12)
+# Those of pictures that are read window by window are shrunk to what a screen shows.
+overlay_size <- function(size) {
+  if (prod(size) <= streamed_pixels()) {
+    return(size)
   }
-  x[is.na(x)] <- 0
-  x <- pmin(pmax(x, 0), 1)
-  if (dim(x)[[3]] == 1) array(rep(x, 3), c(dim(x)[1:2], 3L)) else x
+  ceiling(size / sqrt(prod(size) / min(2^22, streamed_pixels())))
 }
 
-ground_words <- c("background", "ground", "none", "other", "others", "rest")
+# The classes over the picture, as integers of 0 to 255, made by a few rows at a time. `mask` may be smaller than the
+# picture: then its pixels are over those that stand for the rest.
+overlay_of_source <- function(source, mask, run) {
+  h <- nrow(mask)
+  y <- array(0L, c(h, ncol(mask), 3))
+  ends <- if (run$spec$type != "uint8") shown_range(source)
+  n <- max(1, floor(2^20 / ncol(mask)))
+  for (top in seq(1, h, by = n)) {
+    inside <- seq(top, min(h, top + n - 1))
+    # Outlines need to see the rows beside.
+    seen <- seq(max(1, top - 1), min(h, top + n))
+    photo <- photo_of_rows(source, taken_pixels(h, source$size[[1]])[seen], ncol(mask), ends)
+    drawn <- overlay_pixels(photo, mask[seen, , drop = FALSE], run$classes)
+    y[inside, , ] <- as.integer(floor(drawn[match(inside, seen), , ] * 255 + 0.5))
+  }
+  y
+}
+
+# Of the colours that are shown.
+shown_range <- function(source) {
+  values <- source$sample(2^17)[, shown_bands(source), drop = FALSE]
+  stats::quantile(values, c(0.01, 0.99), na.rm = TRUE, names = FALSE)
+}
+
+shown_bands <- function(source) if (source$channels >= 3) 1:3 else 1
+
+# rows x columns x 3 of 0 to 1; `ends`: the numbers that are black and white, or NULL for 0 and 1.
+photo_of_rows <- function(source, rows, columns, ends) {
+  bands <- length(shown_bands(source))
+  across <- source$size[[2]]
+  read <- function(top, n) {
+    x <- source$window(top, 1, n, across)$narrow(1, 1, bands)
+    if (columns < across) x <- x$index_select(3, torch_tensor(as.integer(taken_pixels(columns, across))))
+    aperm(array(as_array(x), c(bands, n, columns)), c(2, 3, 1))
+  }
+  if (all(diff(rows) == 1)) {
+    x <- release_after(read(rows[[1]], length(rows)))
+  } else {
+    x <- array(0, c(length(rows), columns, bands))
+    for (i in seq_along(rows)) x[i, , ] <- release_after(read(rows[[i]], 1))
+  }
+  if (!is.null(ends)) x <- (x - ends[[1]]) / max(ends[[2]] - ends[[1]], 1e-12)
+  x[is.na(x)] <- 0
+  x <- pmin(pmax(x, 0), 1)
+  if (bands == 1) array(rep(x, 3), c(dim(x)[1:2], 3L)) else x
+}
 
 # Classes tint the photo, and their borders are drawn in full colour. What is called background stays clear.
 overlay_pixels <- function(photo, mask, classes, alpha = 0.4) {
   mask[is.na(mask)] <- 0L
-  clear <- tolower(as.character(classes$class)) %in% ground_words
-  tint_pixels(photo, mask, replace(classes$colour, clear, NA), alpha, outline = 1)
+  tint_pixels(photo, mask, replace(classes$colour, background_of(classes), NA), alpha, outline = 1)
 }

@@ -12,7 +12,7 @@
 #' @param class_names names of the classes, for the legend; `NULL` for none, or those that `mask` knows. Also anything
 #'   that [class_table()] takes, with the colours.
 #' @param colours one per class; `NA` leaves a class clear. By default those of Okabe and Ito, then others; a class
-#'   that is called background stays clear.
+#'   that is called background (or ground, none, other, rest) stays clear.
 #' @param alpha opacity of the classes, 0 to 1; 0 leaves the outlines alone.
 #' @param ncol pictures per row.
 #' @param main titles.

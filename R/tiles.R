@@ -38,6 +38,38 @@ even_tile <- function(total, largest, shared, divisor) {
   tile
 }
 
+# Height and width of the tiles with which the fewest pixels are predicted, those that neighbours share counted twice,
+# among all that stay below the memory. `bytes`: c(tile =, row =), what a pixel of a tile takes while it is predicted,
+# and a pixel of a row of tiles until the row is handed on. No tile is smaller than `smallest`, whatever that takes.
+choose_tile <- function(size, memory, bytes, shared, divisor) {
+  total <- ceiling(size / divisor) * divisor
+  smallest <- ceiling((2 * shared + 32) / divisor) * divisor
+  heights <- seq(smallest, max(total[[1]], smallest), by = divisor)
+  widths <- floor((memory / heights - bytes[["row"]] * total[[2]]) / bytes[["tile"]] / divisor) * divisor
+  fits <- widths >= smallest
+  if (!any(fits)) {
+    return(c(smallest, smallest))
+  }
+  heights <- heights[fits]
+  sides <- seq(smallest, max(total[[2]], smallest), by = divisor)
+  # Wider tiles may be worse ones, as they go by steps: for each height the best of those that fit.
+  across <- pixels_predicted(total[[2]], sides, shared, divisor)
+  least <- cummin(across)[pmin((widths[fits] - smallest) / divisor + 1, length(sides))]
+  best <- which.min(pixels_predicted(total[[1]], heights, shared, divisor) * least)
+  c(heights[[best]], sides[[match(least[[best]], across)]])
+}
+
+# In one dimension, by tiles of these sizes.
+pixels_predicted <- function(total, tiles, shared, divisor) {
+  vapply(tiles, function(tile) {
+    if (tile >= total) {
+      return(total)
+    }
+    even <- even_tile(total, tile, shared, divisor)
+    even * (1 + ceiling((total - even) / tile_step(even, shared, divisor)))
+  }, 0)
+}
+
 # Rows or columns of the picture, from 1, that a tile covers, and how many of its own lie outside before and after.
 part_of_picture <- function(plan, i) {
   first <- plan$start[[i]] - plan$before

@@ -697,16 +697,20 @@ static cd_status tiff_decode(cd_image *image, const uint8_t *bytes, size_t n, cd
 
 /* ---- encoding ---- */
 
+static bool is_rgb(const cd_image *image)
+{
+    return image->channels == 3 && image->bits <= 16;
+}
+
 static void set_fields(TIFF *tiff, const cd_image *image)
 {
-    bool rgb = image->channels == 3 && image->bits <= 16;
     TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, (uint32_t)image->width);
     TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, (uint32_t)image->height);
     TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, (int)image->channels);
     TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, image->bits);
     TIFFSetField(tiff, TIFFTAG_SAMPLEFORMAT, SAMPLEFORMAT_UINT);
     TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
-    TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, rgb ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK);
+    TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, is_rgb(image) ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK);
     TIFFSetField(tiff, TIFFTAG_COMPRESSION,
                  TIFFIsCODECConfigured(COMPRESSION_ADOBE_DEFLATE) ? COMPRESSION_ADOBE_DEFLATE
                                                                   : COMPRESSION_LZW);
@@ -717,7 +721,7 @@ static void set_fields(TIFF *tiff, const cd_image *image)
 /* All bands but colours are named as such: "of no meaning that is known". */
 static cd_status set_extra(TIFF *tiff, const cd_image *image, cd_error *err)
 {
-    int64_t extra = image->channels - (image->channels == 3 ? 3 : 1);
+    int64_t extra = image->channels - (is_rgb(image) ? 3 : 1);
     if (extra == 0) {
         return CD_OK;
     }

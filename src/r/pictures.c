@@ -199,7 +199,9 @@ static void interleave(cd_image *image, const int *x)
         for (int64_t j = 0; j < w; j++) {
             for (int64_t i = 0; i < h; i++, x++) {
                 int64_t at = (i * w + j) * n + c;
-                if (image->bits == 16) {
+                if (image->bits == 32) {
+                    ((uint32_t *)image->pixels)[at] = (uint32_t)*x;
+                } else if (image->bits == 16) {
                     ((uint16_t *)image->pixels)[at] = (uint16_t)*x;
                 } else {
                     ((uint8_t *)image->pixels)[at] = (uint8_t)*x;
@@ -209,7 +211,7 @@ static void interleave(cd_image *image, const int *x)
     }
 }
 
-/* values: integers of 0 to 2^bits - 1, H x W x C column-major; dim: those three; options: bits, quality. */
+/* values: integers of 0 to 2^bits - 1, for 32 bits 2^31 - 1, H x W x C column-major; dim: those three; options: bits, quality. */
 SEXP cdr_image_write(SEXP values, SEXP dim, SEXP path, SEXP options)
 {
     cd_error err;

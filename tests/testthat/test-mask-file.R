@@ -13,9 +13,14 @@ test_that("masks are written with numbers, values or colours, as a whole", {
   expect_error(mask_write(matrix(0.5), path), "`mask` must be", class = "value_error")
   expect_error(write_mask_picture(matrix(1L), path, list(kind = "value", code = -3, nodata = 0)), "cannot be written",
     class = "value_error")
+  objects[1, 1] <- 70000L
+  mask_write(objects, path)
+  expect_identical(image_labels(path), matrix(c(70000L, 1L, 2L, 700L, 0L, 300L), 2))
+  expect_identical(image_info(path)$type, "uint32")
+  expect_error(mask_write(objects, file.path(root, "n.png")), "are written as TIFF", class = "value_error")
   skip_if_not_installed("terra")
   grid <- terra::rast(nrows = 2, ncols = 3, xmin = 0, xmax = 3, ymin = 0, ymax = 2, crs = "EPSG:32633")
   mask_write(objects, file.path(root, "g.tif"), grid = grid)
   expect_equal(terra::as.matrix(terra::rast(file.path(root, "g.tif")), wide = TRUE),
-    matrix(c(NA, 1, 2, 700, NA, 300), 2), ignore_attr = TRUE)
+    matrix(c(70000, 1, 2, 700, NA, 300), 2), ignore_attr = TRUE)
 })

@@ -67,3 +67,67 @@ test_that("resized models and rasters in degrees", {
   expect_equal(area, result$table$pixels[[2]] * 850 * 1111, tolerance = 0.02)
   expect_identical(unique(result$table$unit), "m2")
 })
+
+test_that("polygons of a map have the areas that the table says, with holes", {
+  skip_if_not_installed("terra")
+  skip_without_tiff()
+  root <- withr::local_tempdir()
+  drawn <- drawn_raster()
+  # South of the equator, and a hole in the lake.
+  terra::crs(drawn$raster) <- "EPSG:32733"
+  terra::ext(drawn$raster) <- terra::ext(5e5, 501500, 8e6, 8e6 + 1200)
+  drawn$raster[50:60, 50:59] <- 600
+  terra::writeRaster(drawn$raster, file.path(root, "scene.tif"), datatype = "FLT4S", NAflag = -9999)
+  result <- segment(bright_model(raster_spec()), file.path(root, "scene.tif"), file.path(root, "out"), output = "mask")
+  map <- terra::rast(file.path(root, "out", "scene.tif"))
+  expect_true(terra::compareGeom(map, drawn$raster))
+  polygons <- mask_polygons(map, c(ground = 0, cell = 255), objects = c("ground", "cell"))
+  area <- tapply(terra::expanse(polygons, transform = FALSE), polygons$class, sum)
+  expect_equal(area[["cell"]], (2000 - 110) * 100)
+  expect_equal(area[["ground"]], (120 * 150 - 120 - 1890) * 100)
+  expect_equal(unname(area[c("ground", "cell")]), result$table$area, ignore_attr = TRUE)
+})
+
+test_that("a grid that is turned comes back turned", {
+  skip_if_not_installed("terra")
+  skip_without_tiff()
+  root <- withr::local_tempdir()
+  drawn <- drawn_raster()
+  file <- file.path(root, "turned.tif")
+  terra::writeRaster(drawn$raster, file, datatype = "FLT4S", NAflag = -9999)
+  turn <- c(8, 6, 0, 5e5, 6, -8, 0, 1000, 0, 0, 0, 0, 0, 0, 0, 1)
+  add_tags(file, list("34264" = turn))
+  to <- file.path(root, "out")
+  result <- segment(bright_model(raster_spec()), file, to, output = outputs)
+  for (path in file.path(to, c("turned.tif", "entropy/turned.tif", "probabilities/turned.tif"))) {
+    expect_identical(tiff_tags(path, 34264)[["34264"]], turn)
+    expect_identical(terra::crs(quiet_raster(path)), terra::crs(drawn$raster))
+  }
+  truth <- ifelse(drawn$inside, 255L, 0L)
+  mask <- image_labels(file.path(to, "turned.tif"))
+  expect_identical(mask[7:120, ], truth[7:120, ])
+  expect_equal(result$table$area, result$table$pixels * 100)
+  expect_identical(unique(result$table$unit), "m2")
+})
+
+test_that("overlays of pictures that are read window by window are shrunk", {
+  skip_if_not_installed("terra")
+  skip_without_tiff()
+  root <- withr::local_tempdir()
+  drawn <- drawn_raster()
+  file <- file.path(root, "scene.tif")
+  terra::writeRaster(drawn$raster, file, datatype = "FLT4S", NAflag = -9999)
+  whole <- segment(bright_model(raster_spec()), file, file.path(root, "whole"), output = "overlay")
+  withr::local_options(candela.streamed_pixels = 120 * 150 / 4)
+  segment(bright_model(raster_spec()), file, file.path(root, "small"), output = c("mask", "overlay"))
+  large <- image_read(file.path(root, "whole", "overlays", "scene.png"))
+  small <- image_read(file.path(root, "small", "overlays", "scene.png"))
+  expect_identical(dim(small), c(60L, 75L, 3L))
+  # But for the outlines these are pixels of the large one.
+  taken <- large[taken_pixels(60, 120), taken_pixels(75, 150), ]
+  for (part in list(list(20:33, 22:43), list(1:13, 15:75), list(38:60, 1:75))) {
+    expect_equal(small[part[[1]], part[[2]], ], taken[part[[1]], part[[2]], ])
+  }
+  blue <- as.vector(grDevices::col2rgb(class_palette[[2]])) / 255
+  expect_equal(small[16, 30, ], blue, tolerance = 0.01)
+})

@@ -87,6 +87,10 @@ test_that("flips and several models give the mean of probabilities", {
   expect_equal(p(model, m, flips = TRUE), (p(model, m) + mirrored) / 2, tolerance = 1e-6)
   all <- list(p(model, m), mirrored, p(model, m[32:1, ])[32:1, , ], p(model, m[32:1, 32:1])[32:1, 32:1, ])
   expect_equal(p(model, m, flips = "both"), Reduce(`+`, all) / 4, tolerance = 1e-6)
+  both <- (p(model, m, flips = "vertical") + p(other, m, flips = "vertical")) / 2
+  expect_equal(p(list(model, other), m, flips = "vertical"), both, tolerance = 1e-6)
+  # By tiles too.
+  expect_equal(p(list(model, other), m, flips = "vertical", tile = 96, overlap = 8), both, tolerance = 1e-6)
   expect_error(segment(list(model, bright_model(bright_spec("uint16"))), m), "differ in `type`", class = "value_error")
 })
 
@@ -170,6 +174,64 @@ test_that("a killed run leaves whole files, and goes on where it stopped", {
   expect_true(all(file.exists(result$table$output)))
   expect_length(list.files(file.path(root, "out"), "^\\.(segment|saving)-", all.files = TRUE, recursive = TRUE), 0)
   expect_equal(result$table$pixels[1:2], result$table$pixels[31:32])
+})
+
+test_that("an interrupt leaves whole files, of a folder and of a raster", {
+  skip_if_not_installed("callr")
+  skip_if_not_installed("terra")
+  skip_on_cran()
+  skip_on_os("windows")
+  root <- withr::local_tempdir()
+  dir.create(file.path(root, "new"))
+  m <- matrix(sample(0:255, 150 * 150, TRUE), 150)
+  for (k in 1:16) image_write(m, file.path(root, "new", sprintf("%02d.png", k)))
+  # The last one is a raster of many small tiles.
+  r <- terra::rast(nrows = 1600, ncols = 1600, xmin = 0, xmax = 1600, ymin = 0, ymax = 1600, vals = rep_len(m, 1600^2),
+    crs = "EPSG:32633")
+  terra::writeRaster(r, file.path(root, "new", "scene.tif"), datatype = "INT1U")
+  torch_save(bright_model(bright_spec()), file.path(root, "model.pt"))
+  work <- function(root) {
+    library(candela)
+    torch_set_num_threads(1)
+    segment(torch_load(file.path(root, "model.pt")), file.path(root, "new"), file.path(root, "out"), batch_size = 1,
+      tile = 96, overlap = 8, resume = TRUE, output = "mask")
+  }
+  written <- function(pattern) list.files(file.path(root, "out"), pattern, all.files = TRUE, full.names = TRUE)
+  masks <- told <- NULL
+  stopped_when <- function(there) {
+    child <- callr::r_bg(work, list(root))
+    while (child$is_alive() && !there()) Sys.sleep(0.002)
+    child$interrupt()
+    child$wait(20000)
+    expect_error(child$get_result())
+    expect_length(written("^[.]saving"), 0)
+    table <- utils::read.csv(file.path(root, "out", "areas.csv"))
+    masks <<- list.files(file.path(root, "out"), "png$|tif$")
+    told <<- table$output
+    expect_true(all(basename(told) %in% masks))
+    # One may have been written, but not told.
+    expect_lte(length(setdiff(masks, basename(told))), 1)
+    for (path in written("png$")) expect_identical(dim(image_read(path))[1:2], c(150L, 150L))
+  }
+  stopped_when(function() length(written("png$")) >= 3)
+  first <- told
+  before <- file.mtime(first)
+  expect_lt(length(masks), 16)
+  stopped_when(function() length(written("^[.]saving.*tif$")) == 1)
+  expect_identical(masks, sprintf("%02d.png", 1:16))
+  expect_identical(file.mtime(first), before)
+})
+
+test_that("of a file of several pages the first is taken, and that is said", {
+  root <- withr::local_tempdir()
+  file <- file.path(root, "stack.tif")
+  page <- function(value) list(width = 4, height = 3, data = as.raw(rep(value, 12)))
+  write_tiff(file, page(200), page(10))
+  skip_without_tiff()
+  expect_message(result <- segment(bright_model(bright_spec()), file), "has 2 pages",
+    class = "candela_message_pages")
+  expect_identical(result$mask, matrix(2L, 3, 4))
+  expect_identical(segment(bright_model(bright_spec()), image_read(file, page = 2)[, , 1] * 255)$mask, matrix(1L, 3, 4))
 })
 
 test_that("workers share the files", {

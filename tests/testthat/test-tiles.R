@@ -49,11 +49,36 @@ test_that("the tile obeys the memory allowed", {
   predictor <- new_predictor(model, NULL, check_flips("none"))
   source <- source_of_tensor(torch_zeros(1, 2000, 2000), "x")
   predictor$prepare()
-  run <- list(tile = NULL, overlap = 32, memory = 1e9)
-  expect_identical(predictor$tile_for(source, run), 1024)
-  predictor$chosen_tile <- NULL
+  run <- list(tile = NULL, overlap = 32, memory = 1e9, output = check_output("mask"))
+  expect_identical(predictor$tile_for(source, run, predictor$specs), c(2016, 2016))
   run$memory <- 4e6
-  small <- predictor$tile_for(source, run)
-  expect_lt(small, 600)
-  expect_gte(small, 112)
+  small <- predictor$tile_for(source, run, predictor$specs)
+  expect_lt(prod(small), 600^2)
+  expect_gte(min(small), 112)
+  # A row of probabilities that waits takes its share.
+  run$output <- check_output(c("mask", "probabilities"))
+  expect_lt(prod(predictor$tile_for(source, run, predictor$specs)), prod(small))
+})
+
+test_that("of the tiles that the memory allows those are taken with which the fewest pixels are predicted", {
+  predicted <- function(size, tile) {
+    prod(mapply(function(n, side) {
+      plan <- tile_plan(n, side, 96, 24, 32)
+      length(plan$start) * plan$tile
+    }, size, tile))
+  }
+  bytes <- c(tile = 400, row = 1)
+  for (size in list(c(20000, 20000), c(5000, 20000), c(300, 9000), c(2048, 2048))) {
+    before <- Inf
+    for (memory in c(1e8, 3e8, 1e9)) {
+      tile <- choose_tile(size, memory, bytes, 120, 32)
+      expect_true(all(tile %% 32 == 0))
+      expect_lte(prod(tile) * 400 + tile[[1]] * size[[2]], memory * 1.02)
+      expect_lte(predicted(size, tile), before)
+      before <- predicted(size, tile)
+      square <- floor(sqrt(memory * 0.85 / 400) / 32) * 32
+      if (all(square < size)) expect_lte(before, predicted(size, c(square, square)))
+    }
+  }
+  expect_identical(choose_tile(c(900, 900), 1, bytes, 120, 32), c(288, 288))
 })
