@@ -129,24 +129,28 @@ source_of_raster <- function(r, spec, name, path = NULL) {
   type <- if (length(type) == 1 && !is.na(type)) type
   if (!is.null(type) && type != spec$type) refuse_type(name, length(bands), type, spec)
   r <- r[[bands]]
+  direct <- direct_window(r, file, spec$nodata)
   window <- raster_window(r, spec)
   reading <- FALSE
-  cache <- NULL
+  cache <- bounded_cache()
   new_source(name, c(terra::nrow(r), terra::ncol(r)), length(bands),
     function(...) {
-      if (!reading) {
-        cache <<- bounded_cache()
-        reading <<- terra::readStart(r)
+      if (!is.null(direct)) {
+        # What terra can do besides: tiles that were never written.
+        x <- tryCatch(direct(...), candela_error = function(e) NULL)
+        if (!is.null(x)) {
+          return(x)
+        }
+        direct <<- NULL
       }
+      if (!reading) reading <<- terra::readStart(r)
       window(...)
     },
     raster_sample(r), type = type, path = path, times = if (is.null(type)) 1 else 1 / type_unit(type),
     grid = terra::rast(r, nlyrs = 1), pixel = pixel_size_of_raster(r),
     close = function() {
-      if (reading) {
-        terra::readStop(r)
-        terra::gdalCache(cache)
-      }
+      if (reading) terra::readStop(r)
+      terra::gdalCache(cache)
       reading <<- FALSE
     })
 }
@@ -179,6 +183,34 @@ raster_window <- function(r, spec) {
     if (!is.null(nodata)) values[values %in% nodata] <- NaN
     torch_tensor(values, dtype = torch_float())$reshape(c(layers, height, width))
   }
+}
+
+# A function that reads windows of a TIFF without terra, which takes many times as long for it; NULL where the raster is
+# more than bands of an upright file.
+direct_window <- function(r, file, nodata) {
+  shape <- if (length(file) == 1 && file.exists(file)) .Call(cdr_tiff_shape, path.expand(file))
+  if (is.null(shape) || any(shape[1:2] != dim(r)[1:2]) || is_upside_down(file)) {
+    return(NULL)
+  }
+  bands <- terra::sources(r, bands = TRUE)$bands
+  scaled <- terra::scoff(r)
+  plain <- length(bands) == terra::nlyr(r) && all(bands >= 1 & bands <= shape[[3]]) && all(scaled[, 1] == 1) &&
+    all(scaled[, 2] == 0) && all(is.na(terra::NAflag(r)))
+  if (!plain) {
+    return(NULL)
+  }
+  own <- suppressWarnings(as.numeric(tiff_tags(file, 42113)[["42113"]]))
+  missing <- as.double(c(nodata, own[!is.na(own)]))
+  function(top, left, height, width) {
+    place <- as.double(c(top - 1, left - 1, height, width))
+    .Call(cdr_tiff_window, path.expand(file), place, as.double(bands - 1), missing)
+  }
+}
+
+# Do rows go from south to north?
+is_upside_down <- function(path) {
+  tags <- tiff_tags(path, c(33550, 34264))
+  isTRUE(tags[["33550"]][2] < 0) || isTRUE(tags[["34264"]][6] > 0)
 }
 
 raster_sample <- function(r) {

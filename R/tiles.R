@@ -27,15 +27,14 @@ tile_plan <- function(n, tile, overlap, blend, divisor) {
   )
 }
 
-tile_step <- function(tile, shared, divisor) max(floor((tile - shared) / divisor), 1) * divisor
+tile_step <- function(tile, shared, divisor) pmax(floor((tile - shared) / divisor), 1) * divisor
 
 # The smallest tile of which as many are needed as of the largest one.
 even_tile <- function(total, largest, shared, divisor) {
   further <- ceiling((total - largest) / tile_step(largest, shared, divisor))
-  tile <- largest
-  reaches <- function(tile) tile >= 2 * shared + divisor && tile + further * tile_step(tile, shared, divisor) >= total
-  while (reaches(tile - divisor)) tile <- tile - divisor
-  tile
+  # With a tile, all larger ones reach the end.
+  tiles <- seq(largest, min(largest, 2 * shared + divisor), by = -divisor)
+  tiles[[max(1, sum(tiles + further * tile_step(tiles, shared, divisor) >= total))]]
 }
 
 # Height and width of the tiles with which the fewest pixels are predicted, those that neighbours share counted twice,

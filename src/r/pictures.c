@@ -7,6 +7,7 @@
 #include "image/decode.h"
 #include "image/encode.h"
 #include "image/reading.h"
+#include "image/tiff_window.h"
 #include "r/glue.h"
 #include "r/pixels.h"
 #include "r/registry.h"
@@ -276,6 +277,53 @@ SEXP cdr_bytes_image(SEXP bytes)
         cdr_stop(CD_EVALUE, "`bytes` must be a uint8 tensor height x width x channels.");
     }
     cd_status status = cd_lazy_image_new(&t, given, &err);
+    give_tensor(handle, t, status, &err);
+    UNPROTECT(1);
+    return handle;
+}
+
+/* Value: height, width and bands of a TIFF whose windows cdr_tiff_window() reads, else NULL. */
+SEXP cdr_tiff_shape(SEXP path)
+{
+    cd_tiff_shape shape;
+    cd_tiff_describe(cdr_string(path, "path"), &shape);
+    if (!shape.direct) {
+        return R_NilValue;
+    }
+    SEXP sizes = PROTECT(Rf_allocVector(REALSXP, 3));
+    REAL(sizes)[0] = (double)shape.height;
+    REAL(sizes)[1] = (double)shape.width;
+    REAL(sizes)[2] = (double)shape.bands;
+    UNPROTECT(1);
+    return sizes;
+}
+
+/* place: doubles, top and left from 0, height, width; bands: doubles from 0; nodata: doubles that become NaN.
+ * Value: float tensor bands x height x width. */
+SEXP cdr_tiff_window(SEXP path, SEXP place, SEXP bands, SEXP nodata)
+{
+    cd_error err;
+    cd_tensor *t = NULL;
+    if (TYPEOF(place) != REALSXP || Rf_length(place) != 4 || TYPEOF(bands) != REALSXP ||
+        TYPEOF(nodata) != REALSXP) {
+        cdr_stop(CD_EVALUE, "a window is four numbers, and bands and nodata are numbers.");
+    }
+    const double *at = REAL(place);
+    const cd_tiff_window w = {.top = (int64_t)at[0],
+                              .left = (int64_t)at[1],
+                              .height = (int64_t)at[2],
+                              .width = (int64_t)at[3],
+                              .bands = REAL(bands),
+                              .n_bands = Rf_xlength(bands),
+                              .nodata = REAL(nodata),
+                              .n_nodata = Rf_xlength(nodata)};
+    const int64_t shape[] = {w.n_bands, w.height, w.width};
+    const char *file = cdr_string(path, "path");
+    SEXP handle = PROTECT(cdr_handle());
+    cd_status status = cd_tensor_new(&t, CD_FLOAT32, 3, shape, CD_CONTIGUOUS, &err);
+    if (status == CD_OK) {
+        status = cd_tiff_read_window(cd_tensor_data(t), file, &w, &err);
+    }
     give_tensor(handle, t, status, &err);
     UNPROTECT(1);
     return handle;

@@ -131,3 +131,69 @@ test_that("overlays of pictures that are read window by window are shrunk", {
   blue <- as.vector(grDevices::col2rgb(class_palette[[2]])) / 255
   expect_equal(small[16, 30, ], blue, tolerance = 0.01)
 })
+
+test_that("windows of a TIFF are read without terra as terra reads them", {
+  skip_if_not_installed("terra")
+  skip_without_tiff()
+  root <- withr::local_tempdir()
+  set.seed(2)
+  values <- matrix(sample(0:250, 300 * 170 * 3, TRUE), ncol = 3)
+  r <- terra::rast(nrows = 300, ncols = 170, nlyrs = 3, xmin = 0, xmax = 170, ymin = 0, ymax = 300, vals = values,
+    crs = "EPSG:32633")
+  written <- function(type, ..., flag = NA) {
+    file <- tempfile(tmpdir = root, fileext = ".tif")
+    x <- if (type == "FLT4S") r / 7 else if (type == "INT2S") r - 100 else r
+    terra::writeRaster(x, file, datatype = type, NAflag = flag, gdal = c(...))
+    file
+  }
+  tiled <- c("TILED=YES", "BLOCKXSIZE=64", "BLOCKYSIZE=32")
+  files <- list(
+    written("INT1U", tiled, "COMPRESS=DEFLATE", "PREDICTOR=2"), written("INT2U", tiled, "COMPRESS=LZW"),
+    written("INT2S", "COMPRESS=NONE", flag = -90), written("FLT4S", tiled, "INTERLEAVE=BAND", flag = 10),
+    written("FLT8S", "COMPRESS=NONE", "INTERLEAVE=BAND"), written("INT4U", tiled, "BIGTIFF=YES", flag = 7)
+  )
+  for (file in files) {
+    both <- terra::rast(file)
+    for (x in list(both, both[[c(3, 1)]])) {
+      direct <- direct_window(x, file, 20)
+      expect_type(direct, "closure")
+      terra::readStart(x)
+      slow <- raster_window(x, list(nodata = 20))
+      for (at in list(c(1, 1, 300, 170), c(31, 60, 40, 70), c(300, 170, 1, 1))) {
+        place <- as.list(at)
+        expect_equal(as_array(do.call(direct, place)), as_array(do.call(slow, place)), tolerance = 1e-6)
+      }
+      terra::readStop(x)
+    }
+  }
+  # What would be decoded again and again, and rasters that are more than the file, are left to terra.
+  expect_null(direct_window(both, written("INT1U", "COMPRESS=DEFLATE"), NULL))
+  expect_null(direct_window(both[1:10, , drop = FALSE], files[[6]], NULL))
+  scaled <- terra::rast(files[[1]])
+  terra::scoff(scaled) <- cbind(rep(2, 3), 0)
+  expect_null(direct_window(scaled, files[[1]], NULL))
+  shape <- .Call(cdr_tiff_shape, files[[1]])
+  expect_identical(shape, c(300, 170, 3))
+  expect_error(.Call(cdr_tiff_window, files[[1]], c(290, 0, 20, 20), 0, numeric()), "no such window")
+  expect_error(.Call(cdr_tiff_window, files[[1]], c(0, 0, 20, 20), 3, numeric()), "no such window")
+  cut <- file.path(root, "cut.tif")
+  bytes <- readBin(files[[2]], "raw", 1e6)
+  for (n in utils::head(seq(10, length(bytes), length.out = 40), -1)) {
+    writeBin(bytes[seq_len(n)], cut)
+    if (!is.null(.Call(cdr_tiff_shape, cut))) {
+      expect_error(.Call(cdr_tiff_window, cut, c(0, 0, 300, 170), c(0, 1, 2), numeric()), class = "candela_error")
+    }
+  }
+})
+
+test_that("tiles that were never written are left to terra", {
+  skip_if_not_installed("terra")
+  skip_without_tiff()
+  file <- withr::local_tempfile(fileext = ".tif")
+  r <- terra::rast(nrows = 64, ncols = 64, xmin = 0, xmax = 64, ymin = 0, ymax = 64, vals = 0, crs = "EPSG:32633")
+  r[1:10, 1:10] <- 200
+  terra::writeRaster(r, file, datatype = "INT1U", NAflag = NA,
+    gdal = c("TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=16", "SPARSE_OK=TRUE"))
+  result <- segment(bright_model(bright_spec()), file)
+  expect_identical(result$mask, matrix(ifelse(terra::as.matrix(r, wide = TRUE) > 100, 2L, 1L), 64))
+})

@@ -186,7 +186,7 @@ test_that("an interrupt leaves whole files, of a folder and of a raster", {
   m <- matrix(sample(0:255, 150 * 150, TRUE), 150)
   for (k in 1:16) image_write(m, file.path(root, "new", sprintf("%02d.png", k)))
   # The last one is a raster of many small tiles.
-  r <- terra::rast(nrows = 1600, ncols = 1600, xmin = 0, xmax = 1600, ymin = 0, ymax = 1600, vals = rep_len(m, 1600^2),
+  r <- terra::rast(nrows = 900, ncols = 900, xmin = 0, xmax = 900, ymin = 0, ymax = 900, vals = rep_len(m, 900^2),
     crs = "EPSG:32633")
   terra::writeRaster(r, file.path(root, "new", "scene.tif"), datatype = "INT1U")
   torch_save(bright_model(bright_spec()), file.path(root, "model.pt"))
