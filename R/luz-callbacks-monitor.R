@@ -19,11 +19,15 @@ MonitorCallback <- luz_callback("monitor_callback",
       zero = abs(self$best) - self$min_delta > abs(new)
     ) %in% TRUE
   },
-  # Keeps the value if it is the first or better than the best so far. What is not finite is never the best.
+  # Keeps the value if it is the first or better than the best so far. What is not finite is never the best, nor is an
+  # epoch whose loss is not: metrics of predictions that are NaN may be any number.
   keep_if_best = function(new) {
-    if (!is.finite(new)) {
-      warn_not_best(ctx, self$monitor, new)
-      return(FALSE)
+    for (name in unique(c(self$monitor, paste0(sub("_.*", "", self$monitor), "_loss")))) {
+      value <- if (name == self$monitor) new else loss_of_epoch(ctx, name)
+      if (!all(is.finite(value))) {
+        warn_not_best(ctx, name, value[!is.finite(value)][[1]])
+        return(FALSE)
+      }
     }
     is_best <- is.null(self$best) || self$improves(new)
     if (is_best) self$best <- new
@@ -32,6 +36,11 @@ MonitorCallback <- luz_callback("monitor_callback",
   state_dict = function() list(best = self$best),
   load_state_dict = function(state) self$best <- state$best
 )
+
+# The losses of the optimisers in this epoch, "train_loss" or "valid_loss"; numeric() where none is logged.
+loss_of_epoch <- function(ctx, name) {
+  as.numeric(unlist(ctx$get_metrics(sub("_.*", "", name), ctx$epoch)[["loss"]]))
+}
 
 warn_not_best <- function(ctx, monitor, value) {
   rlang::warn(c(

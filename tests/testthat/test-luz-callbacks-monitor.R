@@ -160,6 +160,14 @@ test_that("an epoch without a finite value is never the best, and a warning says
   losses <- get_metrics(found$fitted)
   losses <- losses$value[losses$set == "valid"]
   expect_equal(keep$best, min(tail(losses, 2)))
+
+  # Scores of predictions that are NaN look good: the epoch is not the best all the same.
+  score <- luz_callback(on_valid_end = function() ctx$log_metric("score", ctx$epoch), on_epoch_begin = function() {
+    if (ctx$epoch == 2) for (p in ctx$model$parameters) with_no_grad(p$mul_(NaN))
+  })
+  found <- train(list(x, y), score(), luz_callback_keep_best_model("valid_score", "max"))
+  expect_true(all(is.finite(as_array(found$fitted$model$weight))))
+  expect_match(found$warnings, "`valid_loss` is NaN in epoch 2", all = FALSE)
 })
 
 test_that("what made a loss that is not finite is told", {
