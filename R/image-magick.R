@@ -45,8 +45,9 @@ as_three_or_labels <- function(x, as, path) {
   if (as == "rgb") {
     return(x[, , if (colours == 1) c(1, 1, 1) else 1:3, drop = FALSE])
   }
-  if (colours != 1) {
-    value_error(sprintf("'%s' holds colours; labels are read from grey or palette images.", path))
+  if (colours != 1 && any(x[, , 1] != x[, , 2] | x[, , 1] != x[, , 3])) {
+    raise(sprintf("'%s' holds colours; labels are read from grey or palette images.", path),
+      c("candela_error_value", "value_error"))
   }
   matrix(as.integer(round(x[, , 1] * 255)), dim(x)[[1]])
 }
