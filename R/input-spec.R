@@ -236,7 +236,7 @@ read_bands <- function(path, spec) {
   x <- transform_to_tensor(image_read(path, page = page))
   colours <- info$channels - info$alpha
   wanted <- if (is.null(bands) && spec$channels == 3 && colours == 1) c(1, 1, 1) else default_bands(info, bands, NULL)
-  take_bands(list(x = x, type = info$type), wanted, nodata %||% info[["nodata"]])
+  take_bands(list(x = x, type = info$type, stored = colours), wanted, nodata %||% info[["nodata"]])
 }
 
 # Numbers of the bands that are read: all but an alpha channel, unless they are named. `channels = 3` makes RGB
@@ -308,6 +308,8 @@ picture_of_numbers <- function(x, spec) {
 check_picture_fits <- function(picture, spec, name) {
   channels <- dim(picture$x)[[1]]
   if (channels != spec$channels || picture$type != spec$type) {
+    # Grey that was made RGB is called what it is in the file.
+    channels <- picture$stored %||% channels
     value_error(sprintf(
       "%s has %d band%s of type %s, but the model was trained on %d of type %s.", name, channels,
       if (channels == 1) "" else "s", picture$type, spec$channels, spec$type

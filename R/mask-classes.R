@@ -25,9 +25,15 @@ class_plan <- function(classes, void) {
   if (is.null(classes) || is.function(classes)) {
     return(NULL)
   }
-  if (is.character(classes) && length(classes) == 1 && file.exists(classes)) classes <- read_table_file(classes)
+  if (is_table_name(classes)) classes <- read_table_file(classes)
   plan <- if (is.data.frame(classes)) plan_from_table(classes) else plan_from_vector(classes)
   if (!is.null(plan)) check_plan(set_void(plan, void))
+}
+
+# A file that is there, or, by its ending, one that should be: read_table_file() tells when it is not.
+is_table_name <- function(x) {
+  is.character(x) && length(x) == 1 && !is.na(x) && is.null(names(x)) &&
+    (file.exists(x) || grepl("\\.(csv|tsv|txt)$", x, ignore.case = TRUE))
 }
 
 plan_from_vector <- function(classes) {
@@ -280,6 +286,9 @@ refuse_values <- function(values, odd, plan, where) {
       text(utils::head(sort(odd), 8)), if (more > 0) sprintf(" and %d more", more) else ""
     ),
     sprintf("The classes are %s. ", text(unique(plan$classes$value))),
+    if (plan$kind == "value" && identical(as.numeric(odd), 1) && 255 %in% plan$classes$value) {
+      "In masks of 1 bit white is 1: where there are both kinds, classes = list(black = 0, white = c(1, 255)). "
+    },
     "Add them to `classes` or `void`, or give `tolerance`; mask_classes() lists what the masks hold."
   ))
 }

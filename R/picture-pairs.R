@@ -52,6 +52,24 @@ folders_without_words <- function(folders, words) {
   }, "")
 }
 
+# Words (with a letter in them) that all names begin or end with are left out: "0001_L" -> "0001" where all end in "L".
+without_common_words <- function(names) {
+  for (end in c(FALSE, TRUE)) {
+    pattern <- if (end) "[-_. ][^-_. ]*[[:alpha:]][^-_. ]*$" else "^[^-_. ]*[[:alpha:]][^-_. ]*[-_. ]"
+    repeat {
+      shorter <- sub(pattern, "", names)
+      word <- ifelse(nchar(shorter) < nchar(names) & nzchar(shorter), if (end) {
+        substring(names, nchar(shorter) + 1)
+      } else {
+        substring(names, 1, nchar(names) - nchar(shorter))
+      }, NA)
+      if (anyNA(word) || length(unique(word)) > 1) break
+      names <- shorter
+    }
+  }
+  names
+}
+
 # Paths below the folder that all of them share, without their ends.
 stems_of <- function(paths) {
   parts <- strsplit(dirname(normalizePath(paths, "/", mustWork = FALSE)), "/", fixed = TRUE)
@@ -71,19 +89,22 @@ picture_keys <- function(paths, words) {
   bare <- folders_without_words(dirname(named), words)
   list(
     path = ifelse(nzchar(bare), paste0(bare, "/", basename(named)), basename(named)), file = basename(named),
-    folder = folders, last_folder = basename(folders)
+    core = without_common_words(basename(named)), folder = folders, last_folder = basename(folders)
   )
 }
 
 # How keys of images and masks may go together; the first that matches most images is taken. With "folder" an image
 # may own several masks.
 pairings <- list(
-  c("path", "path"), c("file", "file"), c("path", "folder"), c("file", "last_folder"), c("folder", "folder"),
+  c("path", "path"), c("file", "file"), c("core", "core"), c("path", "folder"), c("file", "last_folder"), c("folder", "folder"),
   c("last_folder", "last_folder"), c("folder", "path"), c("last_folder", "file")
 )
 
 # For each mask the number of its image, or NA. Attribute `known`: which images could be told apart at all.
 match_names <- function(images, masks) {
+  if (length(images) == 1 && length(masks) == 1) {
+    return(1L)
+  }
   of_images <- picture_keys(images, c(image_words, mask_words))
   of_masks <- picture_keys(masks, c(image_words, mask_words))
   best <- rep(NA_integer_, length(masks))
@@ -275,6 +296,9 @@ find_pairs <- function(images, masks, field = NULL) {
   }
   if (is.data.frame(images)) {
     return(pairs_from_table(images))
+  }
+  if (!is.null(masks) && !is.character(masks) && !is.function(masks) && !inherits(masks, "SpatVector")) {
+    refuse(masks, "masks", "a folder, a pattern, names of files, a function, a SpatVector or NULL")
   }
   found <- files_of(images, "images")
   if (is.function(masks)) {

@@ -50,7 +50,8 @@ source_of_file <- function(path, spec) {
   }
   nodata <- spec$nodata %||% info[["nodata"]]
   bands <- checked_bands(info$channels, info$channels - info$alpha, spec, path)
-  picture <- take_bands(list(x = transform_to_tensor(image_read(path, page = page)), type = info$type), bands, nodata)
+  picture <- take_bands(list(x = transform_to_tensor(image_read(path, page = page)), type = info$type,
+    stored = info$channels - info$alpha), bands, nodata)
   check_picture_fits(picture, spec, sprintf("'%s'", path))
   if (info$pages > 1) tell_pages(path, info$pages)
   source_of_tensor(picture$x, path, type = info$type, path = path, gaps = may_have_gaps(info$type, nodata),

@@ -332,7 +332,7 @@ draw_vector <- function(mask, size, labels, image) {
 # first where it is not named. Values are the numbers of the labels.
 plan_of_labels <- function(classes, void, labels) {
   colour <- NULL
-  if (is.character(classes) && length(classes) == 1 && file.exists(classes)) classes <- read_table_file(classes)
+  if (is_table_name(classes)) classes <- read_table_file(classes)
   if (is.data.frame(classes)) {
     plan <- plan_from_table(classes)
     colour <- plan$classes$colour

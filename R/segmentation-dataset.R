@@ -105,11 +105,18 @@ segmentation_dataset <- function(images, masks = NULL, classes = NULL, size = NU
 
 check_dataset_arguments <- function(size, crop, overlap, tolerance, bands, channels, transform, cache) {
   if (!is.null(size) && !is.null(crop)) value_error("Give `size` (to resize) or `crop` (to cut out), not both.")
-  if (!is.null(size)) check_size(size, "size")
-  if (!is.null(crop)) check_size(crop, "crop")
+  for (name in c("size", "crop")) {
+    given <- if (name == "size") size else crop
+    if (is.null(given)) next
+    check_size(given, name)
+    if (any(given != floor(given))) refuse(given, name, "whole numbers of pixels")
+  }
   check_number(overlap, "overlap", 0, 0.99)
   check_number(tolerance, "tolerance", 0)
-  if (!is.null(bands)) check_numbers(bands, "bands", seq_len(max(length(bands), 1)), least = 1)
+  if (!is.null(bands)) {
+    check_numbers(bands, "bands", seq_len(max(length(bands), 1)), least = 1)
+    if (any(bands != floor(bands))) refuse(bands, "bands", "whole numbers")
+  }
   if (!is.null(channels) && !isTRUE(channels %in% c(1, 3))) refuse(channels, "channels", "NULL, 1 or 3")
   if (!is.null(transform)) check_function(transform, "transform", "function(item) item_transform_hflip(item)")
   if (!identical(cache, "auto")) check_flag(cache, "cache")
@@ -453,10 +460,20 @@ SegmentationDataset <- dataset(
   },
   .getitem = function(i) {
     raw <- self$raw_item(i)
-    item <- raw$item
-    if (!is.null(self$transform)) item <- self$transform(item)
+    item <- self$changed(raw$item)
     item$x <- scale_input(item$x, self$spec(), raw$gaps)
     item
+  },
+  # After `transform`, which must leave an item.
+  changed = function(item) {
+    if (is.null(self$transform)) {
+      return(item)
+    }
+    changed <- self$transform(item)
+    if (!is.list(changed) || !is_tensor(changed[["x"]]) || !is_tensor(changed[["y"]])) {
+      refuse(changed, "transform(item)", "an item, list(x = picture, y = mask) of tensors")
+    }
+    changed
   },
   # Some of the items, by the numbers that `items` holds.
   part = function(items, training = FALSE, reference = NULL) {
@@ -578,8 +595,7 @@ plot.segmentation_dataset <- function(x, i = NULL, bands = NULL, alpha = 0.35, .
 }
 
 drawn_item <- function(ds, i, bands) {
-  item <- ds$raw_item(i)$item
-  if (!is.null(ds$transform)) item <- ds$transform(item)
+  item <- ds$changed(ds$raw_item(i)$item)
   channels <- dim(item$x)[[1]]
   bands <- bands %||% (if (channels >= 3) 1:3 else 1)
   photo <- aperm(as_array(item$x$detach()), c(2, 3, 1))[, , bands, drop = FALSE]

@@ -116,3 +116,20 @@ test_that("each page of a TIFF file is a pair, or one of them is chosen", {
   pages_of(file.path(root, "masks", "stack.tif"), c(0, 255))
   expect_error(make(), "has 3 pages, but its mask '.*' has 2 pages", class = "value_error")
 })
+
+test_that("words that all names share are left out, numbers are not", {
+  expect_identical(owners(c("i/0001TP_1.png", "i/0001TP_2.png"), c("m/0001TP_2_L.png", "m/0001TP_1_L.png")), c(2L, 1L))
+  expect_identical(owners(c("i/21_training.tif", "i/22_training.tif"), c("m/22_manual1.gif", "m/21_manual1.gif")),
+    c(2L, 1L))
+  city <- c("aachen_0_19", "bonn_0_19")
+  expect_identical(owners(sprintf("leftImg8bit/train/a/%s_leftImg8bit.png", city),
+    sprintf("gtFine/train/a/%s_gtFine_labelIds.png", rev(city))), c(2L, 1L))
+  expect_identical(owners(c("i/1.png", "i/2.png", "i/10.png"), c("m/2020_1_L.png", "m/2020_2_L.png")),
+    c(NA_integer_, NA_integer_))
+  expect_identical(owners("volume.tif", "truth of it.tif"), 1L)
+})
+
+test_that("masks that are no such thing are refused", {
+  root <- drawn_cells(withr::local_tempdir(), n = 1, size = 16)
+  expect_error(segmentation_dataset(file.path(root, "images"), 1:3), "`masks` must be a folder", class = "value_error")
+})

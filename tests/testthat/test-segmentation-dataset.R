@@ -173,3 +173,30 @@ test_that("`channels` is for pictures that can have as many", {
   expect_error(make(channels = 1), "one has 3 bands: choose among them by `bands`", class = "value_error")
   expect_identical(input_spec(make(bands = 2))$channels, 1L)
 })
+
+test_that("arguments that cannot be are told by name", {
+  root <- drawn_cells(withr::local_tempdir(), n = 2, size = 16)
+  make <- function(...) quietly(segmentation_dataset(file.path(root, "images"), file.path(root, "masks"), ...))
+  expect_error(make(crop = 1.5), "`crop` must be whole numbers", class = "value_error")
+  expect_error(make(bands = 1.5), "`bands` must be whole numbers", class = "value_error")
+  expect_error(make("gone.csv"), "'gone.csv' does not exist", class = "value_error")
+  expect_error(make(two_classes, transform = function(item) item$x)[1], "`transform\\(item\\)` must be an item",
+    class = "value_error")
+  expect_error(make(c(background = 0, cell = 254), tolerance = 0)[1], "a value that no class has: 255",
+    class = "value_error")
+  for (file in list.files(file.path(root, "masks"), full.names = TRUE)) {
+    image_write(matrix(as.integer(image_labels(file) > 0), 16), file)
+  }
+  expect_error(make(two_classes)[1], "In masks of 1 bit white is 1", class = "value_error")
+})
+
+test_that("masks that only magick reads are values where they are grey", {
+  skip_if_not_installed("magick")
+  root <- drawn_cells(withr::local_tempdir(), n = 2, size = 16)
+  for (file in list.files(file.path(root, "masks"), full.names = TRUE)) {
+    magick::image_write(magick::image_read(file), sub("png$", "bmp", file), "bmp")
+    unlink(file)
+  }
+  ds <- quietly(segmentation_dataset(file.path(root, "images"), file.path(root, "masks"), two_classes))
+  expect_identical(sort(unique(as.vector(as_array(ds[1]$y)))), 1:2)
+})
