@@ -57,9 +57,9 @@ static cd_status index_backward(cd_gradient *g, cd_error *err)
 {
     cd_tensor *dy;
     const cd_tensor *x = g->in[0];
-    CD_TRY(new_zeros(&g->dx[0], x, err));
+    CD_TRY(cd_tensor_new(&g->dx[0], x->dtype, x->ndim, x->shape, CD_CONTIGUOUS, err));
     CD_TRY(cd_tensor_as(&dy, g->dy[0], x->dtype, CD_CONTIGUOUS, err));
-    cd_status status = cd_index_add(g->dx[0], dy, g->saved[0], (int)g->attr[0], dims_taken(g->in[1]), err);
+    cd_status status = cd_index_sum(g->dx[0], dy, g->saved[0], (int)g->attr[0], dims_taken(g->in[1]), err);
     cd_tensor_release(dy);
     return status;
 }
@@ -153,10 +153,9 @@ static cd_status masked_select_backward(cd_gradient *g, cd_error *err)
     cd_tensor *spread, *dy = NULL;
     CD_TRY(cd_broadcast_shape(&ndim, shape, 2, g->in, g->op->name, err));
     CD_TRY(cd_tensor_new(&spread, g->in[0]->dtype, ndim, shape, CD_CONTIGUOUS, err));
-    memset(cd_tensor_data(spread), 0, (size_t)spread->storage->nbytes);
     cd_status status = cd_tensor_as(&dy, g->dy[0], spread->dtype, CD_CONTIGUOUS, err);
     if (status == CD_OK) {
-        status = cd_index_add(spread, dy, g->saved[0], 0, ndim, err);
+        status = cd_index_sum(spread, dy, g->saved[0], 0, ndim, err);
     }
     if (status == CD_OK) {
         status = cd_sum_to_shape(&g->dx[0], spread, g->in[0]->ndim, g->in[0]->shape, err);

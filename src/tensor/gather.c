@@ -1,36 +1,43 @@
 #include "tensor/gather.h"
 
-typedef struct {
-    int64_t at[CD_MAX_DIMS];
-} odometer;
+#include "base/parallel.h"
 
-/* Offset in t (strides of t, dim left out) of the next position of an index of the given shape. */
-static int64_t turn(odometer *o, const cd_tensor *t, const cd_tensor *index, int dim)
+/* Elements a thread should at least work on. */
+#define GRAIN 16384
+
+/* Elements of the index are taken a row of its last dimension at a time, or the columns first .. end - 1 of one. */
+typedef struct along {
+    const cd_tensor *x, *index;
+    int dim;
+    const int64_t *position;
+    void *data, *y;
+    int64_t rows, columns, step, column_step; /* steps in x: of a position, and from column to column */
+    void (*run)(const struct along *a, int64_t row, int64_t end_row, int64_t first, int64_t end);
+} along;
+
+/* Offset in x of the first element of a row, but for its positions. */
+static int64_t row_offset(const along *a, int64_t row)
 {
     int64_t offset = 0;
-    for (int d = 0; d < index->ndim; d++) {
-        offset += d == dim ? 0 : o->at[d] * t->stride[d];
-    }
-    for (int d = index->ndim - 1; d >= 0; d--) {
-        if (++o->at[d] < index->shape[d]) {
-            break;
-        }
-        o->at[d] = 0;
+    for (int d = a->index->ndim - 2; d >= 0; d--) {
+        offset += d == a->dim ? 0 : row % a->index->shape[d] * a->x->stride[d];
+        row /= a->index->shape[d];
     }
     return offset;
 }
 
-#define DEFINE_ALONG(name, type, statement)                                                           \
-    static void name(void *x_data, void *y_data, const cd_tensor *x, const cd_tensor *index, int dim) \
-    {                                                                                                 \
-        const int64_t *position = cd_tensor_data(index);                                              \
-        int64_t n = cd_tensor_numel(index), step = x->ndim > 0 ? x->stride[dim] : 0;                  \
-        type *y = y_data;                                                                             \
-        odometer o = {0};                                                                             \
-        for (int64_t i = 0; i < n; i++) {                                                             \
-            type *at = (type *)x_data + turn(&o, x, index, dim) + position[i] * step;                 \
-            statement;                                                                                \
-        }                                                                                             \
+#define DEFINE_ALONG(name, type, statement)                                                       \
+    static void name(const along *a, int64_t row, int64_t end_row, int64_t first, int64_t end)    \
+    {                                                                                             \
+        const int64_t step = a->step, column_step = a->column_step;                               \
+        for (; row < end_row; row++) {                                                            \
+            const int64_t *position = a->position + row * a->columns;                             \
+            type *x = (type *)a->data + row_offset(a, row), *y = (type *)a->y + row * a->columns; \
+            for (int64_t i = first; i < end; i++) {                                               \
+                type *at = x + position[i] * step + i * column_step;                              \
+                statement;                                                                        \
+            }                                                                                     \
+        }                                                                                         \
     }
 
 DEFINE_ALONG(gather_1, uint8_t, y[i] = *at)
@@ -45,25 +52,61 @@ DEFINE_ALONG(scatter_add_i64, int64_t, *at += y[i])
 DEFINE_ALONG(scatter_add_f32, float, *at += y[i])
 DEFINE_ALONG(scatter_add_f64, double, *at += y[i])
 
-typedef void (*along_run)(void *x, void *y, const cd_tensor *shape, const cd_tensor *index, int dim);
+typedef void along_run(const along *a, int64_t row, int64_t end_row, int64_t first, int64_t end);
+
+static void rows_range(void *context, int64_t begin, int64_t end, int thread)
+{
+    const along *a = context;
+    (void)thread;
+    a->run(a, begin, end, 0, a->columns);
+}
+
+static void columns_range(void *context, int64_t begin, int64_t end, int thread)
+{
+    const along *a = context;
+    (void)thread;
+    a->run(a, 0, a->rows, begin, end);
+}
+
+static along along_of(const cd_tensor *x, const cd_tensor *y, const cd_tensor *index, int dim, along_run *run)
+{
+    const int last = index->ndim - 1;
+    along a = {.x = x, .index = index, .dim = dim, .run = run, .rows = 1, .columns = 1};
+    a.position = cd_tensor_data(index);
+    a.data = cd_tensor_data(x);
+    a.y = cd_tensor_data(y);
+    a.step = x->ndim > 0 ? x->stride[dim] : 0;
+    a.columns = last >= 0 ? index->shape[last] : 1;
+    a.column_step = last < 0 || last == dim ? 0 : x->stride[last];
+    for (int d = 0; d < last; d++) {
+        a.rows *= index->shape[d];
+    }
+    return a;
+}
 
 /* Types that are only moved, by size. */
-static along_run of_size(size_t size, along_run one, along_run four, along_run eight)
+static along_run *of_size(size_t size, along_run *one, along_run *four, along_run *eight)
 {
     return size == 1 ? one : size == 4 ? four : eight;
 }
 
 void cd_gather(cd_tensor *y, const cd_tensor *x, const cd_tensor *positions, int dim)
 {
-    along_run run = of_size(cd_dtype_size(x->dtype), gather_1, gather_4, gather_8);
-    run(cd_tensor_data(x), cd_tensor_data(y), x, positions, dim);
+    along a = along_of(x, y, positions, dim, of_size(cd_dtype_size(x->dtype), gather_1, gather_4, gather_8));
+    cd_parallel_for(a.rows, GRAIN / (a.columns + 1) + 1, rows_range, &a);
 }
 
+/* Rows of another dimension than dim go to different elements; along dim itself threads share the columns out. */
 void cd_scatter(cd_tensor *x, const cd_tensor *y, const cd_tensor *positions, int dim, bool adding)
 {
-    static const along_run add[CD_DTYPES] = {
+    static along_run *const add[CD_DTYPES] = {
         [CD_BOOL] = scatter_1,        [CD_UINT8] = scatter_add_u8,    [CD_INT32] = scatter_add_i32,
         [CD_INT64] = scatter_add_i64, [CD_FLOAT32] = scatter_add_f32, [CD_FLOAT64] = scatter_add_f64};
-    along_run move = of_size(cd_dtype_size(x->dtype), scatter_1, scatter_4, scatter_8);
-    (adding ? add[x->dtype] : move)(cd_tensor_data(x), cd_tensor_data(y), x, positions, dim);
+    along_run *move = of_size(cd_dtype_size(x->dtype), scatter_1, scatter_4, scatter_8);
+    along a = along_of(x, y, positions, dim, adding ? add[x->dtype] : move);
+    if (dim == positions->ndim - 1) {
+        cd_parallel_for(a.rows, GRAIN / (a.columns + 1) + 1, rows_range, &a);
+    } else {
+        cd_parallel_for(a.columns, GRAIN / (a.rows + 1) + 1, columns_range, &a);
+    }
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "kernels/blocks.h"
 #include "kernels/by_dtype.h"
 #include "tensor/copy.h"
 
@@ -32,14 +32,14 @@ cd_status cd_index_resolve(cd_tensor **resolved, const cd_tensor *index, int64_t
                        cd_dtype_name(index->dtype));
     }
     CD_TRY(cd_tensor_new(resolved, CD_INT64, index->ndim, index->shape, CD_CONTIGUOUS, err));
-    CD_TRY(cd_tensor_copy(*resolved, index, err));
-    int64_t *at = cd_tensor_data(*resolved), n = cd_tensor_numel(*resolved), wrong = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t asked = at[i], from_0 = asked < 0 ? asked + size : asked - 1;
-        wrong |= (asked == 0) | (from_0 < 0) | (from_0 >= size);
-        at[i] = from_0;
+    const bool as_it_is = index->dtype == CD_INT64 && cd_tensor_is_contiguous(index);
+    int64_t *at = cd_tensor_data(*resolved);
+    if (!as_it_is) {
+        CD_TRY(cd_tensor_copy(*resolved, index, err));
     }
-    return wrong ? refused_index(index, size, dim, err) : CD_OK;
+    return cdk_resolve_positions(at, as_it_is ? cd_tensor_data(index) : at, cd_tensor_numel(*resolved), size)
+               ? CD_OK
+               : refused_index(index, size, dim, err);
 }
 
 cd_status cd_count_nonzero(int64_t *count, const cd_tensor *x, cd_error *err)
@@ -140,11 +140,12 @@ static int64_t count_elements(const cd_tensor *x, int first, int last)
     return n;
 }
 
-/* Where the elements of an index lie in x: outer + at + inner. */
+/* Where the elements of an index lie in x: outer + at * step + inner. */
 typedef struct {
-    int64_t n_outer, n_at, n_inner;
-    int64_t *outer, *at, *inner; /* one block, at `outer` */
-    bool inner_dense;            /* inner elements follow each other in memory */
+    int64_t n_outer, n_at, n_inner, step;
+    int64_t *outer,
+        *inner; /* one block, at `outer`; inner is NULL where its elements follow each other in memory */
+    const int64_t *at;
 } places;
 
 static int64_t offset_within(const cd_tensor *x, int64_t position, int dim, int taken)
@@ -157,12 +158,15 @@ static int64_t offset_within(const cd_tensor *x, int64_t position, int dim, int 
     return offset;
 }
 
-static bool is_run(const int64_t *at, int64_t n)
+/* The elements of the dimensions from `first` on follow each other in memory. */
+static bool is_run(const cd_tensor *x, int first)
 {
-    for (int64_t i = 0; i < n; i++) {
-        if (at[i] != i) {
+    int64_t step = 1;
+    for (int d = x->ndim - 1; d >= first; d--) {
+        if (x->shape[d] != 1 && x->stride[d] != step) {
             return false;
         }
+        step *= x->shape[d];
     }
     return true;
 }
@@ -171,21 +175,28 @@ static cd_status places_of(places *p, const cd_tensor *x, const cd_tensor *posit
                            cd_error *err)
 {
     const int64_t *position = cd_tensor_data(positions);
+    const bool dense = is_run(x, dim + taken);
     void *block;
     p->n_outer = count_elements(x, 0, dim);
     p->n_at = cd_tensor_numel(positions);
     p->n_inner = count_elements(x, dim + taken, x->ndim);
-    size_t count = (size_t)(p->n_outer + p->n_at + p->n_inner) + 3;
-    CD_TRY(cd_memory_alloc(&block, count * sizeof(int64_t), err));
+    p->step = taken == 1 ? x->stride[dim] : 1;
+    p->at = position;
+    const int64_t count = p->n_outer + (taken == 1 ? 0 : p->n_at) + (dense ? 0 : p->n_inner) + 3;
+    CD_TRY(cd_memory_alloc(&block, (size_t)count * sizeof(int64_t), err));
     p->outer = block;
-    p->at = p->outer + p->n_outer + 1;
-    p->inner = p->at + p->n_at + 1;
+    p->inner = dense ? NULL : p->outer + p->n_outer + 1;
     fill_offsets(p->outer, x, 0, dim);
-    fill_offsets(p->inner, x, dim + taken, x->ndim);
-    for (int64_t i = 0; i < p->n_at; i++) {
-        p->at[i] = taken == 1 ? position[i] * x->stride[dim] : offset_within(x, position[i], dim, taken);
+    if (!dense) {
+        fill_offsets(p->inner, x, dim + taken, x->ndim);
     }
-    p->inner_dense = is_run(p->inner, p->n_inner);
+    if (taken != 1) {
+        int64_t *at = p->outer + count - p->n_at;
+        for (int64_t i = 0; i < p->n_at; i++) {
+            at[i] = offset_within(x, position[i], dim, taken);
+        }
+        p->at = at;
+    }
     return CD_OK;
 }
 
@@ -194,19 +205,19 @@ static void places_free(places *p)
     cd_memory_free(p->outer);
 }
 
-#define DEFINE_MOVE(name, type, statement)                         \
-    static void name(void *x_data, void *y_data, const places *p)  \
-    {                                                              \
-        type *y = y_data;                                          \
-        for (int64_t o = 0; o < p->n_outer; o++) {                 \
-            for (int64_t i = 0; i < p->n_at; i++) {                \
-                type *x = (type *)x_data + p->outer[o] + p->at[i]; \
-                for (int64_t k = 0; k < p->n_inner; k++, y++) {    \
-                    int64_t at = p->inner[k];                      \
-                    statement;                                     \
-                }                                                  \
-            }                                                      \
-        }                                                          \
+#define DEFINE_MOVE(name, type, statement)                                   \
+    static void name(void *x_data, void *y_data, const places *p)            \
+    {                                                                        \
+        type *y = y_data;                                                    \
+        for (int64_t o = 0; o < p->n_outer; o++) {                           \
+            for (int64_t i = 0; i < p->n_at; i++) {                          \
+                type *x = (type *)x_data + p->outer[o] + p->at[i] * p->step; \
+                for (int64_t k = 0; k < p->n_inner; k++, y++) {              \
+                    const int64_t at = p->inner != NULL ? p->inner[k] : k;   \
+                    statement;                                               \
+                }                                                            \
+            }                                                                \
+        }                                                                    \
     }
 
 DEFINE_MOVE(read_1, uint8_t, *y = x[at])
@@ -216,68 +227,20 @@ DEFINE_MOVE(write_1, uint8_t, x[at] = *y)
 DEFINE_MOVE(write_4, uint32_t, x[at] = *y)
 DEFINE_MOVE(write_8, uint64_t, x[at] = *y)
 
-#define DEFINE_ADD(suffix, type)                                                        \
-    static void add_block_##suffix(type *restrict x, const type *restrict y, int64_t n) \
-    {                                                                                   \
-        for (int64_t k = 0; k < n; k++) {                                               \
-            x[k] += y[k];                                                               \
-        }                                                                               \
-    }                                                                                   \
-    static void add_##suffix(void *x_data, void *y_data, const places *p)               \
-    {                                                                                   \
-        const type *y = y_data;                                                         \
-        for (int64_t b = 0; b < p->n_outer * p->n_at; b++, y += p->n_inner) {           \
-            type *x = (type *)x_data + p->outer[b / p->n_at] + p->at[b % p->n_at];      \
-            if (p->inner_dense) {                                                       \
-                add_block_##suffix(x, y, p->n_inner);                                   \
-                continue;                                                               \
-            }                                                                           \
-            for (int64_t k = 0; k < p->n_inner; k++) {                                  \
-                x[p->inner[k]] += y[k];                                                 \
-            }                                                                           \
-        }                                                                               \
-    }
+DEFINE_MOVE(add_f32, float, x[at] += *y)
+DEFINE_MOVE(add_f64, double, x[at] += *y)
 
-DEFINE_ADD(f32, float)
-DEFINE_ADD(f64, double)
+/* From so many elements on that follow each other they are moved as a block. */
+#define BLOCK 8
 
-/* Blocks of elements that follow each other in memory. */
-typedef struct {
-    char *x, *y;
-    const places *places;
-    int64_t size; /* bytes of an element */
-    bool reading;
-} block_work;
-
-static void move_block_range(void *context, int64_t begin, int64_t end, int thread)
+static bool has_blocks(const places *p)
 {
-    const block_work *w = context;
-    const places *p = w->places;
-    const size_t block = (size_t)(p->n_inner * w->size);
-    (void)thread;
-    if (begin >= end) {
-        return;
-    }
-    int64_t outer = begin / p->n_at, i = begin % p->n_at;
-    for (int64_t b = begin; b < end; b++) {
-        char *at = w->x + (p->outer[outer] + p->at[i]) * w->size, *y = w->y + b * (int64_t)block;
-        memcpy(w->reading ? y : at, w->reading ? at : y, block);
-        if (++i == p->n_at) {
-            i = 0;
-            outer++;
-        }
-    }
+    return p->inner == NULL && p->n_inner >= BLOCK;
 }
 
-/* Bytes a thread should at least move. */
-#define MOVE_GRAIN 262144
-
-/* Positions that are written to may come twice, and the last one counts: one thread writes. */
-static void move_blocks(char *x, char *y, const places *p, int64_t size, bool reading)
+static cdk_blocks blocks_of(const places *p)
 {
-    block_work w = {x, y, p, size, reading};
-    const int64_t blocks = p->n_outer * p->n_at;
-    cd_parallel_for(blocks, reading ? MOVE_GRAIN / (p->n_inner * size) + 1 : blocks, move_block_range, &w);
+    return (cdk_blocks){p->n_outer, p->n_at, p->n_inner, p->outer, p->at, p->step};
 }
 
 static cd_status move(cd_tensor *x, cd_tensor *y, const cd_tensor *positions, int dim, int taken,
@@ -287,8 +250,11 @@ static cd_status move(cd_tensor *x, cd_tensor *y, const cd_tensor *positions, in
     places p;
     CD_TRY(places_of(&p, x, positions, dim, taken, err));
     void *xd = cd_tensor_data(x), *yd = cd_tensor_data(y);
-    if (p.inner_dense && p.n_inner >= 8) {
-        move_blocks(xd, yd, &p, (int64_t)size, reading);
+    const cdk_blocks b = blocks_of(&p);
+    if (has_blocks(&p) && reading) {
+        cdk_read_blocks(yd, xd, &b, size);
+    } else if (has_blocks(&p)) {
+        cdk_write_blocks(xd, yd, &b, size);
     } else if (size == 1) {
         (reading ? read_1 : write_1)(xd, yd, &p);
     } else if (size == 4) {
@@ -312,13 +278,27 @@ cd_status cd_index_write(cd_tensor *x, const cd_tensor *y, const cd_tensor *posi
     return move(x, (cd_tensor *)y, positions, dim, taken, false, err);
 }
 
-cd_status cd_index_add(cd_tensor *x, const cd_tensor *y, const cd_tensor *positions, int dim, int taken,
-                       cd_error *err)
+static void add_places(cd_tensor *x, const cd_tensor *y, const places *p, int64_t rows)
 {
     static void (*const add[CD_DTYPES])(void *x, void *y, const places *p) = CDK_FLOATS(add);
+    const cdk_blocks b = blocks_of(p);
+    if (has_blocks(p)) {
+        cdk_add_blocks[x->dtype](cd_tensor_data(x), cd_tensor_data(y), &b, rows);
+    } else {
+        add[x->dtype](cd_tensor_data(x), cd_tensor_data(y), p);
+    }
+}
+
+cd_status cd_index_sum(cd_tensor *x, const cd_tensor *y, const cd_tensor *positions, int dim, int taken,
+                       cd_error *err)
+{
     places p;
     CD_TRY(places_of(&p, x, positions, dim, taken, err));
-    add[x->dtype](cd_tensor_data(x), cd_tensor_data(y), &p);
+    const bool zeroed_with = p.n_outer == 1 && taken == 1 && has_blocks(&p);
+    if (!zeroed_with) {
+        memset(cd_tensor_data(x), 0, (size_t)cd_tensor_numel(x) * cd_dtype_size(x->dtype));
+    }
+    add_places(x, y, &p, zeroed_with ? x->shape[dim] : 0);
     places_free(&p);
     return CD_OK;
 }

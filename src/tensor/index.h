@@ -29,8 +29,9 @@ cd_status cd_index_read(cd_tensor *y, const cd_tensor *x, const cd_tensor *posit
 cd_status cd_index_write(cd_tensor *x, const cd_tensor *y, const cd_tensor *positions, int dim, int taken,
                          cd_error *err);
 
-/* x at the positions += y; both of the same floating point dtype. */
-cd_status cd_index_add(cd_tensor *x, const cd_tensor *y, const cd_tensor *positions, int dim, int taken,
+/* x (contiguous, uninitialised) = zeros, then x at the positions += y, in the order of y; both of the same floating point
+ * dtype. */
+cd_status cd_index_sum(cd_tensor *x, const cd_tensor *y, const cd_tensor *positions, int dim, int taken,
                        cd_error *err);
 
 /* Number of elements that are not zero. */

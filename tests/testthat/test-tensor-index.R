@@ -230,3 +230,47 @@ test_that("head and tail", {
   expect_values(head(torch_tensor(1:10), -8), 1:2)
   expect_equal(head(cube(), 1)$shape, c(1, 3, 4))
 })
+
+test_that("rows picked and added, gathered and scattered, are R's, and the same on any number of threads", {
+  set.seed(3)
+  threads <- torch_get_num_threads()
+  withr::defer(torch_set_num_threads(threads))
+  for (width in c(1, 7, 8, 33, 100)) {
+    for (dtype in list(torch_float(), torch_double())) {
+      m <- matrix(stats::rnorm(300 * width), 300)
+      rows <- sample(300, 2000, replace = TRUE)
+      dy <- matrix(stats::rnorm(2000 * width), 2000)
+      sums <- rowsum(rbind(dy, m * 0), c(rows, 1:300))
+      first <- NULL
+      for (n in c(1, 2, 4)) {
+        torch_set_num_threads(n)
+        x <- torch_tensor(m, dtype = dtype)$requires_grad_(TRUE)
+        y <- torch_index_select(x, 1, torch_tensor(rows))
+        y$backward(torch_tensor(dy, dtype = dtype))
+        expect_equal(as.array(y$detach()), m[rows, , drop = FALSE], tolerance = 1e-7)
+        expect_equal(as.array(x$grad), unname(sums), tolerance = 1e-5)
+        other <- torch_tensor(t(m), dtype = dtype)$requires_grad_(TRUE)
+        torch_index_select(other, 2, torch_tensor(rows))$backward(torch_tensor(t(dy), dtype = dtype))
+        expect_equal(as.array(other$grad), unname(t(sums)), tolerance = 1e-5)
+        both <- list(as.array(x$grad), as.array(other$grad))
+        if (is.null(first)) first <- both
+        expect_identical(both, first)
+      }
+    }
+  }
+  index <- matrix(sample(50, 50 * 400, replace = TRUE), 400)
+  m <- matrix(stats::rnorm(400 * 50), 400)
+  place <- cbind(rep(1:400, 50), c(index))
+  added <- matrix(tapply(c(m), factor(place[, 1] + 400 * (place[, 2] - 1), levels = 1:20000), sum, default = 0), 400)
+  for (n in c(1, 2, 4)) {
+    torch_set_num_threads(n)
+    x <- torch_tensor(m, dtype = torch_double())
+    i <- torch_tensor(index)
+    zeros <- torch_zeros_like(x)
+    expect_equal(as.array(torch_gather(x, 2, i)), matrix(m[place], 400))
+    expect_equal(as.array(torch_gather(x$t(), 1, i$t()$contiguous())), t(matrix(m[place], 400)))
+    expect_equal(as.array(torch_scatter_add(zeros, 2, i, x)), added)
+    expect_equal(as.array(torch_scatter_add(zeros$t()$contiguous(), 1, i$t()$contiguous(), x$t())), t(added))
+    expect_identical(as.array(torch_scatter_add(zeros, 2, i, x)), as.array(torch_scatter_add(zeros, 2, i, x)))
+  }
+})
