@@ -386,6 +386,11 @@ static cd_status mean_sides(cdk_separable *s, const cd_tensor *x, const cd_tenso
     return status;
 }
 
+static bool is_whole(const double *attr, int n_attr, const cd_tensor *y)
+{
+    return is_adaptive(attr, n_attr) && y->shape[2] == 1 && y->shape[3] == 1;
+}
+
 /* The one window of an image is the image: a sum over space. */
 static cd_status mean_of_images(cd_tensor *y, const cd_tensor *x, cd_error *err)
 {
@@ -399,8 +404,9 @@ static cd_status mean_of_images(cd_tensor *y, const cd_tensor *x, cd_error *err)
         const double *sum = sums;
         float *single = cd_tensor_data(y);
         double *exact = cd_tensor_data(y);
+        const double share = 1 / (double)pixels;
         for (int64_t i = 0; i < N * C && y->dtype == CD_FLOAT32; i++) {
-            single[i] = (float)(sum[i] / (double)pixels);
+            single[i] = (float)(sum[i] * share);
         }
         for (int64_t i = 0; i < N * C && y->dtype == CD_FLOAT64; i++) {
             exact[i] = sum[i] / (double)pixels;
@@ -425,7 +431,7 @@ static cd_status mean_of_windows(cd_call *call, const cd_tensor *x, cd_error *er
 static cd_status mean_forward(cd_call *call, cd_error *err)
 {
     cd_tensor *x = NULL, *y = call->out[0];
-    const bool whole = is_adaptive(call->attr, call->n_attr) && y->shape[2] == 1 && y->shape[3] == 1;
+    const bool whole = is_whole(call->attr, call->n_attr, y);
     CD_TRY(cd_tensor_as(&x, call->in[0], y->dtype, cd_tensor_preferred_layout(call->in[0]), err));
     cd_status status = whole ? mean_of_images(y, x, err) : mean_of_windows(call, x, err);
     cd_tensor_release(x);
@@ -448,10 +454,28 @@ static cd_status mean_gradient_run(cd_gradient *g, const cd_tensor *dy, cd_error
     return status;
 }
 
+/* The one window of an image gives each pixel the same, which is one number for all of them in memory. */
+static cd_status spread_over_images(cd_gradient *g, cd_error *err)
+{
+    const cd_tensor *x = g->in[0];
+    cd_tensor *view = NULL;
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *share = cd_expr2n(&e, CD_OP_div, g->dy[0], (double)(x->shape[2] * x->shape[3]));
+    if (share != NULL) {
+        const int64_t stride[4] = {share->stride[0], share->stride[1], 0, 0};
+        e.status = cd_tensor_view(&view, share, 4, x->shape, stride, share->offset, err);
+        cd_expr_give(&e, g, 0, cd_expr_hold(&e, view));
+    }
+    return cd_expr_end(&e);
+}
+
 static cd_status mean_backward(cd_gradient *g, cd_error *err)
 {
     cd_tensor *dy = NULL;
     const cd_tensor *x = g->in[0];
+    if (is_whole(g->attr, g->n_attr, g->out[0]) && cd_tensor_numel(x) > 0) {
+        return spread_over_images(g, err);
+    }
     const cd_layout layout = cd_tensor_preferred_layout(x);
     cd_status status = cd_tensor_as(&dy, g->dy[0], x->dtype, layout, err);
     if (status == CD_OK) {

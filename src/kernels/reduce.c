@@ -17,6 +17,7 @@
 #define FLOAT_LANES 16
 
 #define CDK_TEMPLATE "kernels/reduce_loops.h"
+#define CDK_WITH_AVX512
 #include "kernels/each_level.h"
 
 /* One piece: y[0 .. columns) over n rows of x, rows `step` elements apart. */
@@ -86,9 +87,9 @@ DEFINE_PIECES(f64, double, double, double, -INFINITE, INFINITE)
         if (n == 0) {                                                                                \
             reduction##_f32(y, x, n, columns, step);                                                 \
         } else if (columns == 1 && step == 1) {                                                      \
-            CDK_FOR_CPU(reduction##_rows)(y, x, 1, n);                                               \
+            CDK_FOR_CPU_512(reduction##_rows)(y, x, 1, n);                                           \
         } else {                                                                                     \
-            CDK_FOR_CPU(reduction##_columns)(y, x, n, columns, step);                                \
+            CDK_FOR_CPU_512(reduction##_columns)(y, x, n, columns, step);                            \
         }                                                                                            \
     }
 
@@ -121,6 +122,11 @@ static void reduce_rows(void *context, int64_t begin, int64_t end, int thread)
 {
     const reduce_work *w = context;
     (void)thread;
+    if (w->run == sum_floats && w->n > 0) {
+        const float *x = (const float *)(const void *)w->x + begin * w->n;
+        CDK_FOR_CPU_512(sum_rows)((double *)(void *)w->y + begin, x, end - begin, w->n);
+        return;
+    }
     for (int64_t item = begin; item < end; item++) {
         w->run(w->y + item * 8, w->x + item * w->n * w->size, w->n, 1, 1);
     }

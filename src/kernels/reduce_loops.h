@@ -1,26 +1,75 @@
 /* Sums and extremes of floats, for one level: included by reduce.c after the vectors. Every element has its place in
  * the order of additions, whatever the level. */
+#include "kernels/elementwise.h"
 
-/* y[r] = sum of row r of n elements, of which element i goes to lane i % FLOAT_LANES */
+#if VEC_WIDTH == 1
+
+VEC_INLINE double CDK_AT(sum_row)(const float *x, int64_t n)
+{
+    double s[FLOAT_LANES];
+    int64_t i = 0;
+    for (int k = 0; k < FLOAT_LANES; k++) {
+        s[k] = 0;
+    }
+    for (; i < n; i++) {
+        s[i % FLOAT_LANES] += (double)x[i];
+    }
+    for (int half = FLOAT_LANES / 2; half > 0; half /= 2) {
+        for (int k = 0; k < half; k++) {
+            s[k] += s[k + half];
+        }
+    }
+    return s[0];
+}
+
+#else
+
+#define WIDE_LANES (VEC_WIDTH / 2)
+#define WIDE_SUMS (FLOAT_LANES / WIDE_LANES)
+
+VEC_INLINE double CDK_AT(sum_row)(const float *x, int64_t n)
+{
+    WIDE s[WIDE_SUMS];
+    double lane[WIDE_LANES];
+    int64_t i = 0;
+    for (int k = 0; k < WIDE_SUMS; k++) {
+        s[k] = WIDE_SET1(0);
+    }
+    for (; i + FLOAT_LANES <= n; i += FLOAT_LANES) {
+        for (int k = 0; k < WIDE_SUMS; k += 2) {
+            const VEC v = VEC_LOAD(x + i + k * WIDE_LANES);
+            s[k] = s[k] + WIDE_LOW(v);
+            s[k + 1] = s[k + 1] + WIDE_HIGH(v);
+        }
+    }
+    for (int k = 0; k < WIDE_SUMS && i < n; k += 2, i += VEC_WIDTH) {
+        const VEC v = CDK_AT(load_run)(x, i, n);
+        s[k] = s[k] + WIDE_LOW(v);
+        s[k + 1] = s[k + 1] + WIDE_HIGH(v);
+    }
+    for (int half = WIDE_SUMS / 2; half > 0; half /= 2) {
+        for (int k = 0; k < half; k++) {
+            s[k] = s[k] + s[k + half];
+        }
+    }
+    memcpy(lane, &s[0], sizeof lane);
+    for (int half = WIDE_LANES / 2; half > 0; half /= 2) {
+        for (int k = 0; k < half; k++) {
+            lane[k] += lane[k + half];
+        }
+    }
+    return lane[0];
+}
+
+#undef WIDE_LANES
+#undef WIDE_SUMS
+#endif
+
+/* y[r] = sum of row r of n elements, of which element i goes to lane i % FLOAT_LANES; lanes are added by halves */
 static VEC_TARGET void CDK_AT(sum_rows)(double *y, const float *x, int64_t rows, int64_t n)
 {
     for (int64_t r = 0; r < rows; r++, x += n) {
-        double s[FLOAT_LANES] = {0};
-        int64_t i = 0;
-        for (; i + FLOAT_LANES <= n; i += FLOAT_LANES) {
-            for (int k = 0; k < FLOAT_LANES; k++) {
-                s[k] += (double)x[i + k];
-            }
-        }
-        for (int k = 0; i < n; i++, k++) {
-            s[k] += (double)x[i];
-        }
-        for (int half = FLOAT_LANES / 2; half > 0; half /= 2) {
-            for (int k = 0; k < half; k++) {
-                s[k] += s[k + half];
-            }
-        }
-        y[r] = s[0];
+        y[r] = CDK_AT(sum_row)(x, n);
     }
 }
 
