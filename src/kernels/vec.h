@@ -22,6 +22,7 @@
  *     VEC_ZERO(), VEC_SET1(a), VEC_ADD, VEC_SUB, VEC_MUL
  *     VEC_FMA(a, b, c)                a b + c, rounded once where the machine has such an instruction
  *     VEC_MAX(a, b), VEC_MIN(a, b)    b when one is NaN (NaN for NEON)
+ *     VEC_SCALE(v, n)                  v 2^n, n whole, rounded once; defined only where it is one instruction
  *     VEC_SUM4(sums, a, b, c, d)      sums[0..3] = sums over the lanes of each
  *
  * Order:
@@ -92,6 +93,7 @@
 #undef VEC_MAX
 #undef VEC_MIN
 #undef VEC_SUM4
+#undef VEC_SCALE
 #undef VEC_INDEX
 #undef VEC_LOAD_INDEX
 #undef VEC_PERMUTE

@@ -61,6 +61,7 @@ static inline CD_TARGET_AVX512 void avx512_sum4(float *sums, __m512 a, __m512 b,
 #define VEC_FMA _mm512_fmadd_ps
 #define VEC_MAX _mm512_max_ps
 #define VEC_MIN _mm512_min_ps
+#define VEC_SCALE _mm512_scalef_ps
 #define VEC_SUM4 avx512_sum4
 #define VEC_INDEX __m512i
 #define VEC_LOAD_INDEX(p) _mm512_loadu_si512(p)

@@ -156,9 +156,9 @@ VEC_INLINE VEC CDK_AT(vec_with_sign)(VEC size, VEC x)
     return VEC_OF_BITS(VEC_BITS(size) | CDK_AT(vec_sign)(x));
 }
 
-/* x = n log(2) + r + low, |r| <= log(2) / 2: gives n, r, low, which r's rounding has lost, and
+/* x = n log(2) + r + low, |r| <= log(2) / 2: gives n (and as a float), r, low, which r's rounding has lost, and
  * q = (exp(r) - 1 - r) / r^2, by the polynomial whose largest error in exp(r) is least, 6e-11. */
-VEC_INLINE VEC CDK_AT(vec_reduced_exp)(VEC x, VEC_INT *n, VEC *r, VEC *low)
+VEC_INLINE VEC CDK_AT(vec_reduced_exp)(VEC x, VEC_INT *n, VEC *float_n, VEC *r, VEC *low)
 {
     VEC shifted = VEC_FMA(x, VEC_SET1(1.44269504f), VEC_SET1(VEC_ROUNDER));
     VEC whole = VEC_SUB(shifted, VEC_SET1(VEC_ROUNDER));
@@ -170,6 +170,7 @@ VEC_INLINE VEC CDK_AT(vec_reduced_exp)(VEC x, VEC_INT *n, VEC *r, VEC *low)
     q = VEC_FMA(q, rest, VEC_SET1(4.166629119e-2f));
     q = VEC_FMA(q, rest, VEC_SET1(1.666666586e-1f));
     *n = VEC_BITS(shifted) - VEC_ROUNDER_BITS;
+    *float_n = whole;
     *r = rest;
     *low = VEC_FMA(whole, VEC_SET1(-VEC_LOG2_LOW), VEC_SUB(exact, rest));
     return VEC_FMA(q, rest, VEC_SET1(5.000000069e-1f));
@@ -182,14 +183,18 @@ VEC_INLINE VEC CDK_AT(vec_power_of_two)(VEC_INT n)
 }
 
 /* exp(x), x <= 89. Below the limit the result is 0 already. 2^n comes in two factors, the second of which alone
- * rounds, so that the ends of the range are reached. */
+ * rounds, so that the ends of the range are reached, unless the machine has an instruction for it. */
 VEC_INLINE VEC CDK_AT(vec_exp_to_89)(VEC x)
 {
     VEC_INT n;
-    VEC r, low, q = CDK_AT(vec_reduced_exp)(VEC_MAX(VEC_SET1(-104.0f), x), &n, &r, &low);
+    VEC whole, r, low, q = CDK_AT(vec_reduced_exp)(VEC_MAX(VEC_SET1(-104.0f), x), &n, &whole, &r, &low);
     VEC p = VEC_ADD(VEC_SET1(1.0f), VEC_FMA(VEC_MUL(r, r), q, r));
+#ifdef VEC_SCALE
+    return VEC_SCALE(p, whole);
+#else
     VEC_INT half = n >> 1;
     return VEC_MUL(VEC_MUL(p, CDK_AT(vec_power_of_two)(half)), CDK_AT(vec_power_of_two)(n - half));
+#endif
 }
 
 /* From 89 on the result is infinite. */
@@ -204,7 +209,8 @@ VEC_INLINE VEC CDK_AT(vec_expm1)(VEC x)
 {
     VEC_INT n;
     VEC bounded = VEC_MAX(VEC_SET1(-25.0f), VEC_MIN(VEC_SET1(89.0f), x));
-    VEC r, low, q = CDK_AT(vec_reduced_exp)(bounded, &n, &r, &low), scale = CDK_AT(vec_power_of_two)(n - 1);
+    VEC whole, r, low, q = CDK_AT(vec_reduced_exp)(bounded, &n, &whole, &r, &low);
+    VEC scale = CDK_AT(vec_power_of_two)(n - 1);
     VEC first = VEC_SUB(scale, VEC_SET1(0.5f)), second = VEC_MUL(scale, r), sum = VEC_ADD(first, second);
     VEC lost = VEC_ADD(VEC_SUB(first, sum), second);
     VEC half = VEC_ADD(sum, VEC_FMA(scale, VEC_FMA(VEC_MUL(r, r), q, low), lost));
@@ -370,25 +376,11 @@ VEC_INLINE VEC CDK_AT(vec_bell_size)(VEC x)
     return VEC_MIN(VEC_SET1(15.0f), CDK_AT(vec_abs)(x));
 }
 
-/* 1/2 + x p(x^2), |x| <= 1 */
-VEC_INLINE VEC CDK_AT(vec_bell_middle)(VEC x)
-{
-    VEC z = VEC_MUL(x, x), p = VEC_SET1(-7.654213732e-6f);
-    p = VEC_FMA(p, z, VEC_SET1(1.134863851e-4f));
-    p = VEC_FMA(p, z, VEC_SET1(-1.186329988e-3f));
-    p = VEC_FMA(p, z, VEC_SET1(9.973322973e-3f));
-    p = VEC_FMA(p, z, VEC_SET1(-6.649035960e-2f));
-    p = VEC_FMA(p, z, VEC_SET1(3.989422917e-1f));
-    return VEC_FMA(p, x, VEC_SET1(0.5f));
-}
-
 VEC_INLINE VEC CDK_AT(vec_bell)(VEC x)
 {
-    const VEC one = VEC_SET1(1.0f);
     VEC size = CDK_AT(vec_bell_size)(x), part = VEC_MUL(VEC_NUMBER(0.4 * VEC_ROOT_HALF), size);
     VEC upper = VEC_MUL(VEC_MUL(VEC_SET1(0.5f), CDK_AT(vec_scaled_erfc)(part)), CDK_AT(vec_bell_curve)(size));
-    VEC outer = VEC_SELECT(VEC_GREATER(x, VEC_ZERO()), VEC_SUB(one, upper), upper);
-    return VEC_SELECT(VEC_GREATER(size, one), outer, CDK_AT(vec_bell_middle)(x));
+    return VEC_SELECT(VEC_GREATER(x, VEC_ZERO()), VEC_SUB(VEC_SET1(1.0f), upper), upper);
 }
 
 VEC_INLINE VEC CDK_AT(vec_bell_density)(VEC x)
