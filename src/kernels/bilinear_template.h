@@ -33,6 +33,7 @@ typedef struct {
     const S *in;
     const cdk_resizing *r;
     T *scratch; /* two rows for each thread */
+    bool streams;
 } NAME(bilinear_task);
 
 /* The last two rows that were stretched: neighbouring outputs often share them. */
@@ -54,6 +55,22 @@ static int NAME(slot_of)(NAME(stretched) * s, const S *source, int other, const 
     return slot;
 }
 
+/* A row of y, piece by piece where it is written past the caches. */
+static void NAME(blend_row)(const NAME(bilinear_task) * t, T *y, const T *upper, const T *lower,
+                            const T *share)
+{
+    T piece[CDK_STREAM_PIECE / sizeof(T)];
+    const int64_t length = t->r->columns.count * t->r->C;
+    const int64_t step = t->streams ? (int64_t)(sizeof piece / sizeof *piece) : length;
+    for (int64_t i = 0; i < length; i += step) {
+        const int64_t n = length - i < step ? length - i : step;
+        LOOP(blend)(t->streams ? piece : y + i, upper + i, lower + i, share[0], share[1], n);
+        if (t->streams) {
+            cdk_move_out(y + i, piece, n * (int64_t)sizeof(T));
+        }
+    }
+}
+
 static void NAME(bilinear_rows)(void *context, int64_t begin, int64_t end, int thread)
 {
     const NAME(bilinear_task) *t = context;
@@ -68,13 +85,15 @@ static void NAME(bilinear_rows)(void *context, int64_t begin, int64_t end, int t
         const S *upper = x + index[0] * row, *lower = x + index[1] * row;
         int keep = s.source[1] == lower ? 1 : 0;
         int a = NAME(slot_of)(&s, upper, keep, r), b = NAME(slot_of)(&s, lower, a, r);
-        LOOP(blend)(t->out + i * length, s.row[a], s.row[b], (T)weight[0], (T)weight[1], length);
+        const T share[] = {(T)weight[0], (T)weight[1]};
+        NAME(blend_row)(t, t->out + i * length, s.row[a], s.row[b], share);
     }
 }
 
 static void NAME(bilinear)(void *y, const void *x, const cdk_resizing *r, void *scratch)
 {
-    NAME(bilinear_task) t = {y, x, r, scratch};
+    NAME(bilinear_task) t = {y, x, r, scratch, false};
+    t.streams = cdk_streams(r->planes * r->rows.count * r->columns.count * r->C * (int64_t)sizeof(T));
     cd_parallel_for(r->planes * r->rows.count, CDK_RESIZE_GRAIN / (r->columns.count * r->C) + 1,
                     NAME(bilinear_rows), &t);
 }

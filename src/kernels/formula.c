@@ -1,3 +1,6 @@
+/* Before all others: loops are to become vector code. */
+#include "kernels/levels.h"
+
 #include "kernels/formula.h"
 
 #include <string.h>
@@ -8,7 +11,11 @@ enum { BLOCK = 256 };
 #define DEFINE_MOVES(T)                                                      \
     static void gather_##T(T *to, const T *from, int64_t stride, int64_t n)  \
     {                                                                        \
-        for (int64_t i = 0; i < n; i++) {                                    \
+        const T first = from[0];                                             \
+        for (int64_t i = 0; i < n && stride == 0; i++) {                     \
+            to[i] = first;                                                   \
+        }                                                                    \
+        for (int64_t i = 0; i < n && stride != 0; i++) {                     \
             to[i] = from[i * stride];                                        \
         }                                                                    \
     }                                                                        \

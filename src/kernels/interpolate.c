@@ -6,12 +6,14 @@ CDK_EXACT
 #include "kernels/interpolate.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/parallel.h"
 #include "kernels/inline.h"
 #include "kernels/pixels.h"
+#include "kernels/stream.h"
 
 /* Outputs below which a second thread costs more than it gives. */
 #define CDK_RESIZE_GRAIN 32768

@@ -5,11 +5,13 @@
 #endif
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/normalisation.h"
+#include "kernels/stream.h"
 
 /* Elements of a chunk: small enough for the second pass over it to come from the cache. */
 #define CHUNK 16384
@@ -78,20 +80,26 @@ static void join_statistics(double *mean, double *squares, double before, double
 /* Chunks of rows at most that add up gradients of weights by themselves. */
 #define ROW_CHUNKS 64
 
+static const float lane_numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
 #define CDK_TEMPLATE "kernels/normalisation_level.h"
+#define CDK_WITH_AVX512
 #include "kernels/each_level.h"
 
 #define T float
+#define SHORT_ROWS 1
 #define NAME(name) name##_f32
-#define LOOP(name) CDK_FOR_CPU(name##_f32)
+#define LOOP(name) CDK_FOR_CPU_512(name##_f32)
 #include "kernels/normalisation_template.h"
 #undef T
+#undef SHORT_ROWS
 #undef NAME
 #undef LOOP
 
 #define T double
+#define SHORT_ROWS 0
 #define NAME(name) name##_f64
-#define LOOP(name) CDK_FOR_CPU(name##_f64)
+#define LOOP(name) CDK_FOR_CPU_512(name##_f64)
 #include "kernels/normalisation_template.h"
 
 cdk_channel_mean_m2_run *const cdk_channel_mean_m2[CD_DTYPES] = CDK_FLOATS(channel_statistics);
@@ -104,7 +112,7 @@ cdk_row_gradient_run *const cdk_row_gradient[CD_DTYPES] = CDK_FLOATS(row_gradien
 void cdk_affine_rows(float *y, const float *x, const float *scale, const float *shift,
                      cdk_activation activation, int64_t rows, int64_t C)
 {
-    CDK_FOR_CPU(affine_rows_f32)
+    CDK_FOR_CPU_512(affine_rows_f32)
     (y, x, scale, shift, cdk_activation_low(activation), cdk_activation_high(activation), rows, C);
 }
 

@@ -1,5 +1,5 @@
 /* The inner loops of normalisation, plain C that compilers turn into vector instructions: included for one float type
- * by normalisation_level.h with T and LOOP(name).
+ * by normalisation_level.h with T, LOOP(name), and BY_VECTORS where sums over spans are those of normalisation_spans.h.
  */
 
 /* Loops of one chunk. sums and the like have `width` elements, rows are `width` long. */
@@ -63,6 +63,7 @@ static VEC_TARGET void LOOP(gradient_rows)(T *restrict dx, const T *restrict dy,
     }
 }
 
+#if !BY_VECTORS
 #define ZERO_LANES(lane)              \
     for (int k = 0; k < LANES; k++) { \
         (lane)[k] = 0;                \
@@ -149,6 +150,8 @@ static VEC_TARGET void LOOP(add_span_distances)(double *restrict d1, double *res
     *d2 += LOOP(sum_of_lanes)(lane2);
 }
 
+#endif
+
 static VEC_TARGET void LOOP(affine_span)(T *y, const T *x, T scale, T shift, T low, T high, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -190,6 +193,7 @@ static VEC_TARGET void LOOP(normalise_row)(T *restrict y, const T *restrict x, c
     }
 }
 
+#if !BY_VECTORS
 /* first += sum of dy weight, second += sum of dy weight (x - mean); weight may be NULL. */
 static VEC_TARGET void LOOP(add_weighted_products)(double *restrict first, double *restrict second,
                                                    const T *restrict dy, const T *restrict x,
@@ -218,6 +222,7 @@ static VEC_TARGET void LOOP(add_weighted_products)(double *restrict first, doubl
     *first += LOOP(sum_of_lanes)(lane1);
     *second += LOOP(sum_of_lanes)(lane2);
 }
+#endif
 
 /* dx = a dy weight + b (x - mean) + d, by = mean, a, b, d; weight may be NULL. */
 static VEC_TARGET void LOOP(gradient_row)(T *restrict dx, const T *restrict dy, const T *restrict x,

@@ -1,5 +1,5 @@
 /* Normalisation for one float type: included by normalisation.c with T, NAME(name) and LOOP(name), the loop of
- * kernels/normalisation_loops.h for this type. */
+ * kernels/normalisation_loops.h for this type, and SHORT_ROWS where kernels/normalisation_spans.h has short rows for it. */
 
 /* One task over all chunks (plane = 1) or all channels (plane > 1). */
 typedef struct {
@@ -11,7 +11,17 @@ typedef struct {
     double *first, *second; /* results per channel, or per chunk and channel */
     const double *mean, *a, *b, *d;
     T low, high;
+    bool streams; /* out is written past the caches */
 } NAME(task);
+
+#define PIECE (CDK_STREAM_PIECE / (int64_t)sizeof(T))
+
+/* Is out, of so many elements in rows of `width`, to be written past the caches? It is in nothing's place. */
+static bool NAME(streams)(const NAME(task) * t, int64_t width)
+{
+    const int64_t elements = t->shape.rows * t->shape.C * t->shape.plane;
+    return width <= PIECE && t->out != t->x && t->out != t->dy && cdk_streams(elements * (int64_t)sizeof(T));
+}
 
 /* Copies a coefficient per channel to one per element of a folded row. */
 static void NAME(unfold_coefficients)(T *wide, const double *values, int64_t C, int64_t width)
@@ -232,6 +242,26 @@ static int64_t NAME(channel_of)(const NAME(task) * t, int64_t i)
     return i / t->shape.C / t->cut.sample_rows * t->shape.C + i % t->shape.C;
 }
 
+/* Some rows of `width`, or a span: width 1. */
+static void NAME(affine_some)(const NAME(task) * t, T *y, const T *x, const T *by, int64_t rows,
+                              int64_t width)
+{
+    T piece[PIECE];
+    const int64_t step = t->streams ? PIECE / width : rows;
+    for (int64_t r = 0; r < rows; r += step) {
+        const int64_t n = at_most(step, rows - r);
+        T *to = t->streams ? piece : y + r * width;
+        if (width == 1) {
+            LOOP(affine_span)(to, x + r, by[0], by[1], t->low, t->high, n);
+        } else {
+            LOOP(affine_rows)(to, x + r * width, by, by + t->cut.width, t->low, t->high, n, width);
+        }
+        if (t->streams) {
+            cdk_move_out(y + r * width, piece, n * width * (int64_t)sizeof(T));
+        }
+    }
+}
+
 static void NAME(affine_chunks)(void *context, int64_t begin, int64_t end, int thread)
 {
     NAME(task) *t = context;
@@ -240,11 +270,10 @@ static void NAME(affine_chunks)(void *context, int64_t begin, int64_t end, int t
     for (int64_t chunk = begin; chunk < end; chunk++) {
         int64_t rows = chunk_rows(&t->cut, chunk), whole = rows / t->cut.fold,
                 start = chunk_start(&t->cut, chunk) * C;
-        const T *x = t->x + start, *scale = NAME(coefficients_of)(t, chunk, 2), *shift = scale + width;
+        const T *x = t->x + start, *by = NAME(coefficients_of)(t, chunk, 2);
         T *y = t->out + start;
-        LOOP(affine_rows)(y, x, scale, shift, t->low, t->high, whole, width);
-        LOOP(affine_rows)
-        (y + whole * width, x + whole * width, scale, shift, t->low, t->high, rows % t->cut.fold, C);
+        NAME(affine_some)(t, y, x, by, whole, width);
+        NAME(affine_some)(t, y + whole * width, x + whole * width, by, rows % t->cut.fold, C);
     }
 }
 
@@ -255,8 +284,8 @@ static void NAME(affine_planes)(void *context, int64_t begin, int64_t end, int t
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
         const int64_t k = NAME(channel_of)(t, i);
-        T scale = (T)t->a[k], shift = (T)t->b[k];
-        LOOP(affine_span)(t->out + i * S, t->x + i * S, scale, shift, t->low, t->high, S);
+        const T by[] = {(T)t->a[k], (T)t->b[k]};
+        NAME(affine_some)(t, t->out + i * S, t->x + i * S, by, S, 1);
     }
 }
 
@@ -279,6 +308,7 @@ static cd_status NAME(channel_affine)(void *y, const void *x, const double *scal
     NAME(task) t = {.shape = shape, .cut = cut_rows(shape), .x = x, .out = y, .a = scale, .b = shift};
     t.low = cdk_activation_low(activation);
     t.high = cdk_activation_high(activation);
+    t.streams = NAME(streams)(&t, shape.plane > 1 ? 1 : t.cut.width);
     if (shape.plane > 1) {
         cd_parallel_for(shape.rows * shape.C, CHUNK / shape.plane + 1, NAME(affine_planes), &t);
         return CD_OK;
@@ -291,6 +321,26 @@ static cd_status NAME(channel_affine)(void *y, const void *x, const double *scal
 
 /* Pointwise: dx = a dy + b (x - mean) + d. */
 
+/* Some rows of `width`, or a span: width 1; from element `at` on. */
+static void NAME(gradient_some)(const NAME(task) * t, int64_t at, const T *by, int64_t rows, int64_t width)
+{
+    T piece[PIECE];
+    const int64_t step = t->streams ? PIECE / width : rows, k = width == 1 ? 1 : t->cut.width;
+    for (int64_t r = 0; r < rows; r += step) {
+        const int64_t n = at_most(step, rows - r), from = at + r * width;
+        T *to = t->streams ? piece : t->out + from;
+        if (width == 1) {
+            LOOP(gradient_span)(to, t->dy + from, t->x + from, by[0], by[1], by[2], by[3], n);
+        } else {
+            LOOP(gradient_rows)
+            (to, t->dy + from, t->x + from, by, by + k, by + 2 * k, by + 3 * k, n, width);
+        }
+        if (t->streams) {
+            cdk_move_out(t->out + from, piece, n * width * (int64_t)sizeof(T));
+        }
+    }
+}
+
 static void NAME(gradient_chunks)(void *context, int64_t begin, int64_t end, int thread)
 {
     NAME(task) *t = context;
@@ -300,9 +350,9 @@ static void NAME(gradient_chunks)(void *context, int64_t begin, int64_t end, int
         int64_t rows = chunk_rows(&t->cut, chunk), whole = rows / t->cut.fold,
                 start = chunk_start(&t->cut, chunk) * C;
         int64_t tail = start + whole * width;
-        const T *mean = NAME(coefficients_of)(t, chunk, 4), *a = mean + width, *b = a + width, *d = b + width;
-        LOOP(gradient_rows)(t->out + start, t->dy + start, t->x + start, mean, a, b, d, whole, width);
-        LOOP(gradient_rows)(t->out + tail, t->dy + tail, t->x + tail, mean, a, b, d, rows % t->cut.fold, C);
+        const T *by = NAME(coefficients_of)(t, chunk, 4);
+        NAME(gradient_some)(t, start, by, whole, width);
+        NAME(gradient_some)(t, tail, by, rows % t->cut.fold, C);
     }
 }
 
@@ -313,8 +363,8 @@ static void NAME(gradient_planes)(void *context, int64_t begin, int64_t end, int
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
         int64_t c = NAME(channel_of)(t, i);
-        T mean = (T)t->mean[c], a = (T)t->a[c], b = (T)t->b[c], d = (T)t->d[c];
-        LOOP(gradient_span)(t->out + i * S, t->dy + i * S, t->x + i * S, mean, a, b, d, S);
+        const T by[] = {(T)t->mean[c], (T)t->a[c], (T)t->b[c], (T)t->d[c]};
+        NAME(gradient_some)(t, i * S, by, S, 1);
     }
 }
 
@@ -325,6 +375,7 @@ static cd_status NAME(channel_gradient)(void *dx, const void *dy, const void *x,
     t.a = by->a;
     t.b = by->b;
     t.d = by->d;
+    t.streams = NAME(streams)(&t, shape.plane > 1 ? 1 : t.cut.width);
     if (shape.plane > 1) {
         cd_parallel_for(shape.rows * shape.C, CHUNK / shape.plane + 1, NAME(gradient_planes), &t);
         return CD_OK;
@@ -367,11 +418,36 @@ static double NAME(squares_of_row)(const T *x, int64_t length)
     return squares;
 }
 
+#if SHORT_ROWS
+static void NAME(short_rows)(const NAME(row_task) * t, int64_t begin, int64_t end)
+{
+    const cdk_row_norm *s = t->s;
+    T piece[2 * PIECE];
+    const int64_t bytes = s->length * (int64_t)sizeof(T);
+    const bool streams = cdk_streams(s->rows * bytes) && t->out != t->x;
+    const int64_t step = streams ? 2 * PIECE / s->length : end - begin;
+    for (int64_t r = begin; r < end; r += step) {
+        const int64_t n = at_most(step, end - r);
+        T *y = t->out + r * s->length;
+        CDK_FOR_CPU_512(normalise_short_rows)(streams ? piece : y, t->x, s, r, r + n);
+        if (streams) {
+            cdk_move_out(y, piece, n * bytes);
+        }
+    }
+}
+#endif
+
 static void NAME(normalise_rows)(void *context, int64_t begin, int64_t end, int thread)
 {
     const NAME(row_task) *t = context;
     const cdk_row_norm *s = t->s;
     (void)thread;
+#if SHORT_ROWS
+    if (s->length <= SPAN) {
+        NAME(short_rows)(t, begin, end);
+        return;
+    }
+#endif
     for (int64_t r = begin; r < end; r++) {
         const T *x = t->x + r * s->length;
         double mean = 0, squares;
@@ -417,6 +493,19 @@ static void NAME(gradient_of_row)(const NAME(row_task) * t, int64_t r, T *part)
     }
 }
 
+static void NAME(gradient_of_rows)(const NAME(row_task) * t, int64_t begin, int64_t end, T *part)
+{
+#if SHORT_ROWS
+    if (t->s->length <= SPAN) {
+        CDK_FOR_CPU_512(short_row_gradients)(t->out, part, t->dy, t->x, t->s, begin, end);
+        return;
+    }
+#endif
+    for (int64_t r = begin; r < end; r++) {
+        NAME(gradient_of_row)(t, r, part);
+    }
+}
+
 /* Items are chunks of rows. */
 static void NAME(gradient_of_chunks)(void *context, int64_t begin, int64_t end, int thread)
 {
@@ -428,9 +517,7 @@ static void NAME(gradient_of_chunks)(void *context, int64_t begin, int64_t end, 
         if (part != NULL) {
             memset(part, 0, 2 * (size_t)length * sizeof *part);
         }
-        for (int64_t r = chunk * t->chunk; r < at_most((chunk + 1) * t->chunk, t->s->rows); r++) {
-            NAME(gradient_of_row)(t, r, part);
-        }
+        NAME(gradient_of_rows)(t, chunk * t->chunk, at_most((chunk + 1) * t->chunk, t->s->rows), part);
     }
 }
 
@@ -467,3 +554,5 @@ static cd_status NAME(row_gradient)(const cdk_row_gradients *d, const void *dy, 
     }
     return CD_OK;
 }
+
+#undef PIECE

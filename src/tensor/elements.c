@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "kernels/by_dtype.h"
 #include "kernels/sizes.h"
+#include "kernels/stream.h"
 #include "kernels/transpose.h"
 
 /* Elements one thread should at least copy: below this, starting threads costs more than it saves. */
@@ -98,7 +99,8 @@ typedef struct {
     const char *src;
     int64_t dst_size, src_size;
     copy_run run;
-    bool same; /* dtype */
+    bool same;    /* dtype */
+    bool streams; /* whole floats, too many for the caches */
 } copy_plan;
 
 static void insert_by_dst_stride(copy_plan *p, int64_t size, int64_t dst_stride, int64_t src_stride)
@@ -184,12 +186,21 @@ static void copy_transposed(const copy_plan *p, char *dst, const char *src)
 
 /* Same bytes in the same order: from this many elements on it pays to say so. */
 #define BYTES_RUN 16
+/* And from so many on to write them past the caches. */
+#define STREAM_RUN 512
 
 static void copy_run_at(const copy_plan *p, char *dst, const char *src)
 {
     int inner = p->ndim - 1;
     int64_t n = p->shape[inner];
-    if (p->same && n >= BYTES_RUN && p->dst_stride[inner] == 1 && p->src_stride[inner] == 1) {
+    if (p->streams && n >= STREAM_RUN && p->dst_stride[inner] == 1 && p->src_stride[inner] == 1) {
+        cdk_move_out(dst, src, n * p->dst_size);
+    } else if (p->streams && n >= STREAM_RUN && p->dst_stride[inner] == 1 && p->src_stride[inner] == 0 &&
+               p->dst_size == (int64_t)sizeof(float)) {
+        float value;
+        memcpy(&value, src, sizeof value);
+        cdk_fill_out((float *)(void *)dst, value, n);
+    } else if (p->same && n >= BYTES_RUN && p->dst_stride[inner] == 1 && p->src_stride[inner] == 1) {
         memcpy(dst, src, (size_t)(n * p->dst_size));
     } else {
         p->run(dst, p->dst_stride[inner], src, p->src_stride[inner], n);
@@ -230,21 +241,14 @@ static void copy_range(void *context, int64_t begin, int64_t end, int thread)
     }
 }
 
-/* One long run is cut so that threads can share it. */
-static void split_single_run(copy_plan *p)
+/* A part of the one run of a plan: threads share it. */
+static void copy_part_of_run(void *context, int64_t begin, int64_t end, int thread)
 {
-    int64_t pieces = p->shape[0] / COPY_GRAIN;
-    if (p->ndim != 1 || pieces < 2 || p->shape[0] % pieces != 0) {
-        return;
-    }
-    int64_t length = p->shape[0] / pieces;
-    p->shape[1] = length;
-    p->dst_stride[1] = p->dst_stride[0];
-    p->src_stride[1] = p->src_stride[0];
-    p->shape[0] = pieces;
-    p->dst_stride[0] *= length;
-    p->src_stride[0] *= length;
-    p->ndim = 2;
+    copy_plan part = *(const copy_plan *)context;
+    (void)thread;
+    part.shape[0] = end - begin;
+    copy_run_at(&part, part.dst + begin * part.dst_stride[0] * part.dst_size,
+                part.src + begin * part.src_stride[0] * part.src_size);
 }
 
 /* A transposed matrix by blocks of rows. */
@@ -285,7 +289,10 @@ static void run_plan(copy_plan *p)
         return;
     }
     merge_neighbours(p);
-    split_single_run(p);
+    if (p->ndim == 1) {
+        cd_parallel_for(p->shape[0], COPY_GRAIN, copy_part_of_run, p);
+        return;
+    }
     if (copied_by_row_blocks(p)) {
         return;
     }
@@ -312,6 +319,8 @@ cd_status cd_elements_copy(cd_tensor *dst, const cd_tensor *src, const bool *rev
     plan.src_size = (int64_t)cd_dtype_size(src->dtype);
     plan.run = copies[src->dtype][dst->dtype];
     plan.same = src->dtype == dst->dtype;
+    plan.streams = plan.same && plan.dst_size % (int64_t)sizeof(float) == 0 &&
+                   cdk_streams(cd_tensor_numel(dst) * plan.dst_size);
     for (int i = 0; i < dst->ndim; i++) {
         if (reversed != NULL && reversed[i]) {
             plan.src += (dst->shape[i] - 1) * src_stride[i] * plan.src_size;

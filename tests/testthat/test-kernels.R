@@ -474,3 +474,35 @@ test_that("the first of many are those of the whole order", {
   whole <- torch_tensor(sample(1e6, 4000), dtype = torch_long())
   expect_equal(as.integer(torch_topk(whole, 5)[[1]]), sort(as.integer(whole), decreasing = TRUE)[1:5])
 })
+
+test_that("results that are written past the caches are those of their parts", {
+  set.seed(4)
+  last <- function(x) x$contiguous(memory_format = torch_channels_last_format())
+  whole <- torch_randn(2, 9, 373, 379)
+  other <- torch_randn(2, 9, 373, 379)
+  norm <- nn_batch_norm2d(9)$eval()
+  norm$running_mean$copy_(torch_linspace(-1, 1, 9))
+  groups <- nn_group_norm(3, 9)
+  functions <- list(
+    relu = nnf_relu, relu6 = nnf_relu6, sigmoid = torch_sigmoid, gelu = nnf_gelu, number = function(x) 2 - x,
+    add = function(x) x + other$narrow(1, 1, x$shape[1]), norm = norm, groups = groups,
+    nearest = function(x) nnf_interpolate(x, scale_factor = 2, mode = "nearest"),
+    bilinear = function(x) nnf_interpolate(x, scale_factor = 2, mode = "bilinear"),
+    joined = function(x) torch_cat(list(x, other$narrow(1, 1, x$shape[1])), 2), filled = function(x) x * 0 + 1,
+    mean = function(x) torch_mean(x, dim = c(3, 4)), image = nn_adaptive_avg_pool2d(1)
+  )
+  for (name in names(functions)) {
+    for (format in list(identity, last)) {
+      run <- function(x) {
+        x <- format(x)$requires_grad_(TRUE)
+        y <- functions[[name]](x)
+        y$backward(torch_ones_like(y) * 0.5)
+        list(as.array(y$detach()), as.array(x$grad))
+      }
+      all <- run(whole)
+      second <- run(whole$narrow(1, 2, 1))
+      expect_identical(asplit(all[[1]], 1)[[2]], asplit(second[[1]], 1)[[1]], label = name)
+      expect_identical(all[[2]][2, , , , drop = FALSE], second[[2]], label = name)
+    }
+  }
+})
