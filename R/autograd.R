@@ -137,6 +137,9 @@ as_gradient_list <- function(x, of, name) {
   if (is.null(x)) {
     return(NULL)
   }
+  if (is_tensor(x) && is_tensor(of)) {
+    return(list(x))
+  }
   gradients <- if (is_tensor(x) || !is.list(x)) list(x) else x
   if (length(gradients) != length(as_tensor_list(of))) {
     value_error(sprintf("`%s` must hold a gradient, or NULL, for each of %d tensors, but has %d.", name,
