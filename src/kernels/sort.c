@@ -1,3 +1,6 @@
+/* Before all others: loops are to become vector code. */
+#include "kernels/levels.h"
+
 #include "kernels/sort.h"
 
 #include <math.h>
@@ -50,8 +53,25 @@ static void keep_best(sort_item *item, int64_t n, int64_t m);
 
 /* The best m are those of the elements so far that came before the m-th best of them was known; whenever the room is
  * full, what is not among the best m of it goes, and the worst that stays is the limit for what comes. An element
- * equal to it comes later in order, so it is not wanted. */
+ * equal to it comes later in order, so it is not wanted. Blocks of neighbours none of which may come before the limit
+ * are passed over: the comparisons let NaN, and everything beside a limit that is NaN, be looked at. */
+enum { PASSED_OVER = 64 };
+
 #define DEFINE_READER(name, type, key_of)                                           \
+    static bool any_before_##name(const type *x, type limit, bool descending)       \
+    {                                                                               \
+        int any = 0;                                                                \
+        if (descending) {                                                           \
+            for (int k = 0; k < PASSED_OVER; k++) {                                 \
+                any |= !(x[k] <= limit);                                            \
+            }                                                                       \
+        } else {                                                                    \
+            for (int k = 0; k < PASSED_OVER; k++) {                                 \
+                any |= !(x[k] >= limit);                                            \
+            }                                                                       \
+        }                                                                           \
+        return any != 0;                                                            \
+    }                                                                               \
     static void name(sort_item *item, const void *row, const cdk_sorting *s)        \
     {                                                                               \
         const type *x = row;                                                        \
@@ -65,8 +85,21 @@ static void keep_best(sort_item *item, int64_t n, int64_t m);
         const type *x = row;                                                        \
         const uint64_t turn = s->descending ? UINT64_MAX : 0;                       \
         uint64_t limit = UINT64_MAX;                                                \
-        int64_t kept = 0;                                                           \
+        type worst = 0;                                                             \
+        bool limited = false;                                                       \
+        int64_t kept = 0, looked_at = 0;                                            \
         for (int64_t i = 0; i < s->n; i++) {                                        \
+            if (limited && i >= looked_at) {                                        \
+                for (; i + PASSED_OVER <= s->n; i += PASSED_OVER) {                 \
+                    if (any_before_##name(x + i, worst, s->descending)) {           \
+                        break;                                                      \
+                    }                                                               \
+                }                                                                   \
+                looked_at = i + PASSED_OVER;                                        \
+                if (i == s->n) {                                                    \
+                    break;                                                          \
+                }                                                                   \
+            }                                                                       \
             const uint64_t key = key_of(x[i * s->inner]) ^ turn;                    \
             if (key < limit || i < s->m) {                                          \
                 item[kept++] = (sort_item){key, i};                                 \
@@ -75,6 +108,8 @@ static void keep_best(sort_item *item, int64_t n, int64_t m);
                 keep_best(item, kept, s->m);                                        \
                 kept = s->m;                                                        \
                 limit = item[s->m - 1].key;                                         \
+                worst = x[item[s->m - 1].index * s->inner];                         \
+                limited = s->inner == 1;                                            \
             }                                                                       \
         }                                                                           \
         keep_best(item, kept, s->m);                                                \
