@@ -1,4 +1,5 @@
-# Operators that are bound by memory: pooling, resizing, norms, reductions, softmax. Speed, bytes and error.
+# Operators that are bound by memory: pooling, resizing, norms, reductions, softmax, activations, joins; and attention.
+# Speed, bytes and error.
 #
 # usage: Rscript bench/bandwidth.R [--format last] [--threads 2] [--repeats 5] [--passes 3] [--turns yes]
 # The lines are bandwidth.csv's; images come channels last with --format last, else row by row (--format rows). One CSV
