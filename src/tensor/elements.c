@@ -38,6 +38,15 @@ typedef void (*copy_run)(char *dst, int64_t dst_step, const char *src, int64_t s
             }                                                                                                \
             memcpy(d + i, block, sizeof block);                                                              \
         }                                                                                                    \
+        if (dst_step == 1 && src_step == 0 && n >= BLOCK) {                                                  \
+            to block[BLOCK];                                                                                 \
+            for (int k = 0; k < BLOCK; k++) {                                                                \
+                block[k] = convert(to, s[0]);                                                                \
+            }                                                                                                \
+            for (; i + BLOCK <= n; i += BLOCK) {                                                             \
+                memcpy(d + i, block, sizeof block);                                                          \
+            }                                                                                                \
+        }                                                                                                    \
         for (; i < n; i++) {                                                                                 \
             d[i * dst_step] = convert(to, s[i * src_step]);                                                  \
         }                                                                                                    \

@@ -477,16 +477,15 @@ test_that("the first of many are those of the whole order", {
 
 test_that("results that are written past the caches are those of their parts", {
   torch_manual_seed(4)
-  whole <- torch_randn(2, 9, 345, 346)
-  other <- torch_randn(2, 9, 345, 346)
+  whole <- torch_randn(2, 9, 341, 345)
+  other <- torch_randn(2, 9, 341, 345)
   norm <- nn_batch_norm2d(9)$eval()
   norm$running_mean$copy_(torch_linspace(-1, 1, 9))
   beside <- function(x) other$narrow(1, 3 - x$shape[1], x$shape[1])
   resized <- function(mode) function(x) nnf_interpolate(x$narrow(3, 1, 100), scale_factor = 2, mode = mode)
   functions <- list(
-    relu = nnf_relu, relu6 = nnf_relu6, gelu = nnf_gelu, number = function(x) 2 - x, add = function(x) x + beside(x),
-    norm = norm, groups = nn_group_norm(3, 9), nearest = resized("nearest"), bilinear = resized("bilinear"),
-    joined = function(x) torch_cat(list(x, beside(x)), 2), mean = function(x) torch_mean(x, dim = c(3, 4)),
+    relu = nnf_relu6, gelu = nnf_gelu, add = function(x) 2 - (x + beside(x)), norm = norm, nearest = resized("nearest"),
+    bilinear = resized("bilinear"), joined = function(x) torch_cat(list(x, beside(x)), 2),
     image = nn_adaptive_avg_pool2d(1)
   )
   run <- function(f, x) {
