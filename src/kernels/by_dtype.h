@@ -3,10 +3,10 @@
  * A kernel that exists for several types is a table of functions with one signature, its pointers to elements being
  * void *:
  *
- *     typedef void cdk_mean_pool_run(void *y, const void *x, const cdk_pooling *p);
- *     extern cdk_mean_pool_run *const cdk_mean_pool[CD_DTYPES];
+ *     typedef void cdk_exp_run(void *y, const void *x, int64_t n);
+ *     extern cdk_exp_run *const cdk_exp[CD_DTYPES];
  *
- *     cdk_mean_pool[dtype](y, x, &p);
+ *     cdk_exp[dtype](y, x, n);
  *
  * The entry of a type the kernel does not have is NULL: the caller computes in one that it has
  * (autograd/compute.h). Functions are named after the table, with one suffix for each type: _u8 (bool too), _i32,

@@ -21,8 +21,8 @@
 
 #include "kernels/conv_taps.h"
 
-/* y (+ bias), ended as `end` says, from x by the taps, for which cdk_winograd_suits(). With a mask
- * the channels are a multiple of CDK_MASKING_CHANNELS. */
+/* y (+ bias), ended as `end` says, from x by the taps, which cdk_winograd_serves(). With a mask the
+ * channels are a multiple of CDK_MASKING_CHANNELS. */
 cd_status cdk_conv_winograd(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
                             const cdk_epilogue *end, cd_error *err);
 

@@ -1,4 +1,4 @@
-/* Normalising for one float type: included by normalise.c with T and NAME. */
+/* Normalising for one float type: included by image_normalise.c with T and NAME. */
 
 typedef struct {
     T *y;

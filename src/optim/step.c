@@ -74,7 +74,7 @@ static cd_status open_item(work *w, const cd_step_item *item, cd_error *err)
     return CD_OK;
 }
 
-/* Writes back what was changed in a copy, and lets go. */
+/* Writes back what was changed in a copy, and releases the copies. */
 static cd_status close_item(work *w, cd_status status, cd_error *err)
 {
     for (int i = 0; i < OPERANDS; i++) {

@@ -14,7 +14,8 @@ typedef struct cd_step_item {
 } cd_step_item;
 
 /* Applies the rule to every item: param and states change in place (their versions go up), gradients do not.
- * Errors: CD_EDTYPE (float32 and float64 only), CD_ESHAPE, CD_EALLOC; nothing has changed then. */
+ * Errors: CD_EDTYPE (float32 and float64 only), CD_ESHAPE, CD_EALLOC; the items before the one that failed
+ * are updated then. */
 cd_status cd_step(const cd_rule *rule, const double *hyper, int n, cd_step_item *item, cd_error *err);
 
 /* (sum over all gradients of |g|^p)^(1/p), in double precision; p = INFINITY: the largest |g|. */
