@@ -235,21 +235,6 @@ SEXP cdr_image_write(SEXP values, SEXP dim, SEXP path, SEXP options)
 
 /* ---- tensors ---- */
 
-/* Takes over t; raises when status is an error. */
-static void give_tensor(SEXP handle, cd_tensor *t, cd_status status, cd_error *err)
-{
-    cd_variable *v = NULL;
-    if (status == CD_OK) {
-        status = cd_variable_new(&v, t, false, err);
-    } else {
-        cd_tensor_release(t);
-    }
-    if (status != CD_OK) {
-        cdr_raise(err);
-    }
-    cdr_handle_set(handle, v);
-}
-
 /* x: an array of cdr_image_read_take, whose pixels are still bytes; else the value is NULL.
  * Value: float tensor C x H x W; in memory the channels stay fastest, as the image operators like it. */
 SEXP cdr_image_tensor(SEXP x)
@@ -261,7 +246,7 @@ SEXP cdr_image_tensor(SEXP x)
     }
     SEXP handle = PROTECT(cdr_handle());
     cd_status status = cd_lazy_image_new(&t, bytes, &err);
-    give_tensor(handle, t, status, &err);
+    cdr_handle_set_tensor(handle, t, 0, status, &err);
     UNPROTECT(1);
     return handle;
 }
@@ -277,7 +262,7 @@ SEXP cdr_bytes_image(SEXP bytes)
         cdr_stop(CD_EVALUE, "`bytes` must be a uint8 tensor height x width x channels.");
     }
     cd_status status = cd_lazy_image_new(&t, given, &err);
-    give_tensor(handle, t, status, &err);
+    cdr_handle_set_tensor(handle, t, 0, status, &err);
     UNPROTECT(1);
     return handle;
 }
@@ -354,7 +339,7 @@ SEXP cdr_image_batch(SEXP paths, SEXP size, SEXP mean, SEXP std)
     if (status == CD_OK) {
         status = cd_image_read_batch(cd_tensor_data(t), list, shape[0], form, &err);
     }
-    give_tensor(handle, t, status, &err);
+    cdr_handle_set_tensor(handle, t, 0, status, &err);
     cdr_warn_notes();
     UNPROTECT(1);
     return handle;
@@ -373,7 +358,7 @@ SEXP cdr_labels_batch(SEXP paths, SEXP size)
     if (status == CD_OK) {
         status = cd_labels_read_batch(cd_tensor_data(t), list, shape[0], form, &err);
     }
-    give_tensor(handle, t, status, &err);
+    cdr_handle_set_tensor(handle, t, 0, status, &err);
     cdr_warn_notes();
     UNPROTECT(1);
     return handle;
