@@ -16,12 +16,14 @@ drawn_cells <- function(root, n = 12, size = 64, seed = 1) {
   check_whole_number(n, "n", 1)
   check_whole_number(size, "size", 8)
   for (folder in c("images", "masks")) dir.create(file.path(root, folder), recursive = TRUE, showWarnings = FALSE)
-  with_seed_of_r(seed, for (i in seq_len(n)) {
+  check_whole_number(seed, "seed")
+  local_r_seed(seed)
+  for (i in seq_len(n)) {
     cells <- drawn_field(size)
     file <- sprintf("cell-%02d.png", i)
     image_write(pmin(pmax(cells$light, 0), 1), file.path(root, "images", file))
     image_write(matrix(as.integer(255 * cells$inside), size), file.path(root, "masks", file))
-  })
+  }
   invisible(root)
 }
 

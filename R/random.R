@@ -225,3 +225,18 @@ at_exit <- function(env, action) {
 seed_from_clock <- function() {
   .Call(cdr_seed, (as.numeric(Sys.time()) * 1e6 + Sys.getpid() * 7919) %% 2^52, FALSE)
 }
+
+# Seeds R's generator until the calling function ends.
+local_r_seed <- function(seed, .env = parent.frame()) {
+  had <- get0(".Random.seed", envir = globalenv(), inherits = FALSE)
+  kind <- RNGkind()
+  at_exit(.env, function() {
+    if (is.null(had)) {
+      do.call(RNGkind, as.list(kind))
+      rm(".Random.seed", envir = globalenv())
+    } else {
+      assign(".Random.seed", had, envir = globalenv())
+    }
+  })
+  set.seed(seed, kind = "Mersenne-Twister", normal.kind = "Inversion", sample.kind = "Rejection")
+}

@@ -56,7 +56,8 @@ check_parts <- function(f, pairs) {
 # images. NA: of no part.
 parts_by_share <- function(groups, shares, seed) {
   sizes <- table(factor(groups, unique(groups)))
-  order <- with_seed_of_r(seed, sample.int(length(sizes)))
+  local_r_seed(seed)
+  order <- sample.int(length(sizes))
   wanted <- c(shares, max(0, 1 - sum(shares))) * length(groups)
   names <- c(names(shares), NA)
   given <- rep(0, length(wanted))
@@ -67,14 +68,6 @@ parts_by_share <- function(groups, shares, seed) {
     given[[k]] <- given[[k]] + sizes[[g]]
   }
   unname(part[match(groups, names(sizes))])
-}
-
-# Draws that leave the user's stream of random numbers where it was.
-with_seed_of_r <- function(seed, draw) {
-  old <- get0(".Random.seed", globalenv(), inherits = FALSE)
-  on.exit(if (is.null(old)) rm(".Random.seed", envir = globalenv()) else assign(".Random.seed", old, globalenv()))
-  set.seed(seed, "Mersenne-Twister", "Inversion", "Rejection")
-  draw
 }
 
 split_at <- function(ds, pairs, part) {

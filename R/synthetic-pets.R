@@ -29,21 +29,6 @@ synthetic_pets <- function(root, n = 100, seed = 1) {
   invisible(root)
 }
 
-# Seeds R's generator until the calling function ends.
-local_r_seed <- function(seed, .env = parent.frame()) {
-  had <- get0(".Random.seed", envir = globalenv(), inherits = FALSE)
-  kind <- RNGkind()
-  at_exit(.env, function() {
-    if (is.null(had)) {
-      do.call(RNGkind, as.list(kind))
-      rm(".Random.seed", envir = globalenv())
-    } else {
-      assign(".Random.seed", had, envir = globalenv())
-    }
-  })
-  set.seed(seed, kind = "Mersenne-Twister", normal.kind = "Inversion", sample.kind = "Rejection")
-}
-
 synthetic_breeds <- data.frame(
   name = c("Plain_cat", "Striped_cat", "plain_dog", "spotted_dog"),
   species = c(1L, 1L, 2L, 2L), breed = c(1L, 2L, 1L, 2L), coat = c("plain", "stripes", "plain", "spots")
