@@ -30,8 +30,10 @@ deeplabv3_decoder <- nn_module(
   }
 )
 
-check_output_stride <- function(stride) {
+check_atrous <- function(channels, rates, stride) {
   if (!is_one_number(stride) || !stride %in% c(8, 16)) refuse(stride, "encoder_output_stride", "8 or 16")
+  check_whole_number(channels, "decoder_channels", 1)
+  check_rates(rates)
 }
 
 #' DeepLab
@@ -62,12 +64,9 @@ deeplabv3_plus <- nn_module(
                         weights = "imagenet", ..., encoder_depth = 5, encoder_output_stride = 16,
                         decoder_atrous_rates = c(12, 24, 36), decoder_aspp_separable = TRUE,
                         decoder_aspp_dropout = 0.5, input_weights = "repeat") {
-    check_output_stride(encoder_output_stride)
-    check_whole_number(decoder_channels, "decoder_channels", 1)
-    check_rates(decoder_atrous_rates)
+    check_atrous(decoder_channels, decoder_atrous_rates, encoder_output_stride)
     self$set_encoder(encoder, in_channels, classes, encoder_depth, weights, input_weights, ...)
-    dilate_encoder(self$encoder, encoder_output_stride)
-    self$divisor <- min(encoder_output_stride, 2^encoder_depth)
+    self$set_output_stride(encoder_output_stride)
     decoder <- deeplabv3_plus_decoder(self$encoder$out_channels, decoder_channels, decoder_atrous_rates,
       self$divisor, decoder_aspp_separable, decoder_aspp_dropout)
     self$set_decoder(decoder, decoder_channels, kernel_size = 1, upsampling = 4)
@@ -83,12 +82,9 @@ deeplabv3 <- nn_module(
                         weights = "imagenet", ..., encoder_depth = 5, encoder_output_stride = 8,
                         decoder_atrous_rates = c(12, 24, 36), decoder_aspp_separable = FALSE,
                         decoder_aspp_dropout = 0.5, input_weights = "repeat") {
-    check_output_stride(encoder_output_stride)
-    check_whole_number(decoder_channels, "decoder_channels", 1)
-    check_rates(decoder_atrous_rates)
+    check_atrous(decoder_channels, decoder_atrous_rates, encoder_output_stride)
     self$set_encoder(encoder, in_channels, classes, encoder_depth, weights, input_weights, ...)
-    dilate_encoder(self$encoder, encoder_output_stride)
-    self$divisor <- min(encoder_output_stride, 2^encoder_depth)
+    self$set_output_stride(encoder_output_stride)
     decoder <- deeplabv3_decoder(self$encoder$out_channels[[encoder_depth + 1]], decoder_channels, decoder_atrous_rates,
       decoder_aspp_separable, decoder_aspp_dropout)
     self$set_decoder(decoder, decoder_channels, kernel_size = 1, upsampling = self$divisor)

@@ -26,7 +26,8 @@ same_conv <- function(inputs, outputs, kernel_size, stride, groups, size) {
   conv
 }
 
-efficientnet_norm <- function(channels) nn_batch_norm2d(channels, eps = 1e-3, momentum = 0.01)
+# Batch norm with the constants of models that were first trained in TensorFlow.
+norm_of_tensorflow <- function(channels) nn_batch_norm2d(channels, eps = 1e-3, momentum = 0.01)
 
 efficientnet_block <- nn_module(
   "efficientnet_block",
@@ -34,15 +35,15 @@ efficientnet_block <- nn_module(
     expanded <- inputs * expansion
     if (expansion != 1) {
       self$`_expand_conv` <- nn_conv2d(inputs, expanded, 1, bias = FALSE)
-      self$`_bn0` <- efficientnet_norm(expanded)
+      self$`_bn0` <- norm_of_tensorflow(expanded)
     }
     self$`_depthwise_conv` <- same_conv(expanded, expanded, kernel_size, stride, expanded, size)
-    self$`_bn1` <- efficientnet_norm(expanded)
+    self$`_bn1` <- norm_of_tensorflow(expanded)
     squeezed <- max(1, inputs %/% 4)
     self$`_se_reduce` <- nn_conv2d(expanded, squeezed, 1)
     self$`_se_expand` <- nn_conv2d(squeezed, expanded, 1)
     self$`_project_conv` <- nn_conv2d(expanded, outputs, 1, bias = FALSE)
-    self$`_bn2` <- efficientnet_norm(outputs)
+    self$`_bn2` <- norm_of_tensorflow(outputs)
     self$stochastic_depth <- stochastic_depth(p)
     self$connects <- stride == 1 && inputs == outputs
   },
@@ -85,7 +86,7 @@ efficientnet_encoder <- nn_module(
     size <- efficientnet_b_scale[size_name, "size"]
     first <- table$inputs[[1]]
     self$`_conv_stem` <- same_conv(in_channels, first, 3, 2, 1, size)
-    self$`_bn0` <- efficientnet_norm(first)
+    self$`_bn0` <- norm_of_tensorflow(first)
     size <- ceiling(size / 2)
     blocks <- list()
     for (i in seq_len(nrow(table))) {
@@ -97,7 +98,7 @@ efficientnet_encoder <- nn_module(
     self$`_blocks` <- nn_module_list(blocks)
     last <- table$outputs[[nrow(table)]]
     self$`_conv_head` <- nn_conv2d(last, 4 * last, 1, bias = FALSE)
-    self$`_bn1` <- efficientnet_norm(4 * last)
+    self$`_bn1` <- norm_of_tensorflow(4 * last)
     self$ends <- c(efficientnet_ends[[size_name]], nrow(table))
     self$out_channels <- c(in_channels, first, table$outputs[self$ends])
     self$apply(initialise_efficientnet_layer)

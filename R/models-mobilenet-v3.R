@@ -16,7 +16,6 @@ mobilenet_v3_rows <- list(
     c(48, 5, 288, 96, 1, 1, 2), c(96, 5, 576, 96, 1, 1, 1), c(96, 5, 576, 96, 1, 1, 1)
   )
 )
-mobilenet_v3_norm <- function(channels) nn_batch_norm2d(channels, eps = 1e-3, momentum = 0.01)
 
 mobilenet_v3_block <- nn_module(
   "mobilenet_v3_block",
@@ -26,7 +25,7 @@ mobilenet_v3_block <- nn_module(
     outputs <- row[[4]]
     conv <- function(from, to, kernel, ..., active = TRUE) {
       activation <- if (active) if (row[[6]] == 1) nn_hardswish() else nn_relu(inplace = TRUE)
-      conv_norm_activation(from, to, kernel, ..., norm_layer = mobilenet_v3_norm, activation = activation)
+      conv_norm_activation(from, to, kernel, ..., norm_layer = norm_of_tensorflow, activation = activation)
     }
     stride <- if (dilation > 1) 1 else row[[7]]
     layers <- c(
@@ -64,7 +63,7 @@ mobilenet_v3 <- nn_module(
     columns <- c(1, 3, 4)
     rows[, columns] <- vapply(rows[, columns] * width_mult, round_channels, 0, 8)
     conv <- function(from, to, kernel, stride) {
-      conv_norm_activation(from, to, kernel, stride, norm_layer = mobilenet_v3_norm, activation = nn_hardswish())
+      conv_norm_activation(from, to, kernel, stride, norm_layer = norm_of_tensorflow, activation = nn_hardswish())
     }
     blocks <- lapply(seq_len(nrow(rows)), function(i) {
       mobilenet_v3_block(rows[i, ], dilation = if (dilated && i %in% tail) 2 else 1)

@@ -55,7 +55,7 @@ named_classes <- function(name, value = NULL, colour = NULL) {
   }
   data.frame(
     class = factor(name, levels = name), value = if (is.null(value)) NA_real_ else value,
-    colour = if (is.null(colour)) rep_len(class_palette, length(name)) else colour, stringsAsFactors = FALSE
+    colour = if (is.null(colour)) distinct_colours(length(name)) else colour, stringsAsFactors = FALSE
   )
 }
 
@@ -164,6 +164,11 @@ segmentation_model <- nn_module(
     self$encoder_name <- encoder
     self$encoder <- make_encoder(encoder, in_channels, depth, weights, input_weights, ...)
     self$divisor <- 2^depth
+  },
+  # Keeps the encoder's smallest features at 1 / stride of the image's size.
+  set_output_stride = function(stride) {
+    dilate_encoder(self$encoder, stride)
+    self$divisor <- min(stride, self$divisor)
   },
   set_decoder = function(decoder, channels, kernel_size = 3, upsampling = 1) {
     self$decoder <- decoder
