@@ -33,7 +33,7 @@ luz_callback_auto_resume <- luz_callback("auto_resume_callback",
     self$finished_epochs <- 0
     ctx$epoch_handlers$skip_epoch <- function(condition) NULL
     if (file.exists(self$path)) {
-      rlang::inform("Resuming model training with of `luz_callback_auto_resume()`")
+      rlang::inform("Resuming model training from the state that `luz_callback_auto_resume()` saved")
       state <- restore_checkpoint(ctx, self$path)
       self$finished_epochs <- state$epoch
       self$random <- state$random

@@ -390,18 +390,15 @@ luz_callback_csv_logger <- luz_callback("csv_logger_callback",
   initialize = function(path) {
     check_string(path, "path")
     self$path <- path
-    self$append <- FALSE
   },
   on_fit_begin = function() {
-    self$append <- FALSE
+    self$rows <- NULL
     make_folder_of(self$path)
   },
+  # The whole file each time, so that it is whole also where the process is killed.
   on_epoch_end = function() {
-    rows <- rbind(self$row("train"), self$row("valid"))
-    utils::write.table(
-      rows, self$path, append = self$append, sep = ",", col.names = !self$append, row.names = FALSE
-    )
-    self$append <- TRUE
+    self$rows <- rbind(self$rows, self$row("train"), self$row("valid"))
+    write_whole_file(self$path, function(part) utils::write.table(self$rows, part, sep = ",", row.names = FALSE))
   },
   row = function(set) {
     values <- flatten_metrics(as.list(ctx$get_metrics(set, ctx$epoch)))
