@@ -8,8 +8,7 @@
 #'   * `"inverse"`: 1 / f;
 #'   * `"sqrt"`: 1 / sqrt(f);
 #'   * `"median"`: median(f) / f, where f counts only items that hold the class (Eigen and Fergus 2015; from
-#'     counts alone,
-#'     all pixels);
+#'     counts alone, all pixels);
 #'   * `"effective"`: (1 - beta) / (1 - beta^m) with m the number of pixels of the class (Cui et al. 2019).
 #' @param beta of `"effective"`, at least 0 and below 1.
 #' @param data_source for `class_sampler()`: a [segmentation_dataset()] or a part of one.

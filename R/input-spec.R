@@ -78,7 +78,7 @@ table_of_plan <- function(plan) {
   name <- plan$classes$name[first]
   colour <- plan$classes$colour[first]
   unknown <- is.na(colour)
-  colour[unknown] <- rep_len(class_palette, length(colour))[unknown]
+  colour[unknown] <- distinct_colours(length(colour))[unknown]
   data.frame(
     class = factor(name, levels = name), value = if (plan$kind == "value") plan$classes$value[first] else NA_real_,
     colour = colour, stringsAsFactors = FALSE

@@ -99,8 +99,6 @@ draw_sheet <- function(images, masks, truths, look, entries, ncol, main) {
   if (!is.null(entries)) draw_legend(entries, alone = n == 1)
 }
 
-okabe_ito <- c("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
-
 # A class called background stays clear where nobody gave it a colour.
 clear_background <- function(colours, names) {
   colours[which(tolower(names) %in% background_words)] <- NA
@@ -109,8 +107,7 @@ clear_background <- function(colours, names) {
 
 class_colours <- function(colours, n, names = NULL) {
   if (is.null(colours)) {
-    chosen <- c(okabe_ito, distinct_colours(n)[-seq_along(okabe_ito)])[seq_len(max(n, 1))]
-    return(clear_background(chosen, names))
+    return(clear_background(distinct_colours(n), names))
   }
   if (length(colours) < n) {
     value_error(sprintf("`colours` must name %d colours, one per class, got %d.", n, length(colours)))

@@ -59,12 +59,6 @@ is_imbalanced <- function(counts) {
   length(counts) > 1 && max(counts) > imbalance * min(counts)
 }
 
-# Weights 1 / sqrt(frequency) with mean 1; a class that does not occur counts as if it had one pixel.
-class_weights_of <- function(counts) {
-  weights <- 1 / sqrt(pmax(counts, 1) / sum(counts))
-  weights / mean(weights)
-}
-
 # Which loss, as a plain list, which is saved with the model.
 loss_for <- function(model, data) {
   classes <- nrow(model$classes)
@@ -75,7 +69,7 @@ loss_for <- function(model, data) {
   if (is.null(counts) || !is_imbalanced(counts)) {
     return(list(kind = "plain"))
   }
-  list(kind = "balanced", weights = class_weights_of(counts), shares = counts / sum(counts))
+  list(kind = "balanced", weights = class_weights(counts, "sqrt"), shares = counts / sum(counts))
 }
 
 automatic_loss <- function(chosen, input, target) {

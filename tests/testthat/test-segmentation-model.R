@@ -36,3 +36,7 @@ test_that("bad arguments are named", {
   expect_error(pspnet("plain", classes = 2, weights = NULL, encoder_depth = 7), "`encoder_depth`",
     class = "value_error")
 })
+
+test_that("each of many classes has a colour of its own", {
+  expect_identical(anyDuplicated(check_classes(paste0("class", 1:40))$colour), 0L)
+})

@@ -73,6 +73,16 @@ test_that("the loss looks at how frequent classes are", {
   expect_equal(as_array(automatic_loss(even, x, void)), 0)
 })
 
+test_that("the weights of the loss are those of class_weights(), nothing for a class that does not occur", {
+  ds <- tensor_dataset(torch_rand(2, 3, 32, 32), torch_ones(2, 32, 32, dtype = torch_long()))
+  ds$tensors[[2]][, 1:2, 1:2] <- 2L
+  model <- unet("plain", classes = c("a", "b", "c"), weights = NULL, decoder_channels = c(8, 8, 8, 8, 8))
+  chosen <- loss_for(model, ds)
+  expect_identical(chosen$kind, "balanced")
+  expect_equal(chosen$weights, class_weights(c(2040, 8, 0), "sqrt"))
+  expect_identical(chosen$weights[[3]], 0)
+})
+
 test_that("one class is trained with targets of 0 and 1", {
   x <- torch_randn(4, 3, 16, 16)
   y <- (x[, 1, , ] > 0)$to(dtype = torch_float())
