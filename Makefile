@@ -1,6 +1,6 @@
 # Targets for users: demo, install (with vignettes), test, trust (what candela promises, tried). For those who work on
 # the package: test-models, check (R CMD check), check-kernels, check-arm, check-sanitizers, check-windows, lint, bench,
-# book, document, kernels, clean.
+# book, document, kernels, clean. What others need: setup (system and R packages), program and tested (candela itself).
 
 RSCRIPT ?= Rscript
 PETS ?=
@@ -72,4 +72,4 @@ kernels:
 
 clean:
 	./cleanup
-	rm -rf candela_*.tar.gz candela.Rcheck
+	rm -rf build candela_*.tar.gz candela.Rcheck

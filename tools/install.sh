@@ -17,8 +17,8 @@ if [ "${1:-}" = vignettes ]; then
     fi
 fi
 # Without .git and what is made: the sum of all files, of R, and of how to build.
-stamp=$( (find DESCRIPTION NAMESPACE LICENSE NEWS.md R configure configure.win cleanup inst man src vignettes -type f \
-    ! -name '*.o' ! -name '*.so' ! -name Makevars | sort | xargs cksum; Rscript --version 2>&1; env | grep '^CFLAGS' || true) |
+stamp=$( (find DESCRIPTION NAMESPACE LICENSE NEWS.md R configure configure.win cleanup inst man src tools/makevars.sh vignettes -type f \
+    ! -name '*.o' ! -name '*.so' ! -name Makevars | sort | xargs cksum; Rscript --version 2>&1; env | grep -E '^(CC|CFLAGS|PNG_|JPEG_|TIFF_|CANDELA_TIFF)' | sort) |
     cksum | cut -d' ' -f1)
 installed=$(cat "$library/candela/BUILT" 2>/dev/null || true)
 if [ "$installed" = "$stamp yes" ] || [ "$installed" = "$stamp $vignettes" ]; then

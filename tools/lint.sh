@@ -18,8 +18,8 @@ else
     echo "clang-format is not installed: formatting not checked"
 fi
 
-# Objects, for their symbols and the compiler's warnings; without optimisation the inner kernels take minutes. A header that is not included shows here,
-# before a compiler that refuses to guess meets it.
+# Objects, for their symbols and the compiler's warnings; without optimisation the inner kernels take minutes. A header
+# that is not included shows here, before a compiler that refuses to guess meets it.
 tiff=$(pkg-config --exists libtiff-4 2>/dev/null && echo "-DCD_HAVE_TIFF $(pkg-config --cflags libtiff-4)")
 flags="-std=c11 -O1 -Wall -Wextra -pedantic -fopenmp -fPIC -Isrc $tiff $(R CMD config --cppflags)"
 for folder in src/*/; do mkdir -p "$work/$(basename "$folder")"; done
@@ -34,7 +34,6 @@ compile() {
 warnings=$(FLAGS=$flags compile 2>&1)
 [ -z "$warnings" ] || complain "$warnings"
 Rscript tools/structure.R "$work" || failed=1
-
 
 forbid() { # pattern, reason, files...
     pattern=$1
