@@ -309,7 +309,7 @@ SEXP cdr_tiff_window(SEXP path, SEXP place, SEXP bands, SEXP nodata)
     if (status == CD_OK) {
         status = cd_tiff_read_window(cd_tensor_data(t), file, &w, &err);
     }
-    give_tensor(handle, t, status, &err);
+    cdr_handle_set_tensor(handle, t, 0, status, &err);
     UNPROTECT(1);
     return handle;
 }
