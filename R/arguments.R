@@ -15,9 +15,9 @@ describe <- function(x) {
     return(if (length(x) == 1) values else sprintf("c(%s)", toString(values)))
   }
   if (plain) {
-    return(if (length(x) == 0) sprintf("%s(0)", class(x)[[1]]) else sprintf("%d %s values", length(x), class(x)[[1]]))
+    return(if (length(x) == 0) sprintf("%s(0)", class_name(x)) else sprintf("%d %s values", length(x), class_name(x)))
   }
-  sprintf("an object of class <%s>", paste(class(x), collapse = "/"))
+  sprintf("an object of class <%s>", paste(class_names(x), collapse = "/"))
 }
 
 refuse <- function(x, name, wanted, hint = "") {
@@ -168,7 +168,7 @@ check_module <- function(x, name) {
 # ---- several arguments, and what the peers have a text of their own for ----
 
 check_optimizer <- function(x) {
-  if (!is_optimizer(x)) type_error(sprintf("%s is not an optimizer", class(x)[[1]]))
+  if (!is_optimizer(x)) type_error(sprintf("%s is not an optimizer", class_name(x)))
 }
 
 check_dropout <- function(p) {

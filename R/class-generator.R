@@ -1,3 +1,6 @@
+#' @include own-classes.R
+NULL
+
 # Functions that make R6 classes from their arguments: dataset(), sampler(), luz_callback(), luz_metric().
 
 # A class with the given methods and fields. `inherit` is an R6 class or something made by one of those functions.
@@ -5,7 +8,7 @@ derive_class <- function(name, inherit, members, private, active, parent_env) {
   env <- new.env(parent = parent_env)
   env$.inherited_class <- r6_class(inherit)
   slim_class(R6::R6Class(
-    classname = name, inherit = .inherited_class, public = members, private = private, active = active,
+    classname = own_first(name), inherit = .inherited_class, public = members, private = private, active = active,
     parent_env = env, lock_objects = FALSE
   ))
 }
@@ -76,7 +79,7 @@ constructor <- function(class, type) {
     eval(call, parent.frame())
   }
   formals(f) <- formals(class_member(class, "initialize"))
-  structure(f, class = type, r6_class = class)
+  structure(f, class = own_first(type), r6_class = class)
 }
 
 #' @importFrom rlang %||%

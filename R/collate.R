@@ -13,7 +13,7 @@ default_collate <- function(items) {
   } else {
     value_error(sprintf(
       "Items of class <%s> cannot be put together into a batch; give a `collate_fn` to dataloader().",
-      paste(class(first), collapse = "/")
+      paste(class_names(first), collapse = "/")
     ))
   }
 }

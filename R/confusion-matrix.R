@@ -117,7 +117,7 @@ confusion_matrix <- function(x, ...) UseMethod("confusion_matrix")
 
 #' @rdname confusion_matrix
 #' @export
-confusion_matrix.luz_module_fitted <- function(x, data, ..., classes = NULL, dataloader_options = NULL) {
+confusion_matrix.candela_module_fitted <- function(x, data, ..., classes = NULL, dataloader_options = NULL) {
   rlang::check_dots_empty()
   counts <- list()
   known <- NULL

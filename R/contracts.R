@@ -126,15 +126,15 @@ a_device <- function(x, name) {
 tensor_kinds <- c("tensor", "target", "operand")
 
 contract_kinds <- list(
-  tensor = contract_kind(quote(inherits(x, "torch_tensor")), quote(as_tensor)),
-  own = contract_kind(quote(inherits(x, "torch_tensor")), quote(as_tensor)), # a tensor that follows no other
+  tensor = contract_kind(quote(inherits(x, "candela_tensor")), quote(as_tensor)),
+  own = contract_kind(quote(inherits(x, "candela_tensor")), quote(as_tensor)), # a tensor that follows no other
   tensors = contract_kind(quote(.Call(cdr_are_tensors, x)), quote(as_tensors)),
-  target = contract_kind(quote(inherits(x, "torch_tensor")), quote(as_target)),
+  target = contract_kind(quote(inherits(x, "candela_tensor")), quote(as_target)),
   operand = contract_kind(
-    quote(inherits(x, "torch_tensor") || (is.numeric(x) && length(x) == 1L && is.null(attributes(x)))),
+    quote(inherits(x, "candela_tensor") || (is.numeric(x) && length(x) == 1L && is.null(attributes(x)))),
     quote(as_operand)
   ),
-  index = contract_kind(quote(inherits(x, "torch_tensor")), quote(as_index)),
+  index = contract_kind(quote(inherits(x, "candela_tensor")), quote(as_index)),
   flag = contract_kind(quote(is.logical(x) && length(x) == 1L && !is.na(x)), quote(as_flag)),
   number = contract_kind(quote(is.numeric(x) && length(x) == 1L && !is.na(x)), quote(a_number)),
   whole = contract_kind(quote(is.numeric(x) && length(x) == 1L && !is.na(x) && x == floor(x)), quote(a_whole_number)),

@@ -97,7 +97,7 @@ inform_about_workers <- function() {
 }
 
 DataLoader <- slim_class(R6::R6Class(
-  classname = "dataloader",
+  classname = own_first("dataloader"),
   lock_objects = FALSE,
   public = list(
     initialize = function(...) list2env(list(...), envir = self),
@@ -122,7 +122,7 @@ DataLoader <- slim_class(R6::R6Class(
 
 # One epoch.
 DataLoaderIter <- slim_class(R6::R6Class(
-  classname = "dataloader_iter",
+  classname = own_first("dataloader_iter"),
   public = list(
     # Numbers of the items of the last batch; NULL where the dataset has none.
     items = NULL,
@@ -209,7 +209,7 @@ stream_batches <- function(loader) {
 }
 
 #' @export
-length.dataloader <- function(x) x$.length()
+length.candela_dataloader <- function(x) x$.length()
 
 #' @rdname dataloader
 #' @export

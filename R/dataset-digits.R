@@ -39,7 +39,7 @@ mnist_dataset <- dataset("mnist",
     self$transform <- transform
     self$target_transform <- target_transform
     folders <- c(file.path(self$root_path, self$folder, "raw"), self$root_path)
-    paths <- vapply(resources, function(r) idx_file(r, folders, download, class(self)[[1]]), "")
+    paths <- vapply(resources, function(r) idx_file(r, folders, download, class_name(self)), "")
     self$keep(read_idx(paths[[1]]), read_idx(paths[[2]]))
   },
   # One column of bytes for each picture: an array of all of them has four times the size.

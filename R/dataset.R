@@ -2,7 +2,7 @@
 NULL
 
 Dataset <- slim_class(R6::R6Class(
-  classname = "dataset",
+  classname = own_first("dataset"),
   lock_objects = FALSE,
   public = list(
     initialize = function(...) NULL,
@@ -12,7 +12,7 @@ Dataset <- slim_class(R6::R6Class(
 ))
 
 IterableDataset <- slim_class(R6::R6Class(
-  classname = "iterable_dataset",
+  classname = own_first("iterable_dataset"),
   lock_objects = FALSE,
   public = list(
     initialize = function(...) NULL,
@@ -87,20 +87,27 @@ iterable_dataset <- function(name, inherit = IterableDataset, ..., private = NUL
 }
 
 #' @export
-print.dataset_generator <- function(x, ...) {
+print.candela_iterable_dataset_generator <- function(x, ...) {
+  cat("<iterable_dataset_generator>\n")
+  print(attr(x, "r6_class"))
+  invisible(x)
+}
+
+#' @export
+print.candela_dataset_generator <- function(x, ...) {
   cat("<dataset_generator>\n")
   print(attr(x, "r6_class"))
   invisible(x)
 }
 
 #' @export
-`[.dataset` <- function(x, i) {
+`[.candela_dataset` <- function(x, i) {
   i <- as.integer(i)
   if (is.null(x$.getbatch)) x$.getitem(i) else x$.getbatch(i)
 }
 
 #' @export
-`[[.dataset` <- function(x, i) {
+`[[.candela_dataset` <- function(x, i) {
   if (is.character(i)) {
     return(get0(i, envir = x, inherits = FALSE))
   }
@@ -111,10 +118,10 @@ print.dataset_generator <- function(x, ...) {
 }
 
 #' @export
-length.dataset <- function(x) x$.length()
+length.candela_dataset <- function(x) x$.length()
 
 #' @export
-length.iterable_dataset <- function(x) x$.length()
+length.candela_iterable_dataset <- function(x) x$.length()
 
 is_map_dataset <- function(x) inherits(x, "dataset")
 is_iterable_dataset <- function(x) inherits(x, "iterable_dataset")
@@ -142,7 +149,7 @@ tensor_dataset <- dataset("tensor_dataset",
 )
 
 #' @export
-`[.tensor_dataset` <- function(x, i) {
+`[.candela_tensor_dataset` <- function(x, i) {
   if (length(i) == 1 || is.null(x$.getbatch)) x$.getitem(as.integer(i)) else x$.getbatch(as.integer(i))
 }
 
@@ -170,7 +177,7 @@ dataset_subset <- dataset("dataset_subset",
     if (is.function(dataset$.prefetch)) {
       self$.prefetch <- function(indices) self$dataset$.prefetch(self$indices[indices])
     }
-    base_classes <- setdiff(class(dataset), c("dataset", "R6"))
+    base_classes <- setdiff(class(dataset), c(own_classes, "dataset", "R6"))
     if (length(base_classes) > 0) {
       class(self) <- c(paste0(base_classes, "_subset"), class(self))
     }
@@ -180,4 +187,4 @@ dataset_subset <- dataset("dataset_subset",
 )
 
 #' @export
-`[.dataset_subset` <- function(x, i) x$dataset[x$indices[as.integer(i)]]
+`[.candela_dataset_subset` <- function(x, i) x$dataset[x$indices[as.integer(i)]]

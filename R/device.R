@@ -1,4 +1,4 @@
-#' @include tensor-class.R
+#' @include tensor-class.R own-classes.R
 NULL
 
 #' Devices
@@ -27,7 +27,7 @@ torch_device <- function(type, index = NULL) {
   }
   parts <- strsplit(type, ":", fixed = TRUE)[[1]]
   if (length(parts) == 2) index <- as.integer(parts[[2]])
-  structure(list(type = parts[[1]], index = index), class = "torch_device")
+  structure(list(type = parts[[1]], index = index), class = own_first("torch_device"))
 }
 
 #' @rdname torch_device
@@ -35,26 +35,26 @@ torch_device <- function(type, index = NULL) {
 is_torch_device <- function(x) inherits(x, "torch_device")
 
 #' @export
-print.torch_device <- function(x, ...) {
+print.candela_device <- function(x, ...) {
   index <- if (is.null(x$index)) "" else paste0(", index=", x$index)
   cat("torch_device(type='", x$type, "'", index, ")\n", sep = "")
   invisible(x)
 }
 
 #' @export
-as.character.torch_device <- function(x, ...) paste(c(x$type, x$index), collapse = ":")
+as.character.candela_device <- function(x, ...) paste(c(x$type, x$index), collapse = ":")
 
 #' @export
-`==.torch_device` <- function(e1, e2) {
+`==.candela_device` <- function(e1, e2) {
   e1 <- torch_device(e1)
   e2 <- torch_device(e2)
   e1$type == e2$type && identical(e1$index, e2$index)
 }
 
 #' @export
-`!=.torch_device` <- function(e1, e2) !(e1 == e2)
+`!=.candela_device` <- function(e1, e2) !(e1 == e2)
 
-cpu_device <- structure(list(type = "cpu", index = NULL), class = "torch_device")
+cpu_device <- structure(list(type = "cpu", index = NULL), class = own_first("torch_device"))
 
 # Every computation is on the CPU: any other device is an error that says so, but for "cuda" where the option says that
 # it means the CPU.

@@ -44,7 +44,7 @@ draw_bounding_boxes.image_with_bounding_box <- function(x, ...) {
 
 #' @rdname draw_bounding_boxes
 #' @export
-draw_bounding_boxes.torch_tensor <- function(x, boxes, labels = NULL, colors = NULL, fill = FALSE, width = 1,
+draw_bounding_boxes.candela_tensor <- function(x, boxes, labels = NULL, colors = NULL, fill = FALSE, width = 1,
                                              font = c("serif", "plain"), font_size = 10, lazy = TRUE, ...) {
   canvas <- canvas_of(x)
   boxes <- as_array(as_boxes(boxes, "boxes"))
@@ -156,7 +156,7 @@ draw_segmentation_masks.image_with_segmentation_mask <- function(x, alpha = 0.5,
 
 #' @rdname draw_bounding_boxes
 #' @export
-draw_segmentation_masks.torch_tensor <- function(x, masks, alpha = 0.8, colors = NULL, ...) {
+draw_segmentation_masks.candela_tensor <- function(x, masks, alpha = 0.8, colors = NULL, ...) {
   canvas <- canvas_of(x)
   check_number(alpha, "alpha", 0, 1)
   masks <- logical_masks(masks, dim(canvas)[1:2])

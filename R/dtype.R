@@ -1,8 +1,11 @@
+#' @include own-classes.R
+NULL
+
 # Element types as R objects. The codes are those of cd_dtype in the engine.
 
 dtype_names <- c("Bool", "Byte", "Int", "Long", "Float", "Double")
 
-new_dtype <- function(code) structure(list(code = code), class = "torch_dtype")
+new_dtype <- function(code) structure(list(code = code), class = own_first("torch_dtype"))
 
 dtypes <- lapply(0:5, new_dtype)
 names(dtypes) <- dtype_names
@@ -66,27 +69,27 @@ torch_bool <- function() dtypes$Bool
 is_torch_dtype <- function(x) inherits(x, "torch_dtype")
 
 #' @export
-print.torch_dtype <- function(x, ...) {
+print.candela_dtype <- function(x, ...) {
   cat(format(x), "\n", sep = "")
   invisible(x)
 }
 
 #' @export
-format.torch_dtype <- function(x, ...) paste0("torch_", dtype_name(x))
+format.candela_dtype <- function(x, ...) paste0("torch_", dtype_name(x))
 
 #' @export
-as.character.torch_dtype <- function(x, ...) dtype_name(x)
+as.character.candela_dtype <- function(x, ...) dtype_name(x)
 
 #' @export
-`==.torch_dtype` <- function(e1, e2) {
+`==.candela_dtype` <- function(e1, e2) {
   is_torch_dtype(e1) && is_torch_dtype(e2) && dtype_code(e1) == dtype_code(e2)
 }
 
 #' @export
-`!=.torch_dtype` <- function(e1, e2) !(e1 == e2)
+`!=.candela_dtype` <- function(e1, e2) !(e1 == e2)
 
 #' @export
-`$.torch_dtype` <- function(x, name) {
+`$.candela_dtype` <- function(x, name) {
   switch(name,
     is_floating_point = dtype_code(x) >= float_code,
     code = dtype_code(x),

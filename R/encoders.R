@@ -166,7 +166,7 @@ plain_encoder <- nn_module(
 dilate_encoder <- function(encoder, output_stride) {
   if (inherits(encoder, c("vgg_encoder", "densenet_encoder"))) {
     value_error(sprintf("Encoders of class %s are halved by pooling, which cannot be dilated: use another.",
-      sub("_encoder", "", class(encoder)[[1]])))
+      sub("_encoder", "", class_name(encoder))))
   }
   stages <- encoder$stages()
   for (i in seq_along(stages)) {

@@ -25,7 +25,7 @@ plot_examples <- function(object, data, which = c("worst", "best", "first"), n =
                           dataloader_options = NULL) {
   check_whole_number(n, "n", 1)
   check_examples(object, data)
-  scores <- augment.luz_module_fitted(object, data, dataloader_options = dataloader_options)
+  scores <- augment.candela_module_fitted(object, data, dataloader_options = dataloader_options)
   draw_examples(object, data, chosen_examples(scores, which, n, by), by, ..., main = main)
 }
 

@@ -30,7 +30,7 @@ report <- function(object, data = NULL, file = "report.html", title = "Trained m
   check_whole_number(examples, "examples", 0)
   check_flag(open, "open")
   file <- path.expand(file)
-  summary <- summary.luz_module_fitted(object, data, dataloader_options = dataloader_options)
+  summary <- summary.candela_module_fitted(object, data, dataloader_options = dataloader_options)
   body <- c(
     html_overview(object, summary), html_curves(object), html_confusion(summary),
     if (!is.null(data) && examples > 0) html_examples(object, data, examples, dataloader_options), html_layers(summary)
@@ -49,7 +49,7 @@ report <- function(object, data = NULL, file = "report.html", title = "Trained m
 html_overview <- function(object, summary) {
   glance <- summary$glance
   lines <- c(
-    sprintf("%s, %s parameters of which %s are trained", class(object$model)[[1]], format_count(glance$parameters),
+    sprintf("%s, %s parameters of which %s are trained", class_name(object$model), format_count(glance$parameters),
       format_count(glance$trainable)),
     training_line(glance), if (!is.null(summary$input)) input_lines(summary$input)
   )
@@ -85,7 +85,7 @@ html_examples <- function(object, data, n, options) {
   if (!is_map_dataset(data) || !is_one_mask_each(data)) {
     return(NULL)
   }
-  scores <- augment.luz_module_fitted(object, data, dataloader_options = options)
+  scores <- augment.candela_module_fitted(object, data, dataloader_options = options)
   one <- function(which) {
     rows <- chosen_examples(scores, which, n, ".iou")
     file <- tempfile(fileext = ".png")

@@ -11,7 +11,7 @@
 #' @param ... for `summary()`: `input_size`, `input` and `depth`, as for a module ([summary.nn_module()]).
 #' @param dataloader_options list of arguments for [dataloader()].
 #' @return
-#' * `summary()`: an object of class `summary.luz_module_fitted`, a list with `layers` (see [summary.nn_module()]),
+#' * `summary()`: an object of class `summary.candela_module_fitted`, a list with `layers` (see [summary.nn_module()]),
 #'   `input` ([input_spec()] or `NULL`), `glance`, `metrics` (a data frame: `set`, `metric`, `best`, at the best
 #'   epoch, and `last`), `by_class` (a data frame: `class`, `pixels`, `iou`, `dice`, `precision`, `recall`; or
 #'   `NULL`), `confusion` (see [confusion_matrix()]; or `NULL`).
@@ -36,7 +36,7 @@
 #' head(augment(fitted, list(x, y)))
 #' @name summary.luz_module_fitted
 #' @export
-summary.luz_module_fitted <- function(object, data = NULL, ..., dataloader_options = NULL) {
+summary.candela_module_fitted <- function(object, data = NULL, ..., dataloader_options = NULL) {
   confusion <- if (!is.null(data)) {
     confusion_matrix(object, data, dataloader_options = dataloader_options)
   } else {
@@ -45,11 +45,12 @@ summary.luz_module_fitted <- function(object, data = NULL, ..., dataloader_optio
   input <- if (inherits(object$model, "segmentation_model")) object$model$input_spec
   structure(
     list(
-      layers = summary.nn_module(object$model, ...), input = input, glance = glance.luz_module_fitted(object),
+      layers = summary.candela_module(object$model, ...), input = input,
+      glance = glance.candela_module_fitted(object),
       metrics = best_and_last(object), by_class = if (!is.null(confusion)) summary.candela_confusion(confusion),
       confusion = confusion, measured = if (!is.null(data)) "data" else "valid"
     ),
-    class = "summary.luz_module_fitted"
+    class = "summary.candela_module_fitted"
   )
 }
 
@@ -94,7 +95,7 @@ best_and_last <- function(object) {
 }
 
 #' @export
-print.summary.luz_module_fitted <- function(x, ...) {
+print.summary.candela_module_fitted <- function(x, ...) {
   cli::cat_rule("Layers")
   print(x$layers)
   if (!is.null(x$input)) {
@@ -135,11 +136,11 @@ training_line <- function(glance) {
 
 #' @rdname summary.luz_module_fitted
 #' @export
-tidy.luz_module_fitted <- function(x, ...) get_metrics(x)
+tidy.candela_module_fitted <- function(x, ...) get_metrics(x)
 
 #' @rdname summary.luz_module_fitted
 #' @export
-glance.luz_module_fitted <- function(x, ...) {
+glance.candela_module_fitted <- function(x, ...) {
   metrics <- metrics_data_frame(x$records$metrics)
   best <- best_epoch(x)
   total <- module_total(x$model)
@@ -158,7 +159,7 @@ glance.luz_module_fitted <- function(x, ...) {
 
 #' @rdname summary.luz_module_fitted
 #' @export
-augment.luz_module_fitted <- function(x, data, ..., dataloader_options = NULL) {
+augment.candela_module_fitted <- function(x, data, ..., dataloader_options = NULL) {
   rows <- list()
   known <- NULL
   for_each_prediction(x, data, function(prediction, target) {

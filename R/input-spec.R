@@ -58,7 +58,7 @@ input_spec.default <- function(x, ...) {
 input_spec.segmentation_dataset <- function(x, ...) x$spec()
 
 #' @export
-input_spec.dataset_subset <- function(x, ...) input_spec(x$dataset)
+input_spec.candela_dataset_subset <- function(x, ...) input_spec(x$dataset)
 
 #' @rdname input_spec
 #' @export
@@ -71,7 +71,7 @@ class_table.default <- function(x, ...) input_spec(x)$classes
 class_table.segmentation_dataset <- function(x, ...) table_of_plan(x$source$plan())
 
 #' @export
-class_table.dataset_subset <- function(x, ...) class_table(x$dataset)
+class_table.candela_dataset_subset <- function(x, ...) class_table(x$dataset)
 
 table_of_plan <- function(plan) {
   first <- !duplicated(plan$index)

@@ -60,16 +60,16 @@ as_iterator.default <- function(x) {
 }
 
 #' @export
-as_iterator.dataloader <- function(x) {
+as_iterator.candela_dataloader <- function(x) {
   iter <- x$.iter()
   function() iter$.next()
 }
 
 #' @export
-as_iterator.dataloader_iter <- function(x) function() x$.next()
+as_iterator.candela_dataloader_iter <- function(x) function() x$.next()
 
 #' @export
-as_iterator.dataset <- function(x) {
+as_iterator.candela_dataset <- function(x) {
   i <- 0L
   n <- length(x)
   function() {
@@ -82,20 +82,20 @@ as_iterator.dataset <- function(x) {
 }
 
 #' @export
-as_iterator.iterable_dataset <- function(x) x$.iter()
+as_iterator.candela_iterable_dataset <- function(x) x$.iter()
+
+#' @export
+as_iterator.candela_sampler <- function(x) x$.iter()
 
 # Makes the methods known to coro, now or when it is loaded later.
 register_iterators <- function(...) {
-  for (class in c("dataloader", "dataloader_iter", "dataset", "iterable_dataset")) {
+  for (class in own_classes[c("dataloader", "dataloader_iter", "dataset", "iterable_dataset", "utils_sampler")]) {
     method <- get(paste0("as_iterator.", class), envir = topenv(environment()))
     registerS3method("as_iterator", class, method, envir = asNamespace("coro"))
   }
 }
 
-register_iterators_on_load <- function() {
-  setHook(packageEvent("coro", "onLoad"), register_iterators)
-  if (isNamespaceLoaded("coro")) register_iterators()
-}
+register_iterators_on_load <- function() when_loaded("coro", register_iterators)
 
 #' Enumerate an iterator
 #'

@@ -46,20 +46,21 @@ nn_conv_nd <- nn_module(
   reset_parameters = function() {
     init_uniform_by_fan(self$weight, self$bias)
   },
-  convolve = function(conv, input) {
+  # By the name of their argument, members are read at once (release.R).
+  convolve = function(nnf_conv, input) {
     padding <- self$padding
     if (self$padding_mode != "zeros") {
       input <- nnf_pad(input, pad_amounts(padding, self$kernel_size, self$dilation), mode = self$padding_mode)
       padding <- 0
     }
-    conv(input, self$weight, self$bias, self$stride, padding, self$dilation, self$groups)
+    nnf_conv(input, self$weight, self$bias, self$stride, padding, self$dilation, self$groups)
   },
-  convolve_transposed = function(conv, input, output_size) {
+  convolve_transposed = function(nnf_conv, input, output_size) {
     output_padding <- self$output_padding
     if (!is.null(output_size)) {
       output_padding <- self$padding_for(dim(input), output_size)
     }
-    conv(input, self$weight, self$bias, self$stride, self$padding, output_padding, self$groups, self$dilation)
+    nnf_conv(input, self$weight, self$bias, self$stride, self$padding, output_padding, self$groups, self$dilation)
   },
   padding_for = function(input_size, output_size) {
     n <- length(self$kernel_size)

@@ -2,7 +2,7 @@
 NULL
 
 LuzCallback <- slim_class(R6::R6Class(
-  classname = "LuzCallback",
+  classname = own_first("LuzCallback"),
   lock_objects = FALSE,
   public = list(
     weight = 0,
@@ -46,8 +46,8 @@ luz_callback <- function(name = NULL, ..., private = NULL, active = NULL, parent
 }
 
 #' @export
-print.LuzCallback <- function(x, ...) {
-  cat(sprintf("<%s>\n", paste(class(x), collapse = "/")))
+print.candela_Callback <- function(x, ...) {
+  cat(sprintf("<%s>\n", paste(class_names(x), collapse = "/")))
   invisible(x)
 }
 
@@ -56,7 +56,7 @@ check_callbacks <- function(callbacks) {
   for (callback in callbacks) {
     if (!inherits(callback, "LuzCallback")) {
       rlang::abort(c(
-        sprintf("Callbacks must have class <LuzCallback> but got <%s>", paste(class(callback), collapse = "/")),
+        sprintf("Callbacks must have class <LuzCallback> but got <%s>", paste(class_names(callback), collapse = "/")),
         i = if (is.function(callback)) "Perhaps you forgot to initialize the callback?"
       ), class = c("type_error", "candela_error"), call = NULL)
     }
@@ -161,7 +161,7 @@ luz_callback_metrics <- luz_callback("metrics_callback",
       rlang::abort(c(
         sprintf(
           'Error when evaluating metric with abbrev "%s" and class <%s>', metric_label(metric),
-          paste(class(metric), collapse = "/")
+          paste(class_names(metric), collapse = "/")
         ),
         i = sprintf("The error happened at iter %d of epoch %d.", ctx$iter, ctx$epoch),
         i = sprintf("The model was in %s mode.", if (ctx$training) "training" else "validation")

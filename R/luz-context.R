@@ -8,7 +8,7 @@ read_only <- function(name) {
 }
 
 LuzContext <- slim_class(R6::R6Class(
-  classname = "luz_context",
+  classname = own_first("luz_context"),
   public = list(
     buffers = list(),
     callbacks = NULL,
@@ -154,7 +154,7 @@ LuzContext <- slim_class(R6::R6Class(
   )
 ))
 
-LuzFitContext <- slim_class(R6::R6Class("luz_fit_context", inherit = LuzContext))
+LuzFitContext <- slim_class(R6::R6Class(own_first("luz_fit_context"), inherit = LuzContext))
 LuzEvaluateContext <- slim_class(R6::R6Class("luz_evaluate_context", inherit = LuzContext))
 LuzPredictContext <- slim_class(R6::R6Class("luz_predict_context", inherit = LuzContext))
 
@@ -173,7 +173,7 @@ breakpoint_methods <- function(callbacks, name) {
   methods <- list()
   for (callback in callbacks) {
     if (is.function(callback[[name]])) {
-      methods[[length(methods) + 1L]] <- list(run = callback[[name]], class = class(callback))
+      methods[[length(methods) + 1L]] <- list(run = callback[[name]], class = class_names(callback))
     }
   }
   methods

@@ -16,17 +16,17 @@ as_dataloader <- function(x, ...) UseMethod("as_dataloader")
 #' @export
 as_dataloader.default <- function(x, ...) {
   value_error(sprintf(
-    "Unsupported object with class '%s'.%s", paste(class(x), collapse = "', '"), hint_if_generator(x, "dataset")
+    "Unsupported object with class '%s'.%s", paste(class_names(x), collapse = "', '"), hint_if_generator(x, "dataset")
   ))
 }
 
 #' @rdname as_dataloader
 #' @export
-as_dataloader.dataset <- function(x, ..., batch_size = 32) dataloader(x, ..., batch_size = batch_size)
+as_dataloader.candela_dataset <- function(x, ..., batch_size = 32) dataloader(x, ..., batch_size = batch_size)
 
 #' @rdname as_dataloader
 #' @export
-as_dataloader.iterable_dataset <- function(x, ..., batch_size = 32) dataloader(x, ..., batch_size = batch_size)
+as_dataloader.candela_iterable_dataset <- function(x, ..., batch_size = 32) dataloader(x, ..., batch_size = batch_size)
 
 #' @rdname as_dataloader
 #' @export
@@ -46,11 +46,11 @@ as_dataloader.numeric <- function(x, ...) as_dataloader(as_dataset(x), ...)
 
 #' @rdname as_dataloader
 #' @export
-as_dataloader.torch_tensor <- function(x, ...) as_dataloader(as_dataset(x), ...)
+as_dataloader.candela_tensor <- function(x, ...) as_dataloader(as_dataset(x), ...)
 
 #' @rdname as_dataloader
 #' @export
-as_dataloader.dataloader <- function(x, ...) x
+as_dataloader.candela_dataloader <- function(x, ...) x
 
 as_dataset <- function(x) {
   if (is_map_dataset(x) || is_iterable_dataset(x)) {

@@ -38,7 +38,7 @@ lr_finder <- function(object, data, steps = 100, start_lr = 1e-7, end_lr = 1e-1,
     candela_warning_nan_loss = function(w) invokeRestart("muffleWarning")
   )
   records <- data.frame(lr = recorder$lr[seq_along(recorder$loss)], loss = recorder$loss)
-  structure(records, class = c("lr_records", "data.frame"))
+  structure(records, class = own_first(c("lr_records", "data.frame")))
 }
 
 LrFinderCallback <- luz_callback("lr_finder_callback",
@@ -89,9 +89,15 @@ smoothed_loss <- function(loss, beta = 0.9) {
   average / (1 - beta^seq_along(loss))
 }
 
+#' @export
+print.candela_lr_records <- function(x, ...) {
+  print(structure(x, class = "data.frame"), ...)
+  invisible(x)
+}
+
 #' @importFrom graphics plot
 #' @export
-plot.lr_records <- function(x, ...) {
+plot.candela_lr_records <- function(x, ...) {
   x$smoothed <- smoothed_loss(x$loss)
   if (!rlang::is_installed("ggplot2")) {
     return(plot_lr_records_base(x))

@@ -56,14 +56,14 @@ metric_constructor <- function(class, name) {
 metric_generator <- function(class, name, arguments) {
   structure(
     list(new = function() rlang::inject(class$new(!!!arguments))),
-    class = c(if (!is.null(name)) paste0(name, "_generator"), "luz_metric_generator", "R6ClassGenerator"),
+    class = own_first(c(if (!is.null(name)) paste0(name, "_generator"), "luz_metric_generator", "R6ClassGenerator")),
     r6_class = class
   )
 }
 
 #' @export
-print.luz_metric_generator <- function(x, ...) {
-  cat(sprintf("<%s>\n", class(x)[[1]]))
+print.candela_metric_generator <- function(x, ...) {
+  cat(sprintf("<%s>\n", class_name(x)))
   invisible(x)
 }
 
@@ -93,7 +93,7 @@ check_metrics <- function(metrics) {
     if (!inherits(metric, "luz_metric_generator")) {
       rlang::abort(c(
         "Expected an object with class <luz_metric_generator>.",
-        x = sprintf("Got an object with class <%s>.", paste(class(metric), collapse = "/")),
+        x = sprintf("Got an object with class <%s>.", paste(class_names(metric), collapse = "/")),
         i = if (is.function(metric)) "Perhaps you forgot to call it, as in `luz_metric_mae()`?"
       ), class = c("type_error", "candela_error"), call = NULL)
     }
@@ -101,7 +101,7 @@ check_metrics <- function(metrics) {
   as.list(metrics)
 }
 
-metric_label <- function(metric) metric$abbrev %||% class(metric)[[1]]
+metric_label <- function(metric) metric$abbrev %||% class_name(metric)
 metric_name <- function(metric) tolower(metric_label(metric))
 
 metric_labels <- function(metrics) {

@@ -42,7 +42,7 @@ setup <- function(module, loss = NULL, optimizer = NULL, metrics = NULL, backwar
   members <- luz_members(class, loss, optimizer, metrics, backward, choices)
   generator <- rlang::inject(nn_module(inherit = module, !!!members$public, active = members$active,
                                        parent_env = members$env))
-  class(generator) <- "luz_module_generator"
+  class(generator) <- own_first("luz_module_generator")
   attr(generator, "original") <- original
   attr(generator, "choices") <- choices
   generator
@@ -121,7 +121,7 @@ with_context_env <- function(f) {
 }
 
 #' @export
-print.luz_module_generator <- function(x, ...) {
+print.candela_module_generator <- function(x, ...) {
   cat("<luz_module_generator>\n")
   invisible(x)
 }
@@ -182,8 +182,9 @@ set_opt_hparams <- function(module, ...) {
 #'   set_opt_hparams(lr = 0.01) %>%
 #'   fit(list(x, x$sum(2, keepdim = TRUE)), epochs = 2, verbose = FALSE)
 #' get_metrics(fitted)
+#' @name fit.luz_module_generator
 #' @export
-fit.luz_module_generator <- function(object, data, epochs = 10, callbacks = NULL, valid_data = NULL,
+fit.candela_module_generator <- function(object, data, epochs = 10, callbacks = NULL, valid_data = NULL,
                                      accelerator = NULL, verbose = NULL, ..., dataloader_options = NULL) {
   rlang::check_dots_empty()
   choices <- attr(object, "choices")
@@ -209,7 +210,7 @@ fit.luz_module_generator <- function(object, data, epochs = 10, callbacks = NULL
 }
 
 #' @export
-fit.nn_module <- function(object, ...) {
+fit.candela_module <- function(object, ...) {
   type_error(paste(
     "A module is trained after setup(), which gives it a loss and an optimizer:",
     "module %>% setup(loss = ..., optimizer = ...) %>% fit(...), with the module generator that nn_module() returns."
@@ -261,7 +262,7 @@ new_fitted <- function(ctx) {
       model = ctx$model, records = ctx$records,
       ctx = list(hparams = ctx$hparams, opt_hparams = ctx$opt_hparams)
     ),
-    class = "luz_module_fitted"
+    class = own_first("luz_module_fitted")
   )
 }
 
@@ -409,14 +410,14 @@ evaluate <- function(object, data, ..., metrics = NULL, callbacks = list(), acce
   with_exit_handlers(ctx$handlers, valid_epoch(ctx))
   records <- ctx$records
   ctx$clean()
-  structure(list(records = records), class = "luz_module_evaluation")
+  structure(list(records = records), class = own_first("luz_module_evaluation"))
 }
 
 check_fitted <- function(object) {
   if (!inherits(object, "luz_module_fitted")) {
     type_error(sprintf(
       "Expected a trained model, as returned by fit(), but got an object of class <%s>.",
-      paste(class(object), collapse = "/")
+      paste(class_names(object), collapse = "/")
     ))
   }
   object
@@ -444,8 +445,9 @@ check_fitted <- function(object) {
 #'   set_opt_hparams(lr = 0.01) %>%
 #'   fit(list(x, x$sum(2, keepdim = TRUE)), epochs = 1, verbose = FALSE)
 #' dim(predict(fitted, x))
+#' @name predict.luz_module_fitted
 #' @export
-predict.luz_module_fitted <- function(object, newdata, ..., callbacks = list(), accelerator = NULL, verbose = NULL,
+predict.candela_module_fitted <- function(object, newdata, ..., callbacks = list(), accelerator = NULL, verbose = NULL,
                                       dataloader_options = NULL) {
   arguments <- rlang::list2(...)
   stack <- arguments$stack %||% TRUE

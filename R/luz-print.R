@@ -21,20 +21,20 @@ get_metrics.default <- function(object, ...) {
 
 #' @rdname get_metrics
 #' @export
-get_metrics.luz_module_fitted <- function(object, ...) metrics_data_frame(object$records$metrics)
+get_metrics.candela_module_fitted <- function(object, ...) metrics_data_frame(object$records$metrics)
 
 #' @rdname get_metrics
 #' @export
-get_metrics.luz_module_evaluation <- function(object, ...) {
+get_metrics.candela_module_evaluation <- function(object, ...) {
   metrics_data_frame(object$records$metrics)[c("metric", "value")]
 }
 
 #' @rdname get_metrics
 #' @export
-get_metrics.luz_context <- function(object, ...) object$get_metrics_df()
+get_metrics.candela_context <- function(object, ...) object$get_metrics_df()
 
 #' @export
-print.luz_module_fitted <- function(x, ...) {
+print.candela_module_fitted <- function(x, ...) {
   cli::cat_line("A `luz_module_fitted`")
   print_times(x$records$profile)
   print_last_metrics(x$records$metrics)
@@ -76,7 +76,7 @@ print_metric_values <- function(values) {
 }
 
 #' @export
-print.luz_module_evaluation <- function(x, ...) {
+print.candela_module_evaluation <- function(x, ...) {
   cli::cat_line("A `luz_module_evaluation`")
   cli::cat_rule("Results")
   print_metric_values(x$records$metrics$valid[[1]])
@@ -102,9 +102,9 @@ print.luz_module_evaluation <- function(x, ...) {
 #' plot(fitted)
 #' @name plot.luz_module_fitted
 #' @export
-plot.luz_module_fitted <- function(x, ...) {
+plot.candela_module_fitted <- function(x, ...) {
   if (rlang::is_installed("ggplot2")) {
-    autoplot.luz_module_fitted(x)
+    autoplot.candela_module_fitted(x)
   } else {
     plot_metrics_base(get_metrics(x), best_epoch(x)$epoch)
   }
@@ -112,7 +112,7 @@ plot.luz_module_fitted <- function(x, ...) {
 
 #' @rdname plot.luz_module_fitted
 #' @exportS3Method ggplot2::autoplot
-autoplot.luz_module_fitted <- function(object, ...) {
+autoplot.candela_module_fitted <- function(object, ...) {
   best <- best_epoch(object)$epoch
   ggplot2::ggplot(get_metrics(object), ggplot2::aes(x = .data$epoch, y = .data$value)) +
     (if (!is.null(best)) ggplot2::geom_vline(xintercept = best, linetype = "dashed", colour = "grey60")) +

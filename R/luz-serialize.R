@@ -7,7 +7,7 @@
 #'
 #' @param obj A trained model, as returned by [fit()][fit.luz_module_generator]; for `luz_load_checkpoint()` also the
 #'   `ctx` that callbacks see during training, whose optimisers, records and callbacks are restored too.
-#' @param path Path of the file.
+#' @param path Path of the file; for `luz_save()` and `luz_load()` an open connection, too.
 #' @param ... Not used.
 #' @return `luz_load()` returns the trained model, the other functions `NULL`, invisibly.
 #' @examples
@@ -24,30 +24,34 @@
 luz_save <- function(obj, path, ...) {
   rlang::check_dots_empty()
   check_fitted(obj)
-  check_string(path, "path")
+  if (!inherits(path, "connection")) check_string(path, "path")
   obj$ctx$.serialized_model <- torch_serialize(obj$model)
   obj$ctx$.serialization_version <- 2L
   obj$model <- NULL
-  write_whole_file(path, function(part) saveRDS(obj, part))
+  if (inherits(path, "connection")) saveRDS(obj, path) else write_whole_file(path, function(part) saveRDS(obj, part))
   invisible(NULL)
 }
 
 #' @rdname luz_save
 #' @export
 luz_load <- function(path) {
-  check_string(path, "path")
-  if (!file.exists(path)) runtime_error(sprintf("There is no file '%s'.", path))
+  if (!inherits(path, "connection")) {
+    check_string(path, "path")
+    if (!file.exists(path)) runtime_error(sprintf("There is no file '%s'.", path))
+  }
   obj <- tryCatch(readRDS(path), error = function(e) NULL)
   if (!inherits(obj, "luz_module_fitted") || is.null(obj$ctx$.serialized_model)) {
-    value_error(sprintf("'%s' was not written by luz_save(), or is damaged.", path))
+    value_error(sprintf("'%s' was not written by luz_save(), or is damaged.", source_name(path)))
   }
   connection <- rawConnection(obj$ctx$.serialized_model)
   on.exit(close(connection))
   model <- torch_load(connection)
   obj$ctx$.serialized_model <- NULL
   obj$ctx$.serialization_version <- NULL
-  structure(c(list(model = model), unclass(obj)), class = class(obj))
+  structure(c(list(model = model), unclass(obj)), class = own_first(class(obj)))
 }
+
+source_name <- function(path) if (inherits(path, "connection")) summary(path)$description else path
 
 #' @rdname luz_save
 #' @export
@@ -72,15 +76,16 @@ luz_load_checkpoint <- function(obj, path, ...) UseMethod("luz_load_checkpoint")
 luz_load_checkpoint.default <- function(obj, path, ...) check_fitted(obj)
 
 #' @export
-luz_load_checkpoint.luz_module_fitted <- function(obj, path, ...) {
+luz_load_checkpoint.candela_module_fitted <- function(obj, path, ...) {
   rlang::check_dots_empty()
   obj$model$load_state_dict(torch_load(path)$model)
   invisible(NULL)
 }
 
 #' @export
-luz_load_checkpoint.luz_fit_context <- function(obj, path, ..., restore_records = TRUE, restore_optimizer_state = TRUE,
-                                                restore_callbacks_state = TRUE, restore_model_state = TRUE) {
+luz_load_checkpoint.candela_fit_context <- function(obj, path, ..., restore_records = TRUE,
+                                                    restore_optimizer_state = TRUE, restore_callbacks_state = TRUE,
+                                                    restore_model_state = TRUE) {
   rlang::check_dots_empty()
   restore_checkpoint(obj, path, restore_model_state, restore_records, restore_optimizer_state, restore_callbacks_state)
   invisible(NULL)
@@ -125,7 +130,7 @@ restore_checkpoint <- function(ctx, path, model = TRUE, records = TRUE, optimize
 
 # States are matched by the position among the callbacks of the same class.
 callback_keys <- function(callbacks) {
-  make.unique(vapply(callbacks, function(x) class(x)[[1]], character(1)))
+  make.unique(vapply(callbacks, class_name, character(1)))
 }
 
 callback_states <- function(callbacks) {

@@ -1,8 +1,12 @@
+#' @include own-classes.R
+NULL
+
 # Memory formats as R objects. The codes are those of cd_format in the engine.
 
 format_names <- c("contiguous_format", "channels_last_format", "preserve_format")
 
-memory_formats <- lapply(0:2, function(code) structure(list(code = as.double(code)), class = "torch_memory_format"))
+new_memory_format <- function(code) structure(list(code = as.double(code)), class = own_first("torch_memory_format"))
+memory_formats <- lapply(0:2, new_memory_format)
 names(memory_formats) <- format_names
 
 #' Memory formats
@@ -46,10 +50,16 @@ torch_preserve_format <- function() memory_formats$preserve_format
 is_torch_memory_format <- function(x) inherits(x, "torch_memory_format")
 
 #' @export
-format.torch_memory_format <- function(x, ...) paste0("torch_", format_names[[x$code + 1]])
+format.candela_memory_format <- function(x, ...) paste0("torch_", format_names[[x$code + 1]])
 
 #' @export
-print.torch_memory_format <- function(x, ...) {
+`==.candela_memory_format` <- function(e1, e2) identical(unclass(e1)$code, unclass(e2)$code)
+
+#' @export
+`!=.candela_memory_format` <- function(e1, e2) !(e1 == e2)
+
+#' @export
+print.candela_memory_format <- function(x, ...) {
   cat(format(x), "\n", sep = "")
   invisible(x)
 }

@@ -51,15 +51,18 @@ child_positions <- function(x, i) {
 }
 
 #' @export
-`[.nn_sequential` <- function(x, i) {
+`[.candela_sequential` <- function(x, i) {
   nn_sequential(!!!unname(x$children[child_positions(x, i)]))
 }
 
 #' @export
-length.nn_sequential <- function(x) length(x$children)
+`[[.candela_sequential` <- function(x, name) get_member(module_object(x), name)
 
 #' @export
-as.list.nn_sequential <- function(x, ...) x$children
+length.candela_sequential <- function(x) length(x$children)
+
+#' @export
+as.list.candela_sequential <- function(x, ...) x$children
 
 #' Lists of modules
 #'
@@ -108,10 +111,13 @@ nn_module_list <- nn_module(
 )
 
 #' @export
-length.nn_module_list <- function(x) length(x$children)
+`[[.candela_module_list` <- function(x, name) get_member(module_object(x), name)
 
 #' @export
-as.list.nn_module_list <- function(x, ...) x$children
+length.candela_module_list <- function(x) length(x$children)
+
+#' @export
+as.list.candela_module_list <- function(x, ...) x$children
 
 #' @rdname nn_module_list
 #' @param dict named list of modules.
@@ -142,10 +148,10 @@ nn_module_dict <- nn_module(
 )
 
 #' @export
-length.nn_module_dict <- function(x) length(x$children)
+length.candela_module_dict <- function(x) length(x$children)
 
 #' @export
-as.list.nn_module_dict <- function(x, ...) x$children
+as.list.candela_module_dict <- function(x, ...) x$children
 
 #' Remove the last layers
 #'
@@ -163,7 +169,7 @@ nn_prune_head <- function(x, head_size = 1L) UseMethod("nn_prune_head")
 nn_prune_head.default <- function(x, head_size = 1L) check_module(x, "x")
 
 #' @export
-nn_prune_head.nn_module <- function(x, head_size = 1L) {
+nn_prune_head.candela_module <- function(x, head_size = 1L) {
   children <- x$children
   check_whole_number(head_size, "head_size", 0, length(children))
   nn_named_sequential(children[seq_len(length(children) - head_size)])

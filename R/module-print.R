@@ -10,7 +10,7 @@ format_count <- function(n) {
 }
 
 child_item <- function(child) {
-  sprintf("<%s> #%s parameters", class(child)[[1]], format_count(count_parameters(child)))
+  sprintf("<%s> #%s parameters", class_name(child), format_count(count_parameters(child)))
 }
 
 tensor_item <- function(x) {
@@ -35,11 +35,11 @@ print_module <- function(object) {
 
 print_generator <- function(generator) {
   arguments <- toString(names(formals(generator)))
-  cli::cat_line("<", class(generator)[[1]], "> module generator with arguments (", arguments, ")")
+  cli::cat_line("<", class_name(generator), "> module generator with arguments (", arguments, ")")
 }
 
 #' @export
-print.nn_module <- function(x, ...) {
+print.candela_module <- function(x, ...) {
   if (is_nn_module(x)) attr(x, "module", exact = TRUE)$print() else print_generator(x)
   invisible(x)
 }

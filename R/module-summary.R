@@ -24,7 +24,7 @@ NULL
 #' summary(net, input_size = c(3, 32, 32))
 #' @name summary.nn_module
 #' @export
-summary.nn_module <- function(object, input = NULL, input_size = NULL, depth = 3, ...) {
+summary.candela_module <- function(object, input = NULL, input_size = NULL, depth = 3, ...) {
   if (!is_nn_module(object)) value_error("`object` is a module generator: call it first, to make a module.")
   check_number(depth, "depth", 0)
   if (is.null(input)) input <- example_input(object, input_size)
@@ -122,7 +122,7 @@ shape_text <- function(y) {
 
 module_rows <- function(object, name, level, depth) {
   row <- data.frame(
-    name = name, type = .subset2(object, ".classes")[[1]], level = level, parameters = count_parameters(object),
+    name = name, type = setdiff(.subset2(object, ".classes"), own_classes)[[1]], level = level, parameters = count_parameters(object),
     trainable = count_trainable(object), address = rlang::obj_address(object), stringsAsFactors = FALSE
   )
   if (level >= depth) {

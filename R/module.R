@@ -97,7 +97,7 @@ check_child <- function(name, module) {
     value_error(sprintf("Module %s must be initialized", name))
   }
   if (!is_nn_module(module)) {
-    value_error(sprintf("Expected <nn_module> but got object of type <%s>", class(module)[[1]]))
+    value_error(sprintf("Expected <nn_module> but got object of type <%s>", class_name(module)))
   }
 }
 
@@ -150,7 +150,7 @@ set_field <- function(object, name, value) {
   if (!is.null(value)) {
     if (name %in% private$.parameter_names && !is.null(.subset2(object, name))) {
       type_error(sprintf("`%s` is a parameter: assign nn_parameter() or NULL, not an object of class <%s>.",
-        name, class(value)[[1]]))
+        name, class_name(value)))
     }
     if (name %in% private$.buffer_names) {
       check_registered(value, name, "value")
@@ -376,10 +376,10 @@ read_only_list <- function(name) {
 }
 
 nn_Module <- slim_class(R6::R6Class(
-  "nn_Module",
+  own_first("nn_Module"),
   lock_objects = FALSE,
   public = list(
-    .classes = "nn_module",
+    .classes = own_first("nn_module"),
     initialize = function() {
       bind_member_lists(self)
     },
@@ -601,10 +601,13 @@ nn_module <- function(classname = NULL, inherit = nn_Module, ..., private = NULL
   env$.bind_member_lists <- bind_member_lists
   members <- rlang::list2(...)
   if (is.function(members$forward)) members$forward <- with_release(members$forward)
+  methods <- names(members) != "forward"
+  members[methods] <- lapply(members[methods], with_members_at_once)
   if (is.function(members$initialize)) members$initialize <- with_member_lists(members$initialize)
-  classes <- c(classname, inherit$public_fields$.classes)
+  private <- if (!is.null(private)) lapply(private, with_members_at_once)
+  classes <- own_first(c(classname, inherit$public_fields$.classes))
   class <- slim_class(R6::R6Class(
-    classname,
+    own_first(classname),
     inherit = .__inherit__,
     lock_objects = FALSE,
     public = c(list(.classes = classes), members),
@@ -633,7 +636,7 @@ with_member_lists <- function(initialize) {
 #' @family modules
 #' @export
 is_nn_module <- function(x) {
-  inherits(x, "nn_module") && !inherits(x, "nn_module_generator")
+  inherits(x, "candela_module") && !inherits(x, "nn_module_generator")
 }
 
 #' Copy a module
@@ -659,28 +662,32 @@ clone_module <- function(module, deep = FALSE, ..., replace_values = TRUE) {
 }
 
 #' @export
-`$.nn_module` <- function(x, name) {
+`$.candela_module` <- function(x, name) {
   object <- attr(x, "module", exact = TRUE)
   value <- .subset2(object, name)
   if (is.null(value) && !inherits(x, "nn_module_generator")) get_member(object, name) else value
 }
 
 #' @export
-`[[.nn_module` <- function(x, name) {
-  if (is.numeric(name)) nth_child(attr(x, "module", exact = TRUE), name) else `$.nn_module`(x, name)
+`[[.candela_module` <- function(x, name) {
+  if (is.numeric(name)) nth_child(attr(x, "module", exact = TRUE), name) else `$.candela_module`(x, name)
 }
 
+# Asked for at every `self$name`: what R does without a method.
 #' @export
-`[[.nn_Module` <- function(x, name) get_member(x, name)
+`$.candela_Module` <- .subset2
 
 #' @export
-`$<-.nn_module` <- function(x, name, value) {
+`[[.candela_Module` <- function(x, name) get_member(x, name)
+
+#' @export
+`$<-.candela_module` <- function(x, name, value) {
   set_member(attr(x, "module", exact = TRUE), name, value)
   invisible(x)
 }
 
 #' @export
-`[[<-.nn_module` <- function(x, name, value) {
+`[[<-.candela_module` <- function(x, name, value) {
   object <- attr(x, "module", exact = TRUE)
   if (is.numeric(name)) {
     nth_child(object, name)
@@ -691,22 +698,22 @@ clone_module <- function(module, deep = FALSE, ..., replace_values = TRUE) {
 }
 
 #' @export
-`$<-.nn_Module` <- function(x, name, value) {
+`$<-.candela_Module` <- function(x, name, value) {
   set_member(x, name, value)
   invisible(x)
 }
 
 #' @export
-`[[<-.nn_Module` <- function(x, name, value) {
+`[[<-.candela_Module` <- function(x, name, value) {
   set_member(x, name, value)
   invisible(x)
 }
 
 #' @export
-names.nn_module <- function(x) names(attr(x, "module", exact = TRUE))
+names.candela_module <- function(x) names(attr(x, "module", exact = TRUE))
 
-#' @rawNamespace S3method(.DollarNames, nn_module)
-.DollarNames.nn_module <- function(x, pattern = "") {
+#' @rawNamespace S3method(.DollarNames, candela_module)
+.DollarNames.candela_module <- function(x, pattern = "") {
   candidates <- names(x)
   hidden <- startsWith(candidates, ".")
   odd <- make.names(candidates) != candidates

@@ -97,7 +97,7 @@ Optimizer <- slim_class(R6::R6Class("torch_optimizer",
       invisible(self)
     },
     print = function(...) {
-      cat(sprintf("<%s> with %d parameter group(s)\n", class(self)[[1]], length(self$param_groups)))
+      cat(sprintf("<%s> with %d parameter group(s)\n", class_name(self), length(self$param_groups)))
       for (group in self$param_groups) {
         numbers <- group[setdiff(names(group), "params")]
         cat(sprintf("* %d tensors; %s\n", length(group$params), paste(names(numbers), vapply(
@@ -127,7 +127,7 @@ check_param_group <- function(group) {
   if (is_tensor(group$params)) group$params <- list(group$params)
   for (param in group$params) {
     if (!is_tensor(param)) {
-      value_error(sprintf("optimizer can only optimize Tensors, but one of the params is %s", class(param)[[1]]))
+      value_error(sprintf("optimizer can only optimize Tensors, but one of the params is %s", class_name(param)))
     }
     if (!.Call(cdr_is_leaf, param)) value_error("can't optimize a non-leaf Tensor")
   }
@@ -207,6 +207,12 @@ optimizer <- function(name = NULL, inherit = Optimizer, ..., private = NULL, act
                       parent_env = parent.frame()) {
   class <- derive_class(name, inherit, list(...), private, active, parent_env)
   constructor(class, c(name, "torch_optimizer_generator"))
+}
+
+#' @export
+print.candela_optimizer_generator <- function(x, ...) {
+  print(attr(x, "r6_class"))
+  invisible(x)
 }
 
 #' @rdname optimizer

@@ -63,7 +63,7 @@ with_release <- function(forward) {
     return(forward)
   }
   new <- release_in(written, if (has_variables(written)) result_of_call else result_after)
-  if (!"self" %in% c(names(formals(forward)), assigned_in(written))) new <- members_at_once(new)
+  if (self_is_object(forward)) new <- members_at_once(new)
   if (identical(new, written)) {
     return(forward)
   }
@@ -74,9 +74,10 @@ with_release <- function(forward) {
   rewritten
 }
 
-# `self` is an object with a class: for each `self$name` R looks for methods of `$` in vain, which takes longer than a
-# small layer. Members are therefore read without: `self$name` becomes `.subset2(self, "name")`, which is the same. That
-# is done in arguments of the functions below, layers, methods, nnf_ and torch_ functions; others may quote theirs.
+# `self` is an object with a class: for each `self$name` R looks for a method of `$`, which takes longer than a small
+# layer, and leaves references to the function's frame until R collects, and so to all that its variables refer to.
+# Members are therefore read without: `self$name` becomes `.subset2(self, "name")`, which is the same. That is done in
+# arguments of the functions below, layers, methods, nnf_ and torch_ functions; others may quote theirs.
 members_at_once <- function(e) {
   if (!is.call(e)) {
     return(e)
@@ -94,6 +95,17 @@ members_at_once <- function(e) {
   new <- as.call(parts)
   attributes(new) <- attributes(e)
   new
+}
+
+self_is_object <- function(f) !"self" %in% c(names(formals(f)), assigned_in(body(f)))
+
+# A method of a module; anything else is left as it is.
+with_members_at_once <- function(f) {
+  if (typeof(f) != "closure" || is.object(f) || !self_is_object(f)) {
+    return(f)
+  }
+  new <- members_at_once(body(f))
+  if (identical(new, body(f))) f else `attributes<-`(rlang::new_function(formals(f), new, environment(f)), attributes(f))
 }
 
 read_members <- c("{", "(", "[[", "[", "$", "c", "list", "<-", "=", "if", "for", "while", "repeat", "return",

@@ -2,7 +2,7 @@
 NULL
 
 Sampler <- slim_class(R6::R6Class(
-  classname = "torch_sampler",
+  classname = own_first("utils_sampler"),
   lock_objects = FALSE,
   public = list(
     initialize = function(data_source, ...) self$data_source <- data_source,
@@ -39,14 +39,14 @@ sampler <- function(name = NULL, inherit = Sampler, ..., private = NULL, active 
 }
 
 #' @export
-print.sampler_generator <- function(x, ...) {
+print.candela_sampler_generator <- function(x, ...) {
   cat("<sampler_generator>\n")
   print(attr(x, "r6_class"))
   invisible(x)
 }
 
 #' @export
-length.torch_sampler <- function(x) x$.length()
+length.candela_sampler <- function(x) x$.length()
 
 # Samplers that know all indices of an epoch beforehand.
 SequentialSampler <- sampler("sequential_sampler",

@@ -32,13 +32,13 @@ class_table.data.frame <- function(x, ...) {
 }
 
 #' @export
-class_table.nn_module <- function(x, ...) x$classes
+class_table.candela_module <- function(x, ...) x$classes
 
 #' @export
-class_table.luz_module_fitted <- function(x, ...) class_table(x$model)
+class_table.candela_module_fitted <- function(x, ...) class_table(x$model)
 
 #' @export
-input_spec.nn_module <- function(x, ...) {
+input_spec.candela_module <- function(x, ...) {
   if (is.null(x$input_spec)) {
     value_error("The model does not know its input: make it with `classes = ` the data set it is to be trained on.")
   }
@@ -46,7 +46,7 @@ input_spec.nn_module <- function(x, ...) {
 }
 
 #' @export
-input_spec.luz_module_fitted <- function(x, ...) input_spec(x$model)
+input_spec.candela_module_fitted <- function(x, ...) input_spec(x$model)
 
 named_classes <- function(name, value = NULL, colour = NULL) {
   twice <- name[duplicated(name)]

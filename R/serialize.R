@@ -182,7 +182,7 @@ take_tensors <- function(obj) {
 # What a tensor is marked with (parameter, buffer, persistent), as texts.
 attributes_text <- function(x) {
   persistent <- attr(x, "persistent")
-  c(paste(class(x), collapse = " "), if (!is.null(persistent)) as.character(persistent))
+  c(paste(class_names(x), collapse = " "), if (!is.null(persistent)) as.character(persistent))
 }
 
 # `sum` is that of the R object, which R would read without a word where its bytes are damaged.
@@ -227,7 +227,7 @@ put_tensors_back <- function(tensors, path, sum) {
   hook <- function(text) {
     x <- tensors[[text[[1]]]]
     if (is.null(x)) runtime_error(sprintf("'%s' is damaged: the tensor '%s' is missing.", path, text[[1]]))
-    class(x) <- strsplit(text[[2]], " ", fixed = TRUE)[[1]]
+    class(x) <- own_first(strsplit(text[[2]], " ", fixed = TRUE)[[1]])
     if (length(text) > 2) attr(x, "persistent") <- as.logical(text[[3]])
     x
   }

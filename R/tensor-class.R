@@ -24,7 +24,7 @@ tensor_field <- function(name, get, set = NULL) {
 }
 
 #' @export
-`$.torch_tensor` <- function(x, name) {
+`$.candela_tensor` <- function(x, name) {
   method <- tensor_methods[[name]]
   if (!is.null(method)) {
     return(method(x))
@@ -70,12 +70,12 @@ methods_in_place <- c(
 )
 
 #' @export
-`[[.torch_tensor` <- function(x, name) {
-  if (is.character(name)) `$.torch_tensor`(x, name) else x[name]
+`[[.candela_tensor` <- function(x, name) {
+  if (is.character(name)) `$.candela_tensor`(x, name) else x[name]
 }
 
 #' @export
-`$<-.torch_tensor` <- function(x, name, value) {
+`$<-.candela_tensor` <- function(x, name, value) {
   set <- tensor_field_setters[[name]]
   if (is.null(set)) {
     value_error(sprintf("`%s` of a tensor cannot be set.", name))
@@ -85,21 +85,21 @@ methods_in_place <- c(
 }
 
 #' @export
-`[[<-.torch_tensor` <- function(x, name, value) {
+`[[<-.candela_tensor` <- function(x, name, value) {
   if (is.character(name)) {
-    return(`$<-.torch_tensor`(x, name, value))
+    return(`$<-.candela_tensor`(x, name, value))
   }
   x[name] <- value
   invisible(x)
 }
 
 #' @importFrom utils .DollarNames
-#' @rawNamespace S3method(.DollarNames, torch_tensor)
-.DollarNames.torch_tensor <- function(x, pattern = "") {
+#' @rawNamespace S3method(.DollarNames, candela_tensor)
+.DollarNames.candela_tensor <- function(x, pattern = "") {
   has_self <- function(name) identical(names(formals(get(name, topenv())))[1], "self")
   functions <- Filter(has_self, ls(topenv(), pattern = "^torch_"))
   methods <- paste0(union(ls(tensor_methods), sub("^torch_", "", functions)), "(")
   grep(pattern, sort(c(methods, ls(tensor_fields))), value = TRUE)
 }
 
-is_tensor <- function(x) inherits(x, "torch_tensor")
+is_tensor <- function(x) inherits(x, "candela_tensor")

@@ -99,48 +99,48 @@ torch_logical_not <- function(self) .Call(cdr_apply_1, ops$logical_not, self, NU
 
 #' @rdname torch_eq
 #' @export
-`==.torch_tensor` <- function(e1, e2) torch_eq(e1, e2)
+`==.candela_tensor` <- function(e1, e2) torch_eq(e1, e2)
 
 #' @rdname torch_eq
 #' @export
-`!=.torch_tensor` <- function(e1, e2) torch_ne(e1, e2)
+`!=.candela_tensor` <- function(e1, e2) torch_ne(e1, e2)
 
 #' @rdname torch_eq
 #' @export
-`<.torch_tensor` <- function(e1, e2) torch_lt(e1, e2)
+`<.candela_tensor` <- function(e1, e2) torch_lt(e1, e2)
 
 #' @rdname torch_eq
 #' @export
-`<=.torch_tensor` <- function(e1, e2) torch_le(e1, e2)
+`<=.candela_tensor` <- function(e1, e2) torch_le(e1, e2)
 
 #' @rdname torch_eq
 #' @export
-`>.torch_tensor` <- function(e1, e2) torch_gt(e1, e2)
+`>.candela_tensor` <- function(e1, e2) torch_gt(e1, e2)
 
 #' @rdname torch_eq
 #' @export
-`>=.torch_tensor` <- function(e1, e2) torch_ge(e1, e2)
+`>=.candela_tensor` <- function(e1, e2) torch_ge(e1, e2)
 
 #' @rdname torch_logical_and
 #' @export
-`&.torch_tensor` <- function(e1, e2) torch_logical_and(e1, e2)
+`&.candela_tensor` <- function(e1, e2) torch_logical_and(e1, e2)
 
 #' @rdname torch_logical_and
 #' @export
-`|.torch_tensor` <- function(e1, e2) torch_logical_or(e1, e2)
+`|.candela_tensor` <- function(e1, e2) torch_logical_or(e1, e2)
 
 #' @rdname torch_logical_and
 #' @export
-`!.torch_tensor` <- function(x) torch_logical_not(x)
+`!.candela_tensor` <- function(x) torch_logical_not(x)
 
 #' @export
-is.nan.torch_tensor <- function(x) torch_isnan(x)
+is.nan.candela_tensor <- function(x) torch_isnan(x)
 
 #' @export
-is.finite.torch_tensor <- function(x) torch_isfinite(x)
+is.finite.candela_tensor <- function(x) torch_isfinite(x)
 
 #' @export
-is.infinite.torch_tensor <- function(x) torch_isinf(x)
+is.infinite.candela_tensor <- function(x) torch_isinf(x)
 
 for (name in c("eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor")) {
   local({

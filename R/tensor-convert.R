@@ -24,7 +24,7 @@ as_array.default <- function(x) {
 }
 
 #' @export
-as_array.torch_tensor <- function(x) {
+as_array.candela_tensor <- function(x) {
   if (dtype_name(x$dtype) == "Long") {
     return(long_to_r(x))
   }
@@ -43,25 +43,28 @@ long_to_r <- function(x) {
 
 #' @rdname as_array
 #' @export
-as.array.torch_tensor <- function(x, ...) as_array(x)
+as.array.candela_tensor <- function(x, ...) as_array(x)
 
 #' @export
-as.matrix.torch_tensor <- function(x, ...) as.matrix(as_array(x))
+as.matrix.candela_tensor <- function(x, ...) as.matrix(as_array(x))
 #' @export
-as.numeric.torch_tensor <- function(x, ...) as.numeric(as_array(x))
+as.numeric.candela_tensor <- function(x, ...) as.numeric(as_array(x))
 #' @export
-as.double.torch_tensor <- function(x, ...) as.double(as_array(x))
+as.double.candela_tensor <- function(x, ...) as.double(as_array(x))
 #' @export
-as.integer.torch_tensor <- function(x, ...) as.integer(as_array(x))
+as.integer.candela_tensor <- function(x, ...) as.integer(as_array(x))
 #' @export
-as.logical.torch_tensor <- function(x, ...) as.logical(as_array(x))
+as.logical.candela_tensor <- function(x, ...) as.logical(as_array(x))
 #' @export
-as.vector.torch_tensor <- function(x, mode = "any") as.vector(as_array(x), mode)
+as.vector.candela_tensor <- function(x, mode = "any") as.vector(as_array(x), mode)
 #' @export
-as.character.torch_tensor <- function(x, ...) as.character(as_array(x))
+as.character.candela_tensor <- function(x, ...) as.character(as_array(x))
+
+#' @export
+as.complex.candela_tensor <- function(x, ...) as.complex(as.vector(as_array(x)))
 
 #' @exportS3Method bit64::as.integer64
-as.integer64.torch_tensor <- function(x, ...) {
+as.integer64.candela_tensor <- function(x, ...) {
   values <- .Call(cdr_as_array, x, "integer64")
   class(values) <- "integer64"
   values
@@ -88,13 +91,13 @@ tensor_field("ptr", function(self) self)
 
 # What R needs to make a table of a tensor: its different elements, and their order.
 #' @export
-unique.torch_tensor <- function(x, incomparables = FALSE, ...) torch_tensor(unique(as.vector(as_array(x))), x$dtype)
+unique.candela_tensor <- function(x, incomparables = FALSE, ...) torch_tensor(unique(as.vector(as_array(x))), x$dtype)
 
 #' @export
-xtfrm.torch_tensor <- function(x) as.numeric(as_array(x))
+xtfrm.candela_tensor <- function(x) as.numeric(as_array(x))
 
 # How testthat's expect_equal() looks at tensors.
 #' @exportS3Method waldo::compare_proxy
-compare_proxy.torch_tensor <- function(x, path = "x") {
+compare_proxy.candela_tensor <- function(x, path = "x") {
   list(object = list(dtype = dtype_name(x$dtype), shape = dim(x), values = as_array(x)), path = path)
 }

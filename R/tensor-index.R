@@ -42,13 +42,13 @@ NULL
 #' @rdname tensor-index
 #' @name tensor-index
 #' @export
-`[.torch_tensor` <- function(x, ..., drop = TRUE) {
+`[.candela_tensor` <- function(x, ..., drop = TRUE) {
   .Call(cdr_index, x, index_values(sys.call(), substitute(list(...)), parent.frame(), ...), drop)
 }
 
 #' @rdname tensor-index
 #' @export
-`[<-.torch_tensor` <- function(x, ..., value) {
+`[<-.candela_tensor` <- function(x, ..., value) {
   .Call(cdr_assign, x, index_values(sys.call(), substitute(list(...)), parent.frame(), ...), value)
   invisible(x)
 }
@@ -59,11 +59,11 @@ slc <- function(start, end, step = 1) {
   if (length(start) != 1 || length(end) != 1 || length(step) != 1) {
     value_error("`start`, `end` and `step` of a slice must be single numbers.")
   }
-  structure(c(as.double(start), as.double(end), as.double(step)), class = "slice")
+  structure(c(as.double(start), as.double(end), as.double(step)), class = own_first("slice"))
 }
 
 #' @export
-print.slice <- function(x, ...) {
+print.candela_slice <- function(x, ...) {
   cat("<slice>\n")
   invisible(x)
 }
@@ -135,15 +135,15 @@ slice_end <- function(value) {
 #' tail(torch_tensor(1:10), 3)
 #' @rdname head.torch_tensor
 #' @importFrom utils head
-#' @rawNamespace S3method(head, torch_tensor)
-head.torch_tensor <- function(x, n = 6L, ...) {
+#' @rawNamespace S3method(head, candela_tensor)
+head.candela_tensor <- function(x, n = 6L, ...) {
   torch_narrow(x, 1, 1, ends_length(n, dim(x)[[1]]))
 }
 
 #' @rdname head.torch_tensor
 #' @importFrom utils tail
-#' @rawNamespace S3method(tail, torch_tensor)
-tail.torch_tensor <- function(x, n = 6L, ...) {
+#' @rawNamespace S3method(tail, candela_tensor)
+tail.candela_tensor <- function(x, n = 6L, ...) {
   size <- dim(x)[[1]]
   length <- ends_length(n, size)
   torch_narrow(x, 1, size - length + 1, length)

@@ -135,33 +135,33 @@ tensor_method("lerp_", function(end, weight) {
 
 #' @rdname torch_add
 #' @export
-`+.torch_tensor` <- function(e1, e2) if (missing(e2)) e1 else .Call(cdr_apply_binary, paired$add, e1, e2, NULL)
+`+.candela_tensor` <- function(e1, e2) if (missing(e2)) e1 else .Call(cdr_apply_binary, paired$add, e1, e2, NULL)
 
 #' @rdname torch_add
 #' @export
-`-.torch_tensor` <- function(e1, e2) {
+`-.candela_tensor` <- function(e1, e2) {
   if (missing(e2)) .Call(cdr_apply_2, ops$sub, 0L, e1, NULL) else .Call(cdr_apply_binary, paired$sub, e1, e2, NULL)
 }
 
 #' @rdname torch_add
 #' @export
-`*.torch_tensor` <- function(e1, e2) .Call(cdr_apply_binary, paired$mul, e1, e2, NULL)
+`*.candela_tensor` <- function(e1, e2) .Call(cdr_apply_binary, paired$mul, e1, e2, NULL)
 
 #' @rdname torch_add
 #' @export
-`/.torch_tensor` <- function(e1, e2) .Call(cdr_apply_binary, paired$div, e1, e2, NULL)
+`/.candela_tensor` <- function(e1, e2) .Call(cdr_apply_binary, paired$div, e1, e2, NULL)
 
 #' @rdname torch_add
 #' @export
-`^.torch_tensor` <- function(e1, e2) .Call(cdr_apply_binary, paired$pow, e1, e2, NULL)
+`^.candela_tensor` <- function(e1, e2) .Call(cdr_apply_binary, paired$pow, e1, e2, NULL)
 
 #' @rdname torch_add
 #' @export
-`%%.torch_tensor` <- function(e1, e2) torch_remainder(e1, e2)
+`%%.candela_tensor` <- function(e1, e2) torch_remainder(e1, e2)
 
 #' @rdname torch_add
 #' @export
-`%/%.torch_tensor` <- function(e1, e2) torch_div(e1, e2, rounding_mode = "floor")
+`%/%.candela_tensor` <- function(e1, e2) torch_div(e1, e2, rounding_mode = "floor")
 
 #' Mathematical functions
 #'
@@ -352,90 +352,92 @@ tensor_method("clamp_", function(min = NULL, max = NULL) {
 
 #' @rdname torch_exp
 #' @export
-abs.torch_tensor <- function(x) torch_abs(x)
+abs.candela_tensor <- function(x) torch_abs(x)
 
 #' @rdname torch_exp
 #' @export
-sign.torch_tensor <- function(x) torch_sign(x)
+sign.candela_tensor <- function(x) torch_sign(x)
 
 #' @rdname torch_exp
 #' @export
-sqrt.torch_tensor <- function(x) torch_sqrt(x)
+sqrt.candela_tensor <- function(x) torch_sqrt(x)
 
 #' @rdname torch_exp
 #' @export
-exp.torch_tensor <- function(x) torch_exp(x)
+exp.candela_tensor <- function(x) torch_exp(x)
 
 #' @rdname torch_exp
 #' @export
-expm1.torch_tensor <- function(x) torch_expm1(x)
+expm1.candela_tensor <- function(x) torch_expm1(x)
+
+#' @rdname torch_exp
+#' @method log2 candela_tensor
+#' @export
+log2.candela_tensor <- function(x) torch_log2(x)
+
+#' @rdname torch_exp
+#' @method log10 candela_tensor
+#' @export
+log10.candela_tensor <- function(x) torch_log10(x)
 
 #' @rdname torch_exp
 #' @export
-log2.torch_tensor <- function(x) torch_log2(x)
+log1p.candela_tensor <- function(x) torch_log1p(x)
 
 #' @rdname torch_exp
 #' @export
-log10.torch_tensor <- function(x) torch_log10(x)
+sin.candela_tensor <- function(x) torch_sin(x)
 
 #' @rdname torch_exp
 #' @export
-log1p.torch_tensor <- function(x) torch_log1p(x)
+cos.candela_tensor <- function(x) torch_cos(x)
 
 #' @rdname torch_exp
 #' @export
-sin.torch_tensor <- function(x) torch_sin(x)
+tan.candela_tensor <- function(x) torch_tan(x)
 
 #' @rdname torch_exp
 #' @export
-cos.torch_tensor <- function(x) torch_cos(x)
+asin.candela_tensor <- function(x) torch_asin(x)
 
 #' @rdname torch_exp
 #' @export
-tan.torch_tensor <- function(x) torch_tan(x)
+acos.candela_tensor <- function(x) torch_acos(x)
 
 #' @rdname torch_exp
 #' @export
-asin.torch_tensor <- function(x) torch_asin(x)
+atan.candela_tensor <- function(x) torch_atan(x)
 
 #' @rdname torch_exp
 #' @export
-acos.torch_tensor <- function(x) torch_acos(x)
+sinh.candela_tensor <- function(x) torch_sinh(x)
 
 #' @rdname torch_exp
 #' @export
-atan.torch_tensor <- function(x) torch_atan(x)
+cosh.candela_tensor <- function(x) torch_cosh(x)
 
 #' @rdname torch_exp
 #' @export
-sinh.torch_tensor <- function(x) torch_sinh(x)
+tanh.candela_tensor <- function(x) torch_tanh(x)
 
 #' @rdname torch_exp
 #' @export
-cosh.torch_tensor <- function(x) torch_cosh(x)
+floor.candela_tensor <- function(x) torch_floor(x)
 
 #' @rdname torch_exp
 #' @export
-tanh.torch_tensor <- function(x) torch_tanh(x)
+ceiling.candela_tensor <- function(x) torch_ceil(x)
 
 #' @rdname torch_exp
 #' @export
-floor.torch_tensor <- function(x) torch_floor(x)
+trunc.candela_tensor <- function(x, ...) torch_trunc(x)
 
 #' @rdname torch_exp
 #' @export
-ceiling.torch_tensor <- function(x) torch_ceil(x)
-
-#' @rdname torch_exp
-#' @export
-trunc.torch_tensor <- function(x, ...) torch_trunc(x)
-
-#' @rdname torch_exp
-#' @export
-log.torch_tensor <- function(x, base = exp(1)) {
+log.candela_tensor <- function(x, base = exp(1)) {
   if (missing(base)) torch_log(x) else torch_div(torch_log(x), log(base))
 }
 
 #' @rdname torch_exp
 #' @export
-round.torch_tensor <- function(x, digits = 0, ...) torch_round(x, digits)
+round.candela_tensor <- function(x, digits = 0, ...) torch_round(x, digits)

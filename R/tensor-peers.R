@@ -76,15 +76,15 @@ torch_reduction_sum <- function() 2L
 
 #' @rdname torch_cosine_similarity
 #' @export
-torch_strided <- function() structure(list(name = "strided"), class = "torch_layout")
+torch_strided <- function() structure(list(name = "strided"), class = own_first("torch_layout"))
 
 #' @export
-print.torch_layout <- function(x, ...) {
+print.candela_layout <- function(x, ...) {
   cat("<torch_layout> ", x$name, "\n", sep = "")
   invisible(x)
 }
 
 #' @rdname torch_matmul
 #' @param x,y tensors, or R vectors and matrices; x %*% y is `torch_matmul()`.
-#' @rawNamespace if (getRversion() >= "4.3.0") S3method("%*%", torch_tensor)
-`%*%.torch_tensor` <- function(x, y) torch_matmul(x, y)
+#' @rawNamespace if (getRversion() >= "4.3.0") S3method("%*%", candela_tensor)
+`%*%.candela_tensor` <- function(x, y) torch_matmul(x, y)

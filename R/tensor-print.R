@@ -12,8 +12,9 @@
 #' torch_tensor(matrix(c(1, 2.5, 3, 4), nrow = 2))
 #' print(torch_tensor(1:100), n = 3)
 #' str(torch_tensor(1:100))
+#' @name print.torch_tensor
 #' @export
-print.torch_tensor <- function(x, n = 30, ...) {
+print.candela_tensor <- function(x, n = 30, ...) {
   text <- .Call(cdr_tensor_text, x, n)
   cat("torch_tensor\n", text, "\n", sep = "")
   invisible(x)
@@ -21,7 +22,7 @@ print.torch_tensor <- function(x, n = 30, ...) {
 
 #' @rdname print.torch_tensor
 #' @export
-format.torch_tensor <- function(x, ...) {
+format.candela_tensor <- function(x, ...) {
   text <- .Call(cdr_tensor_text, x, 2)[[1]]
   footer <- sub(".*\\[ CPU([A-Za-z]+)Type\\{([0-9,]*)\\} \\]$", "\\1 \\2", text)
   if (grepl("undefined", footer)) {
@@ -35,8 +36,8 @@ format.torch_tensor <- function(x, ...) {
 
 #' @rdname print.torch_tensor
 #' @importFrom utils str
-#' @rawNamespace S3method(str, torch_tensor)
-str.torch_tensor <- function(object, ...) {
+#' @rawNamespace S3method(str, candela_tensor)
+str.candela_tensor <- function(object, ...) {
   cat(format(object), "\n", sep = "")
   invisible(object)
 }

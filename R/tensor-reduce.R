@@ -330,31 +330,31 @@ reduce_parts <- function(parts, reduction, na.rm, neutral, ...) {
 
 #' @rdname torch_sum
 #' @export
-sum.torch_tensor <- function(..., dim = NULL, keepdim = FALSE, dtype = NULL, na.rm = FALSE) {
+sum.candela_tensor <- function(..., dim = NULL, keepdim = FALSE, dtype = NULL, na.rm = FALSE) {
   reduce_parts(list(...), torch_sum, na.rm, 0, dim = dim, keepdim = keepdim, dtype = dtype)
 }
 
 #' @rdname torch_sum
 #' @export
-prod.torch_tensor <- function(..., dim = NULL, keepdim = FALSE, dtype = NULL, na.rm = FALSE) {
+prod.candela_tensor <- function(..., dim = NULL, keepdim = FALSE, dtype = NULL, na.rm = FALSE) {
   reduce_parts(list(...), torch_prod, na.rm, 1, dim = dim, keepdim = keepdim, dtype = dtype)
 }
 
 #' @rdname torch_sum
 #' @export
-mean.torch_tensor <- function(x, ..., dim = NULL, keepdim = FALSE, dtype = NULL, na.rm = FALSE) {
+mean.candela_tensor <- function(x, ..., dim = NULL, keepdim = FALSE, dtype = NULL, na.rm = FALSE) {
   if (na.rm) torch_nanmean(x, dim, keepdim, dtype) else torch_mean(x, dim, keepdim, dtype)
 }
 
 #' @rdname torch_sum
 #' @export
-any.torch_tensor <- function(..., dim = NULL, keepdim = FALSE, na.rm = FALSE) {
+any.candela_tensor <- function(..., dim = NULL, keepdim = FALSE, na.rm = FALSE) {
   reduce_parts(list(...), torch_any, na.rm, 0, dim = dim, keepdim = keepdim)
 }
 
 #' @rdname torch_sum
 #' @export
-all.torch_tensor <- function(..., dim = NULL, keepdim = FALSE, na.rm = FALSE) {
+all.candela_tensor <- function(..., dim = NULL, keepdim = FALSE, na.rm = FALSE) {
   reduce_parts(list(...), torch_all, na.rm, 1, dim = dim, keepdim = keepdim)
 }
 
@@ -362,30 +362,30 @@ all.torch_tensor <- function(..., dim = NULL, keepdim = FALSE, na.rm = FALSE) {
 #' @param ... tensors and numbers: the largest or smallest element of all of them.
 #' @param na.rm leave out NaN.
 #' @export
-max.torch_tensor <- function(..., dim = NULL, other = NULL, keepdim = FALSE, na.rm = FALSE) {
+max.candela_tensor <- function(..., dim = NULL, other = NULL, keepdim = FALSE, na.rm = FALSE) {
   reduce_parts(list(...), torch_max, na.rm, -Inf, dim = dim, other = other, keepdim = keepdim)
 }
 
 #' @rdname torch_max
 #' @export
-min.torch_tensor <- function(..., dim = NULL, other = NULL, keepdim = FALSE, na.rm = FALSE) {
+min.candela_tensor <- function(..., dim = NULL, other = NULL, keepdim = FALSE, na.rm = FALSE) {
   reduce_parts(list(...), torch_min, na.rm, Inf, dim = dim, other = other, keepdim = keepdim)
 }
 
 #' @rdname torch_max
 #' @export
-range.torch_tensor <- function(..., na.rm = FALSE) {
-  torch_stack(list(min.torch_tensor(..., na.rm = na.rm), max.torch_tensor(..., na.rm = na.rm)))
+range.candela_tensor <- function(..., na.rm = FALSE) {
+  torch_stack(list(min.candela_tensor(..., na.rm = na.rm), max.candela_tensor(..., na.rm = na.rm)))
 }
 
 #' @rdname torch_sort
 #' @export
-sort.torch_tensor <- function(x, decreasing = FALSE, dim = -1L, ...) torch_sort(x, dim, decreasing)
+sort.candela_tensor <- function(x, decreasing = FALSE, dim = -1L, ...) torch_sort(x, dim, decreasing)
 
 #' @rdname torch_cumsum
 #' @export
-cumsum.torch_tensor <- function(x) torch_cumsum(x$reshape(-1), 1)
+cumsum.candela_tensor <- function(x) torch_cumsum(x$reshape(-1), 1)
 
 #' @rdname torch_cumsum
 #' @export
-cumprod.torch_tensor <- function(x) torch_cumprod(x$reshape(-1), 1)
+cumprod.candela_tensor <- function(x) torch_cumprod(x$reshape(-1), 1)

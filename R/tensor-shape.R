@@ -12,11 +12,11 @@ NULL
 #' length(torch_tensor(1:6))
 #' @rdname dim.torch_tensor
 #' @export
-dim.torch_tensor <- function(x) .Call(cdr_shape, x)
+dim.candela_tensor <- function(x) .Call(cdr_shape, x)
 
 #' @rdname dim.torch_tensor
 #' @export
-length.torch_tensor <- function(x) .Call(cdr_numel, x)
+length.candela_tensor <- function(x) .Call(cdr_numel, x)
 
 # Sizes given as separate numbers or as one vector.
 sizes_of <- function(...) {

@@ -24,7 +24,7 @@ transform_to_tensor.default <- function(img) {
 }
 
 #' @export
-transform_to_tensor.torch_tensor <- function(img) img
+transform_to_tensor.candela_tensor <- function(img) img
 
 #' @export
 transform_to_tensor.matrix <- function(img) array_to_planes(array(img, c(dim(img), 1L)))

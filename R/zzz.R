@@ -2,6 +2,8 @@
   .Call(cdr_init, parent.env(environment()))
   load_ops()
   register_iterators_on_load()
+  meet_peers()
+  register_deployment()
   register_magick_transforms(parent.env(environment()))
   seed_from_clock()
 }

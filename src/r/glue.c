@@ -9,7 +9,7 @@
 #include "r/saved.h"
 #include "tensor/lazy.h"
 
-static SEXP prototype = NULL; /* with the class c("torch_tensor", "R7"), preserved */
+static SEXP prototype = NULL; /* with the class c("candela_tensor", "torch_tensor", "R7"), preserved */
 
 SEXP cdr_init(SEXP env)
 {
@@ -18,9 +18,11 @@ SEXP cdr_init(SEXP env)
     cdr_give_back_init();
     prototype = R_MakeExternalPtr(NULL, R_NilValue, R_NilValue);
     R_PreserveObject(prototype);
-    SEXP class = PROTECT(Rf_allocVector(STRSXP, 2));
-    SET_STRING_ELT(class, 0, Rf_mkChar("torch_tensor"));
-    SET_STRING_ELT(class, 1, Rf_mkChar("R7"));
+    static const char *const names[] = {"candela_tensor", "torch_tensor", "R7"};
+    SEXP class = PROTECT(Rf_allocVector(STRSXP, 3));
+    for (int i = 0; i < 3; i++) {
+        SET_STRING_ELT(class, i, Rf_mkChar(names[i]));
+    }
     Rf_setAttrib(prototype, R_ClassSymbol, class);
     UNPROTECT(1);
     return R_NilValue;

@@ -23,7 +23,7 @@ SEXP cdr_are_tensors(SEXP x)
         return Rf_ScalarLogical(false);
     }
     for (R_xlen_t i = 0; i < XLENGTH(x); i++) {
-        if (!Rf_inherits(VECTOR_ELT(x, i), "torch_tensor")) {
+        if (!Rf_inherits(VECTOR_ELT(x, i), "candela_tensor")) {
             return Rf_ScalarLogical(false);
         }
     }

@@ -2,7 +2,7 @@ test_that("luz_callback() makes constructors", {
   make <- luz_callback("mine", initialize = function(a, b = 2) self$sum <- a + b)
   expect_named(formals(make), c("a", "b"))
   callback <- make(1)
-  expect_equal(class(callback), c("mine", "LuzCallback", "R6"))
+  expect_equal(class_names(callback), c("mine", "LuzCallback", "R6"))
   expect_equal(callback$sum, 3)
   child <- luz_callback("child", inherit = make)
   expect_s3_class(child(1), c("child", "mine", "LuzCallback"))

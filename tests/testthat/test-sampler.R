@@ -31,7 +31,7 @@ test_that("custom batch samplers decide the batches", {
 test_that("samplers inherit", {
   forwards <- sampler("forwards", inherit = backwards, .iter = function() as_iterator(seq_len(self$n)))
   s <- forwards(tensor_dataset(torch_arange(1, 4)))
-  expect_s3_class(s, c("forwards", "backwards", "torch_sampler"))
+  expect_s3_class(s, c("forwards", "backwards", "utils_sampler"))
   expect_length(s, 4)
   expect_equal(collect_all(s$.iter()), as.list(1:4))
 })
