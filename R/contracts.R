@@ -269,7 +269,8 @@ special_contracts <- list(
   nnf_one_hot = c(tensor = "index"), torch_finfo = c(dtype = NA), torch_iinfo = c(dtype = NA),
   nnf_pad = c(pad = "numbers", value = "number"), nnf_fold = c(output_size = "numbers", padding = "numbers"),
   nnf_interpolate = c(size = "numbers"), nnf_affine_grid = c(size = "numbers"),
-  nnf_batch_norm = c(running_mean = "tensor or NULL", running_var = "tensor or NULL")
+  nnf_batch_norm = c(running_mean = "tensor or NULL", running_var = "tensor or NULL"),
+  luz_save = c(path = NA), luz_load = c(path = NA)
 )
 
 # How the names of functions begin that are called by users; the rest are the package's own.

@@ -96,6 +96,21 @@ unique.candela_tensor <- function(x, incomparables = FALSE, ...) torch_tensor(un
 #' @export
 xtfrm.candela_tensor <- function(x) as.numeric(as_array(x))
 
+# Without it, all.equal() would compare no values.
+#' @export
+all.equal.candela_tensor <- function(target, current, ...) {
+  if (!is_tensor(current)) {
+    return(sprintf("current is no tensor, but of class <%s>", paste(class(current), collapse = "/")))
+  }
+  if (target$dtype != current$dtype) {
+    return(sprintf("dtype: %s and %s", dtype_name(target$dtype), dtype_name(current$dtype)))
+  }
+  if (!identical(dim(target), dim(current))) {
+    return(sprintf("shape: %s and %s", toString(dim(target)), toString(dim(current))))
+  }
+  all.equal(as_array(target), as_array(current), ...)
+}
+
 # How testthat's expect_equal() looks at tensors.
 #' @exportS3Method waldo::compare_proxy
 compare_proxy.candela_tensor <- function(x, path = "x") {

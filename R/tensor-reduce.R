@@ -343,6 +343,7 @@ prod.candela_tensor <- function(..., dim = NULL, keepdim = FALSE, dtype = NULL, 
 #' @rdname torch_sum
 #' @export
 mean.candela_tensor <- function(x, ..., dim = NULL, keepdim = FALSE, dtype = NULL, na.rm = FALSE) {
+  if (is.null(dtype) && !x$dtype$is_floating_point) dtype <- torch_get_default_dtype()
   if (na.rm) torch_nanmean(x, dim, keepdim, dtype) else torch_mean(x, dim, keepdim, dtype)
 }
 

@@ -102,11 +102,13 @@ fill_stub <- function(env, name) {
   peer <- peer_exports()[[name]]
   if (is.null(peer)) refuse(name, "name", "the name of one of the four packages")
   ours <- getNamespaceExports("candela")
+  # What torch hands on from coro is coro's own: packages define methods for it.
+  coro <- if (requireNamespace("coro", quietly = TRUE)) getNamespaceExports("coro")
   for (export in peer$exports) {
-    value <- if (export %in% ours) {
-      getExportedValue("candela", export)
-    } else if (export %in% getNamespaceExports("coro")) {
+    value <- if (export %in% coro) {
       getExportedValue("coro", export)
+    } else if (export %in% ours) {
+      getExportedValue("candela", export)
     } else {
       absent(export, name)
     }

@@ -91,3 +91,9 @@ test_that("losses that compare are their formulas", {
   expect_equal(value(nn_multilabel_soft_margin_loss()(torch_tensor(logits), torch_tensor(many))),
     mean(-(many * log(p) + (1 - many) * log(1 - p))), tolerance = 1e-5)
 })
+
+test_that("every maker of a loss that is given predictions and targets says how it is called", {
+  for (loss in list(nn_mse_loss, nn_l1_loss, nn_bce_loss, nn_cross_entropy_loss, nn_smooth_l1_loss, nn_kl_div_loss)) {
+    expect_error(loss(torch_randn(2, 3), torch_randn(2, 3)), "()(output, target)", fixed = TRUE, class = "value_error")
+  }
+})

@@ -208,8 +208,8 @@ test_that("training and evaluation mode alternate", {
 })
 
 test_that("methods are found when another package makes a generic of the name", {
-  expect_true(is.function(getS3method("predict", "luz_module_fitted")))
-  expect_true(is.function(getS3method("plot", "lr_records")))
+  expect_true(is.function(getS3method("predict", "candela_module_fitted")))
+  expect_true(is.function(getS3method("plot", "candela_lr_records")))
   expect_identical(candela::fit, generics::fit)
 })
 

@@ -45,3 +45,14 @@ test_that("closeness and equality", {
   expect_false(torch_equal(torch_ones(1, 3), torch_ones(3)))
   expect_true(torch_equal(torch_ones(0), torch_ones(0)))
 })
+
+test_that("all.equal() and expect_equal() compare the values of tensors", {
+  x <- torch_tensor(c(1, 2))
+  expect_true(all.equal(x, torch_tensor(c(1, 2 + 1e-10), dtype = torch_float())))
+  expect_match(all.equal(x, torch_tensor(c(1, 3))), "Mean relative difference")
+  expect_match(all.equal(x, torch_tensor(c(1, 2), dtype = torch_double())), "dtype: Float and Double")
+  expect_match(all.equal(x, torch_tensor(1)), "shape: 2 and 1")
+  expect_match(all.equal(x, c(1, 2)), "no tensor")
+  testthat::local_edition(2)
+  expect_failure(expect_equal(x, torch_tensor(c(1, 3))))
+})

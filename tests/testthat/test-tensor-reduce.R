@@ -187,3 +187,10 @@ test_that("search, bits and extremes refuse what does not fit", {
     rbind(c(1, 2), c(3, 4)))
   expect_equal(as.vector(table(torch_tensor(c(3L, 1L, 3L)))), c(1, 2))
 })
+
+test_that("mean() of whole numbers and of truth is a fraction, as in R", {
+  expect_equal(as_array(mean(torch_tensor(1:2))), 1.5)
+  expect_equal(as_array(mean(torch_tensor(c(TRUE, FALSE, FALSE, FALSE)))), 0.25)
+  expect_equal(as_array(mean(torch_tensor(matrix(1:4, 2)), dim = 1)), c(1.5, 3.5))
+  expect_error(torch_mean(torch_tensor(1:2)), "floating point")
+})
