@@ -39,7 +39,7 @@ optim_sgd <- optimizer(
       hyper = function(group) {
         c(group$lr, group$momentum, group$dampening, group$weight_decay, group$nesterov)
       },
-      states = function(group) list(momentum_buffer = if (group$momentum != 0) zeros_for)
+      states = function(group) list(momentum_buffer = if (group$momentum != 0) zeros_for), counts = FALSE
     )
   }
 )

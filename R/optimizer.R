@@ -239,32 +239,38 @@ check_betas <- function(betas) {
 
 # One step of an optimiser of the package: `rule` is the engine's name of it, `hyper(group)` its numbers in the engine's
 # order, `states(group)` a named list that says how each state of a parameter begins (a function of the parameter, or
-# NULL where the state is not needed), in the engine's order.
-fused_step <- function(optimizer, closure, rule, hyper, states) {
+# NULL where the state is not needed), in the engine's order; `counts`, whether the number of updates is remembered.
+fused_step <- function(optimizer, closure, rule, hyper, states, counts = TRUE) {
   loss <- if (is.null(closure)) NULL else with_enable_grad(closure())
   for (group in optimizer$param_groups) {
     params <- group$params[.Call(cdr_has_grad, group$params)]
-    if (length(params) > 0) fused_group_step(optimizer$state, params, rule, as.double(hyper(group)), states(group))
+    if (length(params) > 0) {
+      fused_group_step(optimizer$state, params, rule, as.double(hyper(group)), states(group), counts)
+    }
   }
   loss
 }
 
-fused_group_step <- function(store, params, rule, hyper, begin) {
+fused_group_step <- function(store, params, rule, hyper, begin, counts) {
   map <- store$known()
   names <- names(begin)
   names[vapply(begin, is.null, NA)] <- ""
   kept <- vector("list", length(params))
   for (i in seq_along(params)) {
     address <- rlang::obj_address(params[[i]])
-    if (is.null(map[[address]])) store$set(params[[i]], list())
-    kept[[i]] <- map[[address]] <- begin_state(map[[address]], begin, params[[i]])
+    known <- map[[address]]
+    kept[[i]] <- begin_state(known, begin, params[[i]], counts)
+    remembered <- if (counts) kept[[i]] else kept[[i]][names(kept[[i]]) != "step"]
+    if (is.null(known) && length(remembered) > 0) store$set(params[[i]], list())
+    if (!is.null(map[[address]])) map[[address]] <- remembered
   }
   .Call(cdr_optim_step, rule, hyper, params, kept, names)
 }
 
-# The state of a parameter for its next update, with all that `begin` names.
-begin_state <- function(state, begin, param) {
-  state$step <- if (is.null(state$step)) 1 else as.double(state$step) + 1
+# The state of a parameter for its next update, with all that `begin` names. Where updates are not counted, any that is
+# not the first is the second.
+begin_state <- function(state, begin, param, counts) {
+  state$step <- if (!counts) 1 + (length(state) > 0) else if (is.null(state$step)) 1 else as.double(state$step) + 1
   for (name in names(begin)) {
     if (is.null(state[[name]]) && !is.null(begin[[name]])) state[[name]] <- with_no_grad(begin[[name]](param))
   }

@@ -91,3 +91,16 @@ test_that("each group of parameters has its own rate", {
   expect_equal(as.array(a$detach()), c(0.5, 0.5))
   expect_equal(as.array(b$detach()), c(0.9, 0.9), tolerance = 1e-6)
 })
+
+test_that("gradient descent remembers its momentum alone, and nothing without", {
+  w <- torch_ones(2, requires_grad = TRUE)
+  (w * w)$sum()$backward()
+  plain <- optim_sgd(w, lr = 0.1)
+  plain$step()
+  expect_length(plain$state_dict()$state, 0)
+  heavy <- optim_sgd(w, lr = 0.1, momentum = 0.9, dampening = 0.5)
+  for (i in 1:3) heavy$step()
+  expect_named(heavy$state_dict()$state[[1]], "momentum_buffer")
+  expected <- Reduce(function(v, g) 0.9 * v + 0.5 * g, rep(2, 2), 2)
+  expect_equal(as_array(heavy$state_dict()$state[[1]]$momentum_buffer), rep(expected, 2), tolerance = 1e-6)
+})
