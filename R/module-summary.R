@@ -122,7 +122,7 @@ shape_text <- function(y) {
 
 module_rows <- function(object, name, level, depth) {
   row <- data.frame(
-    name = name, type = setdiff(.subset2(object, ".classes"), own_classes)[[1]], level = level, parameters = count_parameters(object),
+    name = name, type = class_name(as_callable(object)), level = level, parameters = count_parameters(object),
     trainable = count_trainable(object), address = rlang::obj_address(object), stringsAsFactors = FALSE
   )
   if (level >= depth) {

@@ -105,7 +105,12 @@ with_members_at_once <- function(f) {
     return(f)
   }
   new <- members_at_once(body(f))
-  if (identical(new, body(f))) f else `attributes<-`(rlang::new_function(formals(f), new, environment(f)), attributes(f))
+  if (identical(new, body(f))) {
+    return(f)
+  }
+  read_at_once <- rlang::new_function(formals(f), new, environment(f))
+  attributes(read_at_once) <- attributes(f)
+  read_at_once
 }
 
 read_members <- c("{", "(", "[[", "[", "$", "c", "list", "<-", "=", "if", "for", "while", "repeat", "return",

@@ -27,7 +27,9 @@ peer_generics <- list(
 
 test_that("there are methods for classes of our own alone", {
   registered <- getNamespaceInfo("candela", "S3methods")
-  expect_identical(intersect(unlist(registered[, 2]), c(peer_classes, "R7")), character())
+  shared <- !registered[, 1] %in% getNamespaceExports("candela")
+  expect_gt(sum(shared), 100)
+  expect_identical(intersect(unlist(registered[shared, 2]), c(peer_classes, "R7")), character())
   expect_identical(anyDuplicated(own_classes), 0L)
   expect_identical(own_first(c("nn_sequential", "nn_module")),
     c("candela_sequential", "nn_sequential", "candela_module", "nn_module"))
