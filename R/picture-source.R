@@ -53,14 +53,8 @@ source_of_file <- function(path, spec) {
   picture <- take_bands(list(x = transform_to_tensor(image_read(path, page = page)), type = info$type,
     stored = info$channels - info$alpha), bands, nodata)
   check_picture_fits(picture, spec, sprintf("'%s'", path))
-  if (info$pages > 1) tell_pages(path, info$pages)
   source_of_tensor(picture$x, path, type = info$type, path = path, gaps = may_have_gaps(info$type, nodata),
     pixel = if (is_turned(path)) size_of_turned(path) else pixel_size_of_file(path))
-}
-
-tell_pages <- function(path, n) {
-  rlang::inform(sprintf("'%s' has %d pages, of which the first is segmented: image_read(page = ) reads others.", path,
-    as.integer(n)), class = "candela_message_pages")
 }
 
 # Does terra read it? Loading the package takes time, so what the file is comes first.

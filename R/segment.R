@@ -63,6 +63,10 @@
 #' palette with the classes' colours, and NoData where any band has none. Masks of colours become class numbers with
 #' those colours there.
 #'
+#' Of a TIFF of several pages that page is taken which the model was trained on (`page` of [segmentation_dataset()]), else
+#' the first, which is told. A GeoTIFF whose grid is turned against the map's axes, which terra does not read, is held in
+#' memory; its mask is a TIFF in the same place.
+#'
 #' In files without coordinates pixels without data have the value of void, where the training masks have one, else
 #' 0 or 255, whichever means no class. Entropy and probabilities are written with 16 bits, 0 to 65535 for 0 to 1, or, on
 #' grids, as floats.

@@ -231,6 +231,8 @@ test_that("of a file of several pages the first is taken, and that is said", {
   expect_message(result <- segment(bright_model(bright_spec()), file), "has 2 pages",
     class = "candela_message_pages")
   expect_identical(result$mask, matrix(2L, 3, 4))
+  expect_silent(second <- segment(bright_model(bright_spec(page = 2)), file))
+  expect_identical(second$mask, matrix(1L, 3, 4))
   expect_identical(segment(bright_model(bright_spec()), image_read(file, page = 2)[, , 1] * 255)$mask, matrix(1L, 3, 4))
 })
 
