@@ -2,7 +2,8 @@
 # from.
 
 # What the class that is no object is called: it stays clear in pictures, and has no objects.
-background_words <- c("background", "bg", "backgr", "hintergrund", "ground", "none", "nothing", "other", "others", "rest")
+background_words <- c("background", "bg", "backgr", "hintergrund", "ground", "none", "nothing", "other", "others",
+  "rest")
 
 # A list of masks: each a list with `mask`, an integer matrix whose numbers from 1 are classes (0 and NA are none),
 # `classes`, a data frame as class_table() gives or NULL where numbers have no names, `from` ("pixels", "raster"), and

@@ -8,7 +8,8 @@
 #' @param classes what the numbers mean: as [segmentation_dataset()] takes it, such as `c(background = 0, cell = 255)`,
 #'   for masks that hold stored values or colours; a model, a data set, names or a [class_table()] for masks of class
 #'   numbers. `NULL`: the numbers are their own names.
-#' @param objects names or numbers of the classes whose objects are wanted. `NULL`: all but the one called background (or ground, none, other, rest),
+#' @param objects names or numbers of the classes whose objects are wanted. `NULL`: all but the one called background
+#'   (or ground, none, other, rest),
 #'   or that of the value 0 where there are two.
 #' @param connectivity 8: pixels that touch at a side or a corner belong together; 4: at a side.
 #' @param part whether objects that touch are parted, by a watershed of the distance to their outside.

@@ -127,8 +127,8 @@ Predictor <- R6::R6Class(
       }
       torch_flip(self$as_probabilities(apply_model(torch_flip(x, flip)), x), flip)
     },
-    # Of the tensors that a model makes for a pixel, seen with a small tile, and of what R reads for it as doubles. As
-    # much as twice that lies around besides: tensors of the tile before that R has not collected, blocks of other sizes.
+    # Of the tensors that a model makes for a pixel, seen with a small tile, and of what R reads for it as doubles.
+    # Twice as much lies around besides: tensors of the tile before that R has not collected, blocks of other sizes.
     bytes_of_pixel = function(specs) {
       trial <- torch_zeros(c(self$spec$channels, 256, 256))
       before <- .Call(cdr_memory)[[1]]

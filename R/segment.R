@@ -28,8 +28,8 @@
 #' @param overlap of tiles: every pixel sees at least half of it on all sides, so that a model whose receptive field is
 #'   smaller gives what it would give for the whole picture. Beyond it tiles share `overlap / 4` pixels, where they are
 #'   blended.
-#' @param memory about how many bytes may be taken by one tile, while the model predicts it, and by the row of tiles that
-#'   waits to be written.
+#' @param memory about how many bytes may be taken by one tile, while the model predicts it, and by the row of tiles
+#'   that waits to be written.
 #' @param batch_size how many pictures of one size are predicted at once.
 #' @param pixel_size height and width of a pixel, or one number for both, in micrometres, or in the unit that its name
 #'   says: `c(mm = 0.2)`. `NULL`: that of the file (resolution of a TIFF, or as ImageJ and OME write it; 72 and 96 per
@@ -63,9 +63,9 @@
 #' palette with the classes' colours, and NoData where any band has none. Masks of colours become class numbers with
 #' those colours there.
 #'
-#' Of a TIFF of several pages that page is taken which the model was trained on (`page` of [segmentation_dataset()]), else
-#' the first, which is told. A GeoTIFF whose grid is turned against the map's axes, which terra does not read, is held in
-#' memory; its mask is a TIFF in the same place.
+#' Of a TIFF of several pages that page is taken which the model was trained on (`page` of [segmentation_dataset()]),
+#' else the first, which is told. A GeoTIFF whose grid is turned against the map's axes, which terra does not read, is
+#' held in memory; its mask is a TIFF in the same place.
 #'
 #' In files without coordinates pixels without data have the value of void, where the training masks have one, else
 #' 0 or 255, whichever means no class. Entropy and probabilities are written with 16 bits, 0 to 65535 for 0 to 1, or, on
