@@ -9,11 +9,11 @@ trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 library=$work/library
 [ "$3" != odd ] || library="$work/a lïbrary of my own"
 mkdir "$library" "$work/home"
-printf 'CC = %s -std=gnu11\nCFLAGS = %s\n' "$1" "$2" > "$work/Makevars"
-[ "$3" != serial ] || printf 'SHLIB_OPENMP_CFLAGS =\n' >> "$work/Makevars"
-(cd "$work" && R CMD build --no-build-vignettes "$OLDPWD" > build.log 2>&1) || { cat "$work/build.log"; exit 1; }
-R_MAKEVARS_USER=$work/Makevars MAKEFLAGS=-j2 R CMD INSTALL --no-docs --no-byte-compile --library="$library" \
-    "$work"/candela_*.tar.gz > "$work/install.log" 2>&1 || { cat "$work/install.log"; exit 1; }
+if [ "$3" = serial ]; then
+    sh tools/special-build.sh "$library" "CC=$1 -std=gnu11" "CFLAGS=$2" SHLIB_OPENMP_CFLAGS=
+else
+    sh tools/special-build.sh "$library" "CC=$1 -std=gnu11" "CFLAGS=$2"
+fi
 if [ "$3" = odd ]; then
     chmod a-w "$work/home"
     export LC_ALL=C HOME="$work/home"

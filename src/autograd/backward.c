@@ -504,11 +504,13 @@ static cd_status run_backward(backward_pass *pass, cd_node *n, bool *wants, cd_t
         CD_TRY(run_custom(pass, n, wants, dx, err));
     } else if (pass->trail != NULL) {
         CD_TRY(run_second(pass, n, &g, err));
-    } else if (finds_part(&part, pass, n, &g)) {
-        CD_TRY(cd_fuse_backward_part(&g, &part, err));
-        first = &n->edges[0].node->edges[part.input];
     } else {
-        CD_TRY(n->op->backward(&g, err));
+        const bool is_part = finds_part(&part, pass, n, &g);
+        const bool is_long =
+            cd_stoppable_begin(cd_is_long_work(n->op->n_out, n->dy) || cd_is_long_work(n->n_in, n->in));
+        first = is_part ? &n->edges[0].node->edges[part.input] : first;
+        CD_TRY(cd_stoppable_end(
+            is_long, is_part ? cd_fuse_backward_part(&g, &part, err) : n->op->backward(&g, err), err));
     }
     return deliver_all(pass, n, wants, dx, first, err);
 }

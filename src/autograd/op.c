@@ -1,5 +1,6 @@
 #include "autograd/op.h"
 
+#include "base/interrupt.h"
 #include "tensor/format.h"
 #include "tensor/lazy.h"
 
@@ -111,14 +112,35 @@ cd_status cd_call_materialise(const cd_call *call, int first, cd_error *err)
     return CD_OK;
 }
 
+/* Elements of the inputs or outputs from which on the user may stop an operator. */
+#define LONG_WORK ((int64_t)1 << 24)
+
+bool cd_is_long_work(int n, cd_tensor *const *tensor)
+{
+    int64_t elements = 0;
+    for (int i = 0; i < n; i++) {
+        elements += tensor[i] != NULL ? cd_tensor_numel(tensor[i]) : 0;
+    }
+    return elements >= LONG_WORK;
+}
+
+/* What writes into memory that was there before is not cut short: it would be left half done. */
 cd_status cd_call_compute(cd_call *call, cd_error *err)
 {
+    bool is_new = true;
     for (int i = 0; i < call->op->n_out; i++) {
+        is_new = is_new && call->out[i]->storage == NULL;
         if (call->out[i]->storage == NULL) {
             CD_TRY(cd_tensor_allocate(call->out[i], err));
         }
     }
-    return call->op->forward != NULL ? call->op->forward(call, err) : CD_OK;
+    if (call->op->forward == NULL) {
+        return CD_OK;
+    }
+    const bool is_long =
+        is_new && (cd_is_long_work(call->op->n_out, call->out) || cd_is_long_work(call->n_in, call->in));
+    cd_stoppable_begin(is_long);
+    return cd_stoppable_end(is_long, call->op->forward(call, err), err);
 }
 
 cd_status cd_call_run(cd_call *call, cd_tensor *target, cd_error *err)

@@ -167,6 +167,11 @@ cd_status cd_call_check(const cd_call *call, cd_error *err);
 cd_status cd_call_materialise(const cd_call *call, int first, cd_error *err);
 cd_status cd_call_compute(cd_call *call, cd_error *err);
 
+/* Whether an operator that reads or writes these, some of them NULL, takes so long that the user may stop it in its middle
+ * (cd_stoppable_begin). Its functions then end with CD_EINTERRUPT; before they change what outlives the call, they ask
+ * cd_stoppable_check(). */
+bool cd_is_long_work(int n, cd_tensor *const *tensor);
+
 /* CD_ESHAPE unless an in-place operation's result has the shape of its target. */
 cd_status cd_check_fits(const cd_op *op, const cd_tensor *result, const cd_tensor *target, cd_error *err);
 

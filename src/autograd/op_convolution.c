@@ -1,6 +1,7 @@
 /* Convolution and transposed convolution of images, N x C x H x W. Results are channels last. */
 #include "autograd/dense.h"
 #include "autograd/second.h"
+#include "base/interrupt.h"
 #include "kernels/conv.h"
 #include "kernels/conv_table.h"
 
@@ -194,17 +195,35 @@ static cd_status conv_run(const cd_call *call, const dense_set *d, const cd_fuse
 
 typedef cd_status (*run_function)(const cd_call *, const dense_set *, const cd_fused *, cd_error *);
 
+/* From so many multiplications on the user may stop a convolution; those of float64 are far slower. */
+static bool is_long(const cd_tensor *side, const cd_tensor *w)
+{
+    const double each = (double)cd_tensor_numel(w) / (double)(w->shape[0] > 0 ? w->shape[0] : 1);
+    return (double)cd_tensor_numel(side) * each > (w->dtype == CD_FLOAT64 ? 1e8 : 1e10);
+}
+
+/* The image that has one element for each sum over the weights of a channel. */
+static const cd_tensor *side_of_sums(bool transposed, const cd_tensor *x, const cd_tensor *y)
+{
+    return transposed ? x : y;
+}
+
+static cd_status transpose_run(const cd_call *call, const dense_set *d, const cd_fused *with, cd_error *err);
+
 static cd_status run_dense(const cd_call *call, run_function run, const cd_fused *with, cd_error *err)
 {
     dense_set d = {0};
     if (cd_tensor_numel(call->out[0]) == 0) {
         return CD_OK;
     }
+    const bool stoppable = cd_stoppable_begin(
+        is_long(side_of_sums(run == transpose_run, call->in[0], call->out[0]), call->in[1]));
     cd_status status = dense_inputs(&d, call, err);
     if (status == CD_OK) {
         status = run(call, &d, with, err);
     }
     dense_clear(&d);
+    status = cd_stoppable_end(stoppable, status, err);
     return status;
 }
 
@@ -323,13 +342,14 @@ static cd_status gradients(cd_gradient *g, bool transposed, cd_error *err)
     dense_set d = {0};
     const cd_tensor *x = g->in[0], *y = g->out[0];
     const cdk_conv conv = transposed ? describe(y, x, g->in[1], g->attr) : describe(x, y, g->in[1], g->attr);
+    const bool stoppable = cd_stoppable_begin(is_long(side_of_sums(transposed, x, y), g->in[1]));
     cd_status status = as_image(&d.dy, g->dy[0], g->in[1]->dtype, err);
     if (status == CD_OK) {
         status =
             (wants_both(g, transposed, &conv) ? both_gradients : one_by_one)(g, &d, transposed, &conv, err);
     }
     dense_clear(&d);
-    return status;
+    return cd_stoppable_end(stoppable, status, err);
 }
 
 static cd_status conv_backward(cd_gradient *g, cd_error *err)

@@ -7,6 +7,7 @@
 
 #include "autograd/compute.h"
 #include "autograd/expression.h"
+#include "base/aside.h"
 #include "base/interrupt.h"
 #include "kernels/lapack.h"
 #include "tensor/copy.h"
@@ -61,45 +62,108 @@ static int64_t columns_of(const cd_tensor *x)
     return x->shape[x->ndim - 1];
 }
 
+/* A call: its inputs and outputs in double precision, and how to run it on one matrix after the other. */
 typedef struct {
     cd_tensor *in[MOST], *out[MOST];
     double *work;
-} doubles;
+    one_matrix one;
+    linalg_kind kind;
+    double attr[MOST];
+    int n_in, n_out;
+    int64_t batch;
+    cd_status status; /* of the last matrix */
+    cd_error err;
+} linalg_job;
 
-static void doubles_clear(doubles *d)
+static void job_free(void *context)
 {
+    linalg_job *job = context;
     for (int i = 0; i < MOST; i++) {
-        cd_tensor_release(d->in[i]);
-        cd_tensor_release(d->out[i]);
+        cd_tensor_release(job->in[i]);
+        cd_tensor_release(job->out[i]);
     }
-    free(d->work);
+    free(job->work);
+    free(job);
 }
 
-static cd_status doubles_of(doubles *d, const cd_call *call, const one_matrix *a, cd_error *err)
+static cd_status job_fill(linalg_job *job, const cd_call *call, cd_error *err)
 {
-    for (int i = 0; i < call->n_in; i++) {
-        CD_TRY(cd_tensor_as(&d->in[i], call->in[i], CD_FLOAT64, CD_CONTIGUOUS, err));
+    for (int i = 0; i < job->n_in; i++) {
+        CD_TRY(cd_tensor_as(&job->in[i], call->in[i], CD_FLOAT64, CD_CONTIGUOUS, err));
     }
-    for (int i = 0; i < call->op->n_out; i++) {
+    for (int i = 0; i < job->n_out; i++) {
         const cd_tensor *t = call->out[i];
-        CD_TRY(cd_tensor_new(&d->out[i], CD_FLOAT64, t->ndim, t->shape, CD_CONTIGUOUS, err));
+        CD_TRY(cd_tensor_new(&job->out[i], CD_FLOAT64, t->ndim, t->shape, CD_CONTIGUOUS, err));
     }
-    d->work = malloc((size_t)cdk_lapack_work(a->m, a->n, a->k) * sizeof *d->work);
-    return d->work != NULL ? CD_OK : cd_fail(err, CD_EALLOC, "%s: cannot allocate memory.", call->op->name);
+    job->work = malloc((size_t)cdk_lapack_work(job->one.m, job->one.n, job->one.k) * sizeof *job->work);
+    job->one.work = job->work;
+    return job->work != NULL ? CD_OK : cd_fail(err, CD_EALLOC, "%s: cannot allocate memory.", call->op->name);
 }
 
-static cd_status run_batch(const cd_call *call, const doubles *d, const linalg_kind *kind, one_matrix *a,
-                           cd_error *err)
+static cd_status job_new(linalg_job **result, const cd_call *call, const linalg_kind *kind, cd_error *err)
 {
-    const int64_t batch = batch_of(call->in[0]);
-    for (int64_t b = 0; b < batch; b++) {
-        for (int i = 0; i < call->n_in; i++) {
-            a->in[i] = (const double *)cd_tensor_data(d->in[i]) + b * (cd_tensor_numel(d->in[i]) / batch);
+    const cd_tensor *last = call->in[call->n_in - 1];
+    linalg_job *job = calloc(1, sizeof *job);
+    if (job == NULL || call->n_in > MOST || call->n_attr > MOST) {
+        free(job);
+        return cd_fail(err, CD_EALLOC, "%s: cannot allocate memory.", call->op->name);
+    }
+    job->kind = *kind;
+    job->n_in = call->n_in;
+    job->n_out = call->op->n_out;
+    job->batch = batch_of(call->in[0]);
+    for (int i = 0; i < call->n_attr; i++) {
+        job->attr[i] = call->attr[i];
+    }
+    job->one = (one_matrix){.m = rows_of(call->in[0]),
+                            .n = columns_of(call->in[0]),
+                            .k = last->shape[last->ndim - 1],
+                            .attr = job->attr,
+                            .name = call->op->name};
+    const cd_status status = job_fill(job, call, err);
+    if (status != CD_OK) {
+        job_free(job);
+        return status;
+    }
+    *result = job;
+    return CD_OK;
+}
+
+static void run_one_matrix(void *context)
+{
+    linalg_job *job = context;
+    job->status = job->kind.run(&job->one, &job->err);
+}
+
+/* From so many multiplications on a decomposition runs on a thread that can be left alone. */
+#define LONG_DECOMPOSITION 1e7
+
+/* *left: the user stopped it, and the job is no longer ours. */
+static cd_status run_batch(bool *left, linalg_job *job, cd_error *err)
+{
+    const one_matrix *a = &job->one;
+    const double large = (double)(a->m > a->n ? a->m : a->n) + (double)a->k;
+    const bool is_long = (double)a->m * (double)a->n * large > LONG_DECOMPOSITION;
+    for (int64_t b = 0; b < job->batch; b++) {
+        for (int i = 0; i < job->n_in; i++) {
+            job->one.in[i] =
+                (const double *)cd_tensor_data(job->in[i]) + b * (cd_tensor_numel(job->in[i]) / job->batch);
         }
-        for (int i = 0; i < call->op->n_out; i++) {
-            a->out[i] = (double *)cd_tensor_data(d->out[i]) + b * part_size(d->out[i], kind->out[i]);
+        for (int i = 0; i < job->n_out; i++) {
+            job->one.out[i] =
+                (double *)cd_tensor_data(job->out[i]) + b * part_size(job->out[i], job->kind.out[i]);
         }
-        CD_TRY(kind->run(a, err));
+        if (is_long) {
+            const cd_status status = cd_aside_run(&(cd_aside){run_one_matrix, job_free, job}, err);
+            *left = status != CD_OK;
+            CD_TRY(status);
+        } else {
+            run_one_matrix(job);
+        }
+        if (job->status != CD_OK) {
+            *err = job->err;
+            return job->status;
+        }
         CD_TRY(cd_interrupt_check(err));
     }
     return CD_OK;
@@ -107,22 +171,16 @@ static cd_status run_batch(const cd_call *call, const doubles *d, const linalg_k
 
 static cd_status linalg_forward(cd_call *call, const linalg_kind *kind, cd_error *err)
 {
-    doubles d = {{NULL}, {NULL}, NULL};
-    const cd_tensor *last = call->in[call->n_in - 1];
-    one_matrix a = {.m = rows_of(call->in[0]),
-                    .n = columns_of(call->in[0]),
-                    .k = last->shape[last->ndim - 1],
-                    .attr = call->attr,
-                    .name = call->op->name};
-    cd_status status = doubles_of(&d, call, &a, err);
-    if (status == CD_OK) {
-        a.work = d.work;
-        status = run_batch(call, &d, kind, &a, err);
-    }
+    linalg_job *job;
+    bool left = false;
+    CD_TRY(job_new(&job, call, kind, err));
+    cd_status status = run_batch(&left, job, err);
     for (int i = 0; i < call->op->n_out && status == CD_OK; i++) {
-        status = cd_tensor_copy(call->out[i], d.out[i], err);
+        status = cd_tensor_copy(call->out[i], job->out[i], err);
     }
-    doubles_clear(&d);
+    if (!left) {
+        job_free(job);
+    }
     return status;
 }
 

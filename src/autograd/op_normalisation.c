@@ -6,6 +6,7 @@
 #include "autograd/channels.h"
 #include "autograd/dense.h"
 #include "autograd/expression.h"
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "kernels/normalisation.h"
 #include "tensor/elements.h"
@@ -82,6 +83,7 @@ static cd_status move_running(cd_tensor *running, const cd_tensor *value, double
                               cd_error *err)
 {
     cd_tensor *moved;
+    CD_TRY(cd_stoppable_check(err));
     if (running == NULL) {
         return CD_OK;
     }

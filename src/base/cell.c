@@ -3,16 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define CD_PLAIN_CELLS
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) && !defined(CD_PLAIN_CELLS)
-#define CD_PLAIN_CELLS
-#endif
+#include "base/plain.h"
 
-#ifdef CD_PLAIN_CELLS
+#ifdef CD_PLAIN_MEMORY
 
 void *cd_cell_new(size_t size)
 {

@@ -41,12 +41,12 @@ static _Thread_local int depth = 0;
 static atomic_bool stopped;
 static double last_asked = 0;
 
-void cd_stoppable_begin(void)
+bool cd_stoppable_begin(bool is_long)
 {
-    if (depth++ == 0) {
-        atomic_store(&stopped, false);
+    if (is_long && depth++ == 0) {
         last_asked = cd_seconds();
     }
+    return is_long;
 }
 
 bool cd_stoppable(void)
@@ -66,8 +66,20 @@ bool cd_stop_wanted(void)
     return atomic_load(&stopped);
 }
 
-cd_status cd_stoppable_end(cd_error *err)
+cd_status cd_stoppable_check(cd_error *err)
 {
-    depth--;
-    return atomic_load(&stopped) ? cd_fail(err, CD_EINTERRUPT, "interrupted by the user.") : CD_OK;
+    return depth > 0 && atomic_load(&stopped) ? cd_fail(err, CD_EINTERRUPT, "interrupted by the user.")
+                                              : CD_OK;
+}
+
+cd_status cd_stoppable_end(bool was_long, cd_status status, cd_error *err)
+{
+    if (status == CD_OK) {
+        status = cd_stoppable_check(err);
+    }
+    depth -= was_long;
+    if (depth == 0) {
+        atomic_store(&stopped, false);
+    }
+    return status;
 }

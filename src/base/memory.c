@@ -1,3 +1,7 @@
+#include "base/plain.h"
+#ifdef CD_PLAIN_MEMORY
+#define _POSIX_C_SOURCE 200112L /* posix_memalign */
+#endif
 #include "base/memory.h"
 
 #include <stdbool.h>
@@ -42,6 +46,12 @@ typedef struct header {
  * to the system before fresh memory is touched. */
 #define SPARE_PART 2
 #define SPARE_LEAST ((size_t)128 << 20)
+
+#ifdef CD_PLAIN_MEMORY
+static const bool pooled = false;
+#else
+static const bool pooled = true;
+#endif
 
 static struct {
     header *small_list[CLASS_COUNT];
@@ -89,23 +99,35 @@ static int class_of(size_t nbytes, size_t *capacity)
     return index + (int)steps;
 }
 
+static header *block_of_malloc(size_t capacity, int size_class)
+{
+#ifdef CD_PLAIN_MEMORY
+    void *base = NULL; /* ends where the block does */
+    if (posix_memalign(&base, CD_ALIGNMENT, HEADER_BYTES + capacity) != 0) {
+        return NULL;
+    }
+#else
+    void *base = malloc(capacity + HEADER_BYTES + CD_ALIGNMENT);
+    if (base == NULL) {
+        return NULL;
+    }
+#endif
+    header *h = first_header(base);
+    h->capacity = capacity;
+    h->size_class = size_class;
+    return h;
+}
+
 static header *small_block(size_t nbytes)
 {
     size_t capacity;
     int size_class = class_of(nbytes, &capacity);
     header *h = pool.small_list[size_class];
-    if (h != NULL) {
-        pool.small_list[size_class] = h->next;
-        pool.count.cached -= h->capacity;
-        return h;
+    if (h == NULL) {
+        return block_of_malloc(capacity, size_class);
     }
-    void *base = malloc(capacity + HEADER_BYTES + CD_ALIGNMENT);
-    if (base == NULL) {
-        return NULL;
-    }
-    h = first_header(base);
-    h->capacity = capacity;
-    h->size_class = size_class;
+    pool.small_list[size_class] = h->next;
+    pool.count.cached -= h->capacity;
     return h;
 }
 
@@ -282,7 +304,7 @@ static cd_status out_of_memory(size_t nbytes, cd_error *err)
 
 static header *any_block(size_t nbytes)
 {
-    return nbytes >= LARGE ? large_block(nbytes) : small_block(nbytes);
+    return !pooled ? block_of_malloc(nbytes, 0) : nbytes >= LARGE ? large_block(nbytes) : small_block(nbytes);
 }
 
 static header *block_within_limit(size_t nbytes)
@@ -323,7 +345,9 @@ void cd_memory_free(void *block)
     }
     header *h = header_of(block);
     pool.count.in_use -= h->capacity;
-    if (h->size_class == SPAN) {
+    if (!pooled) {
+        free(h->base);
+    } else if (h->size_class == SPAN) {
         free_large(h);
     } else {
         free_small(h);

@@ -1,5 +1,6 @@
 #include <stddef.h>
 
+#include "base/interrupt.h"
 #include "kernels/conv_f64.h"
 
 /* One product of the sum: positions in y, x and w. */
@@ -47,7 +48,7 @@ static void over_taps(const sum *s, int64_t n, int64_t p, int64_t q, int64_t k)
 static void over_outputs(const sum *s)
 {
     const cdk_conv *v = s->conv;
-    for (int64_t i = 0; i < v->N * v->OH * v->OW; i++) {
+    for (int64_t i = 0; i < v->N * v->OH * v->OW && !cd_stop_wanted(); i++) {
         for (int64_t k = 0; k < v->K; k++) {
             over_taps(s, i / (v->OH * v->OW), i / v->OW % v->OH, i % v->OW, k);
         }

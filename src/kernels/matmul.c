@@ -17,13 +17,8 @@ static double work(int64_t M, int64_t N, int64_t K)
 static cd_status matmul_f32(void *C, const cdk_matrix *A, const cdk_matrix *B, const cdk_batch *batch,
                             int64_t M, int64_t N, int64_t K, cd_error *err)
 {
-    if (work(M, N, K) * (double)batch->count < LONG_PRODUCT) {
-        return cdk_gemm_batch(C, A, B, batch, M, N, K, err);
-    }
-    cd_stoppable_begin();
-    const cd_status status = cdk_gemm_batch(C, A, B, batch, M, N, K, err),
-                    stopped = cd_stoppable_end(status == CD_OK ? err : &(cd_error){.code = CD_OK});
-    return status == CD_OK ? stopped : status;
+    const bool is_long = cd_stoppable_begin(work(M, N, K) * (double)batch->count > LONG_PRODUCT);
+    return cd_stoppable_end(is_long, cdk_gemm_batch(C, A, B, batch, M, N, K, err), err);
 }
 
 /* C = A B by bands of rows of A. */
@@ -81,13 +76,8 @@ static cd_status matmul_bias_f32(void *C, const cdk_matrix *A, const cdk_matrix 
                                  int64_t M, int64_t N, int64_t K, cd_error *err)
 {
     const cdk_gemm_options options = {.bias = bias};
-    if (work(M, N, K) < LONG_PRODUCT) {
-        return cdk_gemm(C, A, B, M, N, K, &options, err);
-    }
-    cd_stoppable_begin();
-    const cd_status status = cdk_gemm(C, A, B, M, N, K, &options, err),
-                    stopped = cd_stoppable_end(status == CD_OK ? err : &(cd_error){.code = CD_OK});
-    return status == CD_OK ? stopped : status;
+    const bool is_long = cd_stoppable_begin(work(M, N, K) > LONG_PRODUCT);
+    return cd_stoppable_end(is_long, cdk_gemm(C, A, B, M, N, K, &options, err), err);
 }
 
 cdk_matmul_bias_run *const cdk_matmul_bias[CD_DTYPES] = {[CD_FLOAT32] = matmul_bias_f32};

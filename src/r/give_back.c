@@ -5,6 +5,7 @@
 #define R_NO_REMAP
 #include <Rinternals.h>
 
+#include "base/aside.h"
 #include "base/memory.h"
 #include "r/condition.h"
 #include "r/release.h"
@@ -28,6 +29,7 @@ static void collected(SEXP watcher)
     watch();
     if (is_users_collection()) {
         cdr_handles_trim();
+        cd_aside_clear();
         cd_memory_give_back();
     }
 }

@@ -339,13 +339,9 @@ cd_status cd_elements_copy(cd_tensor *dst, const cd_tensor *src, const bool *rev
             insert_by_dst_stride(&plan, dst->shape[i], dst->stride[i], src_stride[i]);
         }
     }
-    if (cd_tensor_numel(dst) < LONG_COPY) {
-        run_plan(&plan);
-        return CD_OK;
-    }
-    cd_stoppable_begin();
+    const bool is_long = cd_stoppable_begin(cd_tensor_numel(dst) >= LONG_COPY);
     run_plan(&plan);
-    return cd_stoppable_end(err);
+    return cd_stoppable_end(is_long, CD_OK, err);
 }
 
 double cd_tensor_get(const cd_tensor *t, int64_t position)

@@ -4,10 +4,14 @@
 #include <string.h>
 
 #include "base/cell.h"
+#include "base/interrupt.h"
 #include "kernels/activation.h"
 #include "kernels/mask.h"
 #include "tensor/elements.h"
 #include "tensor/lazy_bytes.h"
+
+/* From so many elements on the user may stop it. */
+#define LONG_WORK ((int64_t)1 << 24)
 
 static cd_lazy *all_lazy = NULL;
 static void (*collector)(void) = NULL;
@@ -143,7 +147,8 @@ cd_status cd_tensor_compute(cd_tensor *t, cd_error *err)
         return CD_OK;
     }
     CD_TRY(cd_tensor_allocate(t, err));
-    cd_status status = cd_lazy_fill(t, t->lazy, &as_it_is, err);
+    const bool is_long = cd_stoppable_begin(cd_tensor_numel(t) >= LONG_WORK);
+    const cd_status status = cd_stoppable_end(is_long, cd_lazy_fill(t, t->lazy, &as_it_is, err), err);
     if (status != CD_OK) {
         cd_tensor_drop_storage(t);
         return status;
