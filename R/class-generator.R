@@ -5,6 +5,9 @@ NULL
 
 # A class with the given methods and fields. `inherit` is an R6 class or something made by one of those functions.
 derive_class <- function(name, inherit, members, private, active, parent_env) {
+  if (!is.null(active) && (!is.list(active) || !all(vapply(active, is.function, NA)))) {
+    refuse(active, "active", "a list of functions")
+  }
   env <- new.env(parent = parent_env)
   env$.inherited_class <- r6_class(inherit)
   slim_class(R6::R6Class(

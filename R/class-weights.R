@@ -28,7 +28,7 @@
 #' length(loader)
 #' @export
 class_weights <- function(x, method = c("sqrt", "inverse", "median", "effective"), beta = 0.9999) {
-  method <- match.arg(method)
+  method <- chosen_of(method, "method", c("sqrt", "inverse", "median", "effective"))
   check_number(beta, "beta", 0, 1 - 1e-15)
   by_item <- if (!is.numeric(x)) item_counts(x)
   counts <- if (is.null(by_item)) x else colSums(by_item)

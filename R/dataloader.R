@@ -40,6 +40,7 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
                        num_workers = 0, collate_fn = NULL, pin_memory = FALSE, drop_last = FALSE, timeout = -1,
                        worker_init_fn = NULL, worker_globals = NULL, worker_packages = NULL) {
   check_dataloader_arguments(dataset, batch_size, shuffle, sampler, batch_sampler, drop_last)
+  check_whole_number(num_workers, "num_workers", 0)
   if (num_workers > 0) inform_about_workers()
   if (is_map_dataset(dataset)) {
     sampler <- sampler %||% (if (shuffle) RandomSampler else SequentialSampler)(dataset)
@@ -77,6 +78,8 @@ check_sampling_arguments <- function(iterable, batch_size, shuffle, sampler, bat
   if (iterable && (!is.null(sampler) || !is.null(batch_sampler))) {
     value_error("An iterable dataset gives its items in its own order: `sampler` and `batch_sampler` cannot be used.")
   }
+  check_flag(shuffle, "shuffle")
+  check_flag(drop_last, "drop_last")
   if (shuffle && !is.null(sampler)) {
     value_error("`sampler` and `shuffle = TRUE` exclude each other.")
   }

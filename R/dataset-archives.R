@@ -46,10 +46,17 @@ unpack <- function(archive, into) {
   if (!isTRUE(done)) runtime_error(sprintf("'%s' cannot be unpacked: it is damaged.", archive))
 }
 
+# The folder in which data are looked for, and whether they may be downloaded.
+data_root <- function(root, download = FALSE) {
+  check_string(root, "root")
+  check_flag(download, "download")
+  path.expand(root)
+}
+
 # root/name, made from archives where it is missing: unpacked beside its final place, which appears by renaming.
 # `inside`: whether the archive has that folder in it. `prepare(folder)` rearranges what was unpacked.
 data_folder <- function(root, name, resources, download, inside = FALSE, prepare = identity) {
-  root <- path.expand(root)
+  root <- data_root(root, download)
   path <- file.path(root, name)
   if (dir.exists(path)) {
     return(path)

@@ -23,7 +23,7 @@ cifar10_dataset <- dataset("cifar10_dataset",
   files = list(train = sprintf("data_batch_%d.bin", 1:5), test = "test_batch.bin"),
   initialize = function(root = tempdir(), train = TRUE, transform = NULL, target_transform = NULL, download = FALSE) {
     check_flag(train, "train")
-    self$root <- path.expand(root)
+    self$root <- data_root(root, download)
     self$train <- train
     self$transform <- transform
     self$target_transform <- target_transform

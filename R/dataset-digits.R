@@ -35,7 +35,7 @@ mnist_dataset <- dataset("mnist",
     self$open(root, self$resources[if (train) 1:2 else 3:4], transform, target_transform, download)
   },
   open = function(root, resources, transform, target_transform, download) {
-    self$root_path <- path.expand(root)
+    self$root_path <- data_root(root, download)
     self$transform <- transform
     self$target_transform <- target_transform
     folders <- c(file.path(self$root_path, self$folder, "raw"), self$root_path)

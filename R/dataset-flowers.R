@@ -52,6 +52,7 @@ oxford_flowers102_dataset <- dataset("OxfordFlowers102",
   initialize = function(root, split = "train", target_type = c("categories"), download = FALSE, ..., transform = NULL,
                         target_transform = NULL) {
     sets <- c(train = "trnid", valid = "valid", test = "tstid")
+    if (!is.character(split) || length(split) == 0) check_string(split, "split")
     for (one in split) check_choice(one, "split", names(sets))
     check_choice(target_type, "target_type", "categories")
     self$split <- split

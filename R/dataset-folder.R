@@ -69,7 +69,8 @@ image_folder_dataset <- dataset("image_folder",
   inherit = PictureFiles,
   initialize = function(root, transform = NULL, target_transform = NULL, loader = NULL, is_valid_file = NULL) {
     self$begin(transform, target_transform, loader %||% base_loader)
-    self$root <- path.expand(root)
+    self$root <- data_root(root)
+    if (!is.null(is_valid_file)) check_function(is_valid_file, "is_valid_file", "function(paths) TRUE")
     if (!dir.exists(self$root)) runtime_error(sprintf("There is no folder '%s'.", self$root))
     self$classes <- sort(list.dirs(self$root, full.names = FALSE, recursive = FALSE), method = "radix")
     self$class_to_idx <- stats::setNames(seq_along(self$classes), self$classes)
@@ -100,7 +101,11 @@ class_files <- function(root, classes, is_valid) {
 #' @export
 magick_loader <- function(path) {
   needs_magick("pictures of magick")
-  magick::image_read(path)
+  if (!is.raw(path)) check_string(path, "path")
+  tryCatch(magick::image_read(path), error = function(e) {
+    io_error(sprintf("magick cannot read %s: %s", if (is.raw(path)) "these bytes" else sprintf("'%s'", path),
+      conditionMessage(e)))
+  })
 }
 
 #' @rdname image_folder_dataset
@@ -110,7 +115,7 @@ tiny_imagenet_dataset <- dataset("tiny_imagenet",
   url = "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
   initialize = function(root, split = "train", download = FALSE, ...) {
     check_string(split, "split")
-    self$root_path <- path.expand(root)
+    self$root_path <- data_root(root, download)
     folder <- data_folder(root, self$tar_name, list(self$url), download, inside = TRUE, prepare = sort_by_annotation)
     super$initialize(root = file.path(folder, split), ...)
   }

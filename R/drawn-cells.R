@@ -13,8 +13,9 @@
 #' list.files(root, recursive = TRUE)
 #' @export
 drawn_cells <- function(root, n = 12, size = 64, seed = 1) {
-  check_whole_number(n, "n", 1)
-  check_whole_number(size, "size", 8)
+  check_whole_number(n, "n", 1, 1e6)
+  check_whole_number(size, "size", 8, 16384)
+  check_whole_number(seed, "seed", -.Machine$integer.max, .Machine$integer.max)
   for (folder in c("images", "masks")) dir.create(file.path(root, folder), recursive = TRUE, showWarnings = FALSE)
   check_whole_number(seed, "seed")
   local_r_seed(seed)

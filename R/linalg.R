@@ -113,6 +113,7 @@ torch_triangular_solve <- function(self, A, upper = TRUE, transpose = FALSE, uni
 #' @rdname linalg
 #' @export
 linalg_solve_triangular <- function(A, B, ..., upper, left = TRUE, unitriangular = FALSE) {
+  check_flag(left, "left")
   if (!left) {
     return(adjoint(linalg_solve_triangular(adjoint(A), adjoint(B), upper = !upper, unitriangular = unitriangular)))
   }
@@ -315,6 +316,7 @@ linalg_eigvalsh <- function(A, UPLO = "L") linalg_eigh(A, UPLO)[[1]]
 #' @export
 linalg_svd <- function(A, full_matrices = TRUE) {
   check_matrix_of(A, "A")
+  check_flag(full_matrices, "full_matrices")
   size <- utils::tail(dim(A), 2)
   if (!full_matrices || size[[1]] == size[[2]]) {
     return(apply_op(ops$svd, list(A), 0))
@@ -484,8 +486,10 @@ linalg_norm <- function(A, ord = NULL, dim = NULL, keepdim = FALSE, dtype = NULL
 #' @rdname linalg
 #' @export
 linalg_tensorinv <- function(A, ind = 3L) {
+  A <- as_tensor(A, "A")
   shape <- dim(A)
-  if (ind < 1 || prod(shape[seq_len(ind)]) != prod(shape[-seq_len(ind)])) {
+  check_whole_number(ind, "ind", 1, length(shape))
+  if ( prod(shape[seq_len(ind)]) != prod(shape[-seq_len(ind)])) {
     value_error("linalg_tensorinv(): the first `ind` sizes and the others must have the same product.")
   }
   n <- prod(shape[seq_len(ind)])

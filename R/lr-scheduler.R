@@ -9,6 +9,8 @@ LRScheduler <- slim_class(R6::R6Class("lr_scheduler",
     verbose = NULL,
     initialize = function(optimizer, last_epoch = -1, verbose = FALSE) {
       check_optimizer(optimizer)
+      check_whole_number(last_epoch, "last_epoch", -1)
+      check_flag(verbose, "verbose")
       self$optimizer <- optimizer
       for (i in seq_along(optimizer$param_groups)) {
         group <- optimizer$param_groups[[i]]
@@ -148,6 +150,8 @@ lr_step <- lr_scheduler(
 lr_cosine_annealing <- lr_scheduler(
   "lr_cosine_annealing",
   initialize = function(optimizer, T_max, eta_min = 0, last_epoch = -1, verbose = FALSE) {
+    check_number(T_max, "T_max")
+    check_number(eta_min, "eta_min")
     self$T_max <- T_max
     self$eta_min <- eta_min
     super$initialize(optimizer, last_epoch, verbose)
@@ -300,6 +304,10 @@ lr_reduce_on_plateau <- lr_scheduler(
   initialize = function(optimizer, mode = "min", factor = 0.1, patience = 10, threshold = 1e-4, threshold_mode = "rel",
                         cooldown = 0, min_lr = 0, eps = 1e-8, verbose = FALSE) {
     check_optimizer(optimizer)
+    check_number(factor, "factor")
+    check_string(mode, "mode")
+    check_string(threshold_mode, "threshold_mode")
+    check_flag(verbose, "verbose")
     if (factor >= 1) value_error("Factor should be < 1.0.")
     if (!mode %in% c("min", "max")) value_error(sprintf("mode %s is unknown!", mode))
     if (!threshold_mode %in% c("rel", "abs")) value_error(sprintf("threshold mode %s is unknown!", threshold_mode))

@@ -28,6 +28,9 @@ NULL
 #' @export
 lr_finder <- function(object, data, steps = 100, start_lr = 1e-7, end_lr = 1e-1, log_spaced_intervals = TRUE, ...,
                       verbose = NULL) {
+  if (!inherits(object, "luz_module_generator")) {
+    refuse(object, "object", "a model that setup() made ready", " Call setup() on the module first.")
+  }
   opt_hparams <- as.list(attr(object, "opt_hparams"))
   opt_hparams$lr <- start_lr
   object <- set_opt_hparams(object, !!!opt_hparams)
@@ -73,9 +76,11 @@ LrFinderCallback <- luz_callback("lr_finder_callback",
 )
 
 lr_sequence <- function(steps, start_lr, end_lr, log_spaced_intervals) {
-  if (steps < 1 || start_lr <= 0 || end_lr <= 0) {
+  if (!is_one_number(steps, 1, 1e6) || !is_one_number(start_lr) || !is_one_number(end_lr) ||
+    start_lr <= 0 || end_lr <= 0) {
     value_error("`steps`, `start_lr` and `end_lr` must be positive.")
   }
+  check_flag(log_spaced_intervals, "log_spaced_intervals")
   k <- seq_len(steps) / steps
   if (log_spaced_intervals) {
     return(start_lr * (end_lr / start_lr)^k)

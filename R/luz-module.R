@@ -398,10 +398,11 @@ default_valid_step <- function(ctx) {
 evaluate <- function(object, data, ..., metrics = NULL, callbacks = list(), accelerator = NULL, verbose = NULL,
                      dataloader_options = NULL) {
   rlang::check_dots_empty()
+  check_fitted(object)
   ctx <- LuzEvaluateContext$new(
     verbose = verbose, accelerator = accelerator %||% LuzAccelerator$new(TRUE),
     callbacks = order_callbacks(c(default_evaluate_callbacks(), check_callbacks(callbacks))),
-    model = check_fitted(object)$model,
+    model = object$model,
     metric_generators = if (is.null(metrics)) object$model$metrics else as_metric_set(metrics),
     hparams = object$ctx$hparams, opt_hparams = object$ctx$opt_hparams
   )

@@ -95,6 +95,7 @@ manet <- nn_module(
                         decoder_channels = c(256, 128, 64, 32, 16), weights = "imagenet", ..., encoder_depth = 5,
                         decoder_pab_channels = 64, decoder_use_norm = TRUE, decoder_interpolation = "nearest",
                         deep_supervision = FALSE, input_weights = "repeat") {
+    check_whole_number(encoder_depth, "encoder_depth", 3, 5)
     check_decoder_channels(decoder_channels, encoder_depth)
     check_decoder_interpolation(decoder_interpolation)
     check_whole_number(decoder_pab_channels, "decoder_pab_channels", 1)

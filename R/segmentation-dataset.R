@@ -86,8 +86,8 @@ segmentation_dataset <- function(images, masks = NULL, classes = NULL, size = NU
                                  bands = NULL, channels = NULL, nodata = NULL, group = NULL, transform = NULL,
                                  field = NULL, probs = c(0.01, 0.99), cache = "auto", many = c("unite", "number"),
                                  page = NULL) {
-  missing <- match.arg(missing)
-  many <- match.arg(many)
+  missing <- chosen_of(missing, "missing", c("error", "background"))
+  many <- chosen_of(many, "many", c("unite", "number"))
   check_dataset_arguments(size, crop, overlap, tolerance, bands, channels, transform, cache)
   if (!is.null(page)) check_whole_number(page, "page", 1)
   pairs <- check_pairs(find_pairs(images, masks, field), missing)

@@ -10,7 +10,7 @@ class_table.numeric <- function(x, ...) {
   if (!is.null(names(x))) {
     return(named_classes(names(x), value = as.numeric(x)))
   }
-  check_whole_number(x, "classes", 1)
+  check_whole_number(x, "classes", 1, 65536)
   named_classes(if (x == 1) "foreground" else paste("class", seq_len(x)))
 }
 

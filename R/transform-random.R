@@ -198,6 +198,7 @@ jitter_range <- function(value, what, middle = 1, bounds = c(0, Inf)) {
 }
 
 angle_range <- function(degrees, what) {
+  if (!is.numeric(degrees) || anyNA(degrees)) refuse(degrees, what, "one number, or two")
   if (length(degrees) == 1 && degrees < 0) value_error(sprintf("%s must be positive if it's a single value", what))
   if (!length(degrees) %in% 1:2) value_error(sprintf("%s must be length 1 or 2", what))
   if (length(degrees) == 1) c(-degrees, degrees) else degrees

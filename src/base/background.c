@@ -1,3 +1,6 @@
+#ifndef _WIN32
+#define _POSIX_C_SOURCE 200809L /* signals of threads, without OpenMP, too */
+#endif
 #include "base/background.h"
 
 #include <stdatomic.h>

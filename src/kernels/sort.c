@@ -192,21 +192,30 @@ static void count_digits(int64_t count[DIGITS][DIGIT_VALUES], const sort_item *i
     }
 }
 
-/* One stable pass; gives 0, moving nothing, where all elements have the same digit. */
-static int move_by_digit(sort_item *to, const sort_item *from, int64_t *count, int digit, int64_t n)
+/* Items moved between two questions for an interrupt. */
+#define MOVED_AT_ONCE ((int64_t)1 << 21)
+
+/* One stable pass; *moved is false, and nothing is, where all elements have the same digit. */
+static cd_status move_by_digit(bool *moved, sort_item *to, const sort_item *from, int64_t *count, int digit,
+                               int64_t n, cd_error *err)
 {
-    if (count[from[0].key >> 8 * digit & 255] == n) {
-        return 0;
+    *moved = count[from[0].key >> 8 * digit & 255] != n;
+    if (!*moved) {
+        return CD_OK;
     }
     for (int64_t v = 0, start = 0; v < DIGIT_VALUES; v++) {
         int64_t many = count[v];
         count[v] = start;
         start += many;
     }
-    for (int64_t i = 0; i < n; i++) {
-        to[count[from[i].key >> 8 * digit & 255]++] = from[i];
+    for (int64_t first = 0; first < n; first += MOVED_AT_ONCE) {
+        const int64_t end = first + MOVED_AT_ONCE < n ? first + MOVED_AT_ONCE : n;
+        for (int64_t i = first; i < end; i++) {
+            to[count[from[i].key >> 8 * digit & 255]++] = from[i];
+        }
+        CD_TRY(end < n ? cd_interrupt_check(err) : CD_OK);
     }
-    return 1;
+    return CD_OK;
 }
 
 enum { FEW_ITEMS = 64, MANY_ITEMS = 1 << 18 };
@@ -225,7 +234,9 @@ static cd_status sort_items(sort_item **sorted, sort_item *item, sort_item *spar
         if (n > MANY_ITEMS) {
             CD_TRY(cd_interrupt_check(err));
         }
-        if (move_by_digit(spare, *sorted, count[d], d, n)) {
+        bool moved;
+        CD_TRY(move_by_digit(&moved, spare, *sorted, count[d], d, n, err));
+        if (moved) {
             sort_item *was = *sorted;
             *sorted = spare;
             spare = was;
@@ -306,8 +317,14 @@ static cd_status sort_row(const sort_work *w, sort_item *item, int64_t row, cons
         CD_TRY(cd_interrupt_check(err));
     }
     sorted += first_wanted(s, sorted, w->nan_key);
-    (w->size == sizeof(uint32_t) ? write_uint32_t : write_uint64_t)(w->value + to * w->size, w->index + to, x,
-                                                                    sorted, s);
+    for (int64_t k = 0; k < s->m; k += MOVED_AT_ONCE) {
+        cdk_sorting part = *s;
+        const int64_t at = to + k * s->inner;
+        part.m = s->m - k < MOVED_AT_ONCE ? s->m - k : MOVED_AT_ONCE;
+        CD_TRY(k > 0 ? cd_interrupt_check(err) : CD_OK);
+        (w->size == sizeof(uint32_t) ? write_uint32_t : write_uint64_t)(w->value + at * w->size,
+                                                                        w->index + at, x, sorted + k, &part);
+    }
     return CD_OK;
 }
 

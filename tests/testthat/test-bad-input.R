@@ -273,3 +273,20 @@ test_that("no number, or too many, where an operator wants one is told", {
       rep(1, 99)), "at most", info = op)
   }
 })
+
+test_that("nonsense for schedules, data sets and decompositions is named", {
+  optimizer <- optim_sgd(weights(), lr = 0.1)
+  expect_error(lr_lambda(optimizer, function(epoch) 1, verbose = c(1, 2)), "`verbose` must be TRUE or FALSE")
+  expect_error(lr_cosine_annealing(optimizer, 5, eta_min = list()), "`eta_min` must be a single number")
+  expect_error(lr_reduce_on_plateau(optimizer, mode = matrix(1, 2, 2)), "`mode` must be a single string")
+  expect_error(lr_finder(nn_linear(2, 2), list()), "`object` must be a model that setup\\(\\) made ready")
+  expect_error(evaluate("a", NULL), "Expected a trained model")
+  expect_error(image_folder_dataset(3), "`root` must be a single string")
+  expect_error(mnist_dataset(root = NA_character_), "`root` must be a single string")
+  expect_error(mnist_dataset(download = "yes"), "`download` must be TRUE or FALSE")
+  expect_error(linalg_tensorinv(3), "`ind`")
+  expect_error(linalg_svd(x[1], full_matrices = "a"), "`full_matrices` must be TRUE or FALSE")
+  expect_error(class_weights(1:3, method = NULL), "`method`")
+  expect_error(dataset(active = list(a = 1)), "`active` must be a list of functions")
+  expect_error(transform_random_rotation(x, "a"), "degrees")
+})

@@ -132,6 +132,33 @@ test_that("drawing, products and conversions of many numbers stop", {
   expect_engine_works()
 })
 
+test_that("convolutions, functions of elements and decompositions stop, and give the same afterwards", {
+  skip_on_cran()
+  image <- torch_ones(1, 64, 900, 900)
+  weight <- torch_ones(96, 64, 5, 5)
+  expect_stops(for (i in 1:10) as_array(nnf_conv2d(image, weight)[1, 1, 1, 1]), "a convolution")
+  expect_equal(as_array(nnf_conv2d(image[, , 1:8, 1:8], weight)[1, 1, 1, 1]), 64 * 25)
+  doubles <- torch_ones(1, 16, 64, 64, dtype = torch_double())
+  kernel <- torch_ones(16, 16, 5, 5, dtype = torch_double())
+  expect_stops(for (i in 1:100) as_array(nnf_conv2d(doubles, kernel)[1, 1, 1, 1]), "a convolution of float64")
+  x <- torch_ones(1)$expand(3e7)$contiguous()
+  expect_stops(for (i in 1:100) torch_digamma(x), "functions of elements")
+  a <- torch_randn(900, 900)
+  expect_stops(for (i in 1:20) linalg_svd(a), "singular values")
+  expect_stops(for (i in 1:200) linalg_inv(a), "an inverse")
+  small <- torch_eye(300) * 2
+  expect_equal(as_array(linalg_inv(small)), diag(300) / 2)
+  expect_engine_works()
+})
+
+test_that("statistics of a batch stay as they were where a batch norm is cut short", {
+  skip_on_cran()
+  norm <- nn_batch_norm2d(4)
+  x <- torch_ones(1, 4, 3000, 3000)
+  expect_stops(for (i in 1:200) as_array(norm(x)[1, 1, 1, 1]), "a batch norm")
+  expect_true(all(is.finite(as_array(norm$running_mean))), all(is.finite(as_array(norm$running_var))))
+})
+
 test_that("forked children draw numbers of their own, the same each time", {
   draw <- function() {
     torch_manual_seed(5)
