@@ -130,7 +130,7 @@ autograd_grad <- function(outputs, inputs, grad_outputs = NULL, retain_graph = c
   grads
 }
 
-as_tensor_list <- function(x) if (is_tensor(x)) list(x) else as.list(x)
+as_tensor_list <- function(x) if (is_tensor(x) || is.function(x)) list(x) else as.list(x)
 
 # `of`: the tensors they are gradients of; `name`: of the argument.
 as_gradient_list <- function(x, of, name) {

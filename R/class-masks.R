@@ -28,6 +28,7 @@ class_masks <- function(mask, classes = NULL, what = "mask") {
     if (all(vapply(parts, function(p) length(p$masks), 0L) == 1)) names(masks) <- names(mask)
     return(list(masks = masks, single = FALSE))
   }
+  if (is.factor(mask) && is.null(dim(mask))) refuse(mask, what, "a matrix of classes, or files")
   pieces <- matrices_of(mask, what)
   where <- sprintf("`%s` holds ", what)
   masks <- lapply(pieces, function(m) named_mask(list(values = m, kind = "value"), classes, where))

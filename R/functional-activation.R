@@ -332,6 +332,8 @@ nnf_gumbel_softmax <- function(logits, tau = 1, hard = FALSE, dim = -1) {
 #' nnf_contrib_sparsemax(torch_tensor(c(0.5, 0.4, -2)), dim = 1)
 #' @export
 nnf_contrib_sparsemax <- function(input, dim = -1) {
+  check_tensor(input, "input")
+  check_whole_number(dim, "dim")
   size <- base::dim(input)
   at <- if (dim < 0) length(size) + dim + 1 else dim
   support <- with_no_grad({

@@ -154,15 +154,20 @@ pooling_numbers <- function(kernel_size, stride, padding, dilation, n, ceil_mode
 }
 
 adaptive_size <- function(input, output_size, n) {
-  if (is.numeric(output_size) && !anyNA(output_size)) {
-    return(if (length(output_size) == n) as.double(output_size) else rep_len(as.double(output_size), n))
+  if (is.numeric(output_size) && length(output_size) == n && !anyNA(output_size)) {
+    return(as.double(output_size))
   }
   now <- utils::tail(dim(input), n)
   if (is.null(output_size)) {
     return(as.double(now))
   }
-  size <- rep_len(unlist(lapply(output_size, function(s) if (is.null(s)) NA else s)), n)
-  as.double(ifelse(is.na(size), now, size))
+  size <- if (is.list(output_size)) lapply(output_size, function(s) if (is.null(s)) NA else s) else output_size
+  if (!all(vapply(size, function(s) (is.numeric(s) || is.logical(s)) && length(s) == 1, NA)) ||
+    !length(size) %in% c(1, n)) {
+    refuse(output_size, "output_size", sprintf("one number or %d, NA for the input's size", n))
+  }
+  size <- rep_len(as.double(unlist(size)), n)
+  ifelse(is.na(size), as.double(now), size)
 }
 
 # Places are from 0 inside of the engine.

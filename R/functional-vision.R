@@ -101,6 +101,7 @@ nnf_grid_sample <- function(input, grid, mode = c("bilinear", "nearest"),
 #' @rdname nnf_grid_sample
 #' @export
 nnf_affine_grid <- function(theta, size, align_corners = FALSE) {
+  check_numbers(size, "size", 4, 0)
   centres <- function(n) {
     if (align_corners) {
       if (n > 1) seq(-1, 1, length.out = n) else 0

@@ -37,6 +37,8 @@ nn_multihead_attention <- nn_module(
     check_divisible(embed_dim, "embed_dim", num_heads, "num_heads")
     check_dropout(dropout)
     for (name in c("bias", "add_bias_kv", "add_zero_attn", "batch_first")) check_flag(get(name), name)
+    if (!is.null(kdim)) check_whole_number(kdim, "kdim", least = 1)
+    if (!is.null(vdim)) check_whole_number(vdim, "vdim", least = 1)
     self$embed_dim <- embed_dim
     self$kdim <- kdim %||% embed_dim
     self$vdim <- vdim %||% embed_dim

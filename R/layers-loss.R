@@ -80,7 +80,7 @@ nn_multi_margin_loss <- nn_module(
   "nn_multi_margin_loss",
   inherit = nn_weighted_loss,
   initialize = function(p = 1, margin = 1, weight = NULL, reduction = "mean") {
-    if (!p %in% 1:2) {
+    if (!is_one_number(p) || !p %in% 1:2) {
       value_error("only p = 1 and p = 2 are supported.")
     }
     super$initialize(weight, reduction)

@@ -196,6 +196,7 @@ beside_info <- function(value, info, check_errors, what) {
 #' @rdname linalg
 #' @export
 linalg_cholesky_ex <- function(A, check_errors = FALSE) {
+  check_flag(check_errors, "check_errors")
   found <- apply_op(ops$cholesky, list(A), 0)
   result <- beside_info(found[[1]], found[[2]], check_errors,
     "linalg_cholesky_ex(): a matrix is not positive-definite.")

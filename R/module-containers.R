@@ -94,6 +94,7 @@ nn_module_list <- nn_module(
     self$add_module(length(private$.child_names), module)
   },
   extend = function(modules) {
+    if (is.function(modules)) refuse(modules, "modules", "a list of modules")
     for (module in as.list(modules)) {
       self$append(module)
     }

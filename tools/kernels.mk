@@ -26,6 +26,8 @@ read-files: $(BUILD)/read-files
 $(BUILD)/read-files: $(reader_objects)
 	$(CC) $(CFLAGS) $(OPENMP) $(LDFLAGS) -o $@ $(reader_objects) $(IMAGE_LIBS) $(BLAS_LIBS) -lm
 $(BUILD)/src/image/%.o: CFLAGS += $(IMAGE_CFLAGS)
+# Kernels take minutes to be compiled with sanitizers: KERNEL_CFLAGS may be others.
+KERNEL_CFLAGS = $(CFLAGS)
 
 check: $(BUILD)/kernel-bench
 	$(RUN) $< check $(CHECK)
@@ -37,4 +39,4 @@ $(BUILD)/kernel-bench: $(objects)
 
 $(BUILD)/%.o: %.c $(wildcard src/kernels/*.h src/base/*.h tools/*.h)
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -Wall -Wextra -pedantic $(CFLAGS) $(OPENMP) -Isrc -Itools -c -o $@ $<
+	$(CC) -std=c11 -Wall -Wextra -pedantic $(if $(findstring src/kernels,$<),$(KERNEL_CFLAGS),$(CFLAGS)) $(OPENMP) -Isrc -Itools -c -o $@ $<

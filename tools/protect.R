@@ -1,5 +1,6 @@
-# Reads src/r by the rules of rchk: an R object that has just been made is protected before anything may collect garbage,
-# two such objects are not arguments of one call, and each way out of a function takes off the stack what it put there.
+# Reads src/r by the rules of rchk: an R object that has just been made is protected before anything may collect
+# garbage, two such objects are not arguments of one call, and each way out of a function takes off the stack what it
+# put there.
 #
 #     Rscript tools/protect.R
 #
@@ -7,16 +8,17 @@
 # one line that counts; exit status 1 if there are any. Assignments in conditions are not followed.
 files <- list.files("src/r", "[.]c$", full.names = TRUE)
 
-# Of R's interface: what may collect and gives a new object; what may collect and gives one that something holds, or none;
-# what does not come back.
-fresh_of_r <- c("Rf_allocVector", "Rf_allocMatrix", "Rf_allocArray", "Rf_allocList", "Rf_allocLang", "Rf_cons", "Rf_lcons",
-  "Rf_mkChar", "Rf_mkCharCE", "Rf_mkCharLen", "Rf_mkCharLenCE", "Rf_mkString", "Rf_ScalarReal", "Rf_ScalarInteger",
+# Of R's interface: what may collect and gives a new object; what may collect and gives one that something holds, or
+# none; what does not come back.
+fresh_of_r <- c("Rf_allocVector", "Rf_allocMatrix", "Rf_allocArray", "Rf_allocList", "Rf_allocLang", "Rf_cons",
+  "Rf_lcons", "Rf_mkChar", "Rf_mkCharCE", "Rf_mkCharLen", "Rf_mkCharLenCE", "Rf_mkString", "Rf_ScalarReal", "Rf_ScalarInteger",
   "Rf_ScalarLogical", "Rf_ScalarString", "Rf_ScalarRaw", "Rf_lang1", "Rf_lang2", "Rf_lang3", "Rf_lang4", "Rf_lang5",
   "Rf_list1", "Rf_list2", "Rf_list3", "Rf_list4", "Rf_duplicate", "Rf_shallow_duplicate", "Rf_coerceVector", "Rf_eval",
   "R_tryEval", "R_tryEvalSilent", "R_MakeExternalPtr", "R_MakeWeakRef", "R_new_altrep", "Rf_asChar", "R_NewEnv",
   "R_ParseEvalString", "R_tryCatch", "R_mkClosure")
 may_collect_of_r <- c(fresh_of_r, "Rf_install", "Rf_setAttrib", "Rf_defineVar", "Rf_findVar", "Rf_findFun",
-  "SHALLOW_DUPLICATE_ATTRIB", "DUPLICATE_ATTRIB", "R_PreserveObject", "R_RegisterCFinalizerEx", "R_gc", "R_ToplevelExec",
+  "SHALLOW_DUPLICATE_ATTRIB", "DUPLICATE_ATTRIB", "R_PreserveObject", "R_RegisterCFinalizerEx", "R_gc",
+  "R_ToplevelExec",
   "R_CheckUserInterrupt", "Rf_translateChar", "R_alloc", "Rf_error", "R_UnwindProtect", "Rf_classgets", "Rf_namesgets",
   "Rf_inherits", "Rf_warning")
 no_return <- c("Rf_error", "cdr_stop", "cdr_raise", "R_ContinueUnwind")
@@ -102,8 +104,8 @@ check_balance <- function(f, s) {
     count <- count - sum(as.numeric(gsub("\\D", "", off)))
     if (grepl("\\{$", text)) saved <- c(saved, count)
     leaves <- grepl("\\breturn\\b", text)
-    if (leaves && !grepl("UNPROTECT\\([a-z]", f$body)) {
-      if (count != 0) complain(f, s$line[[i]], sprintf("%g objects stay on the stack of protected ones at a return", count))
+    if (leaves && count != 0 && !grepl("UNPROTECT\\([a-z]", f$body)) {
+      complain(f, s$line[[i]], sprintf("%g objects stay on the stack of protected ones at a return", count))
     }
     if (grepl("^(if|else).*\\) return\\b", text) && !grepl("\\{", text)) leaves <- FALSE
     if (grepl("^\\}", text) || text == "}") {

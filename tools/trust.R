@@ -62,12 +62,14 @@ for (name in names(savers)) {
   dir.create(folder)
   old <- setwd(folder)
   torn <- 0
+  in_middle <- 0
   n <- times(1, 25)
   for (i in seq_len(n)) {
     pid <- start(c(saver$make, sprintf("repeat %s", saver$save)), folder)
     Sys.sleep(runif(1, 0.05, 0.4))
     tools::pskill(pid, tools::SIGKILL)
-    Sys.sleep(0.05)
+    for (wait in 1:200) if (candela:::has_ended(pid)) break else Sys.sleep(0.05)
+    in_middle <- in_middle + (length(list.files(folder, "^\\.saving-", all.files = TRUE, recursive = TRUE)) > 0)
     written <- setdiff(list.files(folder), c("code.R", "pid"))
     if (length(written) > 0) torn <- torn + inherits(try(saver$read(), silent = TRUE), "try-error")
   }
@@ -75,7 +77,8 @@ for (name in names(savers)) {
   image_write(matrix(0, 2, 2), "last.png")
   left <- length(list.files(folder, "^\\.saving-", all.files = TRUE))
   setwd(old)
-  row(paste("kill -9 during", name), n, torn + left, sprintf("%.0f torn files, %.0f left behind", torn, left))
+  row(paste("kill -9 during", name), n, torn + left,
+    sprintf("%.0f torn files, %.0f left behind; %.0f killed in the middle of a file", torn, left, in_middle))
 }
 
 # ---- interrupts at random times ----
