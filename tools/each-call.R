@@ -2,9 +2,10 @@
 #
 #     Rscript tools/each-call.R memory|torture [pattern of test files]
 #
-# memory   the first allocation of the call fails, then the second alone, and so on until none is left: each time there
-#          must be an error that says so, and the call that follows must do what it does without. Needs a build with
-#          CPPFLAGS = -DCD_PLAIN_MEMORY and tools/fail-malloc.c preloaded.
+# memory   the first allocation of the call fails, then the second, and so on until none is left, alone and with all that
+#          follow: each time there must be an error that says so, or the result, and the call after that must do what it
+#          does without. Needs tools/fail-malloc.c preloaded; a build with CPPFLAGS = -DCD_PLAIN_MEMORY shows blocks
+#          that are used again within a call, too.
 # torture  R collects garbage at every allocation of the call (gctorture2(step = 1))
 #
 # The tests themselves see whether what was tried did harm. Prints what failed and one line that counts; exit status 1
@@ -16,6 +17,7 @@ pattern <- if (length(args) >= 2) args[[2]] else "."
 suppressPackageStartupMessages(library(candela))
 torch_set_num_threads(2)
 namespace <- asNamespace("candela")
+if (mode == "memory") dyn.load(strsplit(Sys.getenv("LD_PRELOAD"), "[ :]")[[1]][[1]])
 
 # These ask about the frames of their callers, or change what a repetition would start from.
 left_out <- c("cdr_init", "cdr_release_since", "cdr_release_dots", "cdr_release_frame", "cdr_release_list", "cdr_mark",
@@ -40,22 +42,29 @@ label_of <- function(entry, first) {
 memory_words <- "alloc|memory|larger than|out of memory"
 
 fail_each <- function(label, call) {
-  drawn <- base::.Call(namespace$cdr_rng_state)
-  for (n in seq_len(2000)) {
+  drawn <- dot_call(namespace$cdr_rng_state)
+  odd <- list()
+  for (n in c(rbind(seq_len(1000), -seq_len(1000)))) {
+    dot_call(namespace$cdr_memory_control, NULL, TRUE, TRUE)
     .C("fail_malloc_at", as.integer(n))
     result <- tryCatch(list(call()), error = function(e) e)
     state <- .C("fail_malloc_count", integer(2))[[1]]
     .C("fail_malloc_at", 0L)
     if (state[[1]] == 0) {
+      # What the call itself refuses it may refuse before it misses the memory.
+      own <- if (inherits(result, "error")) conditionMessage(result)
+      for (e in odd) if (!identical(conditionMessage(e), own)) {
+        complaints <<- c(complaints, sprintf("%s: %s", label, conditionMessage(e)))
+      }
       if (inherits(result, "error")) stop(result)
       return(result[[1]])
     }
-    base::.Call(namespace$cdr_set_rng_state, drawn)
+    dot_call(namespace$cdr_set_rng_state, drawn)
     count[["failures"]] <<- count[["failures"]] + 1
     if (!inherits(result, "error")) {
       count[["survived"]] <<- count[["survived"]] + 1
     } else if (!inherits(result, "candela_error") || !grepl(memory_words, conditionMessage(result))) {
-      complaints <<- c(complaints, sprintf("%s, allocation %d: %s", label, n, conditionMessage(result)))
+      odd <- c(odd, list(result))
     }
   }
   call()
@@ -67,20 +76,24 @@ tortured <- function(label, call) {
   call()
 }
 
-hook <- new.env(parent = parent.env(parent.env(namespace)))
-hook$.Call <- function(.NAME, ...) {
-  entry <- .NAME$name
-  if (busy || entry %in% left_out) return(base::.Call(.NAME, ...))
+# R's own .Call is replaced: a namespace's parents cannot be.
+dot_call <- base::.Call
+entries <- list2env(stats::setNames(nm = as.list(names(getDLLRegisteredRoutines("candela")$.Call))))
+
+hooked <- function(.NAME, ...) {
+  entry <- if (is.list(.NAME)) .NAME$name
+  if (busy || is.null(entry) || is.null(entries[[entry]]) || entry %in% left_out) return(dot_call(.NAME, ...))
   label <- label_of(entry, if (...length() > 0) ...elt(1))
-  if (!is.null(tried[[label]]) || (mode == "memory" && entry %in% changing)) return(base::.Call(.NAME, ...))
+  if (!is.null(tried[[label]]) || (mode == "memory" && entry %in% changing)) return(dot_call(.NAME, ...))
   tried[[label]] <- TRUE
   count[["calls"]] <<- count[["calls"]] + 1
   busy <<- TRUE
   on.exit(busy <<- FALSE)
   if (...length() > 0) for (i in seq_len(...length())) ...elt(i)
-  (if (mode == "memory") fail_each else tortured)(label, function() base::.Call(.NAME, ...))
+  (if (mode == "memory") fail_each else tortured)(label, function() dot_call(.NAME, ...))
 }
-parent.env(parent.env(namespace)) <- hook
+unlockBinding(".Call", baseenv())
+assign(".Call", hooked, envir = baseenv())
 
 files <- list.files("tests/testthat", "^test-.*\\.R$")
 names <- sub("^test-(.*)\\.R$", "\\1", files)

@@ -26,6 +26,7 @@ static int ranges;
 static long left;  /* allocations until one fails; 0: none will */
 static long asked; /* since fail_malloc_at() */
 static int failed;
+static int stays; /* what follows the one that fails, fails too */
 
 static int is_ours(const char *line)
 {
@@ -51,16 +52,17 @@ static void find_ranges(void)
     }
 }
 
-/* Arms: the n-th allocation from here fails; 0: none. For .C() of R. */
+/* Arms: the n-th allocation from here fails; -n: that and all that follow; 0: none. For .C() of R. */
 void fail_malloc_at(int *n)
 {
     left = 0;
-    if (*n > 0 && ranges == 0) {
+    stays = *n < 0;
+    if (*n != 0 && ranges == 0) {
         find_ranges();
     }
     asked = 0;
     failed = 0;
-    left = *n;
+    left = *n < 0 ? -*n : *n;
 }
 
 /* Whether it has failed, and how many allocations there were. */
@@ -73,13 +75,13 @@ void fail_malloc_count(int *result)
 static int fails(const void *caller)
 {
     const uintptr_t at = (uintptr_t)caller;
-    if (left <= 0) {
+    if (left <= 0 && !(stays && failed)) {
         return 0;
     }
     for (int i = 0; i < ranges; i++) {
         if (at >= range[i].from && at < range[i].to) {
             asked++;
-            if (--left == 0) {
+            if (left <= 0 || --left == 0) {
                 failed = 1;
                 errno = ENOMEM;
                 return 1;
