@@ -148,6 +148,7 @@ torch_get_default_dtype <- function() new_dtype(default_dtype$code)
 #' torch_iinfo(torch_uint8())$max
 #' @export
 torch_finfo <- function(dtype) {
+  if (!inherits(dtype, "torch_dtype")) refuse(dtype, "dtype", "a dtype such as torch_float()")
   switch(dtype_name(dtype),
     Float = list(bits = 32L, max = (2 - 2^-23) * 2^127, min = -(2 - 2^-23) * 2^127, eps = 2^-23, tiny = 2^-126),
     Double = list(
@@ -161,6 +162,7 @@ torch_finfo <- function(dtype) {
 #' @rdname torch_finfo
 #' @export
 torch_iinfo <- function(dtype) {
+  if (!inherits(dtype, "torch_dtype")) refuse(dtype, "dtype", "a dtype such as torch_int()")
   switch(dtype_name(dtype),
     Byte = list(bits = 8L, min = 0, max = 255),
     Int = list(bits = 32L, min = -2^31, max = 2^31 - 1),

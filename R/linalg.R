@@ -217,7 +217,10 @@ linalg_inv_ex <- function(A, check_errors = FALSE) {
 
 #' @rdname linalg
 #' @export
-torch_cholesky <- function(self, upper = FALSE) if (upper) adjoint(linalg_cholesky(self)) else linalg_cholesky(self)
+torch_cholesky <- function(self, upper = FALSE) {
+  check_flag(upper, "upper")
+  if (upper) adjoint(linalg_cholesky(self)) else linalg_cholesky(self)
+}
 
 #' @rdname linalg
 #' @export
@@ -230,6 +233,7 @@ torch_cholesky_solve <- function(self, input2, upper = FALSE) {
 #' @rdname linalg
 #' @export
 torch_cholesky_inverse <- function(self, upper = FALSE) {
+  check_flag(upper, "upper")
   torch_cholesky_solve(torch_eye(utils::tail(dim(self), 1), dtype = self$dtype), self, upper)
 }
 
@@ -244,7 +248,10 @@ linalg_qr <- function(A, mode = "reduced") {
 
 #' @rdname linalg
 #' @export
-torch_qr <- function(self, some = TRUE) linalg_qr(self, if (some) "reduced" else "complete")
+torch_qr <- function(self, some = TRUE) {
+  check_flag(some, "some")
+  linalg_qr(self, if (some) "reduced" else "complete")
+}
 
 #' @rdname linalg
 #' @export
@@ -269,6 +276,8 @@ torch_ormqr <- function(self, input2, input3, left = TRUE, transpose = FALSE) {
 #' @rdname linalg
 #' @export
 torch_lu <- function(A, pivot = TRUE, get_infos = FALSE, out = NULL) {
+  check_flag(pivot, "pivot")
+  check_flag(get_infos, "get_infos")
   if (!pivot) not_implemented_error("torch_lu(): `pivot = FALSE` is not available on a CPU.")
   found <- apply_op(ops$lu, list(A))
   found[2:3] <- lapply(found[2:3], function(x) cast(x$detach(), torch_int()))

@@ -31,7 +31,7 @@ oxford_pet_dataset <- dataset(
   name = "OxfordPet",
   initialize = function(root, split = "train", target_type = c("trimap", "species", "breed"), download = FALSE, ...,
                         transform = NULL, target_transform = NULL) {
-    self$data_path <- file.path(path.expand(root), "oxford-pet")
+    self$data_path <- file.path(data_root(root), "oxford-pet")
     self$split <- split
     self$target_type <- rlang::arg_match(target_type)
     if (!dir.exists(self$data_path) && download) download_pets(self$data_path)

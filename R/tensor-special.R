@@ -361,6 +361,7 @@ tensor_method("geometric_", function(p, generator = NULL) {
   with_no_grad(self$copy_(torch_ceil(torch_log1p(torch_neg(draws)) / log1p(-p))$clamp(min = 1)))
 })
 tensor_method("apply_", function(callable) {
+  check_function(callable, "callable", "function(x) x + 1")
   self$copy_(torch_tensor(vapply(as_array(self), callable, 0))$reshape(self$shape))
 })
 tensor_method("is_same_size", function(other) identical(dim(self), dim(other)))

@@ -100,13 +100,15 @@ static cd_status say_image(walk *w, const char *path, cd_decode_as as, cd_error 
 {
     cd_image_file file;
     CD_TRY(cd_image_file_open(&file, &(cd_picture_request){path, as, 0}, err));
-    file.image.pixels = malloc(cd_image_bytes(&file.image) + 1);
-    cd_status status = file.image.pixels != NULL ? cd_image_file_decode(&file, file.image.pixels, err)
-                                                 : cd_fail(err, CD_EALLOC, "no memory for the pixels.");
+    void *pixels = malloc(cd_image_bytes(&file.image) + 1);
+    const cd_status status = pixels != NULL ? cd_image_file_decode(&file, pixels, err)
+                                            : cd_fail(err, CD_EALLOC, "no memory for the pixels.");
     if (status == CD_OK) {
-        say_pixels(w, &file.image, as);
+        cd_image image = file.image;
+        image.pixels = pixels;
+        say_pixels(w, &image, as);
     }
-    free(file.image.pixels);
+    free(pixels);
     cd_image_file_close(&file);
     return status;
 }
