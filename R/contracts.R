@@ -27,7 +27,7 @@ float_met <- function(others) {
   tensors <- Filter(function(other) is_tensor(other) && is_float(other), others)
   if (length(tensors) > 0) {
     codes <- vapply(tensors, function(tensor) .Call(cdr_dtype, tensor), 0L)
-    return(new_dtype(max(codes)))
+    return(Reduce(torch_promote_types, lapply(unique(codes), new_dtype)))
   }
   if (any(vapply(others, function(other) is.double(other) && !is.object(other), NA))) torch_float()
 }
@@ -223,6 +223,8 @@ class_contracts <- c(
 
 # Where a function means something else by a name: NULL is no contract.
 special_contracts <- list(
+  torch_select_scatter = c(dim = "dim", index = "whole"), torch_slice = c(dim = "dim"),
+  torch_slice_scatter = c(dim = "dim"), torch_scatter_reduce = c(dim = "dim"), torch_index_reduce = c(dim = "dim"),
   torch_softmax = c(dim = "dim"), torch_log_softmax = c(dim = "dim"), nnf_softmax = c(dim = "dim"),
   nnf_log_softmax = c(dim = "dim"), torch_unsqueeze = c(dim = "dim"), torch_sort = c(dim = "dim"),
   torch_argsort = c(dim = "dim"), torch_topk = c(dim = "dim"), torch_cumsum = c(dim = "dim"),

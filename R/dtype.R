@@ -3,26 +3,35 @@ NULL
 
 # Element types as R objects. The codes are those of cd_dtype in the engine.
 
-dtype_names <- c("Bool", "Byte", "Int", "Long", "Float", "Double")
+dtype_names <- c("Bool", "Byte", "Int", "Long", "Float", "Double", "Char", "Short", "Half", "BFloat16")
 
 new_dtype <- function(code) structure(list(code = code), class = own_first("torch_dtype"))
 
-dtypes <- lapply(0:5, new_dtype)
+dtypes <- lapply(seq_along(dtype_names) - 1L, new_dtype)
 names(dtypes) <- dtype_names
 
-# This and those above it are floats.
-float_code <- match("Float", dtype_names) - 1L
+# Bits, and those of the exponent of floats, smallest integer.
+dtype_sizes <- list(
+  Bool = 8, Byte = c(8, 0), Int = c(32, -2^31), Long = c(64, -2^63), Float = c(32, 8), Double = c(64, 11),
+  Char = c(8, -2^7), Short = c(16, -2^15), Half = c(16, 5), BFloat16 = c(16, 8)
+)
+
+float_dtypes <- c("Float", "Double", "Half", "BFloat16")
+float_codes <- match(float_dtypes, dtype_names) - 1L
 
 dtype_aliases <- c(
   bool = "Bool", uint8 = "Byte", byte = "Byte", int = "Int", int32 = "Int", long = "Long", int64 = "Long",
-  float = "Float", float32 = "Float", double = "Double", float64 = "Double"
+  float = "Float", float32 = "Float", double = "Double", float64 = "Double", int8 = "Char", short = "Short",
+  int16 = "Short", half = "Half", float16 = "Half", bfloat16 = "BFloat16"
 )
 
 #' Element types of tensors
 #'
 #' `torch_float()` (32-bit) is the default and what the engine is made for; `torch_long()` holds class labels and
-#' indices. `torch_float64()` works everywhere, more slowly. Half precision, 8- and 16-bit signed integers and complex
-#' numbers are not available.
+#' indices. `torch_float64()` works everywhere, more slowly. Tensors of `torch_half()` (IEEE, 5 bits of exponent),
+#' `torch_bfloat16()` (8 bits), `torch_int8()` and `torch_int16()` are stored so, and take half or a quarter of the
+#' memory; what is computed with them is computed in float32 or int32 and rounded when it is done. Complex numbers are
+#' not available.
 #'
 #' @return An object of class `torch_dtype`; compare with `==`. The field `is_floating_point` tells floats from the
 #'   others.
@@ -62,6 +71,24 @@ torch_uint8 <- function() dtypes$Byte
 #' @rdname torch_dtype
 #' @export
 torch_bool <- function() dtypes$Bool
+#' @rdname torch_dtype
+#' @export
+torch_int8 <- function() dtypes$Char
+#' @rdname torch_dtype
+#' @export
+torch_int16 <- function() dtypes$Short
+#' @rdname torch_dtype
+#' @export
+torch_short <- function() dtypes$Short
+#' @rdname torch_dtype
+#' @export
+torch_half <- function() dtypes$Half
+#' @rdname torch_dtype
+#' @export
+torch_float16 <- function() dtypes$Half
+#' @rdname torch_dtype
+#' @export
+torch_bfloat16 <- function() dtypes$BFloat16
 
 #' @rdname torch_dtype
 #' @param x any object
@@ -91,7 +118,7 @@ as.character.candela_dtype <- function(x, ...) dtype_name(x)
 #' @export
 `$.candela_dtype` <- function(x, name) {
   switch(name,
-    is_floating_point = dtype_code(x) >= float_code,
+    is_floating_point = dtype_code(x) %in% float_codes,
     code = dtype_code(x),
     NULL
   )
@@ -149,24 +176,24 @@ torch_get_default_dtype <- function() new_dtype(default_dtype$code)
 #' @export
 torch_finfo <- function(dtype) {
   if (!inherits(dtype, "torch_dtype")) refuse(dtype, "dtype", "a dtype such as torch_float()")
-  switch(dtype_name(dtype),
-    Float = list(bits = 32L, max = (2 - 2^-23) * 2^127, min = -(2 - 2^-23) * 2^127, eps = 2^-23, tiny = 2^-126),
-    Double = list(
-      bits = 64L, max = .Machine$double.xmax, min = -.Machine$double.xmax,
-      eps = .Machine$double.eps, tiny = .Machine$double.xmin
-    ),
+  size <- dtype_sizes[[dtype_name(dtype)]]
+  if (!dtype$is_floating_point) {
     value_error(sprintf("torch_finfo() needs a float dtype, got %s.", format(dtype)))
-  )
+  }
+  eps <- 2^-(size[[1]] - size[[2]] - 1)
+  top <- 2^(size[[2]] - 1) - 1
+  largest <- (2 - eps) * 2^top
+  list(bits = as.integer(size[[1]]), max = largest, min = -largest, eps = eps, tiny = 2^(1 - top))
 }
 
 #' @rdname torch_finfo
 #' @export
 torch_iinfo <- function(dtype) {
   if (!inherits(dtype, "torch_dtype")) refuse(dtype, "dtype", "a dtype such as torch_int()")
-  switch(dtype_name(dtype),
-    Byte = list(bits = 8L, min = 0, max = 255),
-    Int = list(bits = 32L, min = -2^31, max = 2^31 - 1),
-    Long = list(bits = 64L, min = -2^63, max = 2^63),
+  size <- dtype_sizes[[dtype_name(dtype)]]
+  if (dtype$is_floating_point || length(size) < 2) {
     value_error(sprintf("torch_iinfo() needs an integer dtype, got %s.", format(dtype)))
-  )
+  }
+  # 2^63 - 1 is 2^63 in doubles.
+  list(bits = as.integer(size[[1]]), min = size[[2]], max = size[[2]] + 2^size[[1]] - 1)
 }

@@ -66,7 +66,7 @@ as_image <- function(img) {
   if (is.matrix(img)) torch_tensor(img) else transform_to_tensor(img)
 }
 
-is_float <- function(x) .Call(cdr_dtype, x) >= float_code
+is_float <- function(x) .Call(cdr_dtype, x) %in% float_codes
 
 # Applies f to a float copy where img is not float; the result has the dtype of img again.
 as_float_image <- function(img, f, rounded = FALSE) {

@@ -106,7 +106,7 @@ static cd_status accumulate_leaf(cd_variable *leaf, cd_tensor *t, cd_error *err)
     if (leaf->grad == NULL) {
         return first_gradient(leaf, t, err);
     }
-    if (leaf->grad->dtype == t->dtype && cd_tensor_is_dense(leaf->grad)) {
+    if (leaf->grad->dtype == t->dtype && cd_dtype_has_kernels(t->dtype) && cd_tensor_is_dense(leaf->grad)) {
         leaf->grad->storage->version++;
         return cd_binary_into(leaf->grad, CDK_ADD, leaf->grad, t, t->dtype, "add", err);
     }

@@ -9,13 +9,19 @@
  * Forward and backward then convert every operand to that type, with cd_dense_like() or cd_tensor_as(), and look
  * their kernel up by it, as in cdk_softmax[y->dtype] (kernels/by_dtype.h). They do not ask which type it is.
  *
- * A new float type is a line of base/dtype.[ch] and the functions that the tables of kernels get for it. Where a
- * kernel has none, its operators must not accept the type: cd_check_float() is where they refuse it, or where they
- * would be told to compute in float32 instead.
+ * Types that no kernel knows are only stored (cd_dtype_computed): int8, int16, float16, bfloat16. An operator never sees
+ * them, but for views and those that move elements from one type to another (CD_ANY_DTYPE). At the door, which is
+ * cd_apply() for variables and cd_run() for the tensors of backward functions, they are cast to the type they are
+ * computed in, and a result of that type is cast back to what the inputs have in common. Both casts are operators, so
+ * a gradient comes back in the type of its tensor.
+ *
+ * A new type of this sort is a line of base/dtype.[ch] and its conversions in tensor/elements.c. One with kernels is
+ * also the functions that the tables of kernels get for it.
  */
 #ifndef CANDELA_AUTOGRAD_COMPUTE_H
 #define CANDELA_AUTOGRAD_COMPUTE_H
 
+#include "autograd/op.h"
 #include "base/status.h"
 #include "tensor/tensor.h"
 
@@ -26,6 +32,21 @@ cd_dtype cd_promote(int n, cd_tensor *const *in);
 
 /* The same for choices between elements, where only plain numbers give way: a 0-d tensor counts in full. */
 cd_dtype cd_promote_chosen(int n, cd_tensor *const *in);
+
+/* Does op, which is given these tensors, compute in another type than some of them are stored in? */
+bool cd_is_widened(const cd_op *op, int n, cd_tensor *const *in);
+
+/* The type in which a result of that type is stored, given inputs of an operator that is widened: that which those of
+ * its computed type have in common, where no tensor with dimensions has the type of the result itself. */
+cd_dtype cd_stored_type(cd_dtype result, int n, cd_tensor *const *in);
+
+/* cd_run for such an operator. */
+cd_status cd_run_widened(cd_tensor **out, const cd_op *op, int n, cd_tensor *const *in, int n_attr,
+                         const double *attr, cd_error *err);
+
+/* The attributes of to_dtype for a cast that keeps the order in memory; returns their number. */
+#define CD_CAST_ATTRS 2
+int cd_cast_attributes(double *attr, cd_dtype dtype);
 
 /* CD_EDTYPE unless t is of a float type the kernels have; op is for the message. */
 cd_status cd_check_float(const cd_tensor *t, const char *op, cd_error *err);

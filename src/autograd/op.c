@@ -1,5 +1,6 @@
 #include "autograd/op.h"
 
+#include "autograd/compute.h"
 #include "base/interrupt.h"
 #include "tensor/format.h"
 #include "tensor/lazy.h"
@@ -183,6 +184,9 @@ bool cd_run_is_recorded(void)
 cd_status cd_run(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *in, int n_attr,
                  const double *attr, cd_error *err)
 {
+    if (cd_is_widened(op, n_in, in)) {
+        return cd_run_widened(out, op, n_in, in, n_attr, attr, err);
+    }
     if (other_runner != NULL) {
         return other_runner(out, op, n_in, in, n_attr, attr, err);
     }

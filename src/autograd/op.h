@@ -39,6 +39,8 @@
 #define CD_NUMBERS \
     (1u << 2) /* a plain number is an operand of its own kind; elsewhere it is a tensor of one element */
 
+#define CD_ANY_DTYPE (1u << 6) /* moves elements, also of types that are only stored (autograd/compute.h) */
+
 /* How backward itself is differentiated, for gradients of gradients; one of them, or the function `second`. An operator
  * with neither has no second derivative: asking for it is an error that names the operator. */
 #define CD_COMPOSED (1u << 3) /* backward consists of operators (cd_run, cd_expr): they are recorded */

@@ -379,7 +379,15 @@ static cd_status expand_shape(cd_call *call, cd_error *err)
 
 static cd_status expand_backward(cd_gradient *g, cd_error *err)
 {
-    return cd_sum_to_shape(&g->dx[0], g->dy[0], g->in[0]->ndim, g->in[0]->shape, err);
+    const cd_tensor *x = g->in[0];
+    if (!cd_dtype_has_kernels(g->dy[0]->dtype)) {
+        double shape[CD_MAX_DIMS];
+        for (int i = 0; i < x->ndim; i++) {
+            shape[i] = (double)x->shape[i];
+        }
+        return cd_run1(&g->dx[0], CD_OP_sum_to_shape, 1, &g->dy[0], x->ndim, shape, err);
+    }
+    return cd_sum_to_shape(&g->dx[0], g->dy[0], x->ndim, x->shape, err);
 }
 
 VIEW(expand, "ExpandBackward0", 0, CD_MAX_DIMS, expand_shape, NULL, expand_backward)
@@ -493,7 +501,7 @@ const cd_op cd_op_clone = {.name = "clone",
                            .min_attr = 1,
                            .max_attr = 1,
                            .n_out = 1,
-                           .traits = CD_LINEAR,
+                           .traits = CD_LINEAR | CD_ANY_DTYPE,
                            .shape = clone_shape,
                            .forward = copy_forward,
                            .backward = copy_backward};
@@ -505,7 +513,7 @@ const cd_op cd_op_contiguous = {.name = "contiguous",
                                 .min_attr = 1,
                                 .max_attr = 1,
                                 .n_out = 1,
-                                .traits = CD_LINEAR,
+                                .traits = CD_LINEAR | CD_ANY_DTYPE,
                                 .shape = clone_shape,
                                 .forward = copy_forward,
                                 .backward = copy_backward};
@@ -528,7 +536,7 @@ const cd_op cd_op_to_dtype = {.name = "to_dtype",
                               .min_attr = 2,
                               .max_attr = 2,
                               .n_out = 1,
-                              .traits = CD_LINEAR,
+                              .traits = CD_LINEAR | CD_ANY_DTYPE,
                               .shape = to_dtype_shape,
                               .forward = copy_forward,
                               .backward = copy_backward};

@@ -202,17 +202,18 @@ static bool is_injective(const cd_geometry *g)
 static cd_status as_strided_backward(cd_gradient *g, cd_error *err)
 {
     placement p;
-    cd_tensor *memory;
+    cd_tensor *memory, *dx = NULL;
     CD_TRY(placement_of(&p, g->op, g->in[0], g->n_attr, g->attr, err));
-    if (g->in[0]->dtype != CD_FLOAT32 && g->in[0]->dtype != CD_FLOAT64) {
-        return cd_fail(err, CD_EDTYPE, "as_strided: no gradient for %s.", cd_dtype_name(g->in[0]->dtype));
-    }
-    CD_TRY(blank(&memory, g->in[0]->dtype, &p, err));
+    CD_TRY(blank(&memory, cd_dtype_computed(g->in[0]->dtype), &p, err));
     cd_status status = is_injective(&p.view) ? write_part(memory, &p.view, g->dy[0], err)
                                              : add_part(memory, &p.view, g->dy[0], err);
     if (status == CD_OK) {
-        status = look(&g->dx[0], memory, &p.base, err);
+        status = look(&dx, memory, &p.base, err);
     }
+    if (status == CD_OK) {
+        status = cd_tensor_as_dtype(&g->dx[0], dx, g->in[0]->dtype, err);
+    }
+    cd_tensor_release(dx);
     cd_tensor_release(memory);
     return status;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "autograd/compute.h"
 #include "autograd/fuse.h"
 #include "autograd/strided.h"
 #include "base/cell.h"
@@ -385,6 +386,59 @@ static cd_status apply_recorded(cd_variable **out, cd_call *call, cd_variable *c
     return status;
 }
 
+static void release_all(int n, cd_variable **v)
+{
+    for (int i = 0; i < n; i++) {
+        cd_variable_release(v[i]);
+        v[i] = NULL;
+    }
+}
+
+/* *as is a new reference. */
+static cd_status cast(cd_variable **as, cd_variable *v, cd_dtype dtype, cd_error *err)
+{
+    double attr[CD_CAST_ATTRS];
+    if (v == NULL || v->value->dtype == dtype) {
+        *as = cd_variable_retain(v);
+        return CD_OK;
+    }
+    return cd_apply(as, cd_op_at(CD_OP_to_dtype), 1, &v, cd_cast_attributes(attr, dtype), attr, err);
+}
+
+static cd_status store_results(cd_variable **out, int n_out, int n_in, cd_tensor *const *in, cd_error *err)
+{
+    for (int i = 0; i < n_out; i++) {
+        cd_variable *stored;
+        CD_TRY(cast(&stored, out[i], cd_stored_type(out[i]->value->dtype, n_in, in), err));
+        cd_variable_release(out[i]);
+        out[i] = stored;
+    }
+    return CD_OK;
+}
+
+/* The operator on casts of its inputs, as autograd/compute.h says. */
+static cd_status apply_widened(cd_variable **out, const cd_op *op, int n_in, cd_variable *const *in,
+                               cd_tensor *const *values, int n_attr, const double *attr, cd_error *err)
+{
+    cd_variable **wide = calloc((size_t)n_in, sizeof *wide);
+    cd_status status = wide == NULL ? no_node(err) : CD_OK;
+    for (int i = 0; i < n_in && status == CD_OK; i++) {
+        status = cast(&wide[i], in[i], values[i] == NULL ? CD_BOOL : cd_dtype_computed(values[i]->dtype), err);
+    }
+    if (status == CD_OK) {
+        status = cd_apply(out, op, n_in, wide, n_attr, attr, err);
+    }
+    if (status == CD_OK) {
+        status = store_results(out, op->n_out, n_in, values, err);
+    }
+    if (status != CD_OK) {
+        release_all(op->n_out, out);
+    }
+    release_all(wide != NULL ? n_in : 0, wide);
+    free(wide);
+    return status;
+}
+
 cd_status cd_apply(cd_variable **out, const cd_op *op, int n_in, cd_variable *const *in, int n_attr,
                    const double *attr, cd_error *err)
 {
@@ -394,15 +448,19 @@ cd_status cd_apply(cd_variable **out, const cd_op *op, int n_in, cd_variable *co
     if (values == NULL) {
         return no_node(err);
     }
+    if (cd_is_widened(op, n_in, values)) {
+        cd_status status = apply_widened(out, op, n_in, in, values, n_attr, attr, err);
+        free_values(few, values);
+        return status;
+    }
     cd_call call = {.op = op, .n_in = n_in, .in = values, .n_attr = n_attr, .attr = attr};
     cd_status status = sync_all(n_in, in, err);
     call.differentiable = recording && op->backward != NULL && any_requires_grad(n_in, in);
     if (status == CD_OK) {
         status = apply_recorded(out, &call, in, err);
     }
-    for (int i = 0; status != CD_OK && i < op->n_out; i++) {
-        cd_variable_release(out[i]);
-        out[i] = NULL;
+    if (status != CD_OK) {
+        release_all(op->n_out, out);
     }
     cd_call_clear(&call);
     free_values(few, values);
@@ -478,6 +536,15 @@ static cd_status keep_old(cd_tensor **old, cd_call *call, cd_tensor **values, cd
     return CD_OK;
 }
 
+static cd_status check_result(const cd_op *op, const cd_tensor *result, const cd_tensor *target, cd_error *err)
+{
+    if (cd_dtype_is_float(result->dtype) && !cd_dtype_is_float(target->dtype)) {
+        return cd_fail(err, CD_EDTYPE, "%s_: result type %s can't be cast to the desired output type %s.",
+                       op->name, cd_dtype_name(result->dtype), cd_dtype_name(target->dtype));
+    }
+    return cd_check_fits(op, result, target, err);
+}
+
 static cd_status run_in_place(cd_call *call, cd_tensor *target, cd_error *err)
 {
     bool done;
@@ -499,11 +566,7 @@ static cd_status run_in_place(cd_call *call, cd_tensor *target, cd_error *err)
     }
     CD_TRY(cd_call_run(call, NULL, err));
     CD_TRY(cd_tensor_materialise(target, err));
-    if (cd_dtype_is_float(call->out[0]->dtype) && !cd_dtype_is_float(target->dtype)) {
-        return cd_fail(err, CD_EDTYPE, "%s_: result type %s can't be cast to the desired output type %s.",
-                       call->op->name, cd_dtype_name(call->out[0]->dtype), cd_dtype_name(target->dtype));
-    }
-    CD_TRY(cd_check_fits(call->op, call->out[0], target, err));
+    CD_TRY(check_result(call->op, call->out[0], target, err));
     return cd_tensor_copy(target, call->out[0], err);
 }
 
@@ -590,6 +653,21 @@ static cd_status apply_in_place(cd_variable *target, cd_call *call, cd_tensor **
     return status;
 }
 
+/* What is not computed in the types it is stored in is computed beside its place, and then written there. */
+static cd_status apply_in_place_widened(cd_variable *target, const cd_op *op, int n_in,
+                                        cd_variable *const *in, int n_attr, const double *attr, cd_error *err)
+{
+    cd_variable *result[CD_MAX_OUTPUTS];
+    CD_TRY(cd_apply(result, op, n_in, in, n_attr, attr, err));
+    cd_status status = check_result(op, result[0]->value, target->value, err);
+    if (status == CD_OK) {
+        status = cd_apply_in_place(target, cd_op_at(CD_OP_copy), 2, (cd_variable *const[]){target, result[0]},
+                                   0, NULL, err);
+    }
+    release_all(op->n_out, result);
+    return status;
+}
+
 cd_status cd_apply_in_place(cd_variable *target, const cd_op *op, int n_in, cd_variable *const *in,
                             int n_attr, const double *attr, cd_error *err)
 {
@@ -599,6 +677,10 @@ cd_status cd_apply_in_place(cd_variable *target, const cd_op *op, int n_in, cd_v
     cd_tensor **values = values_of(few, n_in, in);
     if (values == NULL) {
         return no_node(err);
+    }
+    if (cd_is_widened(op, n_in, values)) {
+        free_values(few, values);
+        return apply_in_place_widened(target, op, n_in, in, n_attr, attr, err);
     }
     cd_call call = {.op = op, .n_in = n_in, .in = values, .n_attr = n_attr, .attr = attr};
     call.differentiable = recording && op->backward != NULL && any_requires_grad(n_in, in);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Ordered so that a later type of the same kind holds the earlier one's values. */
+/* The numbers are those in files of R: new types come last. */
 typedef enum {
     CD_BOOL = 0, /* one byte, 0 or 1 */
     CD_UINT8,
@@ -14,6 +14,10 @@ typedef enum {
     CD_INT64,
     CD_FLOAT32,
     CD_FLOAT64,
+    CD_INT8,     /* the rest are only stored: what is computed with them is computed in int32 or float32 */
+    CD_INT16,
+    CD_FLOAT16,  /* 1 bit of sign, 5 of exponent, 10 of mantissa */
+    CD_BFLOAT16, /* the upper half of a float32 */
     CD_DTYPES
 } cd_dtype;
 
@@ -24,12 +28,15 @@ size_t cd_dtype_size(cd_dtype dtype);
 cd_kind cd_dtype_kind(cd_dtype dtype);
 bool cd_dtype_is_float(cd_dtype dtype);
 bool cd_dtype_has_kernels(cd_dtype dtype); /* of the float types: those that computations have kernels for */
-bool cd_dtype_is_integer(cd_dtype dtype);  /* uint8, int32, int64; not bool */
+bool cd_dtype_is_integer(cd_dtype dtype);  /* of any size; not bool */
 
-/* "Float", "Double", "Long", "Int", "Byte", "Bool": as printed. */
+/* The type that computations with it have: int32 for int8 and int16, float32 for 16-bit floats, else itself. */
+cd_dtype cd_dtype_computed(cd_dtype dtype);
+
+/* "Float", "Double", "Long", "Int", "Byte", "Bool", "Char", "Short", "Half", "BFloat16": as printed. */
 const char *cd_dtype_name(cd_dtype dtype);
 
-/* The type that holds both: float beats integer beats bool, then the wider one. */
+/* The type that holds both: float beats integer beats bool, then the wider one; of two of one width the next wider. */
 cd_dtype cd_dtype_promote(cd_dtype a, cd_dtype b);
 
 /* The type of functions without integer values, such as a quotient or a logarithm: a float type is itself, the

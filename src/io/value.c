@@ -125,9 +125,9 @@ static const struct {
     cd_dtype engine;
 } file_dtypes[CD_FILE_DTYPES] = {
     [CD_FILE_F64] = {"F64", 8, CD_FLOAT64}, [CD_FILE_F32] = {"F32", 4, CD_FLOAT32},
-    [CD_FILE_F16] = {"F16", 2, CD_FLOAT32}, [CD_FILE_BF16] = {"BF16", 2, CD_FLOAT32},
+    [CD_FILE_F16] = {"F16", 2, CD_FLOAT16}, [CD_FILE_BF16] = {"BF16", 2, CD_BFLOAT16},
     [CD_FILE_I64] = {"I64", 8, CD_INT64},   [CD_FILE_I32] = {"I32", 4, CD_INT32},
-    [CD_FILE_I16] = {"I16", 2, CD_INT32},   [CD_FILE_I8] = {"I8", 1, CD_INT32},
+    [CD_FILE_I16] = {"I16", 2, CD_INT16},   [CD_FILE_I8] = {"I8", 1, CD_INT8},
     [CD_FILE_U8] = {"U8", 1, CD_UINT8},     [CD_FILE_BOOL] = {"BOOL", 1, CD_BOOL},
 };
 
@@ -151,69 +151,19 @@ cd_file_dtype cd_file_dtype_of(cd_dtype dtype)
     static const cd_file_dtype of[CD_DTYPES] = {
         [CD_BOOL] = CD_FILE_BOOL, [CD_UINT8] = CD_FILE_U8,    [CD_INT32] = CD_FILE_I32,
         [CD_INT64] = CD_FILE_I64, [CD_FLOAT32] = CD_FILE_F32, [CD_FLOAT64] = CD_FILE_F64,
+        [CD_INT8] = CD_FILE_I8,   [CD_INT16] = CD_FILE_I16,   [CD_FLOAT16] = CD_FILE_F16,
+        [CD_BFLOAT16] = CD_FILE_BF16,
     };
     return of[dtype];
 }
 
-static float float_of_bits(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static float half_to_float(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16;
-    uint32_t exponent = (h >> 10) & 0x1f;
-    uint32_t mantissa = h & 0x3ff;
-    if (exponent == 0) {
-        float tiny = (float)mantissa / 16777216.0f;
-        return sign ? -tiny : tiny;
-    }
-    if (exponent == 31) {
-        return float_of_bits(sign | 0x7f800000u | mantissa << 13);
-    }
-    return float_of_bits(sign | (exponent + 112) << 23 | mantissa << 13);
-}
-
-static void widen16(void *dst, const unsigned char *src, cd_file_dtype dtype, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        uint16_t bits = cd_little16(src + 2 * i);
-        if (dtype == CD_FILE_I16) {
-            ((int32_t *)dst)[i] = bits < 0x8000 ? (int32_t)bits : (int32_t)bits - 0x10000;
-        } else {
-            ((float *)dst)[i] =
-                dtype == CD_FILE_F16 ? half_to_float(bits) : float_of_bits((uint32_t)bits << 16);
-        }
-    }
-}
-
-static void decode_bytes(void *dst, const unsigned char *src, cd_file_dtype dtype, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        if (dtype == CD_FILE_I8) {
-            ((int32_t *)dst)[i] = src[i] < 128 ? src[i] : (int32_t)src[i] - 256;
-        } else {
-            ((uint8_t *)dst)[i] = src[i] != 0;
-        }
-    }
-}
-
 void cd_file_dtype_decode(void *dst, const void *src, cd_file_dtype dtype, int64_t n)
 {
-    switch (dtype) {
-    case CD_FILE_F16:
-    case CD_FILE_BF16:
-    case CD_FILE_I16:
-        widen16(dst, src, dtype, n);
-        break;
-    case CD_FILE_I8:
-    case CD_FILE_BOOL:
-        decode_bytes(dst, src, dtype, n);
-        break;
-    default:
+    const unsigned char *bytes = src;
+    for (int64_t i = 0; dtype == CD_FILE_BOOL && i < n; i++) {
+        ((uint8_t *)dst)[i] = bytes[i] != 0;
+    }
+    if (dtype != CD_FILE_BOOL) {
         memcpy(dst, src, (size_t)n * file_dtypes[dtype].size);
         cd_little_swap(dst, file_dtypes[dtype].size, n);
     }

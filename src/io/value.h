@@ -29,7 +29,7 @@ typedef enum {
     CD_VALUE_GLOBAL /* a name out of a Python module: integer says which */
 } cd_value_kind;
 
-/* Element types that occur in files; those the engine lacks are converted when read. */
+/* Element types that occur in files. */
 typedef enum {
     CD_FILE_F64,
     CD_FILE_F32,

@@ -61,7 +61,9 @@ static cd_status open_item(work *w, const cd_step_item *item, cd_error *err)
                        cd_dtype_name(item->param->dtype));
     }
     CD_TRY(cd_tensor_will_change(item->param, err));
-    if (cd_tensor_is_dense(item->param)) {
+    if (!cd_dtype_has_kernels(item->param->dtype)) {
+        CD_TRY(cd_tensor_as(&w->flat[0], item->param, cd_dtype_computed(item->param->dtype), CD_CONTIGUOUS, err));
+    } else if (cd_tensor_is_dense(item->param)) {
         w->flat[0] = cd_tensor_retain(item->param);
     } else {
         CD_TRY(cd_tensor_clone(&w->flat[0], item->param, CD_CONTIGUOUS, err));
@@ -168,9 +170,10 @@ cd_status cd_step(const cd_rule *rule, const double *hyper, int n, cd_step_item 
 
 static cd_status check_float(const cd_tensor *t, cd_error *err)
 {
-    return cd_dtype_is_float(t->dtype) ? CD_OK
-                                       : cd_fail(err, CD_EDTYPE, "gradients must be floating point, got %s.",
-                                                 cd_dtype_name(t->dtype));
+    return cd_dtype_has_kernels(t->dtype)
+               ? CD_OK
+               : cd_fail(err, CD_EDTYPE, "gradients must be of type Float or Double, got %s.",
+                         cd_dtype_name(t->dtype));
 }
 
 cd_status cd_grad_norm(double *norm, int n, cd_tensor *const *grad, double p, cd_error *err)

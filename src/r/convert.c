@@ -228,8 +228,10 @@ cdr_company cdr_company_of(int n, const SEXP *x, bool numbers)
 {
     cdr_company with = {.numbers = numbers, .dtype = -1};
     for (int i = 0; i < n; i++) {
-        int dtype = float_dtype_of(x[i]);
-        with.dtype = dtype > with.dtype ? dtype : with.dtype;
+        const int dtype = float_dtype_of(x[i]);
+        if (dtype >= 0) {
+            with.dtype = with.dtype < 0 ? dtype : (int)cd_dtype_promote((cd_dtype)dtype, (cd_dtype)with.dtype);
+        }
     }
     return with;
 }
@@ -290,15 +292,7 @@ SEXP cdr_tensor(SEXP x, SEXP dtype, SEXP requires_grad)
 
 static SEXPTYPE r_type(cd_dtype dtype)
 {
-    switch (dtype) {
-    case CD_FLOAT32:
-    case CD_FLOAT64:
-        return REALSXP;
-    case CD_BOOL:
-        return LGLSXP;
-    default:
-        return INTSXP;
-    }
+    return cd_dtype_is_float(dtype) ? REALSXP : dtype == CD_BOOL ? LGLSXP : INTSXP;
 }
 
 static SEXP allocate_result(const cd_tensor *t, SEXPTYPE type)

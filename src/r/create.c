@@ -162,11 +162,12 @@ static cd_status fill_random(cd_generator *g, cd_tensor *t, distribution kind, d
     cd_tensor *dense;
     CD_TRY(check_random(t, kind, a, b, err));
     CD_TRY(cd_tensor_will_change(t, err));
-    if (cd_tensor_is_contiguous(t)) {
+    const cd_dtype drawn = cd_dtype_computed(t->dtype);
+    if (cd_tensor_is_contiguous(t) && drawn == t->dtype) {
         t->storage->version++;
         return fill_contiguous(g, t, kind, a, b, err);
     }
-    CD_TRY(cd_tensor_new(&dense, t->dtype, t->ndim, t->shape, CD_CONTIGUOUS, err));
+    CD_TRY(cd_tensor_new(&dense, drawn, t->ndim, t->shape, CD_CONTIGUOUS, err));
     cd_status status = fill_contiguous(g, dense, kind, a, b, err);
     status = status == CD_OK ? cd_tensor_copy(t, dense, err) : status;
     cd_tensor_release(dense);

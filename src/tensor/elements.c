@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/half.h"
 #include "base/interrupt.h"
 #include "base/parallel.h"
 #include "kernels/by_dtype.h"
@@ -15,6 +16,11 @@
 #define LONG_COPY ((int64_t)1 << 24)
 
 typedef void (*copy_run)(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t n);
+
+typedef struct {
+    cd_dtype from, to;
+    copy_run run; /* NULL where one of them is only stored */
+} copy_types;
 
 #define TO_NUMBER(type, value) ((type)(value))
 /* A negative float has no value as an unsigned byte in C; through int64_t it wraps as users expect. */
@@ -74,10 +80,94 @@ DEFINE_COPIES_FROM(f64, double)
             copy_##name##_f64                                                                          \
     }
 
-static const copy_run copies[CD_DTYPES][CD_DTYPES] = {
+#define COMPUTED_TYPES (CD_FLOAT64 + 1)
+
+static const copy_run copies[COMPUTED_TYPES][COMPUTED_TYPES] = {
     [CD_BOOL] = COPIES_FROM(u8),   [CD_UINT8] = COPIES_FROM(u8),    [CD_INT32] = COPIES_FROM(i32),
     [CD_INT64] = COPIES_FROM(i64), [CD_FLOAT32] = COPIES_FROM(f32), [CD_FLOAT64] = COPIES_FROM(f64),
 };
+
+/* Types that are only stored, from and to the type they are computed in. */
+#define DEFINE_STORED(name, stored, computed, load, store)                                                    \
+    static void load_##name(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t n)        \
+    {                                                                                                         \
+        for (int64_t i = 0; i < n; i++) {                                                                     \
+            ((computed *)dst)[i * dst_step] = load(((const stored *)src)[i * src_step]);                      \
+        }                                                                                                     \
+    }                                                                                                         \
+    static void store_##name(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t n)       \
+    {                                                                                                         \
+        for (int64_t i = 0; i < n; i++) {                                                                     \
+            ((stored *)dst)[i * dst_step] = store(((const computed *)src)[i * src_step]);                     \
+        }                                                                                                     \
+    }
+
+#define AS_INT(x) ((int32_t)(x))
+#define AS_CHAR(x) ((int8_t)(x))
+#define AS_SHORT(x) ((int16_t)(x))
+
+DEFINE_STORED(i8, int8_t, int32_t, AS_INT, AS_CHAR)
+DEFINE_STORED(i16, int16_t, int32_t, AS_INT, AS_SHORT)
+DEFINE_STORED(f16, uint16_t, float, cd_half_to_float, cd_float_to_half)
+DEFINE_STORED(bf16, uint16_t, float, cd_bfloat_to_float, cd_float_to_bfloat)
+
+static const struct {
+    copy_run load, store;
+} stored_types[CD_DTYPES] = {[CD_INT8] = {load_i8, store_i8},
+                             [CD_INT16] = {load_i16, store_i16},
+                             [CD_FLOAT16] = {load_f16, store_f16},
+                             [CD_BFLOAT16] = {load_bf16, store_bf16}};
+
+/* n elements of src, `step` apart, in the type that dtype is computed in; in `buffer` where that is another one. */
+static const char *loaded(void *buffer, const char *src, int64_t *step, cd_dtype dtype, int64_t n)
+{
+    if (stored_types[dtype].load == NULL) {
+        return src;
+    }
+    stored_types[dtype].load(buffer, 1, src, *step, n);
+    *step = 1;
+    return buffer;
+}
+
+#define STORED_PIECE 64
+
+/* Through the types that both are computed in, piece by piece. */
+static void copy_stored(const copy_types *t, char *dst, int64_t dst_step, const char *src, int64_t src_step,
+                        int64_t n)
+{
+    const copy_run convert = copies[cd_dtype_computed(t->from)][cd_dtype_computed(t->to)];
+    const copy_run store = stored_types[t->to].store;
+    const int64_t from_size = (int64_t)cd_dtype_size(t->from), to_size = (int64_t)cd_dtype_size(t->to);
+    int64_t in[STORED_PIECE], out[STORED_PIECE]; /* room for elements of any type */
+    for (int64_t i = 0; i < n; i += STORED_PIECE) {
+        const int64_t m = cdk_min(STORED_PIECE, n - i);
+        int64_t step = src_step;
+        const char *from = loaded(in, src + i * src_step * from_size, &step, t->from, m);
+        char *to = dst + i * dst_step * to_size;
+        if (store == NULL) {
+            convert(to, dst_step, from, step, m);
+        } else {
+            convert((char *)out, 1, from, step, m);
+            store(to, dst_step, (const char *)out, 1, m);
+        }
+    }
+}
+
+static void copy_elements(const copy_types *t, char *dst, int64_t dst_step, const char *src, int64_t src_step,
+                          int64_t n)
+{
+    if (t->run != NULL) {
+        t->run(dst, dst_step, src, src_step, n);
+    } else {
+        copy_stored(t, dst, dst_step, src, src_step, n);
+    }
+}
+
+static copy_types types_of_copy(cd_dtype from, cd_dtype to)
+{
+    const bool computed = from < COMPUTED_TYPES && to < COMPUTED_TYPES;
+    return (copy_types){from, to, computed ? copies[from][to] : NULL};
+}
 
 cd_status cd_broadcast_strides(int64_t *stride, const cd_tensor *src, int ndim, const int64_t *shape,
                                cd_error *err)
@@ -107,7 +197,7 @@ typedef struct {
     char *dst;
     const char *src;
     int64_t dst_size, src_size;
-    copy_run run;
+    copy_types types;
     bool same;    /* dtype */
     bool streams; /* whole floats, too many for the caches */
 } copy_plan;
@@ -172,8 +262,8 @@ static void copy_piece(const copy_plan *p, char *dst, const char *src, int64_t r
     int64_t dst_row = p->dst_stride[p->ndim - 2], dst_column = p->dst_stride[p->ndim - 1];
     int64_t src_column = p->src_stride[p->ndim - 1];
     for (int64_t column = c; column < c + width; column++) {
-        p->run(dst + (r * dst_row + column * dst_column) * p->dst_size, dst_row,
-               src + (r + column * src_column) * p->src_size, 1, n);
+        copy_elements(&p->types, dst + (r * dst_row + column * dst_column) * p->dst_size, dst_row,
+                      src + (r + column * src_column) * p->src_size, 1, n);
     }
 }
 
@@ -212,7 +302,7 @@ static void copy_run_at(const copy_plan *p, char *dst, const char *src)
     } else if (p->same && n >= BYTES_RUN && p->dst_stride[inner] == 1 && p->src_stride[inner] == 1) {
         memcpy(dst, src, (size_t)(n * p->dst_size));
     } else {
-        p->run(dst, p->dst_stride[inner], src, p->src_stride[inner], n);
+        copy_elements(&p->types, dst, p->dst_stride[inner], src, p->src_stride[inner], n);
     }
 }
 
@@ -294,7 +384,7 @@ static bool copied_by_row_blocks(copy_plan *p)
 static void run_plan(copy_plan *p)
 {
     if (p->ndim == 0) {
-        p->run(p->dst, 1, p->src, 1, 1);
+        copy_elements(&p->types, p->dst, 1, p->src, 1, 1);
         return;
     }
     merge_neighbours(p);
@@ -326,7 +416,7 @@ cd_status cd_elements_copy(cd_tensor *dst, const cd_tensor *src, const bool *rev
     plan.src = cd_tensor_data(src);
     plan.dst_size = (int64_t)cd_dtype_size(dst->dtype);
     plan.src_size = (int64_t)cd_dtype_size(src->dtype);
-    plan.run = copies[src->dtype][dst->dtype];
+    plan.types = types_of_copy(src->dtype, dst->dtype);
     plan.same = src->dtype == dst->dtype;
     plan.streams = plan.same && plan.dst_size % (int64_t)sizeof(float) == 0 &&
                    cdk_streams(cd_tensor_numel(dst) * plan.dst_size);
@@ -353,7 +443,8 @@ double cd_tensor_get(const cd_tensor *t, int64_t position)
         position /= t->shape[d];
     }
     const char *element = (const char *)cd_tensor_data(t) + at * (int64_t)cd_dtype_size(t->dtype);
-    copies[t->dtype][CD_FLOAT64]((char *)&value, 1, element, 1, 1);
+    const copy_types types = types_of_copy(t->dtype, CD_FLOAT64);
+    copy_elements(&types, (char *)&value, 1, element, 1, 1);
     return value;
 }
 

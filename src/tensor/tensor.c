@@ -167,9 +167,14 @@ cd_status cd_tensor_number(cd_tensor **t, cd_dtype dtype, double value, cd_error
     case CD_INT32:
         *(int32_t *)data = (int32_t)value;
         break;
-    default:
+    case CD_BOOL:
+    case CD_UINT8:
         *(uint8_t *)data = (uint8_t)value;
         break;
+    default:
+        cd_tensor_release(*t);
+        *t = NULL;
+        return cd_fail(err, CD_EINTERNAL, "there are no plain numbers of type %s.", cd_dtype_name(dtype));
     }
     return CD_OK;
 }
