@@ -126,3 +126,123 @@ model_convnext_base <- function(pretrained = FALSE, progress = TRUE, ...) {
 model_convnext_large <- function(pretrained = FALSE, progress = TRUE, ...) {
   make_convnext("convnext_large", pretrained, progress, ...)
 }
+
+# ---- the same networks under the names of their authors' files ----
+
+convnext_stage_block <- nn_module(
+  "Block",
+  initialize = function(channels, p, layer_scale = 1e-6) {
+    self$dwconv <- nn_conv2d(channels, channels, 7, padding = 3, groups = channels)
+    self$norm <- nn_layer_norm(channels, eps = 1e-6)
+    self$pwconv1 <- nn_linear(channels, 4 * channels)
+    self$pwconv2 <- nn_linear(4 * channels, channels)
+    self$gamma <- nn_parameter(torch_full(channels, layer_scale))
+    self$drop_path <- stochastic_depth(p)
+  },
+  forward = function(x) {
+    y <- self$norm(self$dwconv(x)$permute(c(1, 3, 4, 2)))
+    y <- self$gamma * self$pwconv2(nnf_gelu(self$pwconv1(y)))
+    x + self$drop_path(y$permute(c(1, 4, 2, 3)))
+  }
+)
+
+# The outputs of the four stages.
+convnext_features <- function(model, x) {
+  found <- list()
+  for (i in 1:4) {
+    x <- model$stages[[i]](model$downsample_layers[[i]](x))
+    found[[i]] <- x
+  }
+  found
+}
+
+convnext_stages <- nn_module(
+  "ConvNeXt",
+  initialize = function(kind, channels, num_classes, drop_path_rate = 0) {
+    check_whole_number(channels, "channels", 1)
+    check_whole_number(num_classes, "num_classes", 1)
+    dims <- kind$channels
+    norm <- function(n) channel_norm(n, eps = 1e-6)
+    down <- lapply(1:3, function(i) nn_sequential(norm(dims[[i]]), nn_conv2d(dims[[i]], dims[[i + 1]], 2, stride = 2)))
+    self$downsample_layers <- nn_module_list(c(
+      list(nn_sequential(nn_conv2d(channels, dims[[1]], 4, stride = 4), norm(dims[[1]]))), down
+    ))
+    rates <- split(seq(0, drop_path_rate, length.out = sum(kind$blocks)), rep(1:4, kind$blocks))
+    self$stages <- nn_module_list(lapply(1:4, function(i) {
+      nn_sequential(!!!lapply(unname(rates[[i]]), function(p) convnext_stage_block(dims[[i]], p)))
+    }))
+    self$norm <- nn_layer_norm(dims[[4]], eps = 1e-6)
+    self$head <- nn_linear(dims[[4]], num_classes)
+  },
+  forward = function(x) self$head(self$norm(convnext_features(self, x)[[4]]$mean(dim = c(3, 4))))
+)
+
+make_convnext_stages <- function(name, pretrained, progress, channels, num_classes, ...) {
+  model <- convnext_stages(convnext_kinds[[sub("_[^_]*$", "", name)]], channels, num_classes, ...)
+  load_pretrained(model, name, pretrained, progress)
+}
+
+#' ConvNeXt by its authors' names
+#'
+#' The networks of [model_convnext_tiny()] with the names of parameters of their authors' files, which load: trained on
+#' ImageNet with 1000 (`1k`) or 21841 classes (`22k`), or on the one after the other (`22k1k`).
+#'
+#' @inheritParams model_mobilenet_v2
+#' @param channels number of bands of the pictures.
+#' @param num_classes number of classes.
+#' @param ... `drop_path_rate = 0`, probability of leaving out the last block while training (less for those before).
+#' @return A module of class `ConvNeXt` for images N x `channels` x H x W (float, normalised; at least 32 x 32), with
+#'   `num_classes` outputs.
+#' @inheritSection model_resnet18 Weights
+#' @examples
+#' \donttest{
+#' model <- model_convnext_tiny_1k(num_classes = 10)
+#' model(torch_randn(1, 3, 64, 64))$shape
+#' }
+#' @family models
+#' @export
+model_convnext_tiny_1k <- function(pretrained = FALSE, progress = TRUE, channels = 3, num_classes = 1000, ...) {
+  make_convnext_stages("convnext_tiny_1k", pretrained, progress, channels, num_classes, ...)
+}
+
+#' @rdname model_convnext_tiny_1k
+#' @export
+model_convnext_tiny_22k <- function(pretrained = FALSE, progress = TRUE, channels = 3, num_classes = 21841, ...) {
+  make_convnext_stages("convnext_tiny_22k", pretrained, progress, channels, num_classes, ...)
+}
+
+#' @rdname model_convnext_tiny_1k
+#' @export
+model_convnext_small_22k <- function(pretrained = FALSE, progress = TRUE, channels = 3, num_classes = 21841, ...) {
+  make_convnext_stages("convnext_small_22k", pretrained, progress, channels, num_classes, ...)
+}
+
+#' @rdname model_convnext_tiny_1k
+#' @export
+model_convnext_small_22k1k <- function(pretrained = FALSE, progress = TRUE, channels = 3, num_classes = 1000, ...) {
+  make_convnext_stages("convnext_small_22k1k", pretrained, progress, channels, num_classes, ...)
+}
+
+#' @rdname model_convnext_tiny_1k
+#' @export
+model_convnext_base_1k <- function(pretrained = FALSE, progress = TRUE, channels = 3, num_classes = 1000, ...) {
+  make_convnext_stages("convnext_base_1k", pretrained, progress, channels, num_classes, ...)
+}
+
+#' @rdname model_convnext_tiny_1k
+#' @export
+model_convnext_base_22k <- function(pretrained = FALSE, progress = TRUE, channels = 3, num_classes = 21841, ...) {
+  make_convnext_stages("convnext_base_22k", pretrained, progress, channels, num_classes, ...)
+}
+
+#' @rdname model_convnext_tiny_1k
+#' @export
+model_convnext_large_1k <- function(pretrained = FALSE, progress = TRUE, channels = 3, num_classes = 1000, ...) {
+  make_convnext_stages("convnext_large_1k", pretrained, progress, channels, num_classes, ...)
+}
+
+#' @rdname model_convnext_tiny_1k
+#' @export
+model_convnext_large_22k <- function(pretrained = FALSE, progress = TRUE, channels = 3, num_classes = 21841, ...) {
+  make_convnext_stages("convnext_large_22k", pretrained, progress, channels, num_classes, ...)
+}

@@ -3,8 +3,7 @@ NULL
 
 # Segmentation models of torchvision: the features of a classifier, a head, and its scores resized to the image.
 
-fcn_head <- function(inputs, classes) {
-  inner <- inputs %/% 4
+fcn_head <- function(inputs, classes, inner = inputs %/% 4) {
   nn_sequential(nn_conv2d(inputs, inner, 3, padding = 1, bias = FALSE), nn_batch_norm2d(inner), nn_relu(),
     nn_dropout(0.1), nn_conv2d(inner, classes, 1))
 }

@@ -54,11 +54,36 @@ weight_files <- c(
   wide_resnet50_2 = "wide_resnet50_2-95faca4d.pth"
 )
 
+# Other addresses, below https://torch-cdn.mlverse.org/models/vision/v2/models/, with md5 sums where they have been
+# published.
+mlverse_files <- list(
+  mobilenet_v2 = c("mobilenet_v2.pth", "06af6062e42ad3c80e430219a6560ca0"),
+  vit_b_16 = c("vit_b_16.pth", "dc04e8807c138d7ed4ae2754f59aec00"),
+  vit_b_32 = c("vit_b_32.pth", "6ea9578eb4e1cf9ffe1eec998ffebe14"),
+  vit_l_16 = c("vit_l_16.pth", "bc28a00cbcb48fb25318c7d542100915"),
+  vit_l_32 = c("vit_l_32.pth", "fc44a3ff3f6905a6868f55070d6106af"),
+  vit_h_14 = c("vit_h_14.pth", "1f8d098982a80ccbe8dab3a5ff45752b"),
+  inception_v3 = c("inception_v3_google.pth", "8d60b4fcf263f2a8d2ed21f0f9690e3b"),
+  facenet_pnet = c("facenet_pnet.pth", "7f59c98ccf07c4ed51caf68fde86373e"),
+  facenet_rnet = c("facenet_rnet.pth", "c19b2f0df8f448455dd7ddbb47dcfa19"),
+  facenet_onet = c("facenet_onet.pth", "4833e21e3a610b4064b5a3d20683a55f"),
+  facenet_vggface2 = c("vggface2.pth", "c446a04f0b22763858226717ba1f7410"),
+  `facenet_casia-webface` = c("casia-webface.pth", "ff4aff482f6c1941784abba5131bae20"),
+  convnext_tiny_1k = "convnext_tiny_1k.pth", convnext_tiny_22k = "convnext_tiny_22k.pth",
+  convnext_small_22k = "convnext_small_22k.pth", convnext_small_22k1k = "convnext_small_22k1k.pth",
+  convnext_base_1k = "convnext_base_1k.pth", convnext_base_22k = "convnext_base_22k.pth",
+  convnext_large_1k = "convnext_large_1k.pth", convnext_large_22k = "convnext_large_22k.pth",
+  convnext_tiny_upernet = c("convnext_tiny_upernet_512.pth", "6a8321d6e804aaa92a55d8b91b7d6f39"),
+  convnext_small_upernet = c("convnext_small_upernet_512.pth", "7040ac0cb06a748d25e4d26e7d27eedc"),
+  convnext_base_upernet = c("convnext_base_upernet_512.pth", "df98aa4c6bca23a3732dae19680eceb9")
+)
+
 # The address of a model's file, and its checksum: an md5 sum or the beginning of the SHA-256 sum. NULL for no file.
 weight_source <- function(name) {
-  if (identical(name, "mobilenet_v2")) {
-    return(list(url = "https://torch-cdn.mlverse.org/models/vision/v2/models/mobilenet_v2.pth",
-      md5 = "06af6062e42ad3c80e430219a6560ca0"))
+  if (name %in% names(mlverse_files)) {
+    file <- mlverse_files[[name]]
+    return(list(url = paste0("https://torch-cdn.mlverse.org/models/vision/v2/models/", file[[1]]),
+      md5 = if (length(file) > 1) file[[2]]))
   }
   file <- if (name %in% names(weight_files)) weight_files[[name]]
   if (is.null(file)) {
@@ -126,9 +151,14 @@ load_pretrained <- function(model, name, pretrained, progress) {
   model
 }
 
-# The old files of DenseNets have "norm.1" for "norm1".
+# Names in published files that have others in the modules: those of old files of DenseNets ("norm.1" for "norm1"),
+# of PyTorch's vision transformers, and of the segmentation models of ConvNeXt.
 modern_names <- function(weights) {
-  names(weights) <- sub("(denselayer[0-9]+\\.(norm|conv))\\.([12]\\.)", "\\1\\3", names(weights))
+  found <- names(weights)
+  names(weights) <- sub("(denselayer[0-9]+\\.(norm|conv))\\.([12]\\.)", "\\1\\3", found)
+  of_vit <- any(startsWith(found, "encoder.layers.encoder_layer_"))
+  renamed <- if (of_vit) vit_names else if (any(startsWith(found, "decode_head.conv_seg."))) upernet_names
+  for (pattern in names(renamed)) names(weights) <- sub(pattern, renamed[[pattern]], names(weights))
   weights
 }
 
