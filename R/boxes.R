@@ -158,3 +158,49 @@ suppressed <- function(boxes, scores, classes, threshold) {
   }
   kept
 }
+
+#' Boxes that are turned
+#'
+#' `box_xyxy_to_xyxyr()` gives boxes around objects that are turned about their middles: left, top, right, bottom of the
+#' upright box around what a box becomes, and the angle. Boxes that have an angle are turned further.
+#'
+#' @param boxes tensor N x 4 (left, top, right, bottom) or N x 5 (and the angle).
+#' @param angle degrees, one number or N of them.
+#' @return A tensor N x 5. At 45 degrees the sides of a box cannot be told from the upright box around it: boxes that
+#'   have such an angle keep their area only roughly.
+#' @section Errors: a `value_error` for other shapes.
+#' @examples
+#' box_xyxy_to_xyxyr(torch_tensor(matrix(c(0, 0, 4, 2), 1)), angle = 90)
+#' @export
+box_xyxy_to_xyxyr <- function(boxes, angle = 0) {
+  boxes <- as_tensor(boxes, "boxes")
+  size <- dim(boxes)
+  if (length(size) != 2 || !size[[2]] %in% 4:5) {
+    value_error(sprintf("`boxes` must be N x 4 or N x 5, but its shape is [%s].", toString(size)))
+  }
+  column <- function(k) boxes$narrow(2, k, 1)
+  angle <- as_tensor(angle, "angle", boxes)$to(dtype = boxes$dtype)$reshape(c(-1, 1))$expand(c(size[[1]], 1))
+  middle <- lapply(1:2, function(k) (column(k) + column(k + 2)) / 2)
+  half <- lapply(1:2, function(k) (column(k + 2) - column(k)) / 2)
+  if (size[[2]] == 5) {
+    half <- lapply(unturned(half, column(5)), torch_clamp, min = 0)
+    angle <- angle + column(5)
+  }
+  part <- turned_parts(angle)
+  around <- list(half[[1]] * part$cos + half[[2]] * part$sin, half[[1]] * part$sin + half[[2]] * part$cos)
+  torch_cat(list(middle[[1]] - around[[1]], middle[[2]] - around[[2]], middle[[1]] + around[[1]],
+    middle[[2]] + around[[2]], angle), dim = 2)
+}
+
+turned_parts <- function(angle) {
+  rad <- torch_deg2rad(angle)
+  list(cos = torch_abs(torch_cos(rad)), sin = torch_abs(torch_sin(rad)))
+}
+
+# Half the sides of boxes, from those of the upright boxes around them.
+unturned <- function(half, angle) {
+  part <- turned_parts(angle)
+  det <- torch_square(part$cos) - torch_square(part$sin)
+  det <- torch_sign(det) * torch_clamp(torch_abs(det), min = 1e-6)
+  list((part$cos * half[[1]] - part$sin * half[[2]]) / det, (part$cos * half[[2]] - part$sin * half[[1]]) / det)
+}

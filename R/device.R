@@ -103,3 +103,100 @@ tensor_method("cuda", function(device = NULL, ...) {
   check_device("cuda")
   self
 })
+
+#' Code for other machines
+#'
+#' `with_device()` and `local_device()` choose the device of new tensors: the CPU, any other is refused as by
+#' [torch_device()]. Automatic mixed precision is for graphics cards: `with_autocast()`, `local_autocast()`,
+#' `set_autocast()` and `cuda_amp_grad_scaler()` do nothing with `enabled = FALSE`, and are refused otherwise, since
+#' all is computed in float32. `backends_*()` tell what the engine uses.
+#'
+#' @param device the device.
+#' @param code an expression.
+#' @param ... must be empty.
+#' @param .env environment at whose end the choice ends.
+#' @param device_type,dtype,cache_enabled not used.
+#' @param enabled `FALSE`.
+#' @param context what `set_autocast()` returned.
+#' @param init_scale,growth_factor,backoff_factor,growth_interval not used.
+#' @param x any object.
+#' @return `with_*()`: the value of `code`. `cuda_amp_grad_scaler()`: a list of functions `scale(loss)`,
+#'   `unscale_(optimizer)`, `step(optimizer)` and `update()`, of which the first gives the loss and the third steps.
+#'   `backends_*()`, `is_*()`: `TRUE` or `FALSE`.
+#' @section Errors: a `runtime_error` for other devices, a `not_implemented_error` for `enabled = TRUE`.
+#' @examples
+#' with_device(device = "cpu", torch_ones(2))
+#' with_autocast(device_type = "cuda", enabled = cuda_is_available(), torch_ones(2))
+#' @export
+with_device <- function(code, ..., device) {
+  check_device(device)
+  force(code)
+}
+
+#' @rdname with_device
+#' @export
+local_device <- function(device, ..., .env = parent.frame()) {
+  check_device(device)
+  invisible(device)
+}
+
+check_autocast <- function(enabled) {
+  check_flag(enabled, "enabled")
+  if (enabled) {
+    not_implemented_error(paste("Automatic mixed precision is for graphics cards: everything is computed in float32.",
+      "Use enabled = FALSE."))
+  }
+}
+
+#' @rdname with_device
+#' @export
+with_autocast <- function(code, ..., device_type, dtype = NULL, enabled = TRUE, cache_enabled = NULL) {
+  check_autocast(enabled)
+  force(code)
+}
+
+#' @rdname with_device
+#' @export
+local_autocast <- function(device_type, dtype = NULL, enabled = TRUE, cache_enabled = NULL, ...,
+                           .env = parent.frame()) {
+  check_autocast(enabled)
+}
+
+#' @rdname with_device
+#' @export
+set_autocast <- function(device_type, dtype = NULL, enabled = TRUE, cache_enabled = NULL) {
+  check_autocast(enabled)
+  list(device = device_type, enabled = FALSE)
+}
+
+#' @rdname with_device
+#' @export
+unset_autocast <- function(context) invisible(NULL)
+
+#' @rdname with_device
+#' @export
+cuda_amp_grad_scaler <- function(init_scale = 2^16, growth_factor = 2.0, backoff_factor = 0.5, growth_interval = 2000,
+                                 enabled = TRUE) {
+  check_autocast(enabled)
+  list(
+    scale = function(outputs) outputs, unscale_ = function(optimizer) invisible(NULL),
+    step = function(optimizer, ...) optimizer$step(...), update = function(new_scale = NULL) invisible(NULL),
+    is_enabled = function() FALSE
+  )
+}
+
+#' @rdname with_device
+#' @export
+backends_mkl_is_available <- function() FALSE
+#' @rdname with_device
+#' @export
+backends_mkldnn_is_available <- function() FALSE
+#' @rdname with_device
+#' @export
+backends_cudnn_version <- function() NULL
+#' @rdname with_device
+#' @export
+is_torch_layout <- function(x) inherits(x, "torch_layout")
+#' @rdname with_device
+#' @export
+is_torch_qscheme <- function(x) FALSE

@@ -14,6 +14,8 @@
 #'   as for [transform_resize()], [transform_crop()], [transform_pad()], [transform_rotate()] and
 #'   [transform_affine()]; `fill` is for images.
 #' @param p probability that anything is done.
+#' @param startpoints,endpoints,value,inplace as for [transform_perspective()] and [transform_random_erasing()], whose
+#'   rectangle is erased in the image alone.
 #' @param degrees,ratio,pad_if_needed,distortion_scale,brightness,contrast,saturation,hue as for
 #'   [transform_random_affine()] and its kin, with the same draws from the same seeds.
 #' @param classes for `item_transform_random_crop()`: numbers of classes; if the mask has pixels of them, the crop
@@ -338,6 +340,29 @@ item_transform_random_affine <- function(x, degrees, translate = NULL, scale = N
     angle <- draw_uniform(range)
     shift <- draw_shift(translate, image_size(image))
     affine(image, angle, shift, if (is.null(scale)) 1 else draw_uniform(scale), draw_shear(shear), interpolation, fill)
+  })
+}
+
+#' @rdname item_transform_hflip
+#' @export
+item_transform_random_resize_crop <- function(x, size, scale = c(0.08, 1), ratio = c(3 / 4, 4 / 3), interpolation = 2) {
+  item_transform_random_resized_crop(x, size, scale, ratio, interpolation)
+}
+
+#' @rdname item_transform_hflip
+#' @export
+item_transform_perspective <- function(x, startpoints, endpoints, interpolation = 2, fill = NULL) {
+  transform_item(x, function(image, ...) {
+    warped(perspective_grid(startpoints, endpoints, image_size(image)), interpolation, fill %||% 0)
+  })
+}
+
+#' @rdname item_transform_hflip
+#' @export
+item_transform_random_erasing <- function(x, p = 0.5, scale = c(0.02, 0.33), ratio = c(0.3, 3.3), value = 0,
+                                          inplace = FALSE) {
+  transform_item(x, function(...) {
+    list(image = function(img) transform_random_erasing(img, p, scale, ratio, value, inplace))
   })
 }
 

@@ -11,6 +11,8 @@ tensor_method <- function(name, method) {
   assign(name, rlang::new_function(alist(self = ), bound, environment(method)), envir = tensor_methods)
 }
 
+tensor_methods_alike <- function(names, method) for (name in names) tensor_method(name, method)
+
 # The method as a function of its own arguments, with the free variable `self`.
 unbound_method <- function(bound) {
   parts <- body(bound)
@@ -66,7 +68,7 @@ methods_in_place <- c(
   "index_fill", "index_put", "lcm", "ldexp", "less", "less_equal", "lgamma", "logit", "masked_scatter", "multiply",
   "mvlgamma", "nan_to_num", "negative", "nextafter", "not_equal", "polygamma", "put", "rad2deg", "renorm", "sgn",
   "sinc", "subtract", "tril", "triu", "true_divide", "xlogy", "threshold", "selu", "elu", "leaky_relu", "silu",
-  "hardtanh"
+  "hardtanh", "arctan2", "igamma", "igammac", "index_reduce", "scatter_reduce"
 )
 
 #' @export

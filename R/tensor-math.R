@@ -101,6 +101,10 @@ torch_atan2 <- function(self, other) .Call(cdr_apply_2, ops$atan2, self, other, 
 
 #' @rdname torch_add
 #' @export
+torch_nextafter <- function(self, other) .Call(cdr_apply_2, ops$nextafter, self, other, NULL)
+
+#' @rdname torch_add
+#' @export
 torch_lerp <- function(self, end, weight) torch_add(self, torch_mul(torch_sub(end, self), weight))
 
 tensor_method("add", function(other, alpha = 1L) torch_add(self, other, alpha))

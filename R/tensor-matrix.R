@@ -179,7 +179,7 @@ torch_renorm <- function(self, p, dim, maxnorm) {
 #' * `torch_unsafe_split()` and `torch_unsafe_chunk()` are [torch_split()] and [torch_chunk()].
 #' * `torch_take_along_dim()` is [torch_gather()] with broadcasting; `torch_index()` and `torch_index_put()` read and
 #'   write at a list of positions, one tensor for each dimension.
-#' * `torch_as_strided()` and `torch_empty_strided()` know memory by strides: the first gives a copy.
+#' * `torch_as_strided()` and `torch_empty_strided()` know memory by strides; the first is a view.
 #'
 #' @param self,x,indices,values tensors.
 #' @param offset,dim1,dim2,dim,dims as in [torch_diagonal()].
@@ -368,19 +368,6 @@ torch_index_put_ <- function(self, indices, values, accumulate = FALSE) {
 
 #' @rdname torch_diag_embed
 #' @export
-torch_as_strided <- function(self, size, stride, storage_offset = NULL) {
-  if (length(size) != length(stride)) value_error("torch_as_strided(): `size` and `stride` must have the same length.")
-  if (!self$is_contiguous()) not_implemented_error("torch_as_strided() reads tensors that are contiguous.")
-  position <- torch_scalar_tensor(as.integer(storage_offset %||% 0) + 1L)
-  for (d in seq_along(size)) {
-    position <- torch_add(torch_unsqueeze(position, -1),
-      torch_tensor((seq_len(size[[d]]) - 1L) * as.integer(stride[[d]])))
-  }
-  torch_take(self, position)
-}
-
-#' @rdname torch_diag_embed
-#' @export
 torch_empty_strided <- function(size, stride, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
   order <- order(stride, decreasing = TRUE)
   if (!identical(as.double(stride[order]), rev(cumprod(c(1, rev(size[order])[-length(size)]))))) {
@@ -421,19 +408,6 @@ torch_fill_diagonal <- function(self, fill_value, wrap = FALSE) {
   torch_where(torch_tensor(diag(TRUE, dim(self)[[1]], dim(self)[[2]])), fill_value, self)
 }
 
-torch_unfold <- function(self, dimension, size, step) {
-  n <- tensor_size(self, dimension)
-  if (size > n || size < 0 || step < 1) {
-    runtime_error(sprintf("$unfold(): size %g and step %g for a dimension of size %d.", size, step, n))
-  }
-  at <- resolved_dim(self, dimension) + 1
-  starts <- seq(0, n - size, by = step)
-  picked <- torch_index_select(self, dimension, as.vector(outer(seq_len(size), starts, `+`)))
-  shape <- dim(self)
-  split <- torch_reshape(picked, append(replace(shape, at, length(starts)), size, at))
-  torch_movedim(split, at + 1, -1)
-}
-
 torch_split_with_sizes <- function(self, split_sizes, dim = 1L) torch_split(self, split_sizes, dim)
 
 torch_tensor_split <- function(self, sections, dim = 1L) {
@@ -444,11 +418,6 @@ torch_tensor_split <- function(self, sections, dim = 1L) {
     diff(c(0, sections, n))
   }
   torch_split(self, sizes, dim)
-}
-
-torch_slice <- function(self, dim = 1L, start = 1L, end = Inf, step = 1L) {
-  n <- tensor_size(self, dim)
-  torch_index_select(self, dim, seq(start, min(end, n), by = step))
 }
 
 torch_swapaxes <- function(self, axis0, axis1) torch_transpose(self, axis0, axis1)

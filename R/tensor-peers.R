@@ -88,3 +88,30 @@ print.candela_layout <- function(x, ...) {
 #' @param x,y tensors, or R vectors and matrices; x %*% y is `torch_matmul()`.
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method("%*%", candela_tensor)
 `%*%.candela_tensor` <- function(x, y) torch_matmul(x, y)
+
+#' Call a function by its name
+#'
+#' `call_torch_function()` calls `torch_name()`, also one that is not exported. `yield()` belongs inside a generator of
+#' the package coro.
+#'
+#' @param name name of the function, such as `"torch_relu"`.
+#' @param ... its arguments.
+#' @param quiet not used: functions that are not exported count from 1 as well.
+#' @param x a value.
+#' @return What the function gives.
+#' @section Errors: a `value_error` where there is no such function.
+#' @examples
+#' call_torch_function("torch_add", torch_ones(2), 1, quiet = TRUE)
+#' @export
+call_torch_function <- function(name, ..., quiet = FALSE) {
+  check_string(name, "name")
+  f <- get0(name, envir = topenv(), mode = "function", inherits = FALSE)
+  if (is.null(f) || !startsWith(name, "torch_")) {
+    value_error(sprintf("No function named %s can be found: only those that begin with 'torch_'.", name))
+  }
+  f(...)
+}
+
+#' @rdname call_torch_function
+#' @export
+yield <- function(x) runtime_error("`yield()` belongs inside a generator of the package coro.")

@@ -254,18 +254,23 @@ torch_result_type <- function(tensor1, tensor2) {
 
 #' @rdname torch_is_floating_point
 #' @export
-torch_promote_types <- function(type1, type2) new_dtype(max(as_dtype_code(type1), as_dtype_code(type2)))
+torch_promote_types <- function(type1, type2) {
+  torch_result_type(torch_empty(1, dtype = type1), torch_empty(1, dtype = type2))
+}
 
 #' @rdname torch_is_floating_point
 #' @export
 torch_can_cast <- function(from, to) {
-  kinds <- c(Bool = 0, Byte = 1, Int = 1, Long = 1, Float = 2, Double = 2)
-  kinds[[dtype_name(new_dtype(as_dtype_code(from)))]] <= kinds[[dtype_name(new_dtype(as_dtype_code(to)))]]
+  kind <- function(dtype) {
+    dtype <- new_dtype(as_dtype_code(dtype))
+    if (dtype$is_floating_point) 2 else as.numeric(dtype != torch_bool())
+  }
+  kind(from) <= kind(to)
 }
 
 torch_is_signed <- function(self) !dtype_name(self$dtype) %in% c("Bool", "Byte")
 torch_element_size <- function(self) {
-  c(Bool = 1L, Byte = 1L, Int = 4L, Long = 8L, Float = 4L, Double = 8L)[[dtype_name(self$dtype)]]
+  as.integer(dtype_sizes[[dtype_name(self$dtype)]][[1]] / 8)
 }
 torch_is_same_size <- function(self, other) identical(dim(self), dim(other))
 torch_is_sparse <- function(self) FALSE
@@ -368,3 +373,83 @@ tensor_method("is_same_size", function(other) identical(dim(self), dim(other)))
 tensor_method("searchsorted", function(sorted_sequence, out_int32 = FALSE, right = FALSE) {
   torch_searchsorted(sorted_sequence, self, out_int32, right)
 })
+
+# Methods of tensors only.
+
+torch_arctan2 <- function(self, other) torch_atan2(self, other)
+
+# The larger (smaller) of two numbers, the other of a number and NaN.
+torch_fmax <- function(self, other) {
+  other <- as_tensor(other, "other", self)
+  torch_where(torch_logical_or(torch_ge(self, other), torch_isnan(other)), self, other)
+}
+
+torch_fmin <- function(self, other) {
+  other <- as_tensor(other, "other", self)
+  torch_where(torch_logical_or(torch_le(self, other), torch_isnan(other)), self, other)
+}
+
+torch_hardshrink <- function(self, lambd = 0.5) nnf_hardshrink(self, lambd)
+torch_prelu <- function(self, weight) nnf_prelu(self, weight)
+
+# x = mantissa 2^exponent with mantissa in [0.5, 1).
+torch_frexp <- function(self) {
+  x <- cast(self$detach(), torch_double())
+  usual <- torch_logical_and(torch_isfinite(x), torch_ne(x, 0))
+  exponent <- torch_where(usual, torch_floor(torch_log2(torch_abs(torch_where(usual, x, 1)))) + 1, 0)
+  mantissa <- x / torch_pow(torch_scalar_tensor(2, dtype = "double"), exponent)
+  step <- cast(torch_ge(torch_abs(mantissa), 1), torch_double()) - cast(torch_lt(torch_abs(mantissa), 0.5), torch_double())
+  step <- torch_where(usual, step, 0)
+  exponent <- exponent + step
+  mantissa <- torch_mul(self, cast(torch_pow(torch_scalar_tensor(2, dtype = "double"), -exponent), self$dtype))
+  list(mantissa = mantissa, exponent = cast(exponent, torch_int()))
+}
+
+# Regularised incomplete gamma functions: the share of a gamma distribution of shape `self` below (above) `other`.
+incomplete_gamma <- function(lower) {
+  sign <- if (lower) 1 else -1
+  autograd_function(
+    forward = function(ctx, self, other) {
+      a <- as.double(as_array(self))
+      x <- as.double(as_array(other))
+      ctx$save_for_backward(slope = sign * stats::dgamma(x, a), shape = dim(other))
+      value <- ifelse(a == 0, as.numeric(lower), stats::pgamma(x, a, lower.tail = lower))
+      value[a < 0 | x < 0] <- NaN
+      torch_tensor(array(value, dim(other)), dtype = other$dtype)
+    },
+    backward = function(ctx, gradient) {
+      if (ctx$needs_input_grad$self) not_implemented_error("igamma has no gradient for its first argument.")
+      saved <- ctx$saved_variables
+      list(other = gradient * torch_tensor(array(saved$slope, saved$shape), dtype = gradient$dtype))
+    }
+  )
+}
+
+incomplete_gammas <- list(lower = incomplete_gamma(TRUE), upper = incomplete_gamma(FALSE))
+
+of_both <- function(f, self, other) {
+  both <- torch_broadcast_tensors(list(self, as_tensor(other, "other", self)))
+  f(both[[1]], both[[2]])
+}
+
+torch_igamma <- function(self, other) of_both(incomplete_gammas$lower, self, other)
+torch_igammac <- function(self, other) of_both(incomplete_gammas$upper, self, other)
+
+# Counts between equally spaced edges, or between those given; with `density` the sum over widths is 1.
+torch_histogram <- function(self, bins = 100L, range = NULL, weight = list(), density = FALSE) {
+  x <- as.double(as_array(self$detach()))
+  weights <- if (is_tensor(weight)) as.double(as_array(weight)) else rep(1, length(x))
+  edges <- if (is_tensor(bins)) as.double(as_array(bins)) else histogram_edges(x, bins, range)
+  at <- findInterval(x, edges, rightmost.closed = TRUE)
+  counts <- as.double(tapply(weights, factor(at, seq_len(length(edges) - 1)), sum, default = 0))
+  if (density) counts <- counts / sum(counts) / diff(edges)
+  list(hist = torch_tensor(counts, dtype = self$dtype), bin_edges = torch_tensor(edges, dtype = self$dtype))
+}
+
+histogram_edges <- function(x, bins, range) {
+  ends <- as.numeric(range %||% base::range(x))
+  if (ends[[1]] == ends[[2]]) ends <- ends + c(-0.5, 0.5)
+  seq(ends[[1]], ends[[2]], length.out = bins + 1)
+}
+
+tensor_method("polygamma_", function(n) apply_op_(ops$copy, list(self, torch_polygamma(n, self))))

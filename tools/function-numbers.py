@@ -10,6 +10,7 @@ import torch
 
 torch.set_default_dtype(torch.float64)
 L = torch.linalg
+D = torch.distributions
 
 CASES = [
     ("torch_asinh(x)", "torch.asinh(x)"), ("torch_acosh(p + 1)", "torch.acosh(p + 1)"),
@@ -67,6 +68,47 @@ CASES = [
     ("torch_index_put(m, list(c(1L, 1L), c(2L, 2L)), p[1:2], TRUE)", "m.index_put((torch.tensor([0, 0]), torch.tensor([1, 1])), p[:2], True)"),
     ("torch_cov_of(t)", "torch.cov(t)"), ("t$corrcoef()", "torch.corrcoef(t)"), ("t$nanmedian(2)[[1]]", "torch.nanmedian(t, 1)[0]"),
     ("torch_take_along_dim(t, t$argsort(2), 2)", "torch.take_along_dim(t, t.argsort(1), 1)"),
+    # parts of tensors
+    ("t$slice(2, 0, 2)", "t[:, 0:2]"), ("t$slice(2, 1, -1, 2)", "t[:, 1:-1:2]"), ("t$slice(1, -2)", "t[-2:]"),
+    ("m$select_scatter(v3, 2, 1)", "m.select_scatter(v3, 1, 0)"), ("m$diagonal_scatter(v3)", "m.diagonal_scatter(v3)"),
+    ("t$slice_scatter(t[, 1:2], 2, 1, 3)", "torch.cat([t[:, :1], t[:, :2], t[:, 3:]], 1)"),
+    ("m$as_strided_scatter(v3, 3, 2, 1)", "m.as_strided_scatter(v3, (3,), (2,), 1)"),
+    ("t$hsplit(2)", "t.hsplit(2)"), ("t$vsplit(c(1, 2))", "t.vsplit((1, 2))"), ("m$mT()", "m.mT"), ("b$adjoint()", "b.adjoint()"),
+    *[("m$scatter_reduce(1, rbind(c(1L, 1L, 2L), c(3L, 1L, 2L)), t[1:2, 1:3], '%s', %s)" % (kind, str(own).upper()),
+       "m.scatter_reduce(0, torch.tensor([[0, 0, 1], [2, 0, 1]]), t[:2, :3], '%s', include_self=%s)" % (kind, own))
+      for kind in ("sum", "mean", "amax", "amin") for own in (True, False)],
+    ("m$index_reduce(1, c(1L, 3L, 1L), t[, 2:4], 'amax')", "m.index_reduce(0, torch.tensor([0, 2, 0]), t[:, 1:], 'amax')"),
+    ("m$index_reduce(1, c(1L, 3L, 1L), t[, 2:4], 'mean')", "m.index_reduce(0, torch.tensor([0, 2, 0]), t[:, 1:], 'mean')"),
+    # functions of numbers
+    ("x$fmax(p5 - 1)", "x.fmax(p5 - 1)"), ("x$fmin(p5 - 1)", "x.fmin(p5 - 1)"), ("x$hardshrink()", "x.hardshrink()"),
+    ("x$frexp()", "torch.frexp(x.detach())"), ("t$histogram(4)", "torch.histogram(t.detach(), 4)"),
+    ("t$histogram(3, c(-1, 2), density = TRUE)", "torch.histogram(t.detach(), 3, range=(-1, 2), density=True)"),
+    ("p$detach()$igamma(u)", "torch.igamma(p.detach(), u)"), ("p$detach()$igammac(u)", "torch.igammac(p.detach(), u)"),
+    # distributions
+    ("distr_normal(x, p5)$log_prob(x * 0.5)", "D.Normal(x, p5).log_prob(x * 0.5)"), ("distr_normal(x, p5)$entropy()", "D.Normal(x, p5).entropy()"),
+    ("distr_normal(x, p5)$cdf(p5)", "D.Normal(x, p5).cdf(p5)"), ("distr_normal(p, u)$icdf(u)", "D.Normal(p, u).icdf(u)"),
+    ("distr_normal(p, u)$variance", "D.Normal(p, u).variance"), ("distr_normal(0, 2)$log_prob(x)", "D.Normal(0., 2.).log_prob(x)"),
+    ("distr_bernoulli(u)$log_prob(p)", "D.Bernoulli(u, validate_args=False).log_prob(p)"), ("distr_bernoulli(u)$entropy()", "D.Bernoulli(u).entropy()"),
+    ("distr_bernoulli(logits = x)$log_prob(c(0, 1, 1, 0, 1))", "D.Bernoulli(logits=x).log_prob(torch.tensor([0., 1, 1, 0, 1]))"),
+    ("distr_bernoulli(logits = x)$variance", "D.Bernoulli(logits=x).variance"), ("distr_bernoulli(u)$enumerate_support()", "D.Bernoulli(u).enumerate_support()"),
+    ("distr_categorical(logits = t)$log_prob(c(1L, 4L, 2L))", "D.Categorical(logits=t).log_prob(torch.tensor([0, 3, 1]))"),
+    ("distr_categorical(probs = t * t)$log_prob(2L)", "D.Categorical(probs=t * t).log_prob(torch.tensor(1))"),
+    ("distr_categorical(logits = t)$entropy()", "D.Categorical(logits=t).entropy()"), ("distr_categorical(p)$probs", "D.Categorical(p).probs"),
+    ("distr_gamma(p, u)$log_prob(p + 1)", "D.Gamma(p, u).log_prob(p + 1)"), ("distr_gamma(p, u)$entropy()", "D.Gamma(p, u).entropy()"),
+    ("distr_gamma(p, u)$mean", "D.Gamma(p, u).mean"), ("distr_gamma(p, u)$variance", "D.Gamma(p, u).variance"),
+    ("distr_chi2(p)$log_prob(u)", "D.Chi2(p).log_prob(u)"), ("distr_chi2(p)$variance", "D.Chi2(p).variance"),
+    ("distr_poisson(p)$log_prob(c(0, 2, 5, 1))", "D.Poisson(p).log_prob(torch.tensor([0., 2, 5, 1]))"), ("distr_poisson(p)$variance", "D.Poisson(p).variance"),
+    ("distr_multivariate_normal(v3, b[1, ..])$log_prob(m)", "D.MultivariateNormal(v3, b[0]).log_prob(m)"),
+    ("distr_multivariate_normal(v3, b)$log_prob(v3 * 2)", "D.MultivariateNormal(v3, b).log_prob(v3 * 2)"),
+    ("distr_multivariate_normal(v3, precision_matrix = b)$log_prob(v3 * 2)", "D.MultivariateNormal(v3, precision_matrix=b).log_prob(v3 * 2)"),
+    ("distr_multivariate_normal(v3, scale_tril = linalg_cholesky(b))$entropy()", "D.MultivariateNormal(v3, scale_tril=L.cholesky(b)).entropy()"),
+    ("distr_multivariate_normal(v3, b)$variance", "D.MultivariateNormal(v3, b).variance"),
+    ("distr_multivariate_normal(v3, b)$precision_matrix", "D.MultivariateNormal(v3, b).precision_matrix"),
+    ("distr_mixture_same_family(distr_categorical(u), distr_normal(p, p))$log_prob(x)", "D.MixtureSameFamily(D.Categorical(u), D.Normal(p, p)).log_prob(x)"),
+    ("distr_mixture_same_family(distr_categorical(u), distr_normal(p, p))$variance", "D.MixtureSameFamily(D.Categorical(u), D.Normal(p, p)).variance"),
+    ("distr_mixture_same_family(distr_categorical(u), distr_normal(p, p))$cdf(x)", "D.MixtureSameFamily(D.Categorical(u), D.Normal(p, p)).cdf(x)"),
+    ("distr_mixture_same_family(distr_categorical(c(0.25, 0.75)), distr_multivariate_normal(v3, b))$log_prob(m)",
+     "D.MixtureSameFamily(D.Categorical(torch.tensor([0.25, 0.75])), D.MultivariateNormal(v3, b)).log_prob(m)"),
     # linear algebra
     ("linalg_inv(m)", "L.inv(m)"), ("linalg_inv(b)", "L.inv(b)"), ("linalg_solve(m, t)", "L.solve(m, t)"),
     ("linalg_solve(m, v3)", "L.solve(m, v3)"), ("linalg_solve(b, m)", "L.solve(b, m.expand(2, 3, 3))"),

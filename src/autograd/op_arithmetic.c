@@ -307,6 +307,28 @@ static cd_status atan2_backward(cd_gradient *g, cd_error *err)
     return cd_expr_end(&e);
 }
 
+/* ---- nextafter ---- */
+
+static cd_status nextafter_shape(cd_call *call, cd_error *err)
+{
+    CD_TRY(cd_check_float(call->in[0], "nextafter", err));
+    return same_dtype_shape(call, err);
+}
+
+static cd_status nextafter_forward(cd_call *call, cd_error *err)
+{
+    return run_binary(call, CDK_NEXTAFTER, err);
+}
+
+const cd_op cd_op_nextafter = {.name = "nextafter",
+                               .min_in = 2,
+                               .max_in = 2,
+                               .max_attr = 1,
+                               .n_out = 1,
+                               .traits = CD_POINTWISE | CD_NUMBERS,
+                               .shape = nextafter_shape,
+                               .forward = nextafter_forward};
+
 #define KEEPS_BOTH (CD_KEEP_IN(0) | CD_KEEP_IN(1))
 
 #define BINARY(id, printed, kept, shape_rule, family)                            \

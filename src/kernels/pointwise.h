@@ -24,6 +24,7 @@ typedef enum {
     CDK_FMOD,      /* sign of the dividend */
     CDK_REMAINDER, /* sign of the divisor */
     CDK_ATAN2,     /* floats only */
+    CDK_NEXTAFTER, /* floats only: the next number from a towards b */
     CDK_EQ,        /* from here on the result is bool */
     CDK_NE,
     CDK_LT,

@@ -138,3 +138,19 @@ test_that("transforms are composed", {
   expect_identical(as_array(item_transform_random_apply(item, list(item_transform_hflip), p = 1)$y),
     as_array(item$y)[, 17:1])
 })
+
+test_that("perspective and erasing by their other names", {
+  item <- list(x = torch_rand(1, 8, 8), y = torch_tensor(matrix(1:64, 8)))
+  corners <- list(c(0, 0), c(8, 0), c(8, 8), c(0, 8))
+  same <- item_transform_perspective(item, corners, corners, interpolation = 0)
+  expect_equal(as_array(same$x), as_array(item$x), tolerance = 1e-6)
+  expect_equal(as_array(same$y), as_array(item$y))
+  set.seed(1)
+  erased <- item_transform_random_erasing(item, p = 1)
+  expect_identical(as_array(erased$y), as_array(item$y))
+  expect_gt(sum(as_array(erased$x) == 0), 0)
+  set.seed(2)
+  a <- item_transform_random_resize_crop(item, 4)
+  set.seed(2)
+  expect_identical(as_array(a$x), as_array(item_transform_random_resized_crop(item, 4)$x))
+})
