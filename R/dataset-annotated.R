@@ -125,9 +125,8 @@ oxfordiiitpet_segmentation_dataset <- dataset("oxfordiiitpet segmentation",
 #' pascal_voc_classes(2:4)
 #' @export
 pascal_voc_classes <- function(class_id = 1:21) {
-  classes_named(paste("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
-    "dining table", "dog", "horse", "motorbike", "person", "potted plant", "sheep", "sofa", "train", "tv/monitor",
-    sep = "|"), class_id)
+  classes_named(paste0("background|aeroplane|bicycle|bird|boat|bottle|bus|car|cat|chair|cow|dining table|dog|horse|",
+    "motorbike|person|potted plant|sheep|sofa|train|tv/monitor"), class_id)
 }
 
 classes_named <- function(text, class_id) {
@@ -140,13 +139,15 @@ classes_named <- function(text, class_id) {
 #' @rdname pascal_voc_classes
 #' @export
 coco_classes <- function(class_id = 1:90) {
-  classes_named(paste0("person|bicycle|car|motorcycle|airplane|bus|train|truck|boat|traffic light|fire hydrant|N/A|",
-    "stop sign|parking meter|bench|bird|cat|dog|horse|sheep|cow|elephant|bear|zebra|giraffe|N/A|backpack|umbrella|N/A|N/A|",
-    "handbag|tie|suitcase|frisbee|skis|snowboard|sports ball|kite|baseball bat|baseball glove|skateboard|surfboard|",
-    "tennis racket|bottle|N/A|wine glass|cup|fork|knife|spoon|bowl|banana|apple|sandwich|orange|broccoli|carrot|hot dog|",
-    "pizza|donut|cake|chair|couch|potted plant|bed|N/A|dining table|N/A|N/A|toilet|N/A|tv|laptop|mouse|remote|keyboard|",
-    "cell phone|microwave|oven|toaster|sink|refrigerator|N/A|book|clock|vase|scissors|teddy bear|hair drier|toothbrush"),
-  class_id)
+  classes_named(paste0(
+    "person|bicycle|car|motorcycle|airplane|bus|train|truck|boat|traffic light|fire hydrant|N/A|stop sign|",
+    "parking meter|bench|bird|cat|dog|horse|sheep|cow|elephant|bear|zebra|giraffe|N/A|backpack|umbrella|N/A|N/A|",
+    "handbag|tie|suitcase|frisbee|skis|snowboard|sports ball|kite|baseball bat|baseball glove|skateboard|",
+    "surfboard|tennis racket|bottle|N/A|wine glass|cup|fork|knife|spoon|bowl|banana|apple|sandwich|orange|",
+    "broccoli|carrot|hot dog|pizza|donut|cake|chair|couch|potted plant|bed|N/A|dining table|N/A|N/A|toilet|N/A|",
+    "tv|laptop|mouse|remote|keyboard|cell phone|microwave|oven|toaster|sink|refrigerator|N/A|book|clock|vase|",
+    "scissors|teddy bear|hair drier|toothbrush"
+  ), class_id)
 }
 
 class_list_urls <- c(
@@ -210,9 +211,9 @@ pascal_segmentation_dataset <- dataset("pascal_segmentation_dataset",
     archive <- pascal_archives[[paste0(year, if (split == "test") "test")]]
     if (is.null(archive)) value_error(sprintf("there is no `split = \"test\"` of the year %s.", year))
     archive[[1]] <- paste0(self$base_url, archive[[1]])
-    folder <- data_folder(root, if (split == "test") paste0("pascal-voc-", year, "-test") else paste0("pascal-voc-", year),
-      list(archive), download)
-    folder <- file.path(folder, if (year == "2011") "TrainVal", "VOCdevkit", paste0("VOC", year))
+    name <- paste0("pascal-voc-", year, if (split == "test") "-test")
+    folder <- data_folder(root, name, list(archive), download)
+    folder <- paste(c(folder, if (year == "2011") "TrainVal", "VOCdevkit", paste0("VOC", year)), collapse = "/")
     ids <- readLines(data_file(folder, file.path("ImageSets", self$list_folder, paste0(split, ".txt"))))
     self$folder <- folder
     self$ids <- trimws(ids)
@@ -252,12 +253,14 @@ read_voc <- function(path) {
 #' @export
 caltech101_dataset <- dataset("caltech-101",
   inherit = PictureFiles, subname = file.path("caltech-101", "101_ObjectCategories"), folder_name = "caltech-101",
-  resource = c("https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip", "3138e1922a9193bfa496528edbbc45d0"),
+  resource = c("https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip",
+    "3138e1922a9193bfa496528edbbc45d0"),
   initialize = function(root = tempdir(), transform = NULL, target_transform = NULL, download = FALSE) {
     self$begin(transform, target_transform)
     folder <- data_folder(root, self$folder_name, list(self$resource), download, prepare = unpack_categories)
     folder <- file.path(folder, self$subname)
-    classes <- setdiff(sort(list.dirs(folder, full.names = FALSE, recursive = FALSE), method = "radix"), "BACKGROUND_Google")
+    classes <- sort(list.dirs(folder, full.names = FALSE, recursive = FALSE), method = "radix")
+    classes <- setdiff(classes, "BACKGROUND_Google")
     files <- class_files(folder, classes, ends_as_picture)
     self$paths <- files[[1]]
     self$targets <- files[[2]]
@@ -356,7 +359,8 @@ eurosat_dataset <- dataset("eurosat",
     names <- tools::file_path_sans_ext(trimws(readLines(fetch_file(paste0(eurosat_url, list_name), root, "EuroSAT"))))
     files <- list.files(folder, "[.](tif|jpg)$", recursive = TRUE, full.names = TRUE)
     self$paths <- files[match(names, tools::file_path_sans_ext(basename(files)))]
-    if (anyNA(self$paths)) runtime_error(sprintf("there is no picture '%s' in '%s'.", names[is.na(self$paths)][[1]], folder))
+    missing <- names[is.na(self$paths)]
+    if (length(missing) > 0) runtime_error(sprintf("there is no picture '%s' in '%s'.", missing[[1]], folder))
     kind <- sub("_.*", "", names)
     self$classes <- unique(kind)
     self$class_to_idx <- stats::setNames(seq_along(self$classes) - 1, self$classes)

@@ -74,7 +74,8 @@ Distribution <- distribution_class("torch_Distribution",
 # Numbers take the dtype of a tensor beside them.
 broadcast_parameters <- function(...) {
   given <- list(...)
-  torch_broadcast_tensors(Map(function(x, name) as_tensor(x, name, given), given, names(given)))
+  as_tensors_beside <- function(x, name) do.call(as_tensor, c(list(x, name), unname(given)))
+  torch_broadcast_tensors(Map(as_tensors_beside, given, names(given)))
 }
 
 # One of `probs` and `logits`, as a field of that name; the other follows from it.
@@ -249,7 +250,9 @@ Chi2Distribution <- distribution_class("torch_Chi2",
   inherit = GammaDistribution,
   public = list(
     initialize = function(df, validate_args = NULL) super$initialize(as_tensor(df, "df") / 2, 0.5, validate_args),
-    expand = function(batch_shape, .instance = NULL) Chi2Distribution$new(self$df$expand(batch_shape), self$.validate_args)
+    expand = function(batch_shape, .instance = NULL) {
+      Chi2Distribution$new(self$df$expand(batch_shape), self$.validate_args)
+    }
   ),
   active = list(df = function() self$concentration * 2)
 )
@@ -440,7 +443,9 @@ distr_categorical <- function(probs = NULL, logits = NULL, validate_args = NULL)
 
 #' @rdname distr_normal
 #' @export
-distr_gamma <- function(concentration, rate, validate_args = NULL) GammaDistribution$new(concentration, rate, validate_args)
+distr_gamma <- function(concentration, rate, validate_args = NULL) {
+  GammaDistribution$new(concentration, rate, validate_args)
+}
 
 #' @rdname distr_normal
 #' @export

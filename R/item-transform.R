@@ -235,7 +235,8 @@ warp_mask <- function(mask, grid) {
 
 #' @rdname item_transform_hflip
 #' @export
-item_transform_affine <- function(x, angle, translate, scale, shear, interpolation = 2, fill = 0, center = NULL) {
+item_transform_affine <- function(x, angle = 0, translate = c(0, 0), scale = 1, shear = 0, interpolation = 2, fill = 0,
+                                  center = NULL) {
   transform_item(x, function(image, ...) {
     affine(image, as_number(angle, "angle"), translate, scale, shear, interpolation, fill, center)
   })
@@ -326,7 +327,7 @@ item_transform_random_resized_crop <- function(x, size, scale = c(0.08, 1), rati
 
 #' @rdname item_transform_hflip
 #' @export
-item_transform_random_rotation <- function(x, degrees, interpolation = 2, expand = FALSE, center = NULL, fill = 0) {
+item_transform_random_rotation <- function(x, degrees, interpolation = 2, expand = FALSE, fill = 0, center = NULL) {
   range <- angle_range(degrees, "degrees")
   transform_item(x, function(image, ...) rotated(image, draw_uniform(range), interpolation, expand, center, fill))
 }

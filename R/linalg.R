@@ -360,7 +360,7 @@ linalg_svdvals <- function(A) apply_op(ops$svd, list(A), 0)[[2]]
 
 #' @rdname linalg
 #' @export
-linalg_matrix_rank <- function(A, tol = NULL, hermitian = FALSE, atol = NULL, rtol = NULL) {
+linalg_matrix_rank <- function(A, ..., atol = NULL, rtol = NULL, tol = NULL, hermitian = FALSE) {
   s <- linalg_svdvals(A$detach())
   bound <- torch_mul(torch_amax(s, -1, keepdim = TRUE),
     rtol %||% if (is.null(tol) && is.null(atol)) relative_tolerance(A) else 0)

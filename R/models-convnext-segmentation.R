@@ -152,21 +152,24 @@ model_convnext_base_fcn <- function(num_classes = 21, aux_loss = FALSE, pretrain
 
 #' @rdname model_convnext_tiny_fcn
 #' @export
-model_convnext_tiny_upernet <- function(num_classes = if (pretrained) 150 else 21, aux_loss = FALSE, pretrained = FALSE,
-                                        pretrained_backbone = FALSE, pool_scales = c(1, 2, 3, 6), ...) {
+model_convnext_tiny_upernet <- function(num_classes = if (pretrained) 150 else 21, aux_loss = FALSE,
+                                        pretrained = FALSE, pretrained_backbone = FALSE,
+                                        pool_scales = c(1, 2, 3, 6), ...) {
   make_convnext_upernet("tiny", num_classes, aux_loss, pretrained, pretrained_backbone, pool_scales, ...)
 }
 
 #' @rdname model_convnext_tiny_fcn
 #' @export
-model_convnext_small_upernet <- function(num_classes = if (pretrained) 150 else 21, aux_loss = FALSE, pretrained = FALSE,
-                                        pretrained_backbone = FALSE, pool_scales = c(1, 2, 3, 6), ...) {
+model_convnext_small_upernet <- function(num_classes = if (pretrained) 150 else 21, aux_loss = FALSE,
+                                        pretrained = FALSE, pretrained_backbone = FALSE,
+                                        pool_scales = c(1, 2, 3, 6), ...) {
   make_convnext_upernet("small", num_classes, aux_loss, pretrained, pretrained_backbone, pool_scales, ...)
 }
 
 #' @rdname model_convnext_tiny_fcn
 #' @export
-model_convnext_base_upernet <- function(num_classes = if (pretrained) 150 else 21, aux_loss = FALSE, pretrained = FALSE,
-                                        pretrained_backbone = FALSE, pool_scales = c(1, 2, 3, 6), ...) {
+model_convnext_base_upernet <- function(num_classes = if (pretrained) 150 else 21, aux_loss = FALSE,
+                                        pretrained = FALSE, pretrained_backbone = FALSE,
+                                        pool_scales = c(1, 2, 3, 6), ...) {
   make_convnext_upernet("base", num_classes, aux_loss, pretrained, pretrained_backbone, pool_scales, ...)
 }

@@ -7,8 +7,8 @@ face_kinds <- list(
   facenet_pnet = list(convolutions = list(c(3, 10, 3), c(10, 16, 3), c(16, 32, 3)), pools = c(2, NA, NA)),
   facenet_rnet = list(convolutions = list(c(3, 28, 3), c(28, 48, 3), c(48, 64, 2)), pools = c(3, 3, NA),
     dense = c(576, 128), heads = c(`_1` = 2, `_2` = 4)),
-  facenet_onet = list(convolutions = list(c(3, 32, 3), c(32, 64, 3), c(64, 64, 3), c(64, 128, 2)), pools = c(3, 3, 2, NA),
-    dense = c(1152, 256), heads = c(`_1` = 2, `_2` = 4, `_3` = 10))
+  facenet_onet = list(convolutions = list(c(3, 32, 3), c(32, 64, 3), c(64, 64, 3), c(64, 128, 2)),
+    pools = c(3, 3, 2, NA), dense = c(1152, 256), heads = c(`_1` = 2, `_2` = 4, `_3` = 10))
 )
 
 face_network <- nn_module(

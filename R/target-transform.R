@@ -104,7 +104,8 @@ target_transform_rotate.default <- function(target, angle = 0) {
   boxes <- target_fields(target, "boxes")$boxes
   turned <- box_xyxy_to_xyxyr(boxes, angle)
   if (!is.null(target$image_height) && !is.null(target$image_width)) {
-    turned <- within_picture(boxes, turned$narrow(2, 5, 1), as.numeric(target$image_height), as.numeric(target$image_width))
+    size <- as.numeric(c(target$image_height, target$image_width))
+    turned <- within_picture(boxes, turned$narrow(2, 5, 1), size[[1]], size[[2]])
   }
   target$boxes <- turned
   target
@@ -146,8 +147,7 @@ target_transform_affine.default <- function(target, angle = 0, translate = c(0, 
   )
   low <- boxes$narrow(2, 1, 2)
   high <- boxes$narrow(2, 3, 2)
-  middle <- torch_matmul((low + high) / 2 - torch_tensor(at, dtype = boxes$dtype), torch_tensor(t(m), dtype = boxes$dtype))
-  middle <- middle + torch_tensor(at + translate, dtype = boxes$dtype)
+  middle <- torch_matmul((low + high) / 2 - at, t(m)) + (at + translate)
   half <- (high - low) / 2 * scale
   moved <- list(middle - half, middle + half)
   if (dim(boxes)[[2]] == 5) moved <- c(moved, boxes$narrow(2, 5, 1))
@@ -179,7 +179,9 @@ target_transform_affine.default <- function(target, angle = 0, translate = c(0, 
 #' length(split$crop_windows)
 #' transform_sahi_crop(torch_zeros(3, 100, 80), split)$shape
 #' @export
-prepare_sahi_split <- function(x, size = c(512L, 512L), overlap_size_ratio = c(0.2, 0.2)) UseMethod("prepare_sahi_split")
+prepare_sahi_split <- function(x, size = c(512L, 512L), overlap_size_ratio = c(0.2, 0.2)) {
+  UseMethod("prepare_sahi_split")
+}
 
 #' @export
 prepare_sahi_split.default <- function(x, size = c(512L, 512L), overlap_size_ratio = c(0.2, 0.2)) {

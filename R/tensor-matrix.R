@@ -22,6 +22,7 @@ plus_product <- function(self, product, beta, alpha) {
 #' matrices, `torch_pdist()` those between the rows of one, each pair once; `torch_dist()` is the norm of a difference.
 #' `torch_vdot()` is [torch_dot()], `torch_ger()` [torch_outer()].
 #'
+#' @param pin_memory not used.
 #' @param self,mat,vec,vec1,vec2,batch1,batch2,other,x1,x2 tensors.
 #' @param beta,alpha factors.
 #' @param dim dimension of size 3; `NULL` takes the first.
@@ -368,7 +369,8 @@ torch_index_put_ <- function(self, indices, values, accumulate = FALSE) {
 
 #' @rdname torch_diag_embed
 #' @export
-torch_empty_strided <- function(size, stride, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
+torch_empty_strided <- function(size, stride, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
+                                pin_memory = FALSE) {
   order <- order(stride, decreasing = TRUE)
   if (!identical(as.double(stride[order]), rev(cumprod(c(1, rev(size[order])[-length(size)]))))) {
     not_implemented_error("torch_empty_strided() makes tensors without gaps in memory.")

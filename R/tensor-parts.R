@@ -55,7 +55,7 @@ torch_diagonal_scatter <- function(self, src, offset = 0L, dim1 = 1L, dim2 = 2L)
   with_part(self, src, function(x) torch_diagonal(x, offset, dim1, dim2))
 }
 torch_as_strided_scatter <- function(self, src, size, stride, storage_offset = NULL) {
-  with_part(torch_contiguous(self), src, function(x) torch_as_strided(x, size, stride, storage_offset))
+  with_part(self$contiguous(), src, function(x) torch_as_strided(x, size, stride, storage_offset))
 }
 
 # hsplit, vsplit, dsplit: at positions, or into equal sections.
@@ -139,8 +139,8 @@ untouched <- function(self, dim, index) {
 
 torch_scatter_reduce <- function(self, dim, index, src, reduce, include_self = TRUE) {
   check_choice(reduce, "reduce", c("sum", "prod", "mean", "amax", "amin"))
-  src <- as_tensor(src, "src", self)
-  src <- torch_as_strided(torch_contiguous(src), dim(index), torch_contiguous(src)$stride())
+  src <- as_tensor(src, "src", self)$contiguous()
+  src <- torch_as_strided(src, dim(index), src$stride())
   if (reduce %in% c("amax", "amin")) {
     return(scatter_extreme(self, dim, index, src, reduce == "amax", include_self))
   }

@@ -229,7 +229,7 @@ torch_arctan <- function(self) torch_atan(self)
 #' What a tensor, or a type, is
 #'
 #' @param self,tensor1,tensor2 tensors.
-#' @param from,to,type1,type2 types, see [torch_dtype].
+#' @param from_,to,type1,type2 types, see [torch_dtype].
 #' @return `TRUE` or `FALSE`; `torch_result_type()` and `torch_promote_types()` the type that holds both.
 #' @examples
 #' torch_is_floating_point(torch_ones(1))
@@ -260,12 +260,12 @@ torch_promote_types <- function(type1, type2) {
 
 #' @rdname torch_is_floating_point
 #' @export
-torch_can_cast <- function(from, to) {
+torch_can_cast <- function(from_, to) {
   kind <- function(dtype) {
     dtype <- new_dtype(as_dtype_code(dtype))
     if (dtype$is_floating_point) 2 else as.numeric(dtype != torch_bool())
   }
-  kind(from) <= kind(to)
+  kind(from_) <= kind(to)
 }
 
 torch_is_signed <- function(self) !dtype_name(self$dtype) %in% c("Bool", "Byte")
@@ -282,7 +282,7 @@ torch_is_pinned <- function(self) FALSE
 #' derivatives of that (polygamma), the complement of the error function and the inverse of the latter, the modified
 #' Bessel function of order 0, inverse hyperbolic functions, powers of 2.
 #'
-#' @param self a tensor, or R numbers.
+#' @param self,input a tensor, or R numbers.
 #' @param n order of the derivative, from 0.
 #' @param p number of dimensions.
 #' @return A float tensor of the same shape; NaN where the function has no value. All have gradients.
@@ -299,8 +299,8 @@ torch_digamma <- unary_op("digamma")
 
 #' @rdname torch_lgamma
 #' @export
-torch_polygamma <- function(n, self) {
-  if (n == 0) torch_digamma(self) else apply_op(ops$polygamma, list(self), as.double(n))
+torch_polygamma <- function(n, input) {
+  if (n == 0) torch_digamma(input) else apply_op(ops$polygamma, list(input), as.double(n))
 }
 
 #' @rdname torch_lgamma
@@ -398,9 +398,9 @@ torch_frexp <- function(self) {
   usual <- torch_logical_and(torch_isfinite(x), torch_ne(x, 0))
   exponent <- torch_where(usual, torch_floor(torch_log2(torch_abs(torch_where(usual, x, 1)))) + 1, 0)
   mantissa <- x / torch_pow(torch_scalar_tensor(2, dtype = "double"), exponent)
-  step <- cast(torch_ge(torch_abs(mantissa), 1), torch_double()) - cast(torch_lt(torch_abs(mantissa), 0.5), torch_double())
-  step <- torch_where(usual, step, 0)
-  exponent <- exponent + step
+  as_number <- function(x) cast(x, torch_double())
+  step <- as_number(torch_ge(torch_abs(mantissa), 1)) - as_number(torch_lt(torch_abs(mantissa), 0.5))
+  exponent <- exponent + torch_where(usual, step, 0)
   mantissa <- torch_mul(self, cast(torch_pow(torch_scalar_tensor(2, dtype = "double"), -exponent), self$dtype))
   list(mantissa = mantissa, exponent = cast(exponent, torch_int()))
 }

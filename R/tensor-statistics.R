@@ -26,6 +26,8 @@ NULL
 #' @param sorted_sequence,boundaries a tensor that goes up.
 #' @param out_int32 give integers of 32 bits.
 #' @param right `FALSE`: in front of equal elements; `TRUE`: behind them.
+#' @param side `"left"` or `"right"`, in place of `right`.
+#' @param sorter positions (Long, from 1) that bring `sorted_sequence` into order.
 #' @param dx distance of positions, unless `x` tells them.
 #' @return A tensor. `torch_kthvalue()`, `torch_mode()`: a list of values and positions.
 #'   `torch_unique_consecutive()`: a list of values, positions and counts (empty where not asked for).
@@ -218,7 +220,12 @@ torch_unique <- function(self, sorted = TRUE, return_inverse = FALSE, return_cou
 
 #' @rdname torch_quantile
 #' @export
-torch_searchsorted <- function(sorted_sequence, self, out_int32 = FALSE, right = FALSE) {
+torch_searchsorted <- function(sorted_sequence, self, out_int32 = FALSE, right = FALSE, side = NULL, sorter = list()) {
+  if (!is.null(side)) {
+    check_choice(side, "side", c("left", "right"))
+    right <- side == "right"
+  }
+  if (length(sorter) > 0) sorted_sequence <- torch_gather(as_tensor(sorted_sequence, "sorted_sequence"), -1, sorter)
   scalar <- is_scalar_operand(self)
   sorted_sequence <- as_tensor(sorted_sequence, "sorted_sequence", self)
   self <- as_tensor(self, "self", sorted_sequence)

@@ -6,6 +6,7 @@
 
 #include "autograd/compute.h"
 #include "autograd/expression.h"
+#include "autograd/second.h"
 #include "autograd/shapes.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -346,6 +347,74 @@ static cd_status attention_backward(cd_gradient *g, cd_error *err)
     return cd_expr_end(&e);
 }
 
+/* ---- the same in operators, for gradients of gradients ---- */
+
+static cd_tensor *swapped(cd_expr *e, cd_tensor *t)
+{
+    return t == NULL ? NULL : cd_expr_transpose(e, t, t->ndim - 2, t->ndim - 1);
+}
+
+static cd_tensor *times(cd_expr *e, cd_tensor *a, cd_tensor *b)
+{
+    return cd_expr2(e, CD_OP_bmm_any, a, b);
+}
+
+/* Where a query may look: what the bool mask and, with `causal`, the positions allow. NULL for everywhere. */
+static cd_tensor *allowed(cd_expr *e, cd_tensor *scores, cd_tensor *mask, bool causal)
+{
+    const double diagonal = 0;
+    mask = mask != NULL && mask->dtype == CD_BOOL ? mask : NULL;
+    if (!causal || scores == NULL) {
+        return mask;
+    }
+    cd_tensor *ones = cd_expr_full_like(e, scores, 1);
+    cd_tensor *before = cd_expr2n(e, CD_OP_gt, cd_expr_op(e, CD_OP_tril, 1, &ones, 1, &diagonal), 0);
+    return mask == NULL ? before : cd_expr2(e, CD_OP_logical_and, before, mask);
+}
+
+/* P = softmax(scale q k' + mask) */
+static cd_tensor *weights_of(cd_expr *e, const cd_gradient *g, double scale)
+{
+    const double last = -1;
+    cd_tensor *mask = (cd_tensor *)mask_of(g->n_in, g->in);
+    cd_tensor *scores = cd_expr_times(e, times(e, g->in[QUERY], swapped(e, g->in[KEY])), scale);
+    cd_tensor *may = allowed(e, scores, mask, g->attr[CAUSAL] != 0);
+    if (mask != NULL && mask->dtype != CD_BOOL) {
+        scores = cd_expr_add(e, scores, mask);
+    }
+    if (may != NULL && scores != NULL) {
+        scores = cd_expr_where(e, may, scores, cd_expr_full_like(e, scores, -INFINITY));
+    }
+    return cd_expr_op(e, CD_OP_softmax, 1, &scores, 1, &last);
+}
+
+/* dv = P' dy; with dP = dy v', dS = P (dP - sum(dP P)): dq = scale dS k, dk = scale dS' q, dmask = dS. Which elements
+ * were dropped is not known any more. */
+static cd_status attention_second(cd_gradient *g, cd_error *err)
+{
+    if (g->attr[PROBABILITY] > 0 || cd_tensor_numel(g->out[0]) == 0) {
+        return cd_second_once(g, err);
+    }
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *q = g->in[QUERY], *k = g->in[KEY], *dy = g->dy[0];
+    const double scale = isnan(g->attr[SCALE]) ? 1 / sqrt((double)size_at(q, 1)) : g->attr[SCALE];
+    cd_tensor *P = weights_of(&e, g, scale);
+    cd_tensor *dP = times(&e, dy, swapped(&e, g->in[VALUE]));
+    cd_tensor *both = cd_expr_mul(&e, dP, P);
+    cd_tensor *sum = both == NULL ? NULL : cd_expr_along(&e, CD_OP_sum, both, both->ndim - 1);
+    cd_tensor *dS = cd_expr_mul(&e, P, cd_expr_sub(&e, dP, sum));
+    cd_tensor *const dx[INPUTS] = {[QUERY] = cd_expr_times(&e, times(&e, dS, k), scale),
+                                   [KEY] = cd_expr_times(&e, times(&e, swapped(&e, dS), q), scale),
+                                   [VALUE] = times(&e, swapped(&e, P), dy),
+                                   [MASK] = dS};
+    for (int i = QUERY; i < g->n_in; i++) {
+        if (g->wants[i]) {
+            cd_expr_give(&e, g, i, dx[i]);
+        }
+    }
+    return cd_expr_end(&e);
+}
+
 const cd_op cd_op_attention = {.name = "attention",
                                .backward_name = "ScaledDotProductAttentionBackward0",
                                .min_in = 3,
@@ -357,4 +426,5 @@ const cd_op cd_op_attention = {.name = "attention",
                                         CD_KEEP_IN(MASK) | CD_KEEP_OUT(0),
                                .shape = attention_shape,
                                .forward = attention_forward,
-                               .backward = attention_backward};
+                               .backward = attention_backward,
+                               .second = attention_second};

@@ -1,6 +1,7 @@
 /* Operators along one dimension that find elements: the largest, the order, the median; cumulative sums.
  * Indices are Long and count from 1. */
 #include "autograd/expression.h"
+#include "autograd/second.h"
 #include "autograd/shapes.h"
 #include "kernels/reduce.h"
 #include "kernels/sort.h"
@@ -300,6 +301,26 @@ static cd_status cumprod_backward(cd_gradient *g, cd_error *err)
     return status;
 }
 
+/* dx[k] = the sum of dy[i] y[i] over i >= k, divided by x[k], where no element is 0 */
+static cd_status cumprod_second(cd_gradient *g, cd_error *err)
+{
+    cd_expr e = cd_expr_begin(err);
+    cd_tensor *x = g->in[0];
+    cd_runner recorder = cd_set_runner(NULL);
+    cd_tensor *all = cd_expr1(&e, CD_OP_all, x);
+    cd_set_runner(recorder);
+    if (e.status == CD_OK && *(const uint8_t *)cd_tensor_data(all) == 0) {
+        CD_TRY(cd_expr_end(&e));
+        return cd_second_once(g, err);
+    }
+    cd_tensor *y = cd_expr_op(&e, CD_OP_cumprod, 1, &x, g->n_attr, g->attr);
+    cd_tensor *in[2] = {cd_expr_mul(&e, g->dy[0], y), NULL};
+    cd_tensor *sums =
+        cd_expr_gradient_term(&e, cd_op_at(CD_OP_cumsum), 0, x, 1, in, g->n_attr, g->attr);
+    cd_expr_give(&e, g, 0, cd_expr_div(&e, sums, x));
+    return cd_expr_end(&e);
+}
+
 /* dx[k] = the sum of dy[i] over i >= k */
 static cd_status cumsum_backward(cd_gradient *g, cd_error *err)
 {
@@ -341,4 +362,5 @@ ALONG(topk, "TopkBackward0", 2, CD_KEEP_OUT(1), 3, 3, topk_shape, found_backward
 ALONG(argmax, NULL, 1, 0, 1, 2, arg_shape, NULL, .traits = 0);
 ALONG(argmin, NULL, 1, 0, 1, 2, arg_shape, NULL, .traits = 0);
 ALONG(cumsum, "CumsumBackward0", 1, 0, 2, 2, cum_shape, cumsum_backward, .traits = CD_LINEAR);
-ALONG(cumprod, "CumprodBackward0", 1, CD_KEEP_IN(0), 2, 2, cum_shape, cumprod_backward, .traits = 0);
+ALONG(cumprod, "CumprodBackward0", 1, CD_KEEP_IN(0), 2, 2, cum_shape, cumprod_backward,
+      .second = cumprod_second);

@@ -233,6 +233,26 @@ test_that("a gradient penalty of a convolutional network", {
   ), tolerance = 1e-5)
 })
 
+test_that("cumulative products and attention", {
+  x <- torch_tensor(rbind(c(0.7, -1.2, 2, 0.4), c(1.5, 0.3, -0.8, 1.1)), dtype = "double")
+  expect_second_derivative(function(x) torch_cumprod(x, 2), x)
+  expect_second_derivative(function(x) torch_cumprod(x, 1), x)
+  zero <- torch_tensor(c(0, 2), requires_grad = TRUE)
+  g <- autograd_grad(torch_cumprod(zero, 1)$sum(), zero, create_graph = TRUE)[[1]]
+  expect_error(g$sum()$backward(), "cumprod has no second derivative", class = "candela_error_autograd")
+  torch_manual_seed(1)
+  q <- torch_randn(2, 3, 2, dtype = "double")
+  k <- torch_randn(1, 4, 2, dtype = "double")
+  v <- torch_randn(2, 4, 3, dtype = "double")
+  mask <- torch_randn(3, 4, dtype = "double")
+  attend <- function(...) function(q, k, v) torch_scaled_dot_product_attention(q, k, v, ...)
+  expect_second_derivative(attend(), q, k, v)
+  expect_second_derivative(attend(is_causal = TRUE, scale = 0.3), q, k, v)
+  seen <- torch_tensor(rbind(c(TRUE, FALSE, TRUE, TRUE), c(TRUE, TRUE, FALSE, FALSE), c(FALSE, TRUE, TRUE, TRUE)))
+  expect_second_derivative(attend(seen), q, k, v)
+  expect_second_derivative(function(q, m) torch_scaled_dot_product_attention(q, k, v, m), q, mask)
+})
+
 test_that("backward(create_graph = TRUE) gives gradients with a history", {
   x <- torch_tensor(3, requires_grad = TRUE)
   (x^3)$backward(create_graph = TRUE)

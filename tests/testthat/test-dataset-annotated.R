@@ -69,7 +69,9 @@ test_that("folders of classes: Caltech and faces", {
   data <- caltech256_dataset(root)
   expect_equal(data$classes, c("ak47", "flag"))
   expect_equal(data[2]$y, 2L)
-  for (name in c("Ann_Bee", "Cy_Dee")) for (i in 1:2) photo(file.path(root, "lfw", name, sprintf("%s_%04d.jpg", name, i)), i / 4)
+  for (name in c("Ann_Bee", "Cy_Dee")) for (i in 1:2) {
+    photo(file.path(root, "lfw", name, sprintf("%s_%04d.jpg", name, i)), i / 4)
+  }
   people <- lfw_people_dataset(root)
   expect_equal(people$targets, c(1L, 1L, 2L, 2L))
   lines_at(file.path(root, "pairsDevTrain.txt"), "1", "Ann_Bee\t1\t2", "Ann_Bee\t2\tCy_Dee\t1")
@@ -118,12 +120,14 @@ test_that("COCO: boxes, polygons, sentences", {
   coco <- file.path(root, "coco2017")
   photo(file.path(coco, "val2017", "a.jpg"))
   lines_at(file.path(coco, "annotations", "instances_val2017.json"), '{"images": [
-    {"id": 7, "file_name": "a.jpg", "height": 6, "width": 5}, {"id": 8, "file_name": "gone.jpg", "height": 1, "width": 1}],
+    {"id": 7, "file_name": "a.jpg", "height": 6, "width": 5},
+    {"id": 8, "file_name": "gone.jpg", "height": 1, "width": 1}],
     "categories": [{"id": 18, "name": "dog"}, {"id": 1, "name": "person"}],
     "annotations": [
       {"image_id": 7, "category_id": 18, "bbox": [1, 1, 2, 3], "area": 4, "iscrowd": 0,
         "segmentation": [[1, 1, 4, 1, 4, 4, 1, 4]]},
-      {"image_id": 8, "category_id": 1, "bbox": [0, 0, 1, 1], "area": 1, "iscrowd": 0, "segmentation": [[0, 0, 1, 0, 1, 1]]}
+      {"image_id": 8, "category_id": 1, "bbox": [0, 0, 1, 1], "area": 1, "iscrowd": 0,
+        "segmentation": [[0, 0, 1, 0, 1, 1]]}
     ]}')
   boxes <- coco_detection_dataset(root, train = FALSE)
   expect_length(boxes, 1)

@@ -1,7 +1,8 @@
 # Densities, entropies and moments are compared with PyTorch's numbers in function-numbers.txt.
 
 distributions <- list(
-  normal = distr_normal(c(-1, 2), c(0.5, 3)), bernoulli = distr_bernoulli(c(0.2, 0.9)), gamma = distr_gamma(c(0.3, 8), 2),
+  normal = distr_normal(c(-1, 2), c(0.5, 3)), bernoulli = distr_bernoulli(c(0.2, 0.9)),
+  gamma = distr_gamma(c(0.3, 8), 2),
   chi2 = distr_chi2(c(1, 6)), poisson = distr_poisson(c(0.5, 20)),
   multivariate = distr_multivariate_normal(c(1, -1), matrix(c(2, 0.6, 0.6, 1), 2)),
   mixture = distr_mixture_same_family(distr_categorical(c(0.3, 0.7)), distr_normal(c(-2, 3), c(1, 0.5)))
@@ -55,7 +56,9 @@ test_that("draws carry gradients to the parameters, by the derivative at the sam
 
 test_that("the densities of draws integrate to one", {
   grid <- seq(0.0005, 40, by = 0.001)
-  for (d in list(distr_gamma(3, 0.7), distr_chi2(5))) expect_equal(sum(as_array(exp(d$log_prob(grid)))) * 0.001, 1, tolerance = 1e-3)
+  for (d in list(distr_gamma(3, 0.7), distr_chi2(5))) {
+    expect_equal(sum(as_array(exp(d$log_prob(grid)))) * 0.001, 1, tolerance = 1e-3)
+  }
 })
 
 test_that("parameters broadcast, and expand", {
@@ -83,11 +86,18 @@ test_that("what does not belong together is refused, and with validation what li
   expect_error(distr_mixture_same_family(distr_categorical(c(1, 1)), distr_normal(c(0, 0, 0), 1)), "2 components",
     class = "value_error")
   expect_error(distr_normal(0, -1, validate_args = TRUE), "`scale` must hold numbers above 0", class = "value_error")
-  expect_error(distr_poisson(2, validate_args = TRUE)$log_prob(1.5), "whole numbers of at least 0", class = "value_error")
-  expect_error(distr_bernoulli(0.5, validate_args = TRUE)$log_prob(2), "`value` must hold 0 and 1", class = "value_error")
-  expect_error(distr_categorical(c(1, 1), validate_args = TRUE)$log_prob(3L), "classes from 1 to 2", class = "value_error")
+  outside <- function(d, value, message) expect_error(d$log_prob(value), message, class = "value_error")
+  outside(distr_poisson(2, validate_args = TRUE), 1.5, "whole numbers of at least 0")
+  outside(distr_bernoulli(0.5, validate_args = TRUE), 2, "`value` must hold 0 and 1")
+  outside(distr_categorical(c(1, 1), validate_args = TRUE), 3L, "classes from 1 to 2")
   expect_error(distr_poisson(1)$entropy(), "torch_Poisson has no entropy()", fixed = TRUE)
   expect_error(distr_normal("a", 1), "`loc` must be a tensor", class = "value_error")
+})
+
+test_that("numbers take the dtype of the tensor beside them, others the default one", {
+  x <- torch_tensor(c(-1, 3), dtype = "double")
+  expect_equal(as_array(distr_normal(x * 0, 2)$log_prob(x)), dnorm(c(-1, 3), 0, 2, TRUE), tolerance = 1e-12)
+  expect_equal(as_array(distr_normal(0, 2)$log_prob(x)), dnorm(c(-1, 3), 0, 2, TRUE), tolerance = 1e-6)
 })
 
 test_that("a likelihood is learned", {
@@ -95,7 +105,7 @@ test_that("a likelihood is learned", {
   counts <- distr_poisson(torch_tensor(c(3, 9)))$sample(500)
   log_rate <- torch_zeros(2, requires_grad = TRUE)
   opt <- optim_adam(log_rate, lr = 0.1)
-  for (i in 1:80) {
+  for (i in 1:200) {
     opt$zero_grad()
     (-distr_poisson(exp(log_rate))$log_prob(counts)$mean())$backward()
     opt$step()

@@ -5,7 +5,8 @@ stored <- list(torch_int8(), torch_int16(), torch_half(), torch_bfloat16())
 test_that("conversions round as PyTorch rounds", {
   x <- c(0.1, 1 / 3, 65519, 65520, 1e-5, 3e-8, -2.5e-8, 1e5, 2049, 2051, NaN, -1e-40)
   expect_identical(as_array(torch_tensor(x, dtype = "half")), c(
-    0.0999755859375, 0.333251953125, 65504.0, Inf, 1.0013580322265625e-05, 5.960464477539063e-08, 0, Inf, 2048, 2052, NaN, 0
+    0.0999755859375, 0.333251953125, 65504.0, Inf, 1.0013580322265625e-05, 5.960464477539063e-08, 0, Inf, 2048, 2052,
+    NaN, 0
   ))
   expect_equal(as_array(torch_tensor(x, dtype = "bfloat16")), c(
     0.10009765625, 0.333984375, 65536, 65536, 1.0013580322265625e-05, 3.003515303134918e-08, -2.5029294192790985e-08,

@@ -4,8 +4,9 @@ test_that("Inception v3 has torchvision's parameters, and two outputs while it t
   model <- model_inception_v3(init_weights = FALSE)
   expect_equal(count(model), 27161264)
   names <- names(model$state_dict())
-  expect_true(all(c("Conv2d_1a_3x3.conv.weight", "Mixed_5b.branch5x5_2.bn.running_mean", "Mixed_6c.branch7x7dbl_5.conv.weight",
-    "Mixed_7b.branch3x3dbl_3b.conv.weight", "AuxLogits.fc.bias", "fc.weight") %in% names))
+  expect_true(all(c("Conv2d_1a_3x3.conv.weight", "Mixed_5b.branch5x5_2.bn.running_mean",
+    "Mixed_6c.branch7x7dbl_5.conv.weight", "Mixed_7b.branch3x3dbl_3b.conv.weight", "AuxLogits.fc.bias",
+    "fc.weight") %in% names))
   expect_equal(dim(with_no_grad(model$AuxLogits(torch_randn(2, 768, 17, 17)))), c(2L, 1000L))
   side <- model$AuxLogits
   model$AuxLogits <- nn_identity()
@@ -42,7 +43,8 @@ test_that("the networks for faces have their authors' parameters", {
   expect_equal(count(model_facenet_rnet(pretrained = FALSE)), 100178)
   onet <- model_facenet_onet(pretrained = FALSE)
   expect_equal(count(onet), 389040)
-  expect_equal(lapply(onet(torch_randn(2, 3, 48, 48)), dim), list(boxes = c(2L, 4L), landmarks = c(2L, 10L), cls = c(2L, 2L)))
+  expect_equal(lapply(onet(torch_randn(2, 3, 48, 48)), dim),
+    list(boxes = c(2L, 4L), landmarks = c(2L, 10L), cls = c(2L, 2L)))
   mtcnn <- model_mtcnn(pretrained = FALSE)
   expect_equal(as_array(mtcnn(torch_randn(1, 3, 60, 60))$cls$sum()), 1, tolerance = 1e-5)
   model <- model_facenet_inception_resnet_v1()
@@ -63,15 +65,17 @@ test_that("ConvNeXt is the same under both sets of names", {
   renamed <- list(dwconv.weight = "block.0.weight", dwconv.bias = "block.0.bias", norm.weight = "block.2.weight",
     norm.bias = "block.2.bias", pwconv1.weight = "block.3.weight", pwconv1.bias = "block.3.bias",
     pwconv2.weight = "block.5.weight", pwconv2.bias = "block.5.bias", gamma = "layer_scale")
-  other$load_state_dict(lapply(renamed, function(name) if (name == "layer_scale") state[[name]]$view(8) else state[[name]]))
+  state$layer_scale <- state$layer_scale$view(8)
+  other$load_state_dict(lapply(renamed, function(name) state[[name]]))
   x <- torch_randn(2, 8, 6, 6)
   expect_equal(as_array(one(x)), as_array(other(x)), tolerance = 1e-6)
   kind <- list(channels = c(4, 8, 12, 16), blocks = c(1, 1, 2, 1))
   small <- convnext_stages(kind, 2, 3)
   expect_equal(dim(small(torch_randn(2, 2, 64, 64))), c(2L, 3L))
-  upernet <- convnext_upernet(convnext_backbone(nn_prune_head(small, 2), kind$channels), upernet_head(kind$channels, 8, 5,
-    c(1, 2)), fcn_head(12, 5, 4))
+  backbone <- convnext_backbone(nn_prune_head(small, 2), kind$channels)
+  upernet <- convnext_upernet(backbone, upernet_head(kind$channels, 8, 5, c(1, 2)), fcn_head(12, 5, 4))
   upernet$eval()
-  expect_equal(lapply(upernet(torch_randn(1, 2, 64, 48)), dim), list(out = c(1L, 5L, 64L, 48L), aux = c(1L, 5L, 64L, 48L)))
+  size <- c(1L, 5L, 64L, 48L)
+  expect_equal(lapply(upernet(torch_randn(1, 2, 64, 48)), dim), list(out = size, aux = size))
   expect_equal(count(model_convnext_tiny_1k()), 28589128)
 })

@@ -33,7 +33,7 @@ holds <- function(line) {
 }
 
 test_that("functions take the arguments of their peers, in their order, with their defaults", {
-  expect_gt(length(lines_of_peers), 560)
+  expect_gt(length(lines_of_peers), 900)
   expect_gt(sum(grepl("^nn", lines_of_peers)), 200)
   expect_identical(anyDuplicated(names_of_peers), 0L)
   expect_identical(Filter(Negate(holds), lines_of_peers), character())

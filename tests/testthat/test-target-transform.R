@@ -50,7 +50,7 @@ test_that("windows over a large picture", {
   y <- list(boxes = torch_tensor(rbind(c(0, 0, 10, 10), c(30, 50, 50, 90))), labels = c("a", "b"),
     area = torch_tensor(c(100, 800)), image_height = 100, image_width = 60)
   parts <- target_transform_sahi_crop(y, split, min_area_ratio = 0.3)
-  expect_equal(vapply(parts, function(part) paste(part$labels, collapse = ""), ""), c("a", "", "", "b", "", "b"))
+  expect_equal(vapply(parts, function(part) paste(part$labels, collapse = ""), ""), c("a", "", "b", "b", "b", "b"))
   expect_equal(as_array(parts[[6]]$boxes), matrix(c(10, 10, 30, 50), 1))
   expect_equal(as_array(parts[[6]]$area), 800)
   expect_equal(parts[[6]]$image_height, 60L)
