@@ -1,8 +1,5 @@
 #include "autograd/compute.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "tensor/format.h"
 
 enum { WITH_DIMS, ZERO_DIM, NUMBER, PRIORITIES };
@@ -61,9 +58,9 @@ static bool is_only_stored(const cd_tensor *t)
     return t != NULL && cd_dtype_computed(t->dtype) != t->dtype;
 }
 
-bool cd_is_widened(const cd_op *op, int n, cd_tensor *const *in)
+bool cd_any_only_stored(int n, cd_tensor *const *in)
 {
-    for (int i = 0; i < n && (op->traits & (CD_VIEW | CD_ANY_DTYPE)) == 0; i++) {
+    for (int i = 0; i < n; i++) {
         if (is_only_stored(in[i])) {
             return true;
         }
@@ -94,51 +91,4 @@ int cd_cast_attributes(double *attr, cd_dtype dtype)
     attr[0] = (double)dtype;
     attr[1] = (double)CD_FORMAT_PRESERVE;
     return CD_CAST_ATTRS;
-}
-
-/* *as is a new reference; NULL for NULL. */
-static cd_status cast(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_error *err)
-{
-    double attr[CD_CAST_ATTRS];
-    if (t == NULL || t->dtype == dtype) {
-        *as = cd_tensor_retain(t);
-        return CD_OK;
-    }
-    return cd_run1(as, CD_OP_to_dtype, 1, &t, cd_cast_attributes(attr, dtype), attr, err);
-}
-
-static cd_status run_widened(cd_tensor **out, const cd_op *op, int n, cd_tensor **wide, cd_tensor *const *in,
-                             int n_attr, const double *attr, cd_error *err)
-{
-    for (int i = 0; i < n; i++) {
-        CD_TRY(cast(&wide[i], in[i], in[i] == NULL ? CD_BOOL : cd_dtype_computed(in[i]->dtype), err));
-    }
-    CD_TRY(cd_run(out, op, n, wide, n_attr, attr, err));
-    for (int i = 0; i < op->n_out; i++) {
-        cd_tensor *stored;
-        CD_TRY(cast(&stored, out[i], cd_stored_type(out[i]->dtype, n, in), err));
-        cd_tensor_release(out[i]);
-        out[i] = stored;
-    }
-    return CD_OK;
-}
-
-cd_status cd_run_widened(cd_tensor **out, const cd_op *op, int n, cd_tensor *const *in, int n_attr,
-                         const double *attr, cd_error *err)
-{
-    memset(out, 0, (size_t)op->n_out * sizeof *out);
-    cd_tensor **wide = calloc((size_t)n, sizeof *wide);
-    if (wide == NULL) {
-        return cd_fail(err, CD_EALLOC, "cannot allocate a list of %d tensors.", n);
-    }
-    cd_status status = run_widened(out, op, n, wide, in, n_attr, attr, err);
-    for (int i = 0; i < n; i++) {
-        cd_tensor_release(wide[i]);
-    }
-    for (int i = 0; status != CD_OK && i < op->n_out; i++) {
-        cd_tensor_release(out[i]);
-        out[i] = NULL;
-    }
-    free(wide);
-    return status;
 }

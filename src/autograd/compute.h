@@ -21,7 +21,6 @@
 #ifndef CANDELA_AUTOGRAD_COMPUTE_H
 #define CANDELA_AUTOGRAD_COMPUTE_H
 
-#include "autograd/op.h"
 #include "base/status.h"
 #include "tensor/tensor.h"
 
@@ -33,16 +32,12 @@ cd_dtype cd_promote(int n, cd_tensor *const *in);
 /* The same for choices between elements, where only plain numbers give way: a 0-d tensor counts in full. */
 cd_dtype cd_promote_chosen(int n, cd_tensor *const *in);
 
-/* Does op, which is given these tensors, compute in another type than some of them are stored in? */
-bool cd_is_widened(const cd_op *op, int n, cd_tensor *const *in);
+/* Is one of these tensors of a type that is only stored? NULL entries are skipped. */
+bool cd_any_only_stored(int n, cd_tensor *const *in);
 
-/* The type in which a result of that type is stored, given inputs of an operator that is widened: that which those of
+/* The type in which a result of that type is stored, given inputs of an operator that computes on casts of them: that which those of
  * its computed type have in common, where no tensor with dimensions has the type of the result itself. */
 cd_dtype cd_stored_type(cd_dtype result, int n, cd_tensor *const *in);
-
-/* cd_run for such an operator. */
-cd_status cd_run_widened(cd_tensor **out, const cd_op *op, int n, cd_tensor *const *in, int n_attr,
-                         const double *attr, cd_error *err);
 
 /* The attributes of to_dtype for a cast that keeps the order in memory; returns their number. */
 #define CD_CAST_ATTRS 2

@@ -1,5 +1,8 @@
 #include "autograd/op.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "autograd/compute.h"
 #include "base/interrupt.h"
 #include "tensor/format.h"
@@ -181,11 +184,63 @@ bool cd_run_is_recorded(void)
     return other_runner != NULL;
 }
 
+bool cd_is_cast(const cd_op *op, int n, cd_tensor *const *in)
+{
+    return (op->traits & (CD_VIEW | CD_ANY_DTYPE)) == 0 && cd_any_only_stored(n, in);
+}
+
+/* *as is a new reference; NULL for NULL. */
+static cd_status cast(cd_tensor **as, cd_tensor *t, cd_dtype dtype, cd_error *err)
+{
+    double attr[CD_CAST_ATTRS];
+    if (t == NULL || t->dtype == dtype) {
+        *as = cd_tensor_retain(t);
+        return CD_OK;
+    }
+    return cd_run1(as, CD_OP_to_dtype, 1, &t, cd_cast_attributes(attr, dtype), attr, err);
+}
+
+static cd_status run_cast(cd_tensor **out, const cd_op *op, int n, cd_tensor **wide, cd_tensor *const *in,
+                          int n_attr, const double *attr, cd_error *err)
+{
+    for (int i = 0; i < n; i++) {
+        CD_TRY(cast(&wide[i], in[i], in[i] == NULL ? CD_BOOL : cd_dtype_computed(in[i]->dtype), err));
+    }
+    CD_TRY(cd_run(out, op, n, wide, n_attr, attr, err));
+    for (int i = 0; i < op->n_out; i++) {
+        cd_tensor *stored;
+        CD_TRY(cast(&stored, out[i], cd_stored_type(out[i]->dtype, n, in), err));
+        cd_tensor_release(out[i]);
+        out[i] = stored;
+    }
+    return CD_OK;
+}
+
+static cd_status run_with_casts(cd_tensor **out, const cd_op *op, int n, cd_tensor *const *in, int n_attr,
+                                const double *attr, cd_error *err)
+{
+    memset(out, 0, (size_t)op->n_out * sizeof *out);
+    cd_tensor **wide = calloc((size_t)n, sizeof *wide);
+    if (wide == NULL) {
+        return cd_fail(err, CD_EALLOC, "cannot allocate a list of %d tensors.", n);
+    }
+    cd_status status = run_cast(out, op, n, wide, in, n_attr, attr, err);
+    for (int i = 0; i < n; i++) {
+        cd_tensor_release(wide[i]);
+    }
+    for (int i = 0; status != CD_OK && i < op->n_out; i++) {
+        cd_tensor_release(out[i]);
+        out[i] = NULL;
+    }
+    free(wide);
+    return status;
+}
+
 cd_status cd_run(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *in, int n_attr,
                  const double *attr, cd_error *err)
 {
-    if (cd_is_widened(op, n_in, in)) {
-        return cd_run_widened(out, op, n_in, in, n_attr, attr, err);
+    if (cd_is_cast(op, n_in, in)) {
+        return run_with_casts(out, op, n_in, in, n_attr, attr, err);
     }
     if (other_runner != NULL) {
         return other_runner(out, op, n_in, in, n_attr, attr, err);

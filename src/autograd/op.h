@@ -135,6 +135,9 @@ void cd_gradient_done_with(const cd_gradient *g, int i);
 cd_status cd_run(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *in, int n_attr,
                  const double *attr, cd_error *err);
 
+/* Does op, given these tensors, compute on casts of them, because some are of a type that is only stored? */
+bool cd_is_cast(const cd_op *op, int n, cd_tensor *const *in);
+
 /* Makes the operators known, in the order of their ids; the array is not copied. For table.c alone, which refers
  * to all operators: this file, which they refer to, cannot. */
 void cd_ops_install(const cd_op *const *operators);

@@ -315,8 +315,7 @@ static cd_status cumprod_second(cd_gradient *g, cd_error *err)
     }
     cd_tensor *y = cd_expr_op(&e, CD_OP_cumprod, 1, &x, g->n_attr, g->attr);
     cd_tensor *in[2] = {cd_expr_mul(&e, g->dy[0], y), NULL};
-    cd_tensor *sums =
-        cd_expr_gradient_term(&e, cd_op_at(CD_OP_cumsum), 0, x, 1, in, g->n_attr, g->attr);
+    cd_tensor *sums = cd_expr_gradient_term(&e, cd_op_at(CD_OP_cumsum), 0, x, 1, in, g->n_attr, g->attr);
     cd_expr_give(&e, g, 0, cd_expr_div(&e, sums, x));
     return cd_expr_end(&e);
 }

@@ -417,13 +417,14 @@ static cd_status store_results(cd_variable **out, int n_out, int n_in, cd_tensor
 }
 
 /* The operator on casts of its inputs, as autograd/compute.h says. */
-static cd_status apply_widened(cd_variable **out, const cd_op *op, int n_in, cd_variable *const *in,
-                               cd_tensor *const *values, int n_attr, const double *attr, cd_error *err)
+static cd_status apply_to_casts(cd_variable **out, const cd_op *op, int n_in, cd_variable *const *in,
+                                cd_tensor *const *values, int n_attr, const double *attr, cd_error *err)
 {
     cd_variable **wide = calloc((size_t)n_in, sizeof *wide);
     cd_status status = wide == NULL ? no_node(err) : CD_OK;
     for (int i = 0; i < n_in && status == CD_OK; i++) {
-        status = cast(&wide[i], in[i], values[i] == NULL ? CD_BOOL : cd_dtype_computed(values[i]->dtype), err);
+        status =
+            cast(&wide[i], in[i], values[i] == NULL ? CD_BOOL : cd_dtype_computed(values[i]->dtype), err);
     }
     if (status == CD_OK) {
         status = cd_apply(out, op, n_in, wide, n_attr, attr, err);
@@ -448,8 +449,8 @@ cd_status cd_apply(cd_variable **out, const cd_op *op, int n_in, cd_variable *co
     if (values == NULL) {
         return no_node(err);
     }
-    if (cd_is_widened(op, n_in, values)) {
-        cd_status status = apply_widened(out, op, n_in, in, values, n_attr, attr, err);
+    if (cd_is_cast(op, n_in, values)) {
+        cd_status status = apply_to_casts(out, op, n_in, in, values, n_attr, attr, err);
         free_values(few, values);
         return status;
     }
@@ -536,7 +537,8 @@ static cd_status keep_old(cd_tensor **old, cd_call *call, cd_tensor **values, cd
     return CD_OK;
 }
 
-static cd_status check_result(const cd_op *op, const cd_tensor *result, const cd_tensor *target, cd_error *err)
+static cd_status check_result(const cd_op *op, const cd_tensor *result, const cd_tensor *target,
+                              cd_error *err)
 {
     if (cd_dtype_is_float(result->dtype) && !cd_dtype_is_float(target->dtype)) {
         return cd_fail(err, CD_EDTYPE, "%s_: result type %s can't be cast to the desired output type %s.",
@@ -654,8 +656,9 @@ static cd_status apply_in_place(cd_variable *target, cd_call *call, cd_tensor **
 }
 
 /* What is not computed in the types it is stored in is computed beside its place, and then written there. */
-static cd_status apply_in_place_widened(cd_variable *target, const cd_op *op, int n_in,
-                                        cd_variable *const *in, int n_attr, const double *attr, cd_error *err)
+static cd_status apply_in_place_to_casts(cd_variable *target, const cd_op *op, int n_in,
+                                         cd_variable *const *in, int n_attr, const double *attr,
+                                         cd_error *err)
 {
     cd_variable *result[CD_MAX_OUTPUTS];
     CD_TRY(cd_apply(result, op, n_in, in, n_attr, attr, err));
@@ -678,9 +681,9 @@ cd_status cd_apply_in_place(cd_variable *target, const cd_op *op, int n_in, cd_v
     if (values == NULL) {
         return no_node(err);
     }
-    if (cd_is_widened(op, n_in, values)) {
+    if (cd_is_cast(op, n_in, values)) {
         free_values(few, values);
-        return apply_in_place_widened(target, op, n_in, in, n_attr, attr, err);
+        return apply_in_place_to_casts(target, op, n_in, in, n_attr, attr, err);
     }
     cd_call call = {.op = op, .n_in = n_in, .in = values, .n_attr = n_attr, .attr = attr};
     call.differentiable = recording && op->backward != NULL && any_requires_grad(n_in, in);

@@ -14,7 +14,7 @@ typedef enum {
     CD_INT64,
     CD_FLOAT32,
     CD_FLOAT64,
-    CD_INT8,     /* the rest are only stored: what is computed with them is computed in int32 or float32 */
+    CD_INT8, /* the rest are only stored: what is computed with them is computed in int32 or float32 */
     CD_INT16,
     CD_FLOAT16,  /* 1 bit of sign, 5 of exponent, 10 of mantissa */
     CD_BFLOAT16, /* the upper half of a float32 */

@@ -149,9 +149,9 @@ cd_dtype cd_file_dtype_engine(cd_file_dtype dtype)
 cd_file_dtype cd_file_dtype_of(cd_dtype dtype)
 {
     static const cd_file_dtype of[CD_DTYPES] = {
-        [CD_BOOL] = CD_FILE_BOOL, [CD_UINT8] = CD_FILE_U8,    [CD_INT32] = CD_FILE_I32,
-        [CD_INT64] = CD_FILE_I64, [CD_FLOAT32] = CD_FILE_F32, [CD_FLOAT64] = CD_FILE_F64,
-        [CD_INT8] = CD_FILE_I8,   [CD_INT16] = CD_FILE_I16,   [CD_FLOAT16] = CD_FILE_F16,
+        [CD_BOOL] = CD_FILE_BOOL,     [CD_UINT8] = CD_FILE_U8,    [CD_INT32] = CD_FILE_I32,
+        [CD_INT64] = CD_FILE_I64,     [CD_FLOAT32] = CD_FILE_F32, [CD_FLOAT64] = CD_FILE_F64,
+        [CD_INT8] = CD_FILE_I8,       [CD_INT16] = CD_FILE_I16,   [CD_FLOAT16] = CD_FILE_F16,
         [CD_BFLOAT16] = CD_FILE_BF16,
     };
     return of[dtype];

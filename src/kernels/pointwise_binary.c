@@ -164,8 +164,10 @@ static const cdk_binary_run runs[CD_DTYPES][CDK_BINARIES] = {
     [CD_UINT8] = {ARITHMETIC(u8)},
     [CD_INT32] = {ARITHMETIC(i32)},
     [CD_INT64] = {ARITHMETIC(i64)},
-    [CD_FLOAT32] = {ARITHMETIC(f32), [CDK_DIV] = div_f32, [CDK_ATAN2] = atan2_f32, [CDK_NEXTAFTER] = nextafter_f32},
-    [CD_FLOAT64] = {ARITHMETIC(f64), [CDK_DIV] = div_f64, [CDK_ATAN2] = atan2_f64, [CDK_NEXTAFTER] = nextafter_f64},
+    [CD_FLOAT32] =
+        {ARITHMETIC(f32), [CDK_DIV] = div_f32, [CDK_ATAN2] = atan2_f32, [CDK_NEXTAFTER] = nextafter_f32},
+    [CD_FLOAT64] =
+        {ARITHMETIC(f64), [CDK_DIV] = div_f64, [CDK_ATAN2] = atan2_f64, [CDK_NEXTAFTER] = nextafter_f64},
 };
 
 cdk_binary_run cdk_binary_for(cdk_binary op, cd_dtype type)

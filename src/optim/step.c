@@ -62,7 +62,8 @@ static cd_status open_item(work *w, const cd_step_item *item, cd_error *err)
     }
     CD_TRY(cd_tensor_will_change(item->param, err));
     if (!cd_dtype_has_kernels(item->param->dtype)) {
-        CD_TRY(cd_tensor_as(&w->flat[0], item->param, cd_dtype_computed(item->param->dtype), CD_CONTIGUOUS, err));
+        CD_TRY(cd_tensor_as(&w->flat[0], item->param, cd_dtype_computed(item->param->dtype), CD_CONTIGUOUS,
+                            err));
     } else if (cd_tensor_is_dense(item->param)) {
         w->flat[0] = cd_tensor_retain(item->param);
     } else {

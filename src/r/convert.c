@@ -230,7 +230,8 @@ cdr_company cdr_company_of(int n, const SEXP *x, bool numbers)
     for (int i = 0; i < n; i++) {
         const int dtype = float_dtype_of(x[i]);
         if (dtype >= 0) {
-            with.dtype = with.dtype < 0 ? dtype : (int)cd_dtype_promote((cd_dtype)dtype, (cd_dtype)with.dtype);
+            with.dtype =
+                with.dtype < 0 ? dtype : (int)cd_dtype_promote((cd_dtype)dtype, (cd_dtype)with.dtype);
         }
     }
     return with;

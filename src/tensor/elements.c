@@ -88,18 +88,18 @@ static const copy_run copies[COMPUTED_TYPES][COMPUTED_TYPES] = {
 };
 
 /* Types that are only stored, from and to the type they are computed in. */
-#define DEFINE_STORED(name, stored, computed, load, store)                                                    \
-    static void load_##name(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t n)        \
-    {                                                                                                         \
-        for (int64_t i = 0; i < n; i++) {                                                                     \
-            ((computed *)dst)[i * dst_step] = load(((const stored *)src)[i * src_step]);                      \
-        }                                                                                                     \
-    }                                                                                                         \
-    static void store_##name(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t n)       \
-    {                                                                                                         \
-        for (int64_t i = 0; i < n; i++) {                                                                     \
-            ((stored *)dst)[i * dst_step] = store(((const computed *)src)[i * src_step]);                     \
-        }                                                                                                     \
+#define DEFINE_STORED(name, stored, computed, load, store)                                              \
+    static void load_##name(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t n)  \
+    {                                                                                                   \
+        for (int64_t i = 0; i < n; i++) {                                                               \
+            ((computed *)dst)[i * dst_step] = load(((const stored *)src)[i * src_step]);                \
+        }                                                                                               \
+    }                                                                                                   \
+    static void store_##name(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t n) \
+    {                                                                                                   \
+        for (int64_t i = 0; i < n; i++) {                                                               \
+            ((stored *)dst)[i * dst_step] = store(((const computed *)src)[i * src_step]);               \
+        }                                                                                               \
     }
 
 #define AS_INT(x) ((int32_t)(x))

@@ -194,3 +194,52 @@ test_that("missing values of integers are NaN in floats", {
   expect_error(torch_tensor(c(1L, NA)), "element 2 is NA", class = "candela_error_value")
   expect_error(torch_tensor(1:2) + NA_integer_, "is NA", class = "candela_error_value")
 })
+
+# ---- the same for every exported function, as far as its arguments can be made up ----
+
+sizes_made_up <- c(kernel_size = 2, output_size = 1, pad = 1, split_size = 1, chunks = 1)
+
+# What to give for a required argument of that name and kind: the data themselves, or a number.
+made_up <- function(name, kind, data) {
+  if (name %in% names(sizes_made_up)) return(sizes_made_up[[name]])
+  switch(kind, tensor = , own = , target = , operand = data, tensors = list(data, data), dim = , dims = , index = 1L,
+    number = , numbers = 0.5, count = , whole = 1L, NULL)
+}
+
+as_numbers <- function(x) {
+  if (is_tensor(x)) return(list(as.vector(as_array(x)), dim(x), as.character(x$dtype)))
+  if (is.list(x)) lapply(x, as_numbers) else x
+}
+
+call_seeded <- function(f, arguments) {
+  torch_manual_seed(1)
+  as_numbers(do.call(f, arguments))
+}
+
+test_that("every function of tensors gives the same with R data as with tensors of them", {
+  data <- list(v, m, s, classes, truth, picture, signal, array(s, c(1, 2, 2)), array(picture, c(1, 2, 2, 2, 4)))
+  names <- grep("^(torch|nnf|linalg)_.*[^_]$", getNamespaceExports("candela"), value = TRUE)
+  names <- setdiff(names, "torch_empty_like")
+  tried <- vapply(sort(names), function(name) {
+    f <- getExportedValue("candela", name)
+    arguments <- formals(f)
+    required <- names(Filter(function(x) identical(x, quote(expr = )), arguments[names(arguments) != "..."]))
+    kinds <- vapply(required, kind_of, "", as.list(special_contracts[[name]]), function_contracts)
+    if (length(required) == 0 || !any(kinds %in% c(tensor_kinds, "tensors", "own"))) return(FALSE)
+    for (x in data) {
+      given <- Map(function(name, kind) made_up(name, if (is.na(kind)) "" else sub(" or NULL", "", kind), x),
+        required, kinds)
+      if (any(vapply(given, is.null, NA))) return(FALSE)
+      as_them <- lapply(given, function(y) {
+        if (is.list(y)) lapply(y, torch_tensor) else if (identical(y, x)) torch_tensor(y) else y
+      })
+      expected <- tryCatch(call_seeded(f, as_them), error = function(e) NULL)
+      if (is.null(expected)) next
+      found <- tryCatch(call_seeded(f, given), error = conditionMessage)
+      expect_identical(found, expected, info = name)
+      return(TRUE)
+    }
+    FALSE
+  }, NA)
+  expect_gt(sum(tried), 300)
+})

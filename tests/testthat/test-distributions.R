@@ -1,4 +1,4 @@
-# Densities, entropies and moments are compared with PyTorch's numbers in function-numbers.txt.
+# Densities, entropies, means and variances are compared with PyTorch's numbers in function-numbers.txt.
 
 distributions <- list(
   normal = distr_normal(c(-1, 2), c(0.5, 3)), bernoulli = distr_bernoulli(c(0.2, 0.9)),
