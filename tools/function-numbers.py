@@ -72,7 +72,7 @@ CASES = [
     ("t$slice(2, 0, 2)", "t[:, 0:2]"), ("t$slice(2, 1, -1, 2)", "t[:, 1:-1:2]"), ("t$slice(1, -2)", "t[-2:]"),
     ("m$select_scatter(v3, 2, 1)", "m.select_scatter(v3, 1, 0)"), ("m$diagonal_scatter(v3)", "m.diagonal_scatter(v3)"),
     ("t$slice_scatter(t[, 1:2], 2, 1, 3)", "torch.cat([t[:, :1], t[:, :2], t[:, 3:]], 1)"),
-    ("m$as_strided_scatter(v3, 3, 2, 1)", "m.as_strided_scatter(v3, (3,), (2,), 1)"),
+    ("m$detach()$as_strided_scatter(v3$detach(), 3, 2, 1)", "m.detach().as_strided_scatter(v3.detach(), (3,), (2,), 1)"),
     ("t$hsplit(2)", "t.hsplit(2)"), ("t$vsplit(c(1, 2))", "t.vsplit((1, 2))"), ("m$mT()", "m.mT"), ("b$adjoint()", "b.adjoint()"),
     *[("m$scatter_reduce(1, rbind(c(1L, 1L, 2L), c(3L, 1L, 2L)), t[1:2, 1:3], '%s', %s)" % (kind, str(own).upper()),
        "m.scatter_reduce(0, torch.tensor([[0, 0, 1], [2, 0, 1]]), t[:2, :3], '%s', include_self=%s)" % (kind, own))

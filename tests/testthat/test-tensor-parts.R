@@ -22,6 +22,7 @@ test_that("windows, slices and strides are views", {
 test_that("gradients go through windows that overlap", {
   expect_gradient(function(x) x$unfold(1, 3, 1)^2, c(0.3, -1, 2, 0.7))
   expect_gradient(function(x) torch_as_strided(x, c(3, 2), c(1, 2))^2, rbind(c(0.3, -1), c(2, 0.7), c(1, 1)))
+  expect_gradient(function(x, y) x$as_strided_scatter(y, 2, 2, 1)^2, rbind(c(0.3, -1), c(2, 0.7)), c(1, 2))
   expect_gradient(function(x) x$slice(2, 0, 3, 2)^2, rbind(c(0.3, -1, 2), c(2, 0.7, 1)))
 })
 
