@@ -42,21 +42,22 @@ uint32_t cd_random_u32(cd_generator *g);
 uint64_t cd_random_u64(cd_generator *g);  /* first draw is the high word */
 double cd_random_double(cd_generator *g); /* uniform on [0, 1), 53 bits */
 
-/* x[0 .. n) drawn from a distribution of two numbers, by dtype: float32 and float64, NULL for others. */
+/* x[0 .. n) drawn from a distribution of two numbers. */
 typedef void cd_random_run(cd_generator *g, void *x, int64_t n, double a, double b);
 
-/* Uniform on [a, b): 24 bits of one draw for float32, 53 bits of two for float64. */
+/* By dtype. Uniform on [a, b): 24 bits of one draw for float32, 53 bits of two for float64; NULL for other types. */
 extern cd_random_run *const cd_random_uniform[CD_DTYPES];
 
 /* Normal with mean a and standard deviation b: by Box and Muller (1958), one at a time for n < 16, else in blocks of
- * 16 (eight radii, eight angles); when n is no multiple of 16 the last 16 are drawn anew. */
+ * 16 (eight radii, eight angles); when n is no multiple of 16 the last 16 are drawn anew. NULL for types
+ * that are no floats. */
 extern cd_random_run *const cd_random_normal[CD_DTYPES];
 
-/* Integers of [a, b), see cd_random_integer(); 1 with probability a, else 0. Every type has them. */
+/* Integers of [a, b) without the fractions of a and b, both within int64, see cd_random_integer(); 1 with probability a, else 0. Every type has them. */
 extern cd_random_run *const cd_random_integers[CD_DTYPES];
 extern cd_random_run *const cd_random_bernoulli[CD_DTYPES];
 
-/* An integer of [from, to): a draw modulo the range, 64 bits wide when the range needs it. */
+/* An integer of [from, to), from < to: a draw modulo the range, 64 bits wide when the range needs it. */
 int64_t cd_random_integer(cd_generator *g, int64_t from, int64_t to);
 
 /* x = a random permutation of 0 .. n-1: z = draw mod (n - i), swap(i, i + z). Errors:

@@ -1,4 +1,6 @@
 /* Making tensors from R: empty, filled, random. */
+#include <math.h>
+
 #include "base/interrupt.h"
 #include "base/random.h"
 #include "r/glue.h"
@@ -134,21 +136,45 @@ static cd_status fill_contiguous(cd_generator *g, cd_tensor *t, distribution kin
     return CD_OK;
 }
 
+/* The least and the largest integer a dtype holds; floats hold any that can be drawn, and 2^63 - 1 is no double. */
+static cd_status check_range(const cd_tensor *t, double low, double high, cd_error *err)
+{
+    static const double least[CD_DTYPES] = {[CD_BOOL] = 0,
+                                            [CD_UINT8] = 0,
+                                            [CD_INT32] = INT32_MIN,
+                                            [CD_INT64] = -0x1p63,
+                                            [CD_FLOAT32] = -0x1p63,
+                                            [CD_FLOAT64] = -0x1p63};
+    static const double end[CD_DTYPES] = {[CD_BOOL] = 2,         [CD_UINT8] = 256,
+                                          [CD_INT32] = 0x1p31,   [CD_INT64] = 0x1p63,
+                                          [CD_FLOAT32] = 0x1p63, [CD_FLOAT64] = 0x1p63};
+    if (!(trunc(low) < trunc(high))) {
+        return cd_fail(err, CD_EVALUE,
+                       "random integers expect low < high as whole numbers, got low = %g and high = %g.", low,
+                       high);
+    }
+    if (low < least[t->dtype] || high > end[t->dtype] || high >= 0x1p63) {
+        return cd_fail(err, CD_EVALUE, "random integers from %g up to %g are beyond the range of %s.", low,
+                       high, cd_dtype_name(t->dtype));
+    }
+    return CD_OK;
+}
+
 static cd_status check_random(const cd_tensor *t, distribution kind, double a, double b, cd_error *err)
 {
     if ((kind == UNIFORM || kind == NORMAL) && !cd_dtype_is_float(t->dtype)) {
         return cd_fail(err, CD_EDTYPE, "uniform and normal numbers need a float tensor, got %s.",
                        cd_dtype_name(t->dtype));
     }
-    if (kind == UNIFORM && !(a <= b)) {
-        return cd_fail(err, CD_EVALUE, "uniform expects from <= to, got from = %g and to = %g.", a, b);
+    if (kind == UNIFORM && !(a <= b && isfinite(b - a))) {
+        return cd_fail(err, CD_EVALUE, "uniform expects from <= to, both finite, got from = %g and to = %g.",
+                       a, b);
     }
     if (kind == NORMAL && !(b >= 0)) {
         return cd_fail(err, CD_EVALUE, "normal expects std >= 0, got %g.", b);
     }
-    if (kind == INTEGER_RANGE && !(a < b)) {
-        return cd_fail(err, CD_EVALUE, "random integers expect low < high, got low = %g and high = %g.", a,
-                       b);
+    if (kind == INTEGER_RANGE) {
+        return check_range(t, a, b, err);
     }
     if (kind == BERNOULLI && !(a >= 0 && a <= 1)) {
         return cd_fail(err, CD_EVALUE, "a probability lies between 0 and 1, got %g.", a);

@@ -29,6 +29,22 @@ test_that("integers lie in their range", {
   expect_error(torch_randint(5, 5, size = 1), "low < high")
 })
 
+test_that("an empty range of integers, or one that the dtype does not hold, is refused", {
+  expect_error(torch_randint(0.2, 0.7, 3), "low < high", class = "candela_error_value")
+  expect_error(torch_randint_like(torch_zeros(2), -0.5, 0.5), "low < high", class = "candela_error_value")
+  expect_error(torch_zeros(2)$random_(0.1, 0.4), "low < high", class = "candela_error_value")
+  expect_error(torch_randint(0, NaN, 3), "low < high", class = "candela_error_value")
+  for (high in c(Inf, 1e300, 2^63)) {
+    expect_error(torch_randint(0, high, 3), "beyond the range", class = "candela_error_value")
+  }
+  expect_error(torch_randint(-Inf, 0, 3, dtype = torch_long()), "beyond the range", class = "candela_error_value")
+  expect_error(torch_zeros(2, dtype = torch_bool())$random_(0, 3), "range of Bool", class = "candela_error_value")
+  expect_error(torch_zeros(2, dtype = torch_uint8())$random_(-1, 3), "range of Byte", class = "candela_error_value")
+  expect_setequal(as_array(torch_randint(0, 256, 5000, dtype = torch_uint8())), 0:255)
+  expect_setequal(as_array(torch_randint(0.9, 2.9, 50, dtype = torch_int32())), 0:1)
+  expect_error(torch_zeros(2)$uniform_(-Inf, 1), "finite", class = "candela_error_value")
+})
+
 test_that("the last sixteen are drawn again where the size is no multiple of sixteen", {
   torch_manual_seed(5)
   long <- as_array(torch_randn(20))
