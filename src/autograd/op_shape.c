@@ -39,18 +39,19 @@ static void geometry_of(cd_geometry *g, const cd_tensor *t)
 
 /* ---- view and reshape ---- */
 
+/* INT64_MAX, which no tensor has, where there are more. */
 static int64_t known_product(int n, const double *size, int *unknown)
 {
-    int64_t product = 1;
+    double product = 1;
     *unknown = -1;
     for (int i = 0; i < n; i++) {
         if (size[i] < 0) {
             *unknown = i;
         } else {
-            product *= (int64_t)size[i];
+            product *= size[i];
         }
     }
-    return product;
+    return cd_int_attr(&product, 0);
 }
 
 static cd_status bad_size(const cd_tensor *x, int n, const double *size, cd_error *err)
@@ -58,7 +59,7 @@ static cd_status bad_size(const cd_tensor *x, int n, const double *size, cd_erro
     char have[CD_SHAPE_TEXT], want[CD_SHAPE_TEXT];
     int64_t shape[CD_MAX_DIMS];
     for (int i = 0; i < n; i++) {
-        shape[i] = (int64_t)size[i];
+        shape[i] = cd_int_attr(size, i);
     }
     return cd_fail(err, CD_ESHAPE, "shape '%s' is invalid for input of size %lld (shape %s).",
                    cd_shape_text(want, n, shape), (long long)cd_tensor_numel(x),
@@ -75,7 +76,7 @@ static cd_status resolve_sizes(int64_t *shape, const cd_tensor *x, int n, const 
     int64_t numel = cd_tensor_numel(x), known = known_product(n, size, &unknown);
     for (int i = 0; i < n; i++) {
         negative += size[i] < 0;
-        shape[i] = (int64_t)size[i];
+        shape[i] = cd_int_attr(size, i);
     }
     if (negative > 1) {
         return cd_fail(err, CD_ESHAPE, "only one size can be inferred: give -1 at most once.");

@@ -36,9 +36,14 @@ static void storage_release(cd_storage *s)
     cd_cell_free(s, sizeof *s);
 }
 
+/* Elements of the largest tensor, a view that shows the same memory many times too: the number of its elements and that
+ * of their bytes are int64. In doubles, as it is asked of every tensor. */
+#define MOST_ELEMENTS 0x1p59
+
 static cd_status check_shape(int ndim, const int64_t *shape, cd_error *err)
 {
     char text[CD_SHAPE_TEXT];
+    double elements = 1;
     if (ndim < 0 || ndim > CD_MAX_DIMS) {
         return cd_fail(err, CD_EVALUE, "a tensor has 0 to %d dimensions, not %d.", CD_MAX_DIMS, ndim);
     }
@@ -47,6 +52,11 @@ static cd_status check_shape(int ndim, const int64_t *shape, cd_error *err)
             return cd_fail(err, CD_EVALUE, "sizes must not be negative, got %s.",
                            cd_shape_text(text, ndim, shape));
         }
+        elements *= shape[i] > 0 ? (double)shape[i] : 1;
+    }
+    if (elements > MOST_ELEMENTS) {
+        return cd_fail(err, CD_EALLOC, "a tensor of shape %s is larger than any can be.",
+                       cd_shape_text(text, ndim, shape));
     }
     return CD_OK;
 }
@@ -69,7 +79,7 @@ static cd_status handle_new(cd_tensor **t, cd_dtype dtype, int ndim, const int64
     return CD_OK;
 }
 
-/* A shape with too many elements is refused where memory is asked for it; until then its strides wrap around. */
+/* The strides of a shape may be asked for before a tensor of it is, which is refused where it has too many elements. */
 static int64_t wrapping_product(int64_t a, int64_t b)
 {
     return (int64_t)((uint64_t)a * (uint64_t)b);

@@ -104,6 +104,31 @@ test_that("expand, narrow, select, diagonal", {
   expect_values(torch_diagonal(y, 1, 2, 3), t(apply(values, 1, function(m) diag(m[, -1]))))
 })
 
+test_that("a view has no more elements than can be counted", {
+  x <- torch_ones(1)
+  wraps_to_one <- c(274177, 67280421310721)
+  for (size in list(wraps_to_one, c(2^32, 2^32), c(2^40, 0, 2^40))) {
+    expect_error(x$expand(size), "larger than any", class = "candela_error_memory")
+    expect_error(torch_zeros(size), "larger than", class = "candela_error_memory")
+  }
+  expect_error(torch_broadcast_to(x, wraps_to_one), "larger than any", class = "candela_error_memory")
+  expect_error(x$view(wraps_to_one), "is invalid", class = "candela_error_shape")
+  expect_error(torch_zeros(0)$reshape(c(2^40, 2^40, -1)), "larger than any", class = "candela_error_memory")
+  most <- x$expand(c(2^30, 2^29))
+  expect_identical(most$numel(), 2^59)
+  expect_error(most[, newaxis, ]$expand(c(2^30, 2, 2^29)), "larger than any", class = "candela_error_memory")
+})
+
+test_that("sizes and strides beyond R's integers are doubles", {
+  x <- torch_ones(1)$expand(c(3e9))
+  expect_identical(x$shape, 3e9)
+  expect_identical(dim(x), 3e9)
+  expect_identical(torch_ones(1, 1)$expand(c(2, 3e9))$size(2), 3e9)
+  expect_identical(torch_ones(2, 3)$shape, 2:3)
+  expect_identical(torch_zeros(0, 3e9)$stride(), c(3e9, 1))
+  expect_error(as_array(torch_zeros(0, 3e9)), "below 2\\^31", class = "candela_error_value")
+})
+
 test_that("clone and contiguous copy, casts convert", {
   x <- cube()
   y <- x$clone()
