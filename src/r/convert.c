@@ -296,18 +296,35 @@ static SEXPTYPE r_type(cd_dtype dtype)
     return cd_dtype_is_float(dtype) ? REALSXP : dtype == CD_BOOL ? LGLSXP : INTSXP;
 }
 
+SEXP cdr_sizes(int n, const int64_t *size)
+{
+    bool small = true;
+    for (int i = 0; i < n; i++) {
+        small = small && size[i] <= INT32_MAX;
+    }
+    SEXP x = Rf_allocVector(small ? INTSXP : REALSXP, n);
+    for (int i = 0; small && i < n; i++) {
+        INTEGER(x)[i] = (int)size[i];
+    }
+    for (int i = 0; !small && i < n; i++) {
+        REAL(x)[i] = (double)size[i];
+    }
+    return x;
+}
+
 static SEXP allocate_result(const cd_tensor *t, SEXPTYPE type)
 {
+    SEXP dim = PROTECT(cdr_sizes(t->ndim, t->shape));
+    if (t->ndim > 1 && TYPEOF(dim) != INTSXP) {
+        char shape[CD_SHAPE_TEXT];
+        cdr_stop(CD_EVALUE, "an R array has dimensions below 2^31, the tensor has shape %s.",
+                 cd_shape_text(shape, t->ndim, t->shape));
+    }
     SEXP x = PROTECT(Rf_allocVector(type, (R_xlen_t)cd_tensor_numel(t)));
     if (t->ndim > 1) {
-        SEXP dim = PROTECT(Rf_allocVector(INTSXP, t->ndim));
-        for (int i = 0; i < t->ndim; i++) {
-            INTEGER(dim)[i] = (int)t->shape[i];
-        }
         Rf_setAttrib(x, R_DimSymbol, dim);
-        UNPROTECT(1);
     }
-    UNPROTECT(1);
+    UNPROTECT(2);
     return x;
 }
 

@@ -61,6 +61,9 @@ cd_status cdr_as_variable(cd_variable **v, SEXP x, cdr_company with, cd_error *e
 /* The same for the inputs of operators: they may be lazy (cd_call_run deals with that). */
 cd_status cdr_as_operand(cd_variable **v, SEXP x, cdr_company with, cd_error *err);
 
+/* Sizes or strides as R has them (unprotected): integers, or doubles where one is beyond those. */
+SEXP cdr_sizes(int n, const int64_t *size);
+
 /* What the inputs of an operator are to each other: numbers follow the widest float tensor among them, and integers
  * follow doubles. */
 cdr_company cdr_company_of(int n, const SEXP *x, bool numbers);

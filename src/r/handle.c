@@ -33,12 +33,7 @@ SEXP cdr_are_tensors(SEXP x)
 SEXP cdr_shape(SEXP x)
 {
     const cd_tensor *t = cdr_described(x, "self")->value;
-    SEXP shape = PROTECT(Rf_allocVector(INTSXP, t->ndim));
-    for (int i = 0; i < t->ndim; i++) {
-        INTEGER(shape)[i] = (int)t->shape[i];
-    }
-    UNPROTECT(1);
-    return shape;
+    return cdr_sizes(t->ndim, t->shape);
 }
 
 SEXP cdr_dtype(SEXP x)

@@ -301,20 +301,10 @@ SEXP cdr_assign(SEXP x, SEXP list, SEXP value)
 
 /* ---- what a tensor is ---- */
 
-static SEXP sizes_to_r(int n, const int64_t *size)
-{
-    SEXP x = PROTECT(Rf_allocVector(INTSXP, n));
-    for (int i = 0; i < n; i++) {
-        INTEGER(x)[i] = size[i] > INT32_MAX ? NA_INTEGER : (int)size[i];
-    }
-    UNPROTECT(1);
-    return x;
-}
-
 SEXP cdr_stride(SEXP x)
 {
     const cd_tensor *t = cdr_defined(x, "x")->value;
-    return sizes_to_r(t->ndim, t->stride);
+    return cdr_sizes(t->ndim, t->stride);
 }
 
 SEXP cdr_numel(SEXP x)
