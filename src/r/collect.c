@@ -8,6 +8,7 @@
 
 #include "autograd/variable.h"
 #include "base/memory.h"
+#include "r/condition.h"
 #include "r/registry.h"
 #include "r/release.h"
 #include "tensor/lazy.h"
@@ -68,9 +69,15 @@ static void collect_young(void)
     Rf_eval(call, R_BaseEnv);
 }
 
+/* The engine asks in its middle, where nothing may jump. */
+static void collect_for_engine(void)
+{
+    cdr_without_jump(collect_young);
+}
+
 void cdr_collect_init(void)
 {
-    cd_lazy_register_collector(collect_young);
+    cd_lazy_register_collector(collect_for_engine);
 }
 
 /* What a few young collections have promoted by mistake is in the second generation, which R collects with

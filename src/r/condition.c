@@ -50,10 +50,9 @@ void cdr_warn_notes(void)
 
 static SEXP pending = NULL;
 
-static SEXP check_interrupt(void *unused)
+static SEXP run(void *context)
 {
-    (void)unused;
-    R_CheckUserInterrupt();
+    (*(void (**)(void))context)();
     return R_NilValue;
 }
 
@@ -66,14 +65,18 @@ static SEXP keep_pending(SEXP condition, void *unused)
     return R_NilValue;
 }
 
-static void catch_interrupt(void *stopped)
+static void run_and_catch(void *context)
 {
     SEXP classes = PROTECT(Rf_allocVector(STRSXP, 2));
     SET_STRING_ELT(classes, 0, Rf_mkChar("interrupt"));
     SET_STRING_ELT(classes, 1, Rf_mkChar("error"));
-    R_tryCatch(check_interrupt, NULL, classes, keep_pending, NULL, NULL, NULL);
+    R_tryCatch(run, context, classes, keep_pending, NULL, NULL, NULL);
     UNPROTECT(1);
-    *(int *)stopped = pending != NULL;
+}
+
+int cdr_without_jump(void (*f)(void))
+{
+    return R_ToplevelExec(run_and_catch, &f) && pending == NULL;
 }
 
 #define SECONDS_BETWEEN_LOOKS 0.01
@@ -87,8 +90,7 @@ int cdr_interrupt_pending(void)
         return 0;
     }
     last = now;
-    int stopped = 0;
-    return !R_ToplevelExec(catch_interrupt, &stopped) || stopped;
+    return !cdr_without_jump(R_CheckUserInterrupt);
 }
 
 SEXP cdr_pending_condition(void)

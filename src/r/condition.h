@@ -22,6 +22,10 @@ void cdr_stop(cd_status status, const char *format, ...) CD_PRINTF(2, 3);
 /* R warnings of the notes there are (base/note.h). Jumps where somebody catches them: hold no C memory. */
 void cdr_warn_notes(void);
 
+/* Runs f, which may run R code, while the engine holds memory. An interrupt, an error or a time limit in it is kept for the
+ * next poll. Gives whether there was none. */
+int cdr_without_jump(void (*f)(void));
+
 /* The poll for cd_interrupt_register(): whether Ctrl-C was pressed or R raises an error, such as that of a time limit. */
 int cdr_interrupt_pending(void);
 

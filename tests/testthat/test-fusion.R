@@ -487,3 +487,35 @@ test_that("bytes flipped without resizing have the values of floats", {
       tolerance = 1e-6)
   }
 })
+
+test_that("a collection that fails while a tensor is changed leaves nothing behind", {
+  source <- torch_randn(2, 3, 40, 40)
+  layer <- nn_conv2d(3, 8, 3)
+  plain <- gc
+  unlockBinding("gc", baseenv())
+  restore <- function() {
+    assign("gc", plain, baseenv())
+    lockBinding("gc", baseenv())
+  }
+  on.exit(restore())
+  expected <- as_array(with_no_grad(layer(source$clone())))
+  failing <- function() {
+    x <- source$clone()
+    y <- with_no_grad(layer(x)) # is to be computed from x, which changes first
+    assign("gc", function(...) stop("no collection"), baseenv())
+    on.exit(assign("gc", plain, baseenv()))
+    x$add_(1)
+    assign("gc", plain, baseenv())
+    c(as_array(y)[1:9], as_array(x)[1:9])
+  }
+  found <- failing()
+  expect_identical(found, c(expected[1:9], as_array(source + 1)[1:9]))
+  # The error comes with the next question for an interrupt.
+  expect_error({
+    x <- torch_ones(2, requires_grad = TRUE)
+    for (i in 1:3) {
+      Sys.sleep(0.02)
+      x$sum()$backward()
+    }
+  }, "no collection")
+})
