@@ -49,10 +49,10 @@ static const SEXP *elements_of(SEXP *few, SEXP list)
     return x;
 }
 
-static void restore_all(int n, const SEXP *x)
+static void make_ready(int n, const SEXP *x)
 {
     for (int i = 0; i < n; i++) {
-        cdr_restore(x[i]);
+        cdr_ready(x[i]);
     }
 }
 
@@ -94,7 +94,7 @@ static SEXP apply(const cd_op *op, int n, const SEXP *x, SEXP attrs)
     cd_variable *out[CD_MAX_OUTPUTS];
     int n_attr;
     const double *attr = attributes_of(attrs, &n_attr);
-    restore_all(n, x);
+    make_ready(n, x);
     SEXP result = PROTECT(handles(op->n_out));
     cd_status status = inputs_from_r(&p, op, n, x, &err);
     if (status == CD_OK) {
@@ -166,7 +166,7 @@ SEXP cdr_apply_in_place(SEXP id, SEXP tensors, SEXP attrs)
     SEXP few[FEW];
     cd_variable *target = cdr_described(VECTOR_ELT(tensors, 0), "self");
     const SEXP *x = elements_of(few, tensors);
-    restore_all(Rf_length(tensors), x);
+    make_ready(Rf_length(tensors), x);
     cd_status status = inputs_from_r(&p, op, Rf_length(tensors), x, &err);
     if (status == CD_OK) {
         status = cd_apply_in_place(target, op, p.count, p.in, n_attr, attr, &err);

@@ -67,40 +67,56 @@ static void column_major(int64_t *stride, int ndim, const int64_t *shape)
     }
 }
 
-static void *r_data(SEXP x)
+/* What R may still have to make, such as the numbers of 1:10 or the pixels of a picture. */
+static const void *r_data(SEXP x)
 {
     switch (TYPEOF(x)) {
     case REALSXP:
-        return REAL(x);
+        return REAL_RO(x);
     case RAWSXP:
-        return RAW(x);
+        return RAW_RO(x);
     case LGLSXP:
-        return LOGICAL(x);
+        return LOGICAL_RO(x);
     default:
-        return INTEGER(x);
+        return INTEGER_RO(x);
     }
 }
 
-static int is_missing_at(SEXP x, R_xlen_t i)
+void cdr_ready(SEXP x)
 {
-    switch (TYPEOF(x)) {
-    case INTSXP:
-        return INTEGER(x)[i] == NA_INTEGER;
-    case LGLSXP:
-        return LOGICAL(x)[i] == NA_LOGICAL;
-    default:
-        return is_integer64(x) ? ((const int64_t *)REAL(x))[i] == INT64_MIN : ISNAN(REAL(x)[i]);
+    if (cdr_is_handle(x)) {
+        cdr_restore(x);
+    } else if (ALTREP(x) && r_storage_dtype(x) >= 0 && cdr_labels_bytes(x) == NULL) {
+        (void)r_data(x);
     }
 }
 
-/* The position of the first missing element from `from` on, or the length. */
+/* The position of the first missing element from `from` on, or the length. Bytes have none. */
 static R_xlen_t next_missing(SEXP x, R_xlen_t from)
 {
-    R_xlen_t n = Rf_xlength(x);
-    while (from < n && !is_missing_at(x, from)) {
-        from++;
+    const R_xlen_t n = Rf_xlength(x);
+    R_xlen_t i = from;
+    if (TYPEOF(x) == RAWSXP) {
+        return n;
     }
-    return from;
+    const void *data = r_data(x);
+    if (TYPEOF(x) != REALSXP) {
+        const int *integer = data;
+        while (i < n && integer[i] != NA_INTEGER) {
+            i++;
+        }
+    } else if (is_integer64(x)) {
+        const int64_t *integer = data;
+        while (i < n && integer[i] != INT64_MIN) {
+            i++;
+        }
+    } else {
+        const double *real = data;
+        while (i < n && !ISNAN(real[i])) {
+            i++;
+        }
+    }
+    return i;
 }
 
 /* Only floats can hold what is missing. */
@@ -118,12 +134,17 @@ static cd_status check_missing(SEXP x, int dtype, cd_error *err)
                          (long long)i + 1);
 }
 
-static double number_at(SEXP x, R_xlen_t i)
+/* The integers of x as doubles, those that are missing as NaN. */
+static void integers_as_doubles(double *y, SEXP x)
 {
-    if (is_missing_at(x, i)) {
-        return NAN;
+    const R_xlen_t n = Rf_xlength(x);
+    const void *data = r_data(x);
+    const int64_t *wide = TYPEOF(x) == REALSXP ? data : NULL;
+    const int *narrow = data;
+    for (R_xlen_t i = 0; i < n; i++) {
+        const bool missing = wide != NULL ? wide[i] == INT64_MIN : narrow[i] == NA_INTEGER;
+        y[i] = missing ? NAN : wide != NULL ? (double)wide[i] : narrow[i];
     }
-    return TYPEOF(x) == REALSXP ? (double)((const int64_t *)REAL(x))[i] : INTEGER(x)[i];
 }
 
 /* Whether x has missing elements that floats know as NaN, but its own type does not. */
@@ -142,13 +163,11 @@ static cd_status source_of(cd_tensor **source, SEXP x, int dtype, int ndim, cons
     cd_tensor *doubles;
     column_major(stride, ndim, shape);
     if (!has_missing_integers(x, dtype)) {
-        return cd_tensor_borrow(source, r_data(x), (cd_dtype)r_storage_dtype(x), ndim, shape, stride, err);
+        return cd_tensor_borrow(source, (void *)r_data(x), (cd_dtype)r_storage_dtype(x), ndim, shape, stride,
+                                err);
     }
     CD_TRY(cd_tensor_new(&doubles, CD_FLOAT64, 1, &n, CD_CONTIGUOUS, err));
-    double *values = cd_tensor_data(doubles);
-    for (R_xlen_t i = 0; i < n; i++) {
-        values[i] = number_at(x, i);
-    }
+    integers_as_doubles(cd_tensor_data(doubles), x);
     cd_status status = cd_tensor_view(source, doubles, ndim, shape, stride, 0, err);
     cd_tensor_release(doubles);
     return status;
@@ -282,6 +301,7 @@ SEXP cdr_tensor(SEXP x, SEXP dtype, SEXP requires_grad)
     cd_tensor *t;
     int wanted = dtype == R_NilValue ? -1 : (int)cdr_int64(dtype, "dtype");
     int grad = cdr_flag(requires_grad, "requires_grad");
+    cdr_ready(x);
     SEXP handle = PROTECT(cdr_handle());
     cd_status status = cdr_tensor_from_r(&t, x, wanted, &err);
     cdr_handle_set_tensor(handle, t, grad, status, &err);
@@ -354,7 +374,7 @@ SEXP cdr_as_array(SEXP x, SEXP type)
         element = as == RAWSXP ? CD_UINT8 : strcmp(wanted, "integer64") == 0 ? CD_INT64 : CD_FLOAT64;
     }
     SEXP result = PROTECT(allocate_result(t, as));
-    if (copy_out(r_data(result), element, t, &err) != CD_OK) {
+    if (copy_out((void *)r_data(result), element, t, &err) != CD_OK) {
         cdr_raise(&err);
     }
     UNPROTECT(1);

@@ -27,6 +27,14 @@ void cdr_handle_set_tensor(SEXP handle, cd_tensor *t, int requires_grad, cd_stat
  * alone. For arguments that are read without cdr_variable. Phase 1 only. */
 void cdr_restore(SEXP x);
 
+/* Makes what is to be read of an argument without cdr_variable there: a handle restored, the elements of a vector that R
+ * makes when they are asked for (ALTREP) made. For handles and atomic vectors; anything else is left alone. Afterwards the
+ * functions below neither allocate an R object nor jump. Phase 1 only. */
+void cdr_ready(SEXP x);
+
+/* The dtype of a number from R's side (R/dtype.R). */
+cd_dtype cdr_dtype_code(SEXP dtype);
+
 /* The variable of a handle, borrowed. Raises when x is no tensor, or one restored from a saved workspace.
  * what names the argument. The variable may be undefined (value == NULL). */
 cd_variable *cdr_variable(SEXP x, const char *what);
@@ -54,8 +62,8 @@ typedef struct cdr_company {
 } cdr_company;
 
 /* A variable for anything an operator accepts: a handle (its variable, retained), or an atomic vector or array
- * (converted as torch_tensor does, but for what the company says). NULL gives NULL. The caller releases it. Allocates
- * no R object and does not jump. */
+ * (converted as torch_tensor does, but for what the company says). NULL gives NULL. The caller releases it. Neither
+ * allocates an R object nor jumps, once x is ready (cdr_ready). */
 cd_status cdr_as_variable(cd_variable **v, SEXP x, cdr_company with, cd_error *err);
 
 /* The same for the inputs of operators: they may be lazy (cd_call_run deals with that). */
@@ -69,7 +77,7 @@ SEXP cdr_sizes(int n, const int64_t *size);
 cdr_company cdr_company_of(int n, const SEXP *x, bool numbers);
 
 /* A tensor from an R vector or array: index order kept, dtype by R type (double -> float32, integer -> int64,
- * integer64 -> int64, logical -> bool, raw -> uint8) unless dtype >= 0. A vector without dim is 1-d. */
+ * integer64 -> int64, logical -> bool, raw -> uint8) unless dtype >= 0. A vector without dim is 1-d. x is ready. */
 cd_status cdr_tensor_from_r(cd_tensor **t, SEXP x, int dtype, cd_error *err);
 
 /* Scalars from R with a clear error that names the argument. */

@@ -57,10 +57,11 @@ static cd_status add_vector(parsed *p, SEXP x, cd_error *err)
 {
     cd_tensor *t;
     cd_variable *v;
-    bool nothing = TYPEOF(x) == LGLSXP && Rf_xlength(x) == 1 && LOGICAL(x)[0] == NA_LOGICAL;
+    bool nothing = TYPEOF(x) == LGLSXP && Rf_xlength(x) == 1 && LOGICAL_RO(x)[0] == NA_LOGICAL;
     int64_t none = 0;
-    for (R_xlen_t i = 0; TYPEOF(x) == REALSXP && !Rf_inherits(x, "integer64") && i < Rf_xlength(x); i++) {
-        if (ISNAN(REAL(x)[i])) {
+    const double *real = TYPEOF(x) == REALSXP && !Rf_inherits(x, "integer64") ? REAL_RO(x) : NULL;
+    for (R_xlen_t i = 0; real != NULL && i < Rf_xlength(x); i++) {
+        if (ISNAN(real[i])) {
             return cd_fail(err, CD_EINDEX, "element %lld of an index is NA.", (long long)i + 1);
         }
     }
@@ -229,10 +230,10 @@ static cd_status index_variable(cd_variable **out, cd_variable *x, parsed *p, cd
     return apply_tensors(out, p, dim, err);
 }
 
-static void restore_elements(SEXP list)
+static void make_ready(SEXP list)
 {
     for (R_xlen_t i = 0; TYPEOF(list) == VECSXP && i < Rf_xlength(list); i++) {
-        cdr_restore(VECTOR_ELT(list, i));
+        cdr_ready(VECTOR_ELT(list, i));
     }
 }
 
@@ -245,7 +246,7 @@ SEXP cdr_index(SEXP x, SEXP list, SEXP drop)
     cd_variable *out = NULL, *v = cdr_described(x, "x");
     int dropping = cdr_flag(drop, "drop");
     SEXP handle = PROTECT(cdr_handle());
-    restore_elements(list);
+    make_ready(list);
     cd_status status = parse(&p, list, dropping, v->value, &err);
     if (status == CD_OK) {
         status = index_variable(&out, v, &p, &err);
@@ -282,8 +283,8 @@ SEXP cdr_assign(SEXP x, SEXP list, SEXP value)
     cd_error err;
     parsed p;
     cd_variable *from = NULL, *v = cdr_defined(x, "x");
-    restore_elements(list);
-    cdr_restore(value);
+    make_ready(list);
+    cdr_ready(value);
     cd_status status = parse(&p, list, true, v->value, &err);
     if (status == CD_OK) {
         status = cdr_as_variable(&from, value, cdr_company_of(1, &x, true), &err);
