@@ -94,6 +94,22 @@ static cd_status add_scalar(parsed *p, double at, cd_error *err)
     return CD_OK;
 }
 
+static bool is_word(SEXP x, const char *word)
+{
+    return TYPEOF(x) == STRSXP && Rf_xlength(x) == 1 && strcmp(CHAR(STRING_ELT(x, 0)), word) == 0;
+}
+
+/* Start, end and step, as slc() makes them. */
+static cd_status add_slice(parsed *p, SEXP x, cd_error *err)
+{
+    if (TYPEOF(x) != REALSXP || Rf_xlength(x) != 3) {
+        return cd_fail(err, CD_EINDEX, "a slice of three numbers is made by slc(), this one is something else.");
+    }
+    const double *range = REAL_RO(x);
+    add_code(p, CD_INDEX_RANGE, range[0], range[1], range[2]);
+    return CD_OK;
+}
+
 static cd_status add_index(parsed *p, SEXP x, cd_error *err)
 {
     cd_variable *v;
@@ -102,15 +118,14 @@ static cd_status add_index(parsed *p, SEXP x, cd_error *err)
     }
     if (x == R_NilValue) {
         add_code(p, CD_INDEX_NEW, 0, 0, 0);
-    } else if (TYPEOF(x) == STRSXP) {
-        bool whole = strcmp(CHAR(STRING_ELT(x, 0)), "all") == 0;
-        add_code(p, whole ? CD_INDEX_ALL : CD_INDEX_ELLIPSIS, 0, 0, 0);
+    } else if (is_word(x, "all") || is_word(x, "ellipsis")) {
+        add_code(p, is_word(x, "all") ? CD_INDEX_ALL : CD_INDEX_ELLIPSIS, 0, 0, 0);
     } else if (cdr_is_handle(x)) {
         CD_TRY(cdr_as_variable(&v, x, (cdr_company){.dtype = -1}, err));
         return v != NULL ? add_tensor(p, v, err)
                          : cd_fail(err, CD_EVALUE, "an index is an undefined tensor.");
     } else if (Rf_inherits(x, "slice")) {
-        add_code(p, CD_INDEX_RANGE, REAL(x)[0], REAL(x)[1], REAL(x)[2]);
+        return add_slice(p, x, err);
     } else if (is_scalar(x)) {
         return add_scalar(p, Rf_asReal(x), err);
     } else if (TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP || TYPEOF(x) == LGLSXP) {
