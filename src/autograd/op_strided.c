@@ -3,6 +3,7 @@
  * A base b is changed through a view v of it: v_new = f(v). For the graph that is b_new = put(b, v_new), and every
  * view of b is from then on as_strided(b_new). Both know the geometry of the base and of the view, so they can be
  * computed for tensors, such as gradients, that lie in memory in another order. */
+#include <math.h>
 #include <string.h>
 
 #include "autograd/expression.h"
@@ -17,16 +18,37 @@ typedef struct {
     int64_t extent;
 } placement;
 
+/* Neither a size nor a stride, nor where they lead, is beyond what memory has: what is computed of them does not overflow. */
+static bool is_within_reach(const cd_geometry *g)
+{
+    const double most = 0x1p59;
+    double last = fabs((double)g->offset);
+    bool within = true;
+    for (int d = 0; d < g->ndim; d++) {
+        const double shape = (double)g->shape[d], stride = (double)g->stride[d];
+        within = within && shape >= 0 && stride >= 0 && shape < most && stride < most;
+        last += shape * stride;
+    }
+    return within && last < most;
+}
+
+static bool is_empty(const cd_geometry *g)
+{
+    bool empty = false;
+    for (int d = 0; d < g->ndim; d++) {
+        empty = empty || g->shape[d] == 0;
+    }
+    return empty;
+}
+
+/* One more than the place of the last element; 0 without elements. */
 static int64_t end_of(const cd_geometry *g)
 {
     int64_t last = g->offset;
     for (int d = 0; d < g->ndim; d++) {
-        if (g->shape[d] == 0) {
-            return 0;
-        }
         last += (g->shape[d] - 1) * g->stride[d];
     }
-    return last + 1;
+    return is_empty(g) ? 0 : last + 1;
 }
 
 static cd_status placement_of(placement *p, const cd_op *op, const cd_tensor *base, int n_attr,
@@ -48,9 +70,10 @@ static cd_status placement_of(placement *p, const cd_op *op, const cd_tensor *ba
     for (int d = 0; d < p->view.ndim; d++) {
         p->view.shape[d] = cd_int_attr(attr, 1 + base->ndim + 2 * d);
         p->view.stride[d] = cd_int_attr(attr, 2 + base->ndim + 2 * d);
-        if (p->view.shape[d] < 0 || p->view.stride[d] < 0) {
-            return cd_fail(err, CD_EVALUE, "%s: sizes and strides must not be negative.", op->name);
-        }
+    }
+    if (!is_within_reach(&p->base) || !is_within_reach(&p->view)) {
+        return cd_fail(err, CD_EVALUE,
+                       "%s: sizes and strides must not be negative, nor lead beyond what memory has.", op->name);
     }
     int64_t ends[2] = {end_of(&p->base), end_of(&p->view)};
     p->extent = ends[0] > ends[1] ? ends[0] : ends[1];
@@ -65,6 +88,10 @@ static cd_status look(cd_tensor **view, const cd_tensor *memory, const cd_geomet
 /* Memory as the base has it, all zero. */
 static cd_status blank(cd_tensor **memory, cd_dtype dtype, const placement *p, cd_error *err)
 {
+    if (!is_empty(&p->view) && p->view.offset < 0) {
+        return cd_fail(err, CD_EVALUE, "a view by strides begins %lld elements before the memory.",
+                       (long long)-p->view.offset);
+    }
     CD_TRY(cd_tensor_new(memory, dtype, 1, &p->extent, CD_CONTIGUOUS, err));
     return cd_tensor_fill(*memory, 0, err);
 }
@@ -100,7 +127,7 @@ static cd_status as_strided_shape(cd_call *call, cd_error *err)
     }
     const int64_t there = x->storage->nbytes / (int64_t)cd_dtype_size(x->dtype);
     const int64_t first = x->offset + p.view.offset, end = end_of(&p.view);
-    if (end > 0 && (first < 0 || x->offset + end > there)) {
+    if (!is_empty(&p.view) && (first < 0 || x->offset + end > there)) {
         return cd_fail(
             err, CD_EVALUE,
             "as_strided: the sizes and strides reach over %lld elements where the memory has %lld.",
