@@ -299,7 +299,7 @@ SEXP cdr_tensor(SEXP x, SEXP dtype, SEXP requires_grad)
 {
     cd_error err;
     cd_tensor *t;
-    int wanted = dtype == R_NilValue ? -1 : (int)cdr_int64(dtype, "dtype");
+    int wanted = dtype == R_NilValue ? -1 : (int)cdr_dtype_code(dtype);
     int grad = cdr_flag(requires_grad, "requires_grad");
     cdr_ready(x);
     SEXP handle = PROTECT(cdr_handle());

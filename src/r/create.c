@@ -31,7 +31,7 @@ static int shape_from_r(int64_t *shape, SEXP size)
     return ndim;
 }
 
-static cd_dtype dtype_from_r(SEXP dtype)
+cd_dtype cdr_dtype_code(SEXP dtype)
 {
     int code = (int)cdr_int64(dtype, "dtype");
     if (code < 0 || code >= CD_DTYPES) {
@@ -58,7 +58,7 @@ SEXP cdr_full(SEXP size, SEXP value, SEXP dtype, SEXP requires_grad)
     int64_t shape[CD_MAX_DIMS];
     cd_tensor *t = NULL;
     int ndim = shape_from_r(shape, size);
-    cd_dtype type = dtype_from_r(dtype);
+    cd_dtype type = cdr_dtype_code(dtype);
     int grad = cdr_flag(requires_grad, "requires_grad");
     double fill = value == R_NilValue ? 0 : cdr_double(value, "fill_value");
     SEXP handle = PROTECT(cdr_handle());
@@ -89,7 +89,7 @@ SEXP cdr_full_like(SEXP input, SEXP value, SEXP dtype, SEXP requires_grad, SEXP 
     cd_error err;
     cd_tensor *t = NULL;
     const cd_tensor *like = cdr_described(input, "input")->value;
-    cd_dtype type = dtype_from_r(dtype);
+    cd_dtype type = cdr_dtype_code(dtype);
     int grad = cdr_flag(requires_grad, "requires_grad");
     int64_t wanted = cdr_int64(format, "memory_format");
     double fill = value == R_NilValue ? 0 : cdr_double(value, "fill_value");
@@ -100,18 +100,24 @@ SEXP cdr_full_like(SEXP input, SEXP value, SEXP dtype, SEXP requires_grad, SEXP 
     return handle;
 }
 
-SEXP cdr_undefined(void)
-{
-    cd_error err;
-    SEXP handle = PROTECT(cdr_handle());
-    cdr_handle_set_tensor(handle, NULL, 0, CD_OK, &err);
-    UNPROTECT(1);
-    return handle;
-}
-
 /* ---- random filling ---- */
 
-typedef enum { UNIFORM = 0, NORMAL, INTEGER_RANGE, BERNOULLI } distribution;
+typedef enum { UNIFORM = 0, NORMAL, INTEGER_RANGE, BERNOULLI, DISTRIBUTIONS } distribution;
+
+/* What users call the two parameters; a probability has no second one. */
+static const char *const parameter[DISTRIBUTIONS][2] = {[UNIFORM] = {"from", "to"},
+                                                        [NORMAL] = {"mean", "std"},
+                                                        [INTEGER_RANGE] = {"low", "high"},
+                                                        [BERNOULLI] = {"p", "p"}};
+
+static distribution distribution_of(SEXP kind)
+{
+    const int64_t which = cdr_int64(kind, "kind");
+    if (which < 0 || which >= DISTRIBUTIONS) {
+        cdr_stop(CD_EINTERNAL, "unknown distribution.");
+    }
+    return (distribution)which;
+}
 
 /* Numbers drawn between two questions for an interrupt; a multiple of the block in which normals are drawn, so that
  * the numbers are those of one run. */
@@ -207,8 +213,8 @@ SEXP cdr_fill_random(SEXP x, SEXP kind, SEXP a, SEXP b, SEXP in_place)
     cd_generator *g = cdr_flag(in_place, "in_place") ? cd_random_in_place() : cd_random_default();
     cd_error err;
     cd_variable *v = cdr_defined(x, "self");
-    double first = cdr_double(a, "from"), second = cdr_double(b, "to");
-    distribution which = (distribution)cdr_int64(kind, "kind");
+    const distribution which = distribution_of(kind);
+    const double first = cdr_double(a, parameter[which][0]), second = cdr_double(b, parameter[which][1]);
     cd_status status = cd_check_in_place(v, &err);
     if (status == CD_OK) {
         status = fill_random(g, v->value, which, first, second, &err);
