@@ -109,13 +109,26 @@ SEXP cdr_grad(SEXP x)
     return handle;
 }
 
-/* value: a tensor of the same shape, or NULL / undefined to remove the gradient. */
+static void check_grad(const cd_tensor *grad, const cd_tensor *t)
+{
+    char has[CD_SHAPE_TEXT], wanted[CD_SHAPE_TEXT];
+    if (!cd_tensor_same_shape(grad, t)) {
+        cdr_stop(CD_ESHAPE, "`grad` must have the shape of the tensor, %s, but has %s.",
+                 cd_shape_text(wanted, t->ndim, t->shape), cd_shape_text(has, grad->ndim, grad->shape));
+    }
+    if (grad->dtype != t->dtype) {
+        cdr_stop(CD_EDTYPE, "`grad` must have the dtype of the tensor, %s, but has %s.", cd_dtype_name(t->dtype),
+                 cd_dtype_name(grad->dtype));
+    }
+}
+
+/* value: a tensor of the same shape and dtype, or NULL / undefined to remove the gradient. */
 SEXP cdr_set_grad(SEXP x, SEXP value)
 {
     cd_variable *v = cdr_defined(x, "self");
     cd_tensor *grad = value == R_NilValue ? NULL : cdr_variable(value, "grad")->value;
-    if (grad != NULL && !cd_tensor_same_shape(grad, v->value)) {
-        cdr_stop(CD_ESHAPE, "`grad` must have the shape of the tensor.");
+    if (grad != NULL) {
+        check_grad(grad, v->value);
     }
     cd_error err;
     if (cd_tensor_materialise(grad, &err) != CD_OK) {
