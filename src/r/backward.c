@@ -18,9 +18,13 @@ cd_variable *cdr_with_history(SEXP x, const char *what)
 /* ---- callbacks: R functions of a list of tensors that give a list of tensors or NULL ---- */
 
 /* An R function that fails, or is left another way, must not jump over the engine: R's jump ends here, the engine
- * returns with a status, and the jump goes on from the entry point. The token of the entry point that is running: */
-static SEXP token = NULL;
-static bool jumped = false;
+ * returns with a status, and the jump goes on from the entry point that is running, which has a token for it. */
+typedef struct {
+    SEXP token;
+    bool jumped; /* from a function of this pass, not of one inside */
+} unwinding;
+
+static unwinding current = {NULL, false};
 
 typedef struct {
     SEXP function;
@@ -67,14 +71,14 @@ static cd_status call_r(void *function, int n_in, cd_variable *const *in, int n_
     for (int i = 0; i < n_out; i++) {
         out[i] = NULL;
     }
-    if (token == NULL) {
+    if (current.token == NULL) {
         return cd_fail(err, CD_EINTERNAL, "a function was called outside of a backward pass.");
     }
     if (setjmp(buffer)) {
-        jumped = true;
+        current.jumped = true;
         return cd_fail(err, CD_EINTERRUPT, "a function called by backward failed.");
     }
-    SEXP result = R_UnwindProtect(evaluate, &call, leave, &buffer, token);
+    SEXP result = R_UnwindProtect(evaluate, &call, leave, &buffer, current.token);
     for (int i = 0; i < n_out && TYPEOF(result) == VECSXP; i++) {
         out[i] = element(result, i);
     }
@@ -167,13 +171,13 @@ static cd_backward_pass pass_of(SEXP roots, SEXP root_grads, SEXP retain_graph, 
 static void run(const cd_backward_pass *pass)
 {
     cd_error err;
-    SEXP outer = token, mine = PROTECT(R_MakeUnwindCont());
-    token = mine;
+    const unwinding outer = current;
+    current = (unwinding){PROTECT(R_MakeUnwindCont()), false};
     cd_status status = cd_backward(pass, &err);
-    token = outer;
-    if (status != CD_OK && jumped) {
-        jumped = false;
-        R_ContinueUnwind(mine);
+    const unwinding mine = current;
+    current = outer;
+    if (status != CD_OK && mine.jumped) {
+        R_ContinueUnwind(mine.token);
     }
     if (status != CD_OK) {
         cdr_raise(&err);
