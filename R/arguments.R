@@ -208,6 +208,8 @@ check_named_padding <- function(padding, stride) {
 }
 
 check_divisible <- function(x, name, by, by_name) {
+  check_whole_number(x, name, least = 1)
+  check_whole_number(by, by_name, least = 1)
   if (x %% by != 0) {
     value_error(sprintf("`%s` (%g) must be divisible by `%s` (%g).", name, x, by_name, by))
   }

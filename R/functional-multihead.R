@@ -78,6 +78,7 @@ nnf_multi_head_attention_forward <- function(query, key, value, embed_dim_to_che
 
 check_heads <- function(query, key, value, embed_dim, num_heads) {
   for (name in c("query", "key", "value")) check_rank(get(name), name, 3)
+  check_whole_number(num_heads, "num_heads", least = 1)
   if (dim(query)[3] != embed_dim || embed_dim %% num_heads != 0) {
     value_error(sprintf("`query` must have %d numbers for each place, divisible by %d heads, but has size [%s].",
       embed_dim, num_heads, toString(dim(query))))

@@ -84,7 +84,8 @@ nnf_rms_norm <- function(input, normalized_shape, weight = NULL, eps = NULL) {
 #' @export
 nnf_group_norm <- function(input, num_groups, weight = NULL, bias = NULL, eps = 1e-5) {
   size <- dim(input)
-  if (length(size) < 2 || num_groups < 1 || size[2] %% num_groups != 0) {
+  check_whole_number(num_groups, "num_groups", least = 1)
+  if (length(size) < 2 || size[2] %% num_groups != 0) {
     value_error(sprintf(
       "group_norm: expected the number of channels to be divisible by %s groups, got an input of size [%s].",
       format(num_groups), toString(size)

@@ -136,6 +136,7 @@ nn_init_eye_ <- function(tensor) {
 nn_init_dirac_ <- function(tensor, groups = 1) {
   shape <- dim(tensor)
   check_rank(tensor, "tensor", 3:5)
+  check_whole_number(groups, "groups", least = 1)
   if (shape[[1]] %% groups != 0) {
     value_error(sprintf("The first dimension (%d) must be divisible by `groups` (%d).", shape[[1]], groups))
   }

@@ -32,8 +32,6 @@ nn_multihead_attention <- nn_module(
   "nn_multihead_attention",
   initialize = function(embed_dim, num_heads, dropout = 0., bias = TRUE, add_bias_kv = FALSE, add_zero_attn = FALSE,
                         kdim = NULL, vdim = NULL, batch_first = FALSE) {
-    check_whole_number(embed_dim, "embed_dim", least = 1)
-    check_whole_number(num_heads, "num_heads", least = 1)
     check_divisible(embed_dim, "embed_dim", num_heads, "num_heads")
     check_dropout(dropout)
     for (name in c("bias", "add_bias_kv", "add_zero_attn", "batch_first")) check_flag(get(name), name)

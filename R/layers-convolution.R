@@ -6,7 +6,6 @@ padding_modes <- c("zeros", "reflect", "replicate", "circular")
 check_convolution <- function(in_channels, out_channels, groups, stride, padding, padding_mode) {
   check_whole_number(in_channels, "in_channels", least = 1)
   check_whole_number(out_channels, "out_channels", least = 1)
-  check_whole_number(groups, "groups", least = 1)
   check_divisible(in_channels, "in_channels", groups, "groups")
   check_divisible(out_channels, "out_channels", groups, "groups")
   if (is.character(padding)) check_named_padding(padding, stride)

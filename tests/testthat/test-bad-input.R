@@ -274,6 +274,46 @@ test_that("no number, or too many, where an operator wants one is told", {
   }
 })
 
+test_that("a number of groups or heads that divides nothing is named", {
+  x <- torch_ones(1, 4, 2, 2)
+  for (groups in list(0, 1.5, NULL)) {
+    expect_error(nn_group_norm(groups, 4), "`num_groups` must be", class = "value_error")
+    expect_error(torch_channel_shuffle(x, groups), "`groups` must be", class = "value_error")
+    expect_error(nn_conv2d(4, 4, 1, groups = groups), "`groups` must be", class = "value_error")
+    expect_error(nnf_group_norm(x, groups), "`num_groups` must be", class = "value_error")
+    expect_error(nn_init_dirac_(x, groups), "`groups` must be", class = "value_error")
+    expect_error(nn_multihead_attention(4, groups), "`num_heads` must be", class = "value_error")
+  }
+  expect_error(nn_group_norm(2, 0), "`num_channels` must be", class = "value_error")
+})
+
+test_that("a gradient that is set has the tensor's shape and dtype", {
+  x <- torch_zeros(3, requires_grad = TRUE)
+  expect_error(x$grad <- torch_tensor(1:3), "dtype of the tensor, Float, but has Long", class = "candela_error_dtype")
+  expect_error(x$grad <- torch_zeros(2), "the tensor, \\[3\\], but has \\[2\\]", class = "candela_error_shape")
+  x$grad <- torch_ones(3)
+  expect_identical(as_array(x$grad), rep(1, 3))
+})
+
+test_that("views by strides stay inside of the memory", {
+  strided <- function(...) .Call(candela:::cdr_apply_1, candela:::ops$as_strided, torch_arange(1, 6)$float(), c(...))
+  expect_identical(as_array(strided(1, 1, 2, 2)), c(2, 4))
+  # Offset, stride of the base, then size and stride of each dimension.
+  outside <- list(c(-9, 1, 3, 1), c(-1, 1, 1, 1), c(4, 1, 4, 1), c(0, 1, 2^62, 2^62), c(0, 1, 3, 2^62), c(2^62, 1, 1, 1),
+                  c(0, 1, 2^32, 2^32, 2^32, 0), c(0, 1, 2, -1), c(-1e300, 1, 1, 1), c(0, -1, 2, 1), c(-2, 2, 2, 1))
+  for (numbers in outside) {
+    expect_error(do.call(strided, as.list(numbers)), class = "candela_error", info = toString(numbers))
+  }
+})
+
+test_that("what says it is a slice, and is none, is refused", {
+  x <- torch_arange(1, 5)
+  for (slice in list(1, 1L, c(1, 2), "a", 1:3)) {
+    expect_error(x[structure(slice, class = "slice")], "made by slc", class = "candela_error_index")
+  }
+  expect_equal(as_array(x[slc(1, 3)]), 1:3)
+})
+
 test_that("nonsense for schedules, data sets and decompositions is named", {
   optimizer <- optim_sgd(weights(), lr = 0.1)
   expect_error(lr_lambda(optimizer, function(epoch) 1, verbose = c(1, 2)), "`verbose` must be TRUE or FALSE")
