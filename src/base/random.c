@@ -31,6 +31,16 @@ cd_generator *cd_random_in_place(void)
     return separate_in_place ? &in_place_generator : cd_random_default();
 }
 
+bool cd_random_separate(void)
+{
+    return separate_in_place;
+}
+
+void cd_random_set_separate(bool separate)
+{
+    separate_in_place = separate;
+}
+
 void cd_random_seed_all(uint64_t seed, bool old_behaviour)
 {
     cd_random_seed(&default_generator, seed);

@@ -31,6 +31,10 @@ cd_generator *cd_random_default(void);
 cd_generator *cd_random_in_place(void);
 void cd_random_seed_all(uint64_t seed, bool old_behaviour);
 
+/* Whether in-place filling has a generator of its own. Setting it leaves that one's state as it was. */
+bool cd_random_separate(void);
+void cd_random_set_separate(bool separate);
+
 /* Registers what makes children of fork() draw other numbers than their parent and each other: each continues with numbers
  * that follow from the parent's state and from how many children there were before, so that they are the same when
  * the parent is seeded and run again. Once, at load. */

@@ -251,36 +251,71 @@ SEXP cdr_seed(SEXP seed, SEXP old_behaviour)
     return R_NilValue;
 }
 
-/* The generator's whole state as doubles: 624 words, position, whether a normal is kept, that normal. */
+/* ---- the state of the generators ---- */
+
+/* Of one as doubles: 624 words, position, whether a normal is kept, that normal. */
+enum { NEXT = CD_MT_SIZE, HAS_NORMAL, KEPT_NORMAL, GENERATOR_STATE };
+
+static void write_generator(double *state, const cd_generator *g)
+{
+    for (int i = 0; i < CD_MT_SIZE; i++) {
+        state[i] = g->state[i];
+    }
+    state[NEXT] = g->next;
+    state[HAS_NORMAL] = g->has_normal;
+    state[KEPT_NORMAL] = g->normal;
+}
+
+static void read_generator(cd_generator *g, const double *state)
+{
+    for (int i = 0; i < CD_MT_SIZE; i++) {
+        g->state[i] = (uint32_t)state[i];
+    }
+    g->next = (int)state[NEXT];
+    g->has_normal = state[HAS_NORMAL] != 0;
+    g->normal = state[KEPT_NORMAL];
+}
+
+static bool is_whole(double x, double most)
+{
+    return x >= 0 && x <= most && x == floor(x);
+}
+
+static bool is_generator(const double *state)
+{
+    bool is = true;
+    for (int i = 0; i < CD_MT_SIZE; i++) {
+        is = is && is_whole(state[i], UINT32_MAX);
+    }
+    return is && is_whole(state[NEXT], CD_MT_SIZE) && is_whole(state[HAS_NORMAL], 1) &&
+           isfinite(state[KEPT_NORMAL]);
+}
+
+/* The state of the default generator, and behind it that of the one of in-place filling where that has its own. */
 SEXP cdr_rng_state(void)
 {
-    const cd_generator *g = cd_random_default();
-    SEXP state = PROTECT(Rf_allocVector(REALSXP, CD_MT_SIZE + 3));
-    for (int i = 0; i < CD_MT_SIZE; i++) {
-        REAL(state)[i] = g->state[i];
+    const bool separate = cd_random_separate();
+    SEXP state = PROTECT(Rf_allocVector(REALSXP, separate ? 2 * GENERATOR_STATE : GENERATOR_STATE));
+    write_generator(REAL(state), cd_random_default());
+    if (separate) {
+        write_generator(REAL(state) + GENERATOR_STATE, cd_random_in_place());
     }
-    REAL(state)[CD_MT_SIZE] = g->next;
-    REAL(state)[CD_MT_SIZE + 1] = g->has_normal;
-    REAL(state)[CD_MT_SIZE + 2] = g->normal;
     UNPROTECT(1);
     return state;
 }
 
 SEXP cdr_set_rng_state(SEXP state)
 {
-    cd_generator *g = cd_random_default();
-    if (TYPEOF(state) != REALSXP || Rf_length(state) != CD_MT_SIZE + 3) {
+    const R_xlen_t n = Rf_xlength(state);
+    const bool separate = n == 2 * GENERATOR_STATE;
+    if (TYPEOF(state) != REALSXP || (n != GENERATOR_STATE && !separate) || !is_generator(REAL_RO(state)) ||
+        (separate && !is_generator(REAL_RO(state) + GENERATOR_STATE))) {
         cdr_stop(CD_EVALUE, "`state` must come from torch_get_rng_state().");
     }
-    int next = (int)REAL(state)[CD_MT_SIZE];
-    if (next < 0 || next > CD_MT_SIZE) {
-        cdr_stop(CD_EVALUE, "`state` must come from torch_get_rng_state().");
+    read_generator(cd_random_default(), REAL_RO(state));
+    cd_random_set_separate(separate);
+    if (separate) {
+        read_generator(cd_random_in_place(), REAL_RO(state) + GENERATOR_STATE);
     }
-    for (int i = 0; i < CD_MT_SIZE; i++) {
-        g->state[i] = (uint32_t)REAL(state)[i];
-    }
-    g->next = next;
-    g->has_normal = REAL(state)[CD_MT_SIZE + 1] != 0;
-    g->normal = REAL(state)[CD_MT_SIZE + 2];
     return R_NilValue;
 }

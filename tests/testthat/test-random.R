@@ -99,3 +99,44 @@ test_that("Poisson numbers have their mean, and refuse rates below 0", {
   expect_equal(x$var()$item(), 4, tolerance = 0.08)
   expect_error(torch_poisson(c(-1, 2)), "at least 0", class = "value_error")
 })
+
+test_that("a state that no generator has is refused, and changes nothing", {
+  torch_manual_seed(4)
+  before <- torch_get_rng_state()
+  for (bad in list(c(3, NaN), c(3, -1), c(3, 0.5), c(624, 2^32), c(625, NaN), c(625, 625), c(626, 2), c(627, NaN))) {
+    state <- replace(before + 0, bad[[1]], bad[[2]])
+    expect_error(torch_set_rng_state(state), "must come from torch_get_rng_state", class = "candela_error_value")
+  }
+  expect_identical(torch_get_rng_state(), before)
+})
+
+test_that("a seed for a while leaves both generators of old versions as they were", {
+  old <- function(on) options(torch.old_seed_behavior = on)
+  before <- old(TRUE)
+  on.exit(options(before))
+  draw <- function(inside) {
+    torch_manual_seed(1)
+    if (inside) with_torch_manual_seed(torch_zeros(2)$normal_(), seed = 3)
+    list(as_array(torch_zeros(2)$normal_()), as_array(torch_randn(2)))
+  }
+  expect_identical(draw(TRUE), draw(FALSE))
+  expect_length(torch_get_rng_state(), 2 * 627)
+  # A block with the second generator, in a session without.
+  old(FALSE)
+  alone <- draw(FALSE)
+  torch_manual_seed(1)
+  local({
+    old(TRUE)
+    with_torch_manual_seed(torch_zeros(2)$normal_(), seed = 3)
+    old(FALSE)
+  })
+  expect_identical(as_array(torch_zeros(2)$normal_()), alone[[1]])
+})
+
+test_that("a parameter of a distribution is named as its user names it", {
+  x <- torch_zeros(2)
+  expect_error(x$normal_(std = "a"), "`std` must be a single number")
+  expect_error(x$uniform_(to = 1:2), "`to` must be")
+  expect_error(torch_randint("a", 3, 2), "`low` must be")
+  expect_error(x$bernoulli_(c(0.1, 0.2)), "`p` must be")
+})
