@@ -87,11 +87,6 @@ SEXP cdr_identity(SEXP x)
     return Rf_mkString(text);
 }
 
-SEXP cdr_version(SEXP x)
-{
-    return Rf_ScalarReal((double)cdr_defined(x, "self")->value->storage->version);
-}
-
 /* The gradient as a tensor sharing its memory; undefined where there is none. */
 SEXP cdr_grad(SEXP x)
 {
