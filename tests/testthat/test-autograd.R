@@ -421,3 +421,21 @@ test_that("histories are taken away in place", {
   y[["requires_grad"]] <- TRUE
   expect_true(y$requires_grad)
 })
+
+test_that("functions of graphs that are gone are let go, and with them what they see", {
+  freed <- 0
+  drop_hooks <- function() {
+    for (i in 1:5) {
+      seen <- new.env()
+      reg.finalizer(seen, function(e) freed <<- freed + 1)
+      x <- torch_ones(2, requires_grad = TRUE)
+      y <- x * 2
+      y$register_hook(local(function(grad) grad * i, seen))
+    }
+  }
+  drop_hooks()
+  gc() # the graphs
+  torch_ones(1)
+  gc() # the functions
+  expect_gte(freed, 4)
+})
