@@ -14,6 +14,10 @@ cd_status cd_image_check_size(const cd_image *image, cd_error *err)
         return cd_fail(err, CD_EVALUE, "an image has at least one pixel, got %lld x %lld.",
                        (long long)image->height, (long long)image->width);
     }
+    if (pixel < 1) {
+        return cd_fail(err, CD_EVALUE, "an image has channels of 8 bits or more, got %d of %d bits.",
+                       (int)image->channels, image->bits);
+    }
     if (image->width > CD_IMAGE_MAX_BYTES / pixel / image->height) {
         return cd_fail(err, CD_EVALUE, "the image is too large: %lld x %lld pixels, the limit is %lld bytes.",
                        (long long)image->height, (long long)image->width, (long long)CD_IMAGE_MAX_BYTES);

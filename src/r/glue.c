@@ -151,6 +151,32 @@ int cdr_flag(SEXP x, const char *what)
     return LOGICAL(x)[0];
 }
 
+static void check_vector(SEXP x, SEXPTYPE type, R_xlen_t n, const char *what)
+{
+    if (TYPEOF(x) != (int)type || Rf_xlength(x) != n) {
+        cdr_stop(CD_EVALUE, "`%s` must be a vector of %lld elements of type '%s', got %lld of type '%s'.",
+                 what, (long long)n, Rf_type2char(type), (long long)(Rf_isVector(x) ? Rf_xlength(x) : 0),
+                 Rf_type2char(TYPEOF(x)));
+    }
+}
+
+const int *cdr_integers(SEXP x, R_xlen_t n, const char *what)
+{
+    check_vector(x, INTSXP, n, what);
+    return INTEGER_RO(x);
+}
+
+const double *cdr_doubles(SEXP x, R_xlen_t n, const char *what)
+{
+    check_vector(x, REALSXP, n, what);
+    return REAL_RO(x);
+}
+
+void cdr_check_texts(SEXP x, R_xlen_t n, const char *what)
+{
+    check_vector(x, STRSXP, n, what);
+}
+
 const char *cdr_string(SEXP x, const char *what)
 {
     if (TYPEOF(x) != STRSXP || Rf_xlength(x) != 1 || STRING_ELT(x, 0) == NA_STRING) {

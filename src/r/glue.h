@@ -89,4 +89,9 @@ double cdr_double(SEXP x, const char *what);
 int cdr_flag(SEXP x, const char *what);
 const char *cdr_string(SEXP x, const char *what);
 
+/* The n elements of an integer or a double vector, and of n texts; else an error that names the argument. Phase 1 only. */
+const int *cdr_integers(SEXP x, R_xlen_t n, const char *what);
+const double *cdr_doubles(SEXP x, R_xlen_t n, const char *what);
+void cdr_check_texts(SEXP x, R_xlen_t n, const char *what);
+
 #endif

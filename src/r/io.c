@@ -254,6 +254,11 @@ SEXP cdr_safetensors_write(SEXP path, SEXP names, SEXP tensors, SEXP meta)
     cd_error err;
     const char *file = cdr_string(path, "path");
     R_xlen_t n = Rf_xlength(tensors);
+    if (TYPEOF(tensors) != VECSXP) {
+        cdr_stop(CD_EVALUE, "`tensors` must be a list of tensors.");
+    }
+    cdr_check_texts(names, n, "names");
+    cdr_check_texts(meta, Rf_xlength(meta) / 2 * 2, "meta");
     cd_tensor **tensor = (cd_tensor **)R_alloc((size_t)n + 1, sizeof *tensor);
     for (R_xlen_t i = 0; i < n; i++) {
         tensor[i] = cdr_defined(VECTOR_ELT(tensors, i), "tensors")->value;

@@ -53,7 +53,7 @@ SEXP cdr_part_objects(SEXP labels, SEXP rules, SEXP neighbours)
     cd_error err;
     const cdk_mask_shape s = shape_of(labels, (int)cdr_int64(neighbours, "neighbours"), "labels");
     int64_t count = label_count(labels, s);
-    const double *given = REAL(rules);
+    const double *given = cdr_doubles(rules, 4, "rules");
     const cdk_parting parting = {given[0], given[1], given[2], given[3]};
     SEXP parted = PROTECT(matrix_like(s));
     memcpy(INTEGER(parted), INTEGER(labels), (size_t)(s.H * s.W) * sizeof(int));

@@ -55,9 +55,10 @@ static const cd_picture_request *requests(SEXP paths, SEXP as, SEXP page)
     if (which < 1) {
         cdr_stop(CD_EVALUE, "`page` must be at least 1.");
     }
+    const int *decode = cdr_integers(as, n, "as");
     cd_picture_request *what = (cd_picture_request *)R_alloc((size_t)n + 1, sizeof *what);
     for (int64_t i = 0; i < n; i++) {
-        what[i] = (cd_picture_request){list[i], (cd_decode_as)INTEGER(as)[i], which - 1};
+        what[i] = (cd_picture_request){list[i], (cd_decode_as)decode[i], which - 1};
     }
     return what;
 }
@@ -216,15 +217,18 @@ static void interleave(cd_image *image, const int *x)
 SEXP cdr_image_write(SEXP values, SEXP dim, SEXP path, SEXP options)
 {
     cd_error err;
-    cd_image image = {.height = INTEGER(dim)[0],
-                      .width = INTEGER(dim)[1],
-                      .channels = INTEGER(dim)[2],
-                      .bits = INTEGER(options)[0]};
+    const int *size = cdr_integers(dim, 3, "dim"), *option = cdr_integers(options, 2, "options");
+    cd_image image = {.height = size[0], .width = size[1], .channels = size[2], .bits = option[0]};
+    if (size[0] < 1 || size[1] < 1 || size[2] < 1) {
+        cdr_stop(CD_EVALUE, "`dim` must hold height, width and channels of at least 1.");
+    }
+    const int *numbers =
+        cdr_integers(values, (R_xlen_t)image.height * image.width * image.channels, "values");
     const char *file = cdr_string(path, "path");
     cd_status status = cd_image_allocate(&image, &err);
     if (status == CD_OK) {
-        interleave(&image, INTEGER(values));
-        status = cd_image_write(file, &image, INTEGER(options)[1], &err);
+        interleave(&image, numbers);
+        status = cd_image_write(file, &image, option[1], &err);
     }
     cd_image_free(&image);
     if (status != CD_OK) {
@@ -316,13 +320,17 @@ SEXP cdr_tiff_window(SEXP path, SEXP place, SEXP bands, SEXP nodata)
 
 static const double *three_numbers(SEXP x, const char *what)
 {
-    if (x == R_NilValue) {
-        return NULL;
+    return x == R_NilValue ? NULL : cdr_doubles(x, 3, what);
+}
+
+/* Height and width of the pictures of a batch. */
+static cd_image_batch form_of(SEXP size)
+{
+    const double *at = cdr_doubles(size, 2, "size");
+    if (!(at[0] >= 1 && at[0] <= INT32_MAX && at[1] >= 1 && at[1] <= INT32_MAX)) {
+        cdr_stop(CD_EVALUE, "`size` must be c(height, width), of at least 1.");
     }
-    if (TYPEOF(x) != REALSXP || Rf_length(x) != 3) {
-        cdr_stop(CD_EVALUE, "`%s` must hold three numbers.", what);
-    }
-    return REAL(x);
+    return (cd_image_batch){.height = (int64_t)at[0], .width = (int64_t)at[1]};
 }
 
 /* size: two doubles; mean, std: three doubles each or NULL. Value: float tensor N x 3 x H x W. */
@@ -331,8 +339,9 @@ SEXP cdr_image_batch(SEXP paths, SEXP size, SEXP mean, SEXP std)
     cd_error err;
     cd_tensor *t = NULL;
     const char **list = path_list(paths);
-    const cd_image_batch form = {(int64_t)REAL(size)[0], (int64_t)REAL(size)[1], three_numbers(mean, "mean"),
-                                 three_numbers(std, "std")};
+    cd_image_batch form = form_of(size);
+    form.mean = three_numbers(mean, "mean");
+    form.std = three_numbers(std, "std");
     const int64_t shape[] = {Rf_xlength(paths), 3, form.height, form.width};
     SEXP handle = PROTECT(cdr_handle());
     cd_status status = cd_tensor_new(&t, CD_FLOAT32, 4, shape, CD_CHANNELS_LAST, &err);
@@ -351,7 +360,7 @@ SEXP cdr_labels_batch(SEXP paths, SEXP size)
     cd_error err;
     cd_tensor *t = NULL;
     const char **list = path_list(paths);
-    const cd_image_batch form = {.height = (int64_t)REAL(size)[0], .width = (int64_t)REAL(size)[1]};
+    const cd_image_batch form = form_of(size);
     const int64_t shape[] = {Rf_xlength(paths), form.height, form.width};
     SEXP handle = PROTECT(cdr_handle());
     cd_status status = cd_tensor_new(&t, CD_INT64, 3, shape, CD_CONTIGUOUS, &err);

@@ -165,11 +165,17 @@ SEXP cdr_handles_made(void)
     return Rf_ScalarReal((double)handles.made);
 }
 
+/* A number of cdr_handles_made; of anything else, none are freed. */
+static int64_t count_of(SEXP made)
+{
+    return TYPEOF(made) == REALSXP && Rf_xlength(made) == 1 ? (int64_t)REAL_RO(made)[0] : INT64_MAX;
+}
+
 /* made: of cdr_handles_made. Frees the handles made since that nothing refers to, but not value, which it
  * gives back. */
 SEXP cdr_release_since(SEXP made, SEXP value)
 {
-    const int64_t since = (int64_t)REAL(made)[0];
+    const int64_t since = count_of(made);
     owner *o = handles.newest;
     for (int i = 0; i < MOST_LOOKED_AT && o != NULL && o->before >= since; i++) {
         owner *older = o->older;
@@ -199,7 +205,7 @@ SEXP cdr_release_dots(SEXP made, SEXP frame)
     SEXP dots = Rf_findVarInFrame(frame, R_DotsSymbol);
     if (TYPEOF(dots) == DOTSXP && Rf_length(dots) == 1) {
         SEXP argument = PROTECT(Rf_eval(CAR(dots), frame));
-        release_if_alone(argument, (int64_t)REAL(made)[0]);
+        release_if_alone(argument, count_of(made));
         UNPROTECT(1);
     }
     return cdr_release_since(made, R_NilValue);
