@@ -311,12 +311,12 @@ static cd_tensor *solved_triangle(cd_expr *e, cd_tensor *a, cd_tensor *b, bool u
 
 /* ---- inverse: A^-1; dA = -Y' dY Y' ---- */
 
-static cd_status singular(const one_matrix *a, int info, cd_error *err)
+static cd_status singular(const one_matrix *a, const char *work, int info, cd_error *err)
 {
     return cd_fail(err, CD_EVALUE,
                    "%s: The diagonal element %d is zero, the %s could not be completed because the input "
                    "matrix is singular.",
-                   a->name, info, strcmp(a->name, "inverse") == 0 ? "inversion" : "solve");
+                   a->name, info, work);
 }
 
 static cd_status inverse_one(const one_matrix *a, cd_error *err)
@@ -331,7 +331,7 @@ static cd_status inverse_one(const one_matrix *a, cd_error *err)
     }
     const int info = cdk_solve(a->out[0], a->in[0], unit, n, n, a->work);
     free(unit);
-    return info == 0 ? CD_OK : singular(a, info, err);
+    return info == 0 ? CD_OK : singular(a, "inversion", info, err);
 }
 
 static cd_status inverse_forward(cd_call *call, cd_error *err)
@@ -352,7 +352,7 @@ static cd_status inverse_backward(cd_gradient *g, cd_error *err)
 static cd_status solve_one(const one_matrix *a, cd_error *err)
 {
     const int info = cdk_solve(a->out[0], a->in[0], a->in[1], a->n, a->k, a->work);
-    return info == 0 ? CD_OK : singular(a, info, err);
+    return info == 0 ? CD_OK : singular(a, "solve", info, err);
 }
 
 static cd_status solve_forward(cd_call *call, cd_error *err)
@@ -517,7 +517,7 @@ static cd_status triangular_solve_one(const one_matrix *a, cd_error *err)
 {
     const cdk_triangle how = {a->attr[UPPER] != 0, a->attr[TRANSPOSED] != 0, a->attr[UNIT] != 0};
     const int info = cdk_triangular_solve(a->out[0], a->in[0], a->in[1], a->n, a->k, how, a->work);
-    return info == 0 ? CD_OK : singular(a, info, err);
+    return info == 0 ? CD_OK : singular(a, "solve", info, err);
 }
 
 static cd_status triangular_solve_forward(cd_call *call, cd_error *err)

@@ -12,7 +12,7 @@ static cd_status no_fit(const cd_call *call, cd_error *err)
 {
     char a[CD_SHAPE_TEXT], b[CD_SHAPE_TEXT];
     return cd_fail(err, CD_ESHAPE, "%s: shapes cannot be multiplied (%s and %s).",
-                   strcmp(call->op->name, "bmm_any") == 0 ? "matmul" : call->op->name,
+                   call->op == cd_op_at(CD_OP_bmm_any) ? "matmul" : call->op->name,
                    cd_shape_text(a, call->in[0]->ndim, call->in[0]->shape),
                    cd_shape_text(b, call->in[1]->ndim, call->in[1]->shape));
 }
