@@ -40,7 +40,7 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
                        num_workers = 0, collate_fn = NULL, pin_memory = FALSE, drop_last = FALSE, timeout = -1,
                        worker_init_fn = NULL, worker_globals = NULL, worker_packages = NULL) {
   check_dataloader_arguments(dataset, batch_size, shuffle, sampler, batch_sampler, drop_last)
-  check_whole_number(num_workers, "num_workers", 0)
+  check_loading(num_workers, collate_fn, worker_init_fn, timeout)
   if (num_workers > 0) inform_about_workers()
   if (is_map_dataset(dataset)) {
     sampler <- sampler %||% (if (shuffle) RandomSampler else SequentialSampler)(dataset)
@@ -55,10 +55,19 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
   )
 }
 
+check_loading <- function(num_workers, collate_fn, worker_init_fn, timeout) {
+  check_whole_number(num_workers, "num_workers", 0)
+  check_number(timeout, "timeout")
+  if (!is.null(collate_fn)) check_function(collate_fn, "collate_fn", "dataloader()'s own, which stacks items")
+  if (!is.null(worker_init_fn)) check_function(worker_init_fn, "worker_init_fn", "function(id) set.seed(id)")
+}
+
 check_dataloader_arguments <- function(dataset, batch_size, shuffle, sampler, batch_sampler, drop_last) {
   if (!is_map_dataset(dataset) && !is_iterable_dataset(dataset)) {
     refuse(dataset, "dataset", "a dataset", hint_if_generator(dataset, "dataset"))
   }
+  check_flag(shuffle, "shuffle")
+  check_flag(drop_last, "drop_last")
   if (is_map_dataset(dataset) && length(dataset) == 0) {
     value_error("The dataset has no items: its `.length()` is 0, so there are no batches to make.")
   }

@@ -4,6 +4,17 @@ items <- function(get, n = 4L) {
   dataset(.getitem = get, .length = function() n)()
 }
 
+test_that("what is no flag, number or function is named", {
+  ds <- tensor_dataset(torch_randn(4, 2))
+  expect_error(dataloader(ds, shuffle = "yes"), "`shuffle` must be TRUE or FALSE", class = "value_error")
+  expect_error(dataloader(ds, drop_last = NULL), "`drop_last` must be", class = "value_error")
+  expect_error(dataloader(ds, num_workers = NA), "`num_workers` must be", class = "value_error")
+  expect_error(dataloader(ds, num_workers = -1), "`num_workers` must be", class = "value_error")
+  expect_error(dataloader(ds, collate_fn = "mean"), "`collate_fn` must be a function", class = "value_error")
+  expect_error(dataloader(ds, worker_init_fn = 1), "`worker_init_fn` must be a function", class = "value_error")
+  expect_error(dataloader(ds, timeout = "long"), "`timeout` must be", class = "value_error")
+})
+
 test_that("length with and without the last batch", {
   ds <- tensor_dataset(torch_arange(1, 10))
   expect_length(dataloader(ds, batch_size = 4), 3)
