@@ -98,6 +98,15 @@ check_choice <- function(x, name, choices) {
   if (!is.character(x) || length(x) != 1 || !x %in% choices) refuse_choice(x, name, choices)
 }
 
+# The one that `x` names: the first where it is all of them, as the default of an argument.
+choice <- function(x, name, choices) {
+  if (identical(x, choices)) {
+    return(choices[[1]])
+  }
+  check_choice(x, name, choices)
+  x
+}
+
 # For the last arm of a switch() over the choices.
 # One of `choices`, the first where the argument is the default, all of them.
 chosen_of <- function(x, name, choices) {

@@ -28,9 +28,9 @@
 #' length(loader)
 #' @export
 class_weights <- function(x, method = c("sqrt", "inverse", "median", "effective"), beta = 0.9999) {
-  method <- chosen_of(method, "method", c("sqrt", "inverse", "median", "effective"))
+  method <- choice(method, "method", c("sqrt", "inverse", "median", "effective"))
   check_number(beta, "beta", 0, 1 - 1e-15)
-  by_item <- if (!is.numeric(x)) item_counts(x)
+  by_item <- if (!is.numeric(x)) item_counts(x, "x")
   counts <- if (is.null(by_item)) x else colSums(by_item)
   if (!is.numeric(counts) || anyNA(counts) || any(counts < 0) || sum(counts) == 0) {
     refuse(x, "x", "a segmentation_dataset(), or counts of pixels by class")
@@ -53,8 +53,8 @@ share_where_present <- function(by_item) {
 }
 
 # Items x classes.
-item_counts <- function(ds) {
-  ds <- whole_dataset(ds, "x")
+item_counts <- function(ds, name) {
+  ds <- whole_dataset(ds, name)
   names <- levels(class_table(ds)$class)
   counts <- with_one_warning(vapply(seq_len(length(ds)), function(i) ds$count(i), numeric(length(names))))
   matrix(counts, ncol = length(names), byrow = TRUE, dimnames = list(NULL, names))
@@ -76,7 +76,7 @@ class_sampler <- sampler("class_sampler",
   initialize = function(data_source, power = 0.5, n = length(data_source)) {
     check_number(power, "power", 0)
     check_whole_number(n, "n", 1)
-    counts <- item_counts(data_source)
+    counts <- item_counts(data_source, "data_source")
     share <- colSums(counts) / sum(counts)
     value <- ifelse(share > 0, share^-power, 0)
     self$weights <- as.vector(counts %*% value) / pmax(rowSums(counts), 1)

@@ -43,7 +43,7 @@ chosen_examples <- function(scores, which, n, by) {
     if (!all(which %in% scores$item)) refuse(which, "which", sprintf("numbers between 1 and %d", nrow(scores)))
     return(scores[match(which, scores$item), ])
   }
-  which <- rlang::arg_match0(which[[1]], c("worst", "best", "first"))
+  which <- choice(which, "which", c("worst", "best", "first"))
   if (!is.character(by) || length(by) != 1 || !is.numeric(scores[[by]])) {
     refuse(by, "by", sprintf("a score: %s", toString(names(scores)[-(1:2)])))
   }

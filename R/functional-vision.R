@@ -92,8 +92,8 @@ resize_sides <- function(x, new, code, align, distance) {
 #' @export
 nnf_grid_sample <- function(input, grid, mode = c("bilinear", "nearest"),
                             padding_mode = c("zeros", "border", "reflection"), align_corners = FALSE) {
-  mode <- chosen_of(mode, "mode", c("bilinear", "nearest"))
-  padding_mode <- chosen_of(padding_mode, "padding_mode", c("zeros", "border", "reflection"))
+  mode <- choice(mode, "mode", c("bilinear", "nearest"))
+  padding_mode <- choice(padding_mode, "padding_mode", c("zeros", "border", "reflection"))
   outside <- match(padding_mode, c("zeros", "border", "reflection")) - 1
   apply_op(ops$grid_sample, list(input, grid), as.double(c(mode == "nearest", outside, align_corners)))
 }

@@ -71,7 +71,7 @@ luz_metric_multiclass_auroc <- luz_metric("luz_metric_multiclass_auroc",
   abbrev = "AUC",
   initialize = function(num_thresholds = 200, thresholds = NULL, from_logits = FALSE,
                         average = c("micro", "macro", "weighted", "none")) {
-    self$average <- rlang::arg_match0(average[[1]], c("micro", "macro", "weighted", "none"))
+    self$average <- choice(average, "average", c("micro", "macro", "weighted", "none"))
     self$thresholds <- auroc_thresholds(num_thresholds, thresholds)
     self$from_logits <- from_logits
     self$counts <- NULL

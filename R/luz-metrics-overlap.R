@@ -77,7 +77,7 @@ OverlapMetric <- luz_metric("luz_metric_overlap",
     check_whole_number(self$num_classes, "num_classes", least = 1)
     check_choice(mode, "mode", segmentation_modes)
     check_number(threshold, "threshold")
-    self$average <- rlang::arg_match0(average[[1]], overlap_averages)
+    self$average <- choice(average, "average", overlap_averages)
     self$ignore_index <- as_ignored(ignore_index, mode)
     self$mode <- mode
     self$threshold <- threshold
@@ -268,7 +268,7 @@ luz_metric_boundary_f1 <- luz_metric("luz_metric_boundary_f1",
     check_whole_number(self$num_classes, "num_classes", least = 1)
     check_number(tolerance, "tolerance", least = 0)
     self$tolerance <- tolerance
-    self$average <- rlang::arg_match0(average[[1]], c("macro", "none", "none-imagewise"))
+    self$average <- choice(average, "average", c("macro", "none", "none-imagewise"))
     self$ignore_index <- as_ignored(ignore_index, "multiclass")
     self$scores <- matrix(0, 0, self$num_classes)
   },

@@ -25,7 +25,7 @@
 #' plot(corners$x, corners$y, asp = 1, ylim = c(20, 0))
 #' @export
 mask_polygons <- function(x, ..., as = c("auto", "terra", "table")) {
-  as <- chosen_of(as, "as", c("auto", "terra", "table"))
+  as <- choice(as, "as", c("auto", "terra", "table"))
   if (as == "auto") as <- if (rlang::is_installed("terra")) "terra" else "table"
   if (as == "terra" && !rlang::is_installed("terra")) {
     value_error("`as = \"terra\"` needs the package terra: install.packages(\"terra\"), or take `as = \"table\"`.")

@@ -33,7 +33,7 @@ oxford_pet_dataset <- dataset(
                         transform = NULL, target_transform = NULL) {
     self$data_path <- file.path(data_root(root), "oxford-pet")
     self$split <- split
-    self$target_type <- rlang::arg_match(target_type)
+    self$target_type <- choice(target_type, "target_type", c("trimap", "species", "breed"))
     if (!dir.exists(self$data_path) && download) download_pets(self$data_path)
     if (!dir.exists(self$data_path)) {
       runtime_error(c(

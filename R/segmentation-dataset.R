@@ -563,7 +563,7 @@ print.segmentation_dataset <- function(x, ...) {
 #' @return A named vector: pixels of each class, in the order of [class_table()], void left out.
 #' @inherit segmentation_dataset examples
 #' @export
-class_counts <- function(ds) colSums(item_counts(ds))
+class_counts <- function(ds) colSums(item_counts(ds, "ds"))
 
 #' Look at pairs of images and masks
 #'

@@ -33,3 +33,10 @@ test_that("items with rare classes are drawn more often", {
   expect_gt(chisq.test(drawn, p = weights / sum(weights))$p.value, 0.001)
   expect_length(dataloader(ds, batch_size = 3, sampler = class_sampler(ds)), 2)
 })
+
+test_that("an argument is named as its function names it", {
+  expect_error(class_counts(1), "`ds` must be a segmentation_dataset", class = "value_error")
+  expect_error(class_sampler(list()), "`data_source` must be a segmentation_dataset", class = "value_error")
+  expect_error(class_weights("a"), "`x` must be a segmentation_dataset", class = "value_error")
+  expect_error(class_weights(c(1, 2), "log"), "`method` must be one of \"sqrt\"", class = "value_error")
+})
