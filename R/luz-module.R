@@ -50,21 +50,21 @@ setup <- function(module, loss = NULL, optimizer = NULL, metrics = NULL, backwar
 
 check_setup <- function(class, loss, optimizer, backward, choices) {
   if (is.null(loss) && !isTRUE(choices$loss) && !defines(class, "loss") && !defines(class, "step")) {
-    rlang::abort(c(
+    value_error(c(
       "No loss function has been provided.",
       i = "Use the `loss` argument of `setup()`, or give the module a `loss` method."
-    ), class = "candela_error", call = NULL)
+    ))
   }
   if (is.null(optimizer) && !isTRUE(choices$optimizer) && !defines(class, "set_optimizers")) {
-    rlang::abort(c(
+    value_error(c(
       "No optimizer definition has been provided.",
       i = "Use the `optimizer` argument of `setup()`, or give the module a `set_optimizers` method."
-    ), class = "candela_error", call = NULL)
+    ))
   }
   if (!is.null(loss)) check_function(loss, "loss", "nn_mse_loss()")
   if (!is.null(optimizer)) check_function(optimizer, "optimizer", "optim_adam")
   if (!is.null(backward) && !is.function(backward)) {
-    rlang::abort("backward should be a function with a single argument", class = "candela_error", call = NULL)
+    value_error("backward should be a function with a single argument")
   }
 }
 
@@ -126,9 +126,16 @@ print.candela_module_generator <- function(x, ...) {
   invisible(x)
 }
 
+check_generator <- function(module) {
+  if (!inherits(module, "luz_module_generator")) {
+    type_error(sprintf("`module` must be what setup() returns, but got %s.", describe(module)))
+  }
+}
+
 #' @rdname setup
 #' @export
 set_hparams <- function(module, ...) {
+  check_generator(module)
   if (!is.null(attr(module, "original"))) {
     value_error("setup() got a module that is made already: give the arguments of set_hparams() to the module instead.")
   }
@@ -139,6 +146,7 @@ set_hparams <- function(module, ...) {
 #' @rdname setup
 #' @export
 set_opt_hparams <- function(module, ...) {
+  check_generator(module)
   attr(module, "opt_hparams") <- rlang::list2(...)
   module
 }
@@ -237,7 +245,9 @@ fit_context <- function(object, callbacks, accelerator, verbose) {
 }
 
 check_epochs <- function(epochs) {
-  check_numbers(epochs, "epochs", 1:2)
+  if (!is.numeric(epochs) || !length(epochs) %in% 1:2 || !all(epochs %in% floor(epochs) & epochs >= 0 & epochs < 2^31)) {
+    refuse(epochs, "epochs", "one or two whole numbers of at least 0")
+  }
   if (length(epochs) == 1) epochs <- c(0, epochs)
   if (epochs[1] > epochs[2]) {
     value_error(sprintf("The least number of epochs, %g, is above the largest, %g.", epochs[1], epochs[2]))
@@ -467,6 +477,7 @@ predict.candela_module_fitted <- function(object, newdata, ..., callbacks = list
 
 # Batches joined along the first dimension; where the model returns a list, element by element.
 join_batches <- function(predictions) {
+  if (length(predictions) == 0) value_error("predict() got no batches: the data have no items.")
   first <- predictions[[1]]
   if (is_tensor(first)) {
     torch_cat(predictions, dim = 1)

@@ -394,3 +394,15 @@ test_that("a time limit raises its own error", {
     y$sum()$backward()
   }, "time limit")
 })
+
+test_that("epochs are whole numbers, and hyperparameters belong to what setup() made", {
+  model <- setup(nn_linear, nn_mse_loss(), optim_sgd)
+  for (epochs in list(1.5, c(0.5, 2), 1e10, Inf, -1, NA, "1", 1:3)) {
+    expect_error(fit(model, list(torch_randn(2, 1), torch_randn(2, 1)), epochs = epochs), "`epochs` must be",
+      class = "value_error")
+  }
+  expect_error(set_opt_hparams(5), "what setup\\(\\) returns", class = "type_error")
+  expect_error(set_hparams(nn_linear), "what setup\\(\\) returns", class = "type_error")
+  expect_error(setup(nn_linear), "No loss function", class = "value_error")
+  expect_error(candela:::join_batches(list()), "no batches", class = "value_error")
+})
