@@ -218,7 +218,9 @@ class_contracts <- c(
   step_size = "number", last_epoch = "whole", patience = "number", cooldown = "number", factor = "number",
   reduction = "string", padding_mode = "string", approximate = "string", anneal_strategy = "string",
   threshold_mode = "string", lr_lambda = "functions", lr_scheduler = "function",
-  indices = "numbers"
+  indices = "numbers",
+  deep_supervision = "flag", decoder_use_norm = "flag", decoder_join_input = "flag", psp_use_norm = "flag",
+  decoder_aspp_separable = "flag", decoder_dropout = "number", psp_dropout = "number", decoder_aspp_dropout = "number"
 )
 
 # Where a function means something else by a name: NULL is no contract.
@@ -280,6 +282,9 @@ public_prefixes <- paste0("^(transform|item_transform|nn|nn_init|nn_utils|luz|lr
   "read_image|read_label|save|load|model|vision|plot)_|",
   "^(dataset|iterable_dataset|sampler|optimizer|lr_scheduler|luz_callback|luz_metric|nn_module|",
   "slc|segmentation_dataset|synthetic_pets|drawn_cells|oxford_pet_dataset|clone_module|pretrained_weights)$")
+
+# The names of classes that users make objects of.
+public_classes <- "^(nn|optim|lr|luz|dataset)_|^(unet|unet_plus_plus|manet|linknet|fpn|pspnet|deeplabv3|deeplabv3_plus)$"
 
 # ---- putting them in front of bodies ----
 
@@ -392,7 +397,7 @@ apply_contracts <- function(env) {
   for (name in Filter(function(name) typeof(env[[name]]) == "closure", ls(env))) {
     f <- env[[name]]
     if (!is.null(attributes(f)) && !identical(names(attributes(f)), "srcref")) {
-      if (grepl("^(nn|optim|lr|luz|dataset)_", name)) constructor_contracts(f)
+      if (grepl(public_classes, name)) constructor_contracts(f)
     } else if (grepl("^(torch|nnf|linalg)_", name)) {
       assign(name, with_contract(f, special_contracts[[name]] %||% character()), envir = env)
     } else if (grepl(public_prefixes, name)) {

@@ -227,13 +227,15 @@ check_encoder_arguments <- function(name, ...) {
 make_encoder <- function(name, in_channels, depth, weights, input_weights = "repeat", ...) {
   check_encoder(name)
   check_encoder_arguments(name, ...)
-  check_whole_number(depth, "encoder_depth", 3, 5)
+  check_depth(depth)
   encoder <- encoder_entry(name)$make(name, in_channels, ...)
   encoder$depth <- depth
   encoder$out_channels <- encoder$out_channels[seq_len(depth + 1)]
   if (!is.null(weights)) load_encoder_weights(encoder, name, weights, input_weights)
   encoder
 }
+
+check_depth <- function(depth) check_whole_number(depth, "encoder_depth", 3, 5)
 
 check_encoder <- function(name) {
   check_string(name, "encoder")

@@ -2,6 +2,7 @@
 NULL
 
 check_decoder_channels <- function(channels, depth) {
+  check_depth(depth)
   if (!is.numeric(channels) || length(channels) != depth || anyNA(channels) || any(channels < 1) ||
         any(channels != floor(channels))) {
     refuse(channels, "decoder_channels", sprintf("%d whole numbers, one for each stage of the encoder", depth))
