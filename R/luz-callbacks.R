@@ -290,6 +290,8 @@ luz_callback_interrupt <- luz_callback("interrupt_callback",
 #' @export
 luz_callback_lr_scheduler <- function(lr_scheduler, ..., call_on = "on_epoch_end", opt_name = NULL) {
   check_function(lr_scheduler, "lr_scheduler", "lr_step")
+  check_string(call_on, "call_on")
+  if (!is.null(opt_name)) check_string(opt_name, "opt_name")
   if (!call_on %in% fit_breakpoints) warn_breakpoint(call_on)
   SchedulerCallback(lr_scheduler, rlang::list2(...), call_on, opt_name)
 }
@@ -353,15 +355,15 @@ loss_number <- function(loss, name = NULL) {
 #' Scales the gradients down before each step of the optimiser if their norm is larger than `max_norm`, see
 #' [nn_utils_clip_grad_norm_()].
 #'
-#' @param max_norm Largest norm of all gradients together.
-#' @param norm_type The order of the norm; `Inf` for the largest absolute value.
+#' @param max_norm Largest norm of all gradients together, at least 0.
+#' @param norm_type The order of the norm, above 0; `Inf` for the largest absolute value.
 #' @return A callback.
 #' @examples
 #' luz_callback_gradient_clip(max_norm = 1)
 #' @export
 luz_callback_gradient_clip <- function(max_norm = 1, norm_type = 2) {
-  check_number(max_norm, "max_norm")
-  check_number(norm_type, "norm_type")
+  check_number(max_norm, "max_norm", 0)
+  if (!is_one_number(norm_type) || norm_type <= 0) refuse(norm_type, "norm_type", "a number above 0, or Inf")
   GradientClipCallback(max_norm, norm_type)
 }
 

@@ -181,3 +181,12 @@ test_that("texts of the CSV file stand in quotes", {
   expect_identical(lines[1], "\"epoch\",\"set\",\"loss\"")
   expect_match(lines[2], "^1,\"train\",[0-9.]+$")
 })
+
+test_that("points, names and norms are checked when a callback is made", {
+  expect_error(luz_callback_lr_scheduler(lr_step, call_on = NULL), "`call_on` must be a single string")
+  expect_error(luz_callback_lr_scheduler(lr_step, call_on = c("on_epoch_end", "on_fit_end")), "`call_on` must be")
+  expect_error(luz_callback_lr_scheduler(lr_step, opt_name = 1), "`opt_name` must be")
+  expect_error(luz_callback_gradient_clip(-1), "`max_norm` must be a single number of at least 0")
+  for (norm in list(0, -2, NA, "a")) expect_error(luz_callback_gradient_clip(1, norm), "`norm_type` must be")
+  expect_error(luz_metric_binary_accuracy("a")$new(), "`threshold` must be")
+})
