@@ -47,6 +47,10 @@ draw_bounding_boxes.image_with_bounding_box <- function(x, ...) {
 draw_bounding_boxes.candela_tensor <- function(x, boxes, labels = NULL, colors = NULL, fill = FALSE, width = 1,
                                              font = c("serif", "plain"), font_size = 10, lazy = TRUE, ...) {
   canvas <- canvas_of(x)
+  check_flag(fill, "fill")
+  check_flag(lazy, "lazy")
+  check_number(width, "width", 0)
+  check_number(font_size, "font_size", 0)
   boxes <- as_array(as_boxes(boxes, "boxes"))
   n <- nrow(boxes)
   colors <- colours_for(colors, n, "box")
@@ -146,8 +150,7 @@ needs_magick <- function(what) {
 draw_segmentation_masks <- function(x, ...) UseMethod("draw_segmentation_masks")
 
 #' @export
-draw_segmentation_masks.default <- function(x, ...) type_error(sprintf(
-  "`x` must be an image, as a tensor, or an item with masks, but got %s.", describe(x)))
+draw_segmentation_masks.default <- function(x, ...) refuse(x, "x", "an image, as a tensor, or an item with masks")
 
 #' @export
 draw_segmentation_masks.image_with_segmentation_mask <- function(x, alpha = 0.5, ...) {
@@ -195,6 +198,9 @@ draw_keypoints <- function(image, keypoints, connectivity = NULL, colors = NULL,
   if (length(dim(keypoints)) != 3 || dim(keypoints)[[3]] != 2) {
     value_error(sprintf("`keypoints` must be persons x points x 2, but the shape is [%s].", toString(dim(keypoints))))
   }
+  check_number(radius, "radius", 0)
+  check_number(width, "width", 0)
+  check_connectivity(connectivity, dim(keypoints)[[2]])
   points <- trunc(as_array(keypoints))
   colours <- colours_for(colors, dim(points)[[2]], "point")
   for (person in seq_len(dim(points)[[1]])) {
@@ -208,6 +214,14 @@ draw_keypoints <- function(image, keypoints, connectivity = NULL, colors = NULL,
     }
   }
   bytes_of(canvas)
+}
+
+# Pairs of the numbers of points.
+check_connectivity <- function(connectivity, n) {
+  is_pair <- function(pair) is.numeric(pair) && length(pair) == 2 && all(pair %in% seq_len(n))
+  if (!is.null(connectivity) && !all(vapply(connectivity, is_pair, NA))) {
+    value_error(sprintf("`connectivity` must be a list of pairs of numbers of points, from 1 to %d.", n))
+  }
 }
 
 # Which pixels lie within `reach` of the line from one point to another.

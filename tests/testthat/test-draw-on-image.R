@@ -56,3 +56,18 @@ test_that("key points and their connections", {
   expect_equal(sum(joined[1, , ] > 0), 13)
   expect_error(draw_keypoints(x, torch_zeros(2, 2)), "persons x points", class = "value_error")
 })
+
+test_that("widths, switches and pairs of points are checked", {
+  image <- torch_zeros(3, 8, 8)
+  boxes <- torch_tensor(matrix(c(1, 1, 5, 5), 1))
+  expect_error(draw_bounding_boxes(image, boxes, fill = "red"), "`fill` must be", class = "value_error")
+  expect_error(draw_bounding_boxes(image, boxes, lazy = NA), "`lazy` must be", class = "value_error")
+  expect_error(draw_bounding_boxes(image, boxes, width = "a"), "`width` must be", class = "value_error")
+  expect_error(draw_bounding_boxes(image, boxes, font_size = -1), "`font_size` must be", class = "value_error")
+  points <- torch_tensor(array(1:4, c(1, 2, 2)))
+  expect_error(draw_keypoints(image, points, radius = -1), "`radius` must be", class = "value_error")
+  for (pairs in list(list(c(1, 3)), list(1), list("a"), list(c(0, 1)))) {
+    expect_error(draw_keypoints(image, points, connectivity = pairs), "`connectivity` must be", class = "value_error")
+  }
+  expect_error(draw_segmentation_masks(1), "`x` must be an image", class = "value_error")
+})
