@@ -17,7 +17,6 @@ drawn_cells <- function(root, n = 12, size = 64, seed = 1) {
   check_whole_number(size, "size", 8, 16384)
   check_whole_number(seed, "seed", -.Machine$integer.max, .Machine$integer.max)
   for (folder in c("images", "masks")) dir.create(file.path(root, folder), recursive = TRUE, showWarnings = FALSE)
-  check_whole_number(seed, "seed")
   local_r_seed(seed)
   for (i in seq_len(n)) {
     cells <- drawn_field(size)

@@ -190,7 +190,7 @@ tensor_method("bernoulli_", function(p = 0.5, generator = NULL) {
 #' with_torch_manual_seed(torch_rand(2), seed = 1)
 #' @export
 torch_manual_seed <- function(seed) {
-  check_number(seed, "seed")
+  check_whole_number(seed, "seed")
   invisible(.Call(cdr_seed, as.double(seed), isTRUE(getOption("torch.old_seed_behavior"))))
 }
 

@@ -21,7 +21,7 @@
 #' candela_info()$simd
 #' @export
 torch_set_num_threads <- function(num_threads) {
-  check_number(num_threads, "num_threads", least = 1)
+  check_whole_number(num_threads, "num_threads", 1, 1e6)
   invisible(.Call(cdr_threads, as.double(num_threads)))
 }
 
@@ -51,7 +51,7 @@ candela_info <- function() {
 #' @export
 candela_memory_limit <- function(limit) {
   if (!is_one_number(limit, least = 0)) refuse(limit, "limit", "a number of bytes, 0 for no limit")
-  if (is.infinite(limit)) limit <- 0
+  if (limit > 2^53) limit <- 0 # more than any machine has
   invisible(.Call(cdr_memory_control, as.double(limit), FALSE, FALSE))
 }
 

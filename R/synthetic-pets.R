@@ -14,8 +14,8 @@
 #' length(oxford_pet_dataset(root, split = "valid"))
 #' @export
 synthetic_pets <- function(root, n = 100, seed = 1) {
-  check_number(n, "n", least = 2)
-  check_number(seed, "seed")
+  check_whole_number(n, "n", least = 2)
+  check_whole_number(seed, "seed")
   folder <- file.path(path.expand(root), "oxford-pet")
   if (dir.exists(folder)) value_error(sprintf("'%s' exists already: remove it, or give another `root`.", folder))
   partial <- tempfile("oxford-pet-partial-", tmpdir = path.expand(root))

@@ -112,8 +112,8 @@ static void check_grad(const cd_tensor *grad, const cd_tensor *t)
                  cd_shape_text(wanted, t->ndim, t->shape), cd_shape_text(has, grad->ndim, grad->shape));
     }
     if (grad->dtype != t->dtype) {
-        cdr_stop(CD_EDTYPE, "`grad` must have the dtype of the tensor, %s, but has %s.", cd_dtype_name(t->dtype),
-                 cd_dtype_name(grad->dtype));
+        cdr_stop(CD_EDTYPE, "`grad` must have the dtype of the tensor, %s, but has %s.",
+                 cd_dtype_name(t->dtype), cd_dtype_name(grad->dtype));
     }
 }
 
@@ -316,10 +316,13 @@ SEXP cdr_next_functions(SEXP pointer)
 
 /* ---- settings ---- */
 
+#define MOST_THREADS 1000000
+
 SEXP cdr_threads(SEXP n)
 {
     if (n != R_NilValue) {
-        cd_set_threads((int)cdr_int64(n, "num_threads"));
+        const int64_t threads = cdr_int64(n, "num_threads");
+        cd_set_threads(threads < MOST_THREADS ? (int)threads : MOST_THREADS);
     }
     return Rf_ScalarInteger(cd_threads());
 }
@@ -361,7 +364,7 @@ SEXP cdr_memory(void)
 SEXP cdr_memory_control(SEXP limit, SEXP trim, SEXP reset_peak)
 {
     if (limit != R_NilValue) {
-        cd_memory_set_limit((size_t)cdr_double(limit, "limit"));
+        cd_memory_set_limit((size_t)cdr_int64(limit, "limit"));
     }
     if (cdr_flag(trim, "trim")) {
         cdr_handles_trim();

@@ -74,3 +74,17 @@ test_that("collections that R and the package begin keep what waits", {
   expect_gt(cached[[1]], 60e6)
   expect_lt(cached[[2]], 26e6)
 })
+
+test_that("numbers of threads, bytes and seeds are whole and within what C holds", {
+  before <- torch_get_num_threads()
+  for (n in list(2.7, 0, 1e12, NA)) {
+    expect_error(torch_set_num_threads(n), "`num_threads` must be a whole number", class = "value_error")
+  }
+  expect_identical(torch_get_num_threads(), before)
+  candela_memory_limit(1e30)
+  expect_identical(as_array(torch_zeros(2)), c(0, 0))
+  candela_memory_limit(0)
+  expect_error(torch_manual_seed(1.5), "`seed` must be a whole number", class = "value_error")
+  expect_error(synthetic_pets(tempfile(), n = 2.5), "`n` must be a whole number", class = "value_error")
+  expect_error(drawn_cells(tempfile(), seed = "a"), "`seed` must be a whole number", class = "value_error")
+})
