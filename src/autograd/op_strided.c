@@ -73,7 +73,8 @@ static cd_status placement_of(placement *p, const cd_op *op, const cd_tensor *ba
     }
     if (!is_within_reach(&p->base) || !is_within_reach(&p->view)) {
         return cd_fail(err, CD_EVALUE,
-                       "%s: sizes and strides must not be negative, nor lead beyond what memory has.", op->name);
+                       "%s: sizes and strides must not be negative, nor lead beyond what memory has.",
+                       op->name);
     }
     int64_t ends[2] = {end_of(&p->base), end_of(&p->view)};
     p->extent = ends[0] > ends[1] ? ends[0] : ends[1];

@@ -145,15 +145,11 @@ static cd_status fill_contiguous(cd_generator *g, cd_tensor *t, distribution kin
 /* The least and the largest integer a dtype holds; floats hold any that can be drawn, and 2^63 - 1 is no double. */
 static cd_status check_range(const cd_tensor *t, double low, double high, cd_error *err)
 {
-    static const double least[CD_DTYPES] = {[CD_BOOL] = 0,
-                                            [CD_UINT8] = 0,
-                                            [CD_INT32] = INT32_MIN,
-                                            [CD_INT64] = -0x1p63,
-                                            [CD_FLOAT32] = -0x1p63,
-                                            [CD_FLOAT64] = -0x1p63};
-    static const double end[CD_DTYPES] = {[CD_BOOL] = 2,         [CD_UINT8] = 256,
-                                          [CD_INT32] = 0x1p31,   [CD_INT64] = 0x1p63,
-                                          [CD_FLOAT32] = 0x1p63, [CD_FLOAT64] = 0x1p63};
+    static const double least[CD_DTYPES] = {
+        [CD_BOOL] = 0,        [CD_UINT8] = 0,         [CD_INT32] = INT32_MIN,
+        [CD_INT64] = -0x1p63, [CD_FLOAT32] = -0x1p63, [CD_FLOAT64] = -0x1p63};
+    static const double end[CD_DTYPES] = {[CD_BOOL] = 2,       [CD_UINT8] = 256,      [CD_INT32] = 0x1p31,
+                                          [CD_INT64] = 0x1p63, [CD_FLOAT32] = 0x1p63, [CD_FLOAT64] = 0x1p63};
     if (!(trunc(low) < trunc(high))) {
         return cd_fail(err, CD_EVALUE,
                        "random integers expect low < high as whole numbers, got low = %g and high = %g.", low,

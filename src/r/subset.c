@@ -103,7 +103,8 @@ static bool is_word(SEXP x, const char *word)
 static cd_status add_slice(parsed *p, SEXP x, cd_error *err)
 {
     if (TYPEOF(x) != REALSXP || Rf_xlength(x) != 3) {
-        return cd_fail(err, CD_EINDEX, "a slice of three numbers is made by slc(), this one is something else.");
+        return cd_fail(err, CD_EINDEX,
+                       "a slice of three numbers is made by slc(), this one is something else.");
     }
     const double *range = REAL_RO(x);
     add_code(p, CD_INDEX_RANGE, range[0], range[1], range[2]);
