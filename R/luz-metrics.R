@@ -83,6 +83,15 @@ luz_metric_set <- function(metrics = NULL, train_metrics = NULL, valid_metrics =
   )
 }
 
+#' @export
+print.luz_metric_set <- function(x, ...) {
+  names_of <- function(metrics) {
+    if (length(metrics) == 0) "none" else toString(vapply(metrics, function(metric) sub("_generator$", "", class(metric)[[1]]), ""))
+  }
+  cat(sprintf("<luz_metric_set>\ntraining: %s\nvalidation: %s\n", names_of(x$train), names_of(x$valid)))
+  invisible(x)
+}
+
 as_metric_set <- function(metrics) {
   if (inherits(metrics, "luz_metric_set")) metrics else luz_metric_set(metrics)
 }

@@ -109,6 +109,14 @@ packed_sequence <- function(data, sizes, order) {
   ), class = "PackedSequence")
 }
 
+#' @export
+print.PackedSequence <- function(x, ...) {
+  steps <- as_array(x$batch_sizes)
+  cat(sprintf("<PackedSequence> %d sequences of at most %d steps, data [%s]\n", steps[[1]], length(steps),
+    toString(dim(x$data))))
+  invisible(x)
+}
+
 is_packed_sequence <- function(x) inherits(x, "PackedSequence")
 
 # Of the same dimensions.

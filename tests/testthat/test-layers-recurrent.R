@@ -107,3 +107,8 @@ test_that("sizes that do not fit are refused by name", {
   expect_error(nn_rnn(0, 4), "input_size", class = "value_error")
   expect_warning(nn_gru(3, 4, dropout = 0.5), "num_layers")
 })
+
+test_that("a packed sequence prints what it holds", {
+  packed <- nn_utils_rnn_pack_padded_sequence(torch_randn(2, 3, 4), c(3, 1), batch_first = TRUE)
+  expect_output(print(packed), "<PackedSequence> 2 sequences of at most 3 steps, data [4, 4]", fixed = TRUE)
+})

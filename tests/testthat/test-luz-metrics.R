@@ -131,3 +131,9 @@ test_that("binary accuracies are called acc, and areas of single classes are a l
   expect_type(areas, "list")
   expect_length(areas, 2)
 })
+
+test_that("a set of metrics prints their names", {
+  set <- luz_metric_set(list(luz_metric_mae()), valid_metrics = luz_metric_rmse())
+  expect_output(print(set), "training: luz_metric_mae\nvalidation: luz_metric_mae, luz_metric_rmse", fixed = TRUE)
+  expect_output(print(luz_metric_set()), "training: none", fixed = TRUE)
+})
