@@ -284,7 +284,8 @@ public_prefixes <- paste0("^(transform|item_transform|nn|nn_init|nn_utils|luz|lr
   "slc|segmentation_dataset|synthetic_pets|drawn_cells|oxford_pet_dataset|clone_module|pretrained_weights)$")
 
 # The names of classes that users make objects of.
-public_classes <- "^(nn|optim|lr|luz|dataset)_|^(unet|unet_plus_plus|manet|linknet|fpn|pspnet|deeplabv3|deeplabv3_plus)$"
+public_classes <- paste0("^(nn|optim|lr|luz|dataset)_|",
+  "^(unet|unet_plus_plus|manet|linknet|fpn|pspnet|deeplabv3|deeplabv3_plus)$")
 
 # ---- putting them in front of bodies ----
 

@@ -27,9 +27,9 @@ apply_op_ <- function(op, inputs, attrs = NULL) {
   .Call(cdr_apply_in_place, op, inputs, attrs)
 }
 
-# Called by the C glue. The classes are those of the peers' conditions, after one of our own that says what kind: what an
-# argument may not be is a value error, what was met while computing, such as an index outside of a tensor or no memory, a
-# runtime error, as libtorch's. Indices of what are no tensors (items, layers, parameters) are arguments of R functions.
+# Called by the C glue. The classes are those of the peers' conditions, after one of our own that says what kind: what
+# an argument may not be is a value error, what is met while computing, such as an index outside of a tensor or no
+# memory, a runtime error, as libtorch's. Indices of items, layers and parameters are arguments of R functions.
 stop_engine <- function(kind, message) {
   peer_class <- switch(kind,
     shape = , value = , dtype = "value_error",

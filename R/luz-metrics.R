@@ -86,7 +86,8 @@ luz_metric_set <- function(metrics = NULL, train_metrics = NULL, valid_metrics =
 #' @export
 print.luz_metric_set <- function(x, ...) {
   names_of <- function(metrics) {
-    if (length(metrics) == 0) "none" else toString(vapply(metrics, function(metric) sub("_generator$", "", class(metric)[[1]]), ""))
+    first <- vapply(metrics, function(metric) class(metric)[[1]], "")
+    if (length(first) == 0) "none" else toString(sub("_generator$", "", first))
   }
   cat(sprintf("<luz_metric_set>\ntraining: %s\nvalidation: %s\n", names_of(x$train), names_of(x$valid)))
   invisible(x)

@@ -245,7 +245,8 @@ fit_context <- function(object, callbacks, accelerator, verbose) {
 }
 
 check_epochs <- function(epochs) {
-  if (!is.numeric(epochs) || !length(epochs) %in% 1:2 || !all(epochs %in% floor(epochs) & epochs >= 0 & epochs < 2^31)) {
+  if (!is.numeric(epochs) || !length(epochs) %in% 1:2 || anyNA(epochs) || any(epochs != floor(epochs)) ||
+        any(epochs < 0) || any(epochs >= 2^31)) {
     refuse(epochs, "epochs", "one or two whole numbers of at least 0")
   }
   if (length(epochs) == 1) epochs <- c(0, epochs)

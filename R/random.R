@@ -181,8 +181,8 @@ tensor_method("bernoulli_", function(p = 0.5, generator = NULL) {
 #' @param code an expression run with the seed; the generator's state is restored afterwards.
 #' @param ... not used.
 #' @param .env the environment (usually a function's) at whose end the state is restored.
-#' @param state what `torch_get_rng_state()` gave: the generator's 624 words, its position, whether it keeps a normal, and
-#'   that normal, as a double vector; behind it the same of the second generator where there is one.
+#' @param state what `torch_get_rng_state()` gave: the generator's 624 words, its position, whether it keeps a normal,
+#'   and that normal, as a double vector; behind it the same of the second generator where there is one.
 #' @return `torch_manual_seed()`: nothing. `with_torch_manual_seed()`: the value of `code`.
 #' @examples
 #' torch_manual_seed(1)

@@ -299,8 +299,9 @@ test_that("views by strides stay inside of the memory", {
   strided <- function(...) .Call(candela:::cdr_apply_1, candela:::ops$as_strided, torch_arange(1, 6)$float(), c(...))
   expect_identical(as_array(strided(1, 1, 2, 2)), c(2, 4))
   # Offset, stride of the base, then size and stride of each dimension.
-  outside <- list(c(-9, 1, 3, 1), c(-1, 1, 1, 1), c(4, 1, 4, 1), c(0, 1, 2^62, 2^62), c(0, 1, 3, 2^62), c(2^62, 1, 1, 1),
-                  c(0, 1, 2^32, 2^32, 2^32, 0), c(0, 1, 2, -1), c(-1e300, 1, 1, 1), c(0, -1, 2, 1), c(-2, 2, 2, 1))
+  outside <- list(c(-9, 1, 3, 1), c(-1, 1, 1, 1), c(4, 1, 4, 1), c(0, 1, 2^62, 2^62), c(0, 1, 3, 2^62),
+                  c(2^62, 1, 1, 1), c(0, 1, 2^32, 2^32, 2^32, 0), c(0, 1, 2, -1),
+                  c(-1e300, 1, 1, 1), c(0, -1, 2, 1), c(-2, 2, 2, 1))
   for (numbers in outside) {
     expect_error(do.call(strided, as.list(numbers)), class = "candela_error", info = toString(numbers))
   }
@@ -344,7 +345,8 @@ test_that("C takes vectors of the type and length it reads, and no others", {
   expect_error(.Call(candela:::cdr_labels_batch, file, 5), "`size` must be", class = "value_error")
   expect_error(.Call(candela:::cdr_labels_batch, file, c(NaN, 5)), "`size` must be", class = "value_error")
   expect_error(.Call(candela:::cdr_image_batch, file, c(4, 4), 1, NULL), "`mean` must be", class = "value_error")
-  expect_error(.Call(candela:::cdr_part_objects, matrix(1L, 2, 2), c(1, 2), 4), "`rules` must be", class = "value_error")
+  expect_error(.Call(candela:::cdr_part_objects, matrix(1L, 2, 2), c(1, 2), 4), "`rules` must be",
+    class = "value_error")
   save <- function(...) .Call(candela:::cdr_safetensors_write, file, ...)
   expect_error(save(c("a", "b"), list(torch_ones(1)), character()), "`names` must be", class = "value_error")
   expect_error(save("a", list(torch_ones(1)), "key"), "`meta` must be", class = "value_error")
