@@ -282,11 +282,15 @@ TensorHook <- slim_class(R6Class("torch_hook",
   cloneable = FALSE
 ))
 
+# Made apart from the tensor, which the graph would else hold, and the tensor the graph.
+hook_on_gradient <- function(hook) {
+  force(hook)
+  function(gradients) list(tensor_or_null(hook(gradients[[1]])))
+}
+
 tensor_method("register_hook", function(hook) {
   check_function(hook, "hook", "function(gradient) 2 * gradient")
-  TensorHook$new(self, .Call(cdr_add_hook, self, function(gradients) {
-    list(tensor_or_null(hook(gradients[[1]])))
-  }))
+  TensorHook$new(self, .Call(cdr_add_hook, self, hook_on_gradient(hook)))
 })
 
 tensor_or_null <- function(x) if (is_tensor(x) && !is_undefined_tensor(x)) x

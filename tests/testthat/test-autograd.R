@@ -424,13 +424,14 @@ test_that("histories are taken away in place", {
 
 test_that("functions of graphs that are gone are let go, and with them what they see", {
   freed <- 0
+  count <- function(e) freed <<- freed + 1
   drop_hooks <- function() {
     for (i in 1:5) {
-      seen <- new.env()
-      reg.finalizer(seen, function(e) freed <<- freed + 1)
+      seen <- new.env(parent = baseenv())
+      reg.finalizer(seen, count)
       x <- torch_ones(2, requires_grad = TRUE)
       y <- x * 2
-      y$register_hook(local(function(grad) grad * i, seen))
+      y$register_hook(eval(quote(function(grad) grad), seen))
     }
   }
   drop_hooks()

@@ -36,7 +36,7 @@ test_that("items with rare classes are drawn more often", {
 
 test_that("an argument is named as its function names it", {
   expect_error(class_counts(1), "`ds` must be a segmentation_dataset", class = "value_error")
-  expect_error(class_sampler(list()), "`data_source` must be a segmentation_dataset", class = "value_error")
+  expect_error(class_sampler(list(1)), "`data_source` must be a segmentation_dataset", class = "value_error")
   expect_error(class_weights("a"), "`x` must be a segmentation_dataset", class = "value_error")
   expect_error(class_weights(c(1, 2), "log"), "`method` must be one of \"sqrt\"", class = "value_error")
 })
