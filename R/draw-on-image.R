@@ -150,7 +150,8 @@ needs_magick <- function(what) {
 draw_segmentation_masks <- function(x, ...) UseMethod("draw_segmentation_masks")
 
 #' @export
-draw_segmentation_masks.default <- function(x, ...) refuse(x, "x", "an image, as a tensor, or an item with masks")
+draw_segmentation_masks.default <- function(x, ...) type_error(sprintf(
+  "`x` must be an image, as a tensor, or an item with masks, but got %s.", describe(x)))
 
 #' @export
 draw_segmentation_masks.image_with_segmentation_mask <- function(x, alpha = 0.5, ...) {

@@ -2,12 +2,10 @@
 
 #include <stdbool.h>
 
-#define R_NO_REMAP
-#include <Rinternals.h>
-
 #include "base/aside.h"
 #include "base/memory.h"
 #include "r/condition.h"
+#include "r/glue.h"
 #include "r/release.h"
 
 static SEXP question = NULL; /* preserved */
@@ -27,6 +25,7 @@ static void collected(SEXP watcher)
 {
     (void)watcher;
     watch();
+    cdr_release_functions();
     if (is_users_collection()) {
         cdr_handles_trim();
         cd_aside_clear();

@@ -32,7 +32,6 @@ SEXP cdr_init(SEXP env)
 
 SEXP cdr_handle(void)
 {
-    cdr_release_functions();
     cdr_collect_before_handle();
     SEXP handle = PROTECT(cdr_handle_new());
     SHALLOW_DUPLICATE_ATTRIB(handle, prototype);

@@ -19,7 +19,7 @@
  * (r/collect.h). */
 SEXP cdr_handle(void);
 
-/* Lets R go of the functions whose graphs have been freed. Phase 1 only; cdr_handle does so. */
+/* Lets R go of the functions whose graphs have been freed. Not while R collects; after each collection it is done. */
 void cdr_release_functions(void);
 
 /* Gives the handle a new variable of t, where status is CD_OK; else raises err. Takes over t, which may be

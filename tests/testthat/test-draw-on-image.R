@@ -69,5 +69,4 @@ test_that("widths, switches and pairs of points are checked", {
   for (pairs in list(list(c(1, 3)), list(1), list("a"), list(c(0, 1)))) {
     expect_error(draw_keypoints(image, points, connectivity = pairs), "`connectivity` must be", class = "value_error")
   }
-  expect_error(draw_segmentation_masks(1), "`x` must be an image", class = "value_error")
 })
