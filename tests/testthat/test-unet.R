@@ -189,10 +189,9 @@ test_that("switches and shares of every decoder are checked", {
   }
   expect_error(make(unet, deep_supervision = "yes"), "`deep_supervision` must be", class = "value_error")
   expect_error(make(unet, decoder_join_input = NULL), "`decoder_join_input` must be", class = "value_error")
-  for (model in list(unet, unet_plus_plus, manet, linknet)) {
+  for (model in list(unet, unet_plus_plus, manet, linknet, pspnet)) {
     expect_error(make(model, decoder_use_norm = NA), "`decoder_use_norm` must be", class = "value_error")
   }
-  expect_error(make(pspnet, psp_use_norm = 2), "`psp_use_norm` must be", class = "value_error")
   expect_error(make(pspnet, psp_dropout = "a"), "`psp_dropout` must be", class = "value_error")
   expect_error(make(pspnet, psp_dropout = 2), "dropout probability", class = "value_error")
   expect_error(make(fpn, decoder_dropout = NULL), "`decoder_dropout` must be", class = "value_error")
