@@ -219,7 +219,7 @@ class_contracts <- c(
   reduction = "string", padding_mode = "string", approximate = "string", anneal_strategy = "string",
   threshold_mode = "string", lr_lambda = "functions", lr_scheduler = "function",
   indices = "numbers",
-  deep_supervision = "flag", decoder_use_norm = "flag", decoder_join_input = "flag",
+  deep_supervision = "flag", decoder_join_input = "flag",
   decoder_aspp_separable = "flag", decoder_dropout = "number", psp_dropout = "number", decoder_aspp_dropout = "number"
 )
 

@@ -7,4 +7,7 @@
 /* Once, at load. */
 void cdr_give_back_init(void);
 
+/* To be called now and then outside of finalizers: makes sure that the next collection is noticed. Phase 1 only. */
+void cdr_give_back_resume(void);
+
 #endif

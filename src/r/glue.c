@@ -32,6 +32,7 @@ SEXP cdr_init(SEXP env)
 
 SEXP cdr_handle(void)
 {
+    cdr_give_back_resume();
     cdr_collect_before_handle();
     SEXP handle = PROTECT(cdr_handle_new());
     SHALLOW_DUPLICATE_ATTRIB(handle, prototype);
