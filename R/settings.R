@@ -21,7 +21,7 @@
 #' candela_info()$simd
 #' @export
 torch_set_num_threads <- function(num_threads) {
-  check_whole_number(num_threads, "num_threads", 1, 1e6)
+  check_whole_number(num_threads, "num_threads", least = 1)
   invisible(.Call(cdr_threads, as.double(num_threads)))
 }
 

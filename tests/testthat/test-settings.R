@@ -77,7 +77,7 @@ test_that("collections that R and the package begin keep what waits", {
 
 test_that("numbers of threads, bytes and seeds are whole and within what C holds", {
   before <- torch_get_num_threads()
-  for (n in list(2.7, 0, 1e12, NA)) {
+  for (n in list(2.7, 0, Inf, NA)) {
     expect_error(torch_set_num_threads(n), "`num_threads` must be a whole number", class = "value_error")
   }
   expect_identical(torch_get_num_threads(), before)
@@ -87,4 +87,22 @@ test_that("numbers of threads, bytes and seeds are whole and within what C holds
   expect_error(torch_manual_seed(1.5), "`seed` must be a whole number", class = "value_error")
   expect_error(synthetic_pets(tempfile(), n = 2.5), "`n` must be a whole number", class = "value_error")
   expect_error(drawn_cells(tempfile(), seed = "a"), "`seed` must be a whole number", class = "value_error")
+})
+
+test_that("collections are noticed also where other finalizers run in them", {
+  freed <- 0
+  count <- function(e) freed <<- freed + 1
+  hooked <- function() {
+    seen <- new.env(parent = baseenv())
+    reg.finalizer(seen, count)
+    x <- torch_ones(2, requires_grad = TRUE)
+    y <- x * 2
+    y$register_hook(eval(quote(function(grad) grad), seen))
+    NULL
+  }
+  for (i in 1:4) {
+    hooked()
+    for (k in 1:3) gc()
+    expect_identical(freed, i + 0)
+  }
 })
