@@ -140,10 +140,10 @@ static void integers_as_doubles(double *y, SEXP x)
     const R_xlen_t n = Rf_xlength(x);
     const void *data = r_data(x);
     const int64_t *wide = TYPEOF(x) == REALSXP ? data : NULL;
-    const int *narrow = data;
+    const int *integer = data;
     for (R_xlen_t i = 0; i < n; i++) {
-        const bool missing = wide != NULL ? wide[i] == INT64_MIN : narrow[i] == NA_INTEGER;
-        y[i] = missing ? NAN : wide != NULL ? (double)wide[i] : narrow[i];
+        const bool missing = wide != NULL ? wide[i] == INT64_MIN : integer[i] == NA_INTEGER;
+        y[i] = missing ? NAN : wide != NULL ? (double)wide[i] : integer[i];
     }
 }
 
