@@ -1,9 +1,9 @@
 /* Backward from R, and code of the user's that it calls. */
 #include <setjmp.h>
-#include <stdlib.h>
 
 #include "r/collect.h"
 #include "r/glue.h"
+#include "r/held.h"
 #include "r/registry.h"
 
 cd_variable *cdr_with_history(SEXP x, const char *what)
@@ -26,14 +26,6 @@ typedef struct {
 } unwinding;
 
 static unwinding current = {NULL, false};
-
-/* A function that a graph holds. */
-typedef struct held {
-    SEXP function;
-    struct held *next; /* of those to be released */
-} held;
-
-static held *gone = NULL;
 
 typedef struct {
     SEXP function;
@@ -76,7 +68,7 @@ static cd_status call_r(void *function, int n_in, cd_variable *const *in, int n_
                         cd_error *err)
 {
     jmp_buf buffer;
-    r_call call = {((held *)function)->function, n_in, in};
+    r_call call = {cdr_held_function(function), n_in, in};
     for (int i = 0; i < n_out; i++) {
         out[i] = NULL;
     }
@@ -94,38 +86,16 @@ static cd_status call_r(void *function, int n_in, cd_variable *const *in, int n_
     return CD_OK;
 }
 
-/* Graphs are freed in the middle of R's collections, where R's list of what is held may not be changed. */
-static void release_r(void *function)
-{
-    held *h = function;
-    h->next = gone;
-    gone = h;
-}
-
-void cdr_release_functions(void)
-{
-    while (gone != NULL) {
-        held *h = gone;
-        gone = h->next;
-        R_ReleaseObject(h->function);
-        free(h);
-    }
-}
-
 static cd_callback callback_of(SEXP function)
 {
     if (!Rf_isFunction(function)) {
         cdr_stop(CD_EVALUE, "`hook` must be a function.");
     }
-    cdr_release_functions();
-    R_PreserveObject(function); /* may jump, so that it comes first */
-    held *h = malloc(sizeof *h);
-    if (h == NULL) {
-        R_ReleaseObject(function);
+    void *held = cdr_hold(function);
+    if (held == NULL) {
         cdr_stop(CD_EALLOC, "cannot allocate a function of the graph.");
     }
-    *h = (held){function, NULL};
-    return (cd_callback){call_r, release_r, h};
+    return (cd_callback){call_r, cdr_let_go, held};
 }
 
 /* hook: a function of list(gradient) that gives list(another one, or NULL). Gives the number by which it is removed. */

@@ -5,7 +5,7 @@
 #include "base/aside.h"
 #include "base/memory.h"
 #include "r/condition.h"
-#include "r/glue.h"
+#include "r/held.h"
 #include "r/release.h"
 
 static SEXP question = NULL; /* preserved */

@@ -19,9 +19,6 @@
  * (r/collect.h). */
 SEXP cdr_handle(void);
 
-/* Lets R go of the functions whose graphs have been freed. Not while R collects; after each collection it is done. */
-void cdr_release_functions(void);
-
 /* Gives the handle a new variable of t, where status is CD_OK; else raises err. Takes over t, which may be
  * NULL. err receives what goes wrong here. */
 void cdr_handle_set_tensor(SEXP handle, cd_tensor *t, int requires_grad, cd_status status, cd_error *err);
