@@ -171,7 +171,7 @@ static cd_status run_batch(bool *left, linalg_job *job, cd_error *err)
 
 static cd_status linalg_forward(cd_call *call, const linalg_kind *kind, cd_error *err)
 {
-    linalg_job *job;
+    linalg_job *job = NULL;
     bool left = false;
     CD_TRY(job_new(&job, call, kind, err));
     cd_status status = run_batch(&left, job, err);

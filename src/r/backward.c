@@ -95,7 +95,7 @@ static cd_callback callback_of(SEXP function)
     if (held == NULL) {
         cdr_stop(CD_EALLOC, "cannot allocate a function of the graph.");
     }
-    return (cd_callback){call_r, cdr_let_go, held};
+    return (cd_callback){call_r, cdr_release_function, held};
 }
 
 /* hook: a function of list(gradient) that gives list(another one, or NULL). Gives the number by which it is removed. */

@@ -27,7 +27,7 @@ SEXP cdr_held_function(const void *h)
     return ((const held *)h)->function;
 }
 
-void cdr_let_go(void *function)
+void cdr_release_function(void *function)
 {
     held *h = function;
     h->next = gone;

@@ -12,7 +12,7 @@ void *cdr_hold(SEXP function);
 SEXP cdr_held_function(const void *held);
 
 /* At any time, also while R collects. */
-void cdr_let_go(void *held);
+void cdr_release_function(void *held);
 
 /* Lets R go of the functions that have been let go. Not while R collects; done after each collection (r/give_back.h). */
 void cdr_release_functions(void);
