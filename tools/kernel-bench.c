@@ -3,7 +3,8 @@
  *     kernel-bench check
  *         every kernel at awkward shapes against its naive twin, on every instruction set this machine has,
  *         and that 1, 2 and 4 threads give the same bits
- *     kernel-bench time [batch] [threads] [repeats] [all | decoder | encoder | kinds | statistics]
+ *     kernel-bench time [batch] [threads] [repeats] [all | decoder | encoder | kinds | general |
+ *     statistics]
  *         the layers of a U-Net on a MobileNet v2, in GFLOP/s, as a share of the multiply-add peak measured
  *         in the same run, and in GB/s of the images read and written; statistics: a convolution and the
  *         mean and M2 of its output, in two passes and in one
@@ -21,6 +22,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/conv.h"
+#include "kernels/conv_packed.h"
 #include "kernels/dispatch.h"
 #include "kernels/gemm.h"
 #include "kernels/isa.h"
@@ -83,6 +85,7 @@ static void report(const char *what, const char *shape, int threads, double erro
 
 typedef enum {
     FORWARD,
+    PACKED, /* from weights packed by a call before */
     MASKED, /* and that the mask is that of the result */
     STATISTICS,
     NORMALISED,            /* of an affine image of x */
@@ -92,13 +95,14 @@ typedef enum {
     BOTH_INPUT, /* the one or the other of both gradients computed together */
     BOTH_WEIGHT,
     TRANSPOSE,
+    TRANSPOSE_PACKED,
     TRANSPOSE_MASKED,
     TRANSPOSE_WEIGHT,
     PASSES
 } pass;
 static const char *pass_name[PASSES] = {
-    "forward",          "masked",          "statistics", "normalised",  "normalised statistics",
-    "backward input",   "backward weight", "both input", "both weight", "transpose",
+    "forward",          "packed",          "masked",     "statistics",  "normalised", "normalised statistics",
+    "backward input",   "backward weight", "both input", "both weight", "transpose",  "transpose packed",
     "transpose masked", "transpose weight"};
 
 typedef struct images {
@@ -129,8 +133,8 @@ static int64_t output_size(const images *im, const cdk_conv *c, pass p)
 {
     const int64_t y = im->y_size, with_statistics = y + 2 * c->K, w = im->w_size;
     const int64_t x = im->x_size;
-    const int64_t sizes[PASSES] = {y,        y + 1, with_statistics, y, with_statistics, x,
-                                   w + c->K, x,     w + c->K,        x, x + 1,           w + c->C};
+    const int64_t sizes[PASSES] = {y, y, y + 1, with_statistics, y, with_statistics, x, w + c->K, x, w + c->K,
+                                   x, x, x + 1, w + c->C};
     return sizes[p];
 }
 
@@ -237,6 +241,27 @@ static cd_status run_masked(float *out, const images *im, const cdk_conv *c, pas
     return status;
 }
 
+/* Twice: the first call packs the weights, the second has none and no others than those. */
+static cd_status run_packed(float *out, const images *im, const cdk_conv *c, pass p)
+{
+    cdk_packed packed = {.panels = NULL};
+    const cdk_conv_finish finish = {
+        .end = {.activation = p == PACKED ? CDK_ACTIVATION_RELU : CDK_ACTIVATION_RELU6}, .packed = &packed};
+    float *w = malloc((size_t)im->w_size * sizeof *w);
+    memcpy(w, im->w, (size_t)im->w_size * sizeof *w);
+    cd_status status = CD_OK;
+    for (int i = 0; i < 2 && status == CD_OK; i++) {
+        status = p == PACKED ? cdk_conv_forward(out, im->x, w, im->bias, c, &finish, &error)
+                             : cdk_conv_transpose_forward(out, im->y, w, im->bias, c, &finish, &error);
+        if (packed.panels != NULL) {
+            memset(w, 0, (size_t)im->w_size * sizeof *w);
+        }
+    }
+    cdk_packed_free(&packed);
+    free(w);
+    return status;
+}
+
 static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, int naive)
 {
     static const cdk_conv_finish relu = {.end = {.activation = CDK_ACTIVATION_RELU}},
@@ -248,6 +273,7 @@ static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, in
     if (naive) {
         switch (p) {
         case FORWARD:
+        case PACKED:
             cdk_conv_forward_naive(out, im->x, im->w, im->bias, c, CDK_ACTIVATION_RELU);
             break;
         case MASKED:
@@ -270,6 +296,7 @@ static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, in
             cdk_conv_backward_weight_naive(out, bias_out, im->y, im->x, c);
             break;
         case TRANSPOSE:
+        case TRANSPOSE_PACKED:
             cdk_conv_transpose_forward_naive(out, im->y, im->w, im->bias, c, CDK_ACTIVATION_RELU6);
             break;
         default:
@@ -281,6 +308,9 @@ static cd_status run(float *out, const images *im, const cdk_conv *c, pass p, in
     switch (p) {
     case FORWARD:
         return cdk_conv_forward(out, im->x, im->w, im->bias, c, &relu, &error);
+    case PACKED:
+    case TRANSPOSE_PACKED:
+        return run_packed(out, im, c, p);
     case MASKED:
         return run_masked(out, im, c, p, im->y_size);
     case TRANSPOSE_MASKED:
@@ -682,6 +712,37 @@ static void time_kinds(int64_t N, int repeats, double best)
     print_total("kinds of encoder layers, forward and backward");
 }
 
+static void time_any(const char *name, cdk_conv c, int repeats, double best)
+{
+    char text[100];
+    snprintf(text, sizeof text, "%s (%s)", name, cdk_conv_way_text(&c, 0));
+    time_layer(text, c, 0, 0, repeats, best);
+}
+
+/* Layers of many networks; the batch of the classic comparisons is 16. */
+static void time_general(int64_t N, int repeats, double best)
+{
+    time_any("7 x 7 s2 3-64 @224", square(N, 3, 224, 64, 7, 2, 3, 1), repeats, best);
+    time_any("3 x 3 64-64 @56", square(N, 64, 56, 64, 3, 1, 1, 1), repeats, best);
+    time_any("3 x 3 256-256 @14", square(N, 256, 14, 256, 3, 1, 1, 1), repeats, best);
+    time_any("3 x 3 512-512 @7", square(N, 512, 7, 512, 3, 1, 1, 1), repeats, best);
+    time_any("3 x 3 s2 64-128 @56", square(N, 64, 56, 128, 3, 2, 1, 1), repeats, best);
+    time_any("1 x 1 256-64 @56", square(N, 256, 56, 64, 1, 1, 0, 1), repeats, best);
+    time_any("1 x 1 64-256 @56", square(N, 64, 56, 256, 1, 1, 0, 1), repeats, best);
+    time_any("1 x 1 1024-256 @14", square(N, 1024, 14, 256, 1, 1, 0, 1), repeats, best);
+    time_any("1 x 1 s2 256-512 @56", square(N, 256, 56, 512, 1, 2, 0, 1), repeats, best);
+    time_any("3 x 3 d12 256-256 @28", dilated(N, 256, 28, 256, 12, 12, 1), repeats, best);
+    time_any("5 x 5 32-64 @28", square(N, 32, 28, 64, 5, 1, 2, 1), repeats, best);
+    time_any("1 x 7 128-128 @17", (cdk_conv){N, 128, 17, 17, 128, 1, 7, 17, 17, 1, 1, 0, 3, 1, 1, 1}, repeats,
+             best);
+    time_any("3 x 3 groups 32 128 @56", square(N, 128, 56, 128, 3, 1, 1, 32), repeats, best);
+    time_any("depthwise 5 x 5 240 @28", square(N, 240, 28, 240, 5, 1, 2, 240), repeats, best);
+    time_any("depthwise 7 x 7 96 @56", square(N, 96, 56, 96, 7, 1, 3, 96), repeats, best);
+    time_any("1-d 7 64-64 @1024", (cdk_conv){N, 64, 1, 1024, 64, 1, 7, 1, 1024, 1, 1, 0, 3, 1, 1, 1}, repeats,
+             best);
+    print_total("layers of many networks");
+}
+
 static void time_block(int64_t N, int in, int out, int size, int stride, int expand, int repeats, double best)
 {
     char name[100];
@@ -805,6 +866,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(part, "kinds") == 0) {
         time_kinds(N, repeats, best);
+    }
+    if (strcmp(part, "general") == 0) {
+        time_general(N, repeats, best);
     }
     if (all || strcmp(part, "statistics") == 0) {
         time_all_statistics(N, repeats);

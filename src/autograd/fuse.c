@@ -8,11 +8,13 @@
 #include "autograd/dense.h"
 #include "autograd/join.h"
 #include "autograd/positions.h"
+#include "autograd/recording.h"
 #include "autograd/table.h"
 #include "base/memory.h"
 #include "kernels/interpolate.h"
 #include "kernels/mask.h"
 #include "tensor/elements.h"
+#include "tensor/kept.h"
 #include "tensor/lazy.h"
 #include "tensor/lazy_bytes.h"
 #include "tensor/lazy_image.h"
@@ -229,19 +231,80 @@ static cd_status defer_convolution(bool *done, cd_call *call, cd_error *err)
 
 /* ---- a convolution, then batch norm ---- */
 
-/* w' = scale w and b' = scale b + shift, per output channel. */
-static cd_status scaled_weights(cd_tensor **scaled_w, cd_tensor **scaled_b, const cd_lazy *conv,
-                                const double *scale, const double *shift, cd_error *err)
+/* Weights with a batch norm folded into them, kept with those it was folded into while they and its scale are the same. */
+typedef struct folded_weights {
+    cd_kept kept;
+    cd_tensor *weights;
+    double scale[]; /* of each output channel */
+} folded_weights;
+
+static void release_folded(cd_kept *kept)
 {
-    const cd_tensor *w = conv->source[WEIGHT], *b = conv->source[BIAS];
-    int64_t K = w->shape[0], length = K > 0 ? cd_tensor_numel(w) / K : 0;
-    CD_TRY(cd_tensor_clone(scaled_w, w, CD_CONTIGUOUS, err));
-    CD_TRY(cd_tensor_new(scaled_b, CD_FLOAT32, 1, &K, CD_CONTIGUOUS, err));
-    float *new_w = cd_tensor_data(*scaled_w), *new_b = cd_tensor_data(*scaled_b);
+    folded_weights *it = (folded_weights *)kept;
+    cd_tensor_release(it->weights);
+    free(it);
+}
+
+/* Where there is no memory for it nothing is kept. */
+static void keep_folded(const cd_tensor *w, cd_tensor *folded, const double *scale)
+{
+    const size_t K = (size_t)w->shape[0];
+    folded_weights *it = malloc(sizeof *it + K * sizeof *scale);
+    if (it != NULL) {
+        it->kept.release = release_folded;
+        it->weights = cd_tensor_retain(folded);
+        memcpy(it->scale, scale, K * sizeof *scale);
+        cd_kept_add(w->storage, &it->kept);
+    }
+}
+
+static cd_tensor *kept_folded(const cd_tensor *w, const double *scale)
+{
+    folded_weights *it = (folded_weights *)cd_kept_find(w->storage, release_folded);
+    const bool same = it != NULL && cd_tensor_same_shape(it->weights, w) &&
+                      memcmp(it->scale, scale, (size_t)w->shape[0] * sizeof *scale) == 0;
+    return same ? cd_tensor_retain(it->weights) : NULL;
+}
+
+/* w' = scale w, per output channel. */
+static cd_status scaled_weights(cd_tensor **scaled, const cd_tensor *w, const double *scale, cd_error *err)
+{
+    const int64_t K = w->shape[0], length = K > 0 ? cd_tensor_numel(w) / K : 0;
+    CD_TRY(cd_tensor_clone(scaled, w, CD_CONTIGUOUS, err));
+    float *new_w = cd_tensor_data(*scaled);
     for (int64_t k = 0; k < K; k++) {
         for (int64_t i = k * length; i < (k + 1) * length; i++) {
             new_w[i] = (float)(new_w[i] * scale[k]);
         }
+    }
+    return CD_OK;
+}
+
+/* The same, from the pass before where that folded the same; only what predicts, without recording, keeps it. */
+static cd_status fold_weights(cd_tensor **scaled, const cd_tensor *w, const double *scale, cd_error *err)
+{
+    const bool keeps = !cd_grad_enabled() && cd_kept_suits(w);
+    if (cd_grad_enabled()) {
+        cd_kept_clear(w->storage);
+    }
+    *scaled = keeps ? kept_folded(w, scale) : NULL;
+    if (*scaled != NULL) {
+        return CD_OK;
+    }
+    CD_TRY(scaled_weights(scaled, w, scale, err));
+    if (keeps) {
+        keep_folded(w, *scaled, scale);
+    }
+    return CD_OK;
+}
+
+/* b' = scale b + shift; b may be NULL. */
+static cd_status fold_bias(cd_tensor **scaled, const cd_tensor *b, const double *scale, const double *shift,
+                           int64_t K, cd_error *err)
+{
+    CD_TRY(cd_tensor_new(scaled, CD_FLOAT32, 1, &K, CD_CONTIGUOUS, err));
+    float *new_b = cd_tensor_data(*scaled);
+    for (int64_t k = 0; k < K; k++) {
         new_b[k] = (float)((b != NULL ? cd_tensor_get(b, k) : 0) * scale[k] + shift[k]);
     }
     return CD_OK;
@@ -253,7 +316,11 @@ static cd_status defer_folded(cd_call *call, const double *scale, const double *
     const cd_lazy *conv = call->in[X]->lazy;
     cd_tensor *source[SOURCES] = {
         [X] = conv->source[X], [SCALE] = conv->source[SCALE], [SHIFT] = conv->source[SHIFT]};
-    cd_status status = scaled_weights(&source[WEIGHT], &source[BIAS], conv, scale, shift, err);
+    const cd_tensor *w = conv->source[WEIGHT];
+    cd_status status = fold_weights(&source[WEIGHT], w, scale, err);
+    if (status == CD_OK) {
+        status = fold_bias(&source[BIAS], conv->source[BIAS], scale, shift, w->shape[0], err);
+    }
     if (status == CD_OK) {
         status =
             cd_tensor_defer(call->out[0], compute_conv2d, SOURCES, source, conv->n_attr, conv->attr, err);

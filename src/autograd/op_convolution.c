@@ -1,9 +1,13 @@
 /* Convolution and transposed convolution of images, N x C x H x W. Results are channels last. */
 #include "autograd/dense.h"
+#include "autograd/recording.h"
 #include "autograd/second.h"
+#include "base/cell.h"
 #include "base/interrupt.h"
 #include "kernels/conv.h"
+#include "kernels/conv_packed.h"
 #include "kernels/conv_table.h"
+#include "tensor/kept.h"
 
 enum {
     STRIDE_H,
@@ -149,6 +153,45 @@ static int64_t pixels_of(const cd_tensor *t)
     return t->shape[0] * t->shape[2] * t->shape[3];
 }
 
+/* ---- packed weights ---- */
+
+/* With more output pixels packing the weights is too small a part of the work to keep them packed. */
+#define KEEP_PIXELS 16384
+
+/* Weights as the kernels pack them, kept with the weights until these change. */
+typedef struct packed_weights {
+    cd_kept kept;
+    cdk_packed packed;
+} packed_weights;
+
+static void release_packed(cd_kept *kept)
+{
+    packed_weights *it = (packed_weights *)kept;
+    cdk_packed_free(&it->packed);
+    cd_cell_free(it, sizeof *it);
+}
+
+/* Only what predicts, without recording, meets the same weights again; training lets go of what predictions kept. */
+static cdk_packed *packed_of(const cd_tensor *w, const cdk_conv *conv)
+{
+    if (!cd_kept_suits(w)) {
+        return NULL;
+    }
+    if (cd_grad_enabled()) {
+        cd_kept_clear(w->storage);
+        return NULL;
+    }
+    if (conv->N * conv->OH * conv->OW > KEEP_PIXELS) {
+        return NULL;
+    }
+    packed_weights *it = (packed_weights *)cd_kept_find(w->storage, release_packed);
+    if (it == NULL && (it = cd_cell_new(sizeof *it)) != NULL) {
+        it->kept.release = release_packed;
+        cd_kept_add(w->storage, &it->kept);
+    }
+    return it != NULL ? &it->packed : NULL;
+}
+
 /* conv2d */
 
 static cd_status conv_extent(int64_t *out, const cd_call *call, int dim, cd_error *err)
@@ -187,8 +230,11 @@ static cd_status conv_shape(cd_call *call, cd_error *err)
 static cd_status conv_run(const cd_call *call, const dense_set *d, const cd_fused *with, cd_error *err)
 {
     cdk_conv conv = describe(call->in[0], call->out[0], call->in[1], call->attr);
-    const cdk_conv_finish finish = {
-        .input = with->before, .end = with->after, .mean = with->mean, .M2 = with->M2};
+    const cdk_conv_finish finish = {.input = with->before,
+                                    .end = with->after,
+                                    .mean = with->mean,
+                                    .M2 = with->M2,
+                                    .packed = packed_of(d->w, &conv)};
     return cdk_conv_of[d->x->dtype]->plain.forward(cd_tensor_data(call->out[0]), cd_tensor_data(d->x),
                                                    cd_tensor_data(d->w), bias_of(d), &conv, &finish, err);
 }
@@ -440,7 +486,8 @@ static cd_status transpose_run(const cd_call *call, const dense_set *d, const cd
 {
     cdk_conv conv = describe(call->out[0], call->in[0], call->in[1], call->attr);
     const int64_t step = pixel_step(call->out[0]);
-    const cdk_conv_finish finish = {.end = with->after, .y_pixel = step == conv.C ? 0 : step};
+    const cdk_conv_finish finish = {
+        .end = with->after, .y_pixel = step == conv.C ? 0 : step, .packed = packed_of(d->w, &conv)};
     return cdk_conv_of[d->x->dtype]->transposed.forward(cd_tensor_data(call->out[0]), cd_tensor_data(d->x),
                                                         cd_tensor_data(d->w), bias_of(d), &conv, &finish,
                                                         err);

@@ -10,24 +10,11 @@
 #include "tensor/copy.h"
 #include "tensor/lazy.h"
 
-static bool recording = true;
 static int64_t next_sequence = 1;
 
 static cd_status no_node(cd_error *err)
 {
     return cd_fail(err, CD_EALLOC, "cannot allocate a node of the graph.");
-}
-
-bool cd_grad_enabled(void)
-{
-    return recording;
-}
-
-bool cd_set_grad_enabled(bool enabled)
-{
-    bool before = recording;
-    recording = enabled;
-    return before;
 }
 
 /* ---- nodes ---- */
@@ -315,7 +302,7 @@ static bool any_requires_grad(int n_in, cd_variable *const *in)
 
 static cd_status sync_all(int n_in, cd_variable *const *in, cd_error *err)
 {
-    for (int i = 0; recording && i < n_in; i++) {
+    for (int i = 0; cd_grad_enabled() && i < n_in; i++) {
         if (in[i] != NULL && in[i]->base != NULL) {
             CD_TRY(cd_variable_sync(in[i], err));
         }
@@ -345,7 +332,7 @@ static void free_values(cd_tensor **few, cd_tensor **values)
 /* v, made by a view operator from x. */
 static void remember_base(cd_variable *v, cd_variable *x)
 {
-    if (!recording) {
+    if (!cd_grad_enabled()) {
         v->is_view_of_tracked = x->requires_grad;
     } else if (v->value->storage == x->value->storage && cd_dtype_is_float(v->value->dtype)) {
         v->is_view_of_tracked = x->is_view_of_tracked;
@@ -456,7 +443,7 @@ cd_status cd_apply(cd_variable **out, const cd_op *op, int n_in, cd_variable *co
     }
     cd_call call = {.op = op, .n_in = n_in, .in = values, .n_attr = n_attr, .attr = attr};
     cd_status status = sync_all(n_in, in, err);
-    call.differentiable = recording && op->backward != NULL && any_requires_grad(n_in, in);
+    call.differentiable = cd_grad_enabled() && op->backward != NULL && any_requires_grad(n_in, in);
     if (status == CD_OK) {
         status = apply_recorded(out, &call, in, err);
     }
@@ -487,7 +474,7 @@ cd_status cd_check_in_place(const cd_variable *v, cd_error *err)
             "unsupported operation: more than one element of the written-to tensor refers to a single "
             "memory location. $clone() the expanded tensor before changing it in place.");
     }
-    if (!recording) {
+    if (!cd_grad_enabled()) {
         return CD_OK;
     }
     if (v->requires_grad && v->creator == NULL) {
@@ -686,7 +673,7 @@ cd_status cd_apply_in_place(cd_variable *target, const cd_op *op, int n_in, cd_v
         return apply_in_place_to_casts(target, op, n_in, in, n_attr, attr, err);
     }
     cd_call call = {.op = op, .n_in = n_in, .in = values, .n_attr = n_attr, .attr = attr};
-    call.differentiable = recording && op->backward != NULL && any_requires_grad(n_in, in);
+    call.differentiable = cd_grad_enabled() && op->backward != NULL && any_requires_grad(n_in, in);
     cd_status status = apply_in_place(target, &call, values, in, err);
     cd_call_clear(&call);
     free_values(few, values);
@@ -747,7 +734,7 @@ cd_status cd_record_custom(int n_out, cd_variable *const *out, int n_in, cd_vari
 {
     cd_node *node = NULL;
     cd_status status = sync_all(n_in, in, err);
-    if (status == CD_OK && recording && any_requires_grad(n_in, in)) {
+    if (status == CD_OK && cd_grad_enabled() && any_requires_grad(n_in, in)) {
         status = record_custom(&node, n_out, out, n_in, in, err);
     }
     cd_callback *custom = status == CD_OK && node != NULL ? cd_cell_new(sizeof *custom) : NULL;

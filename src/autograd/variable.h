@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "autograd/op.h"
+#include "autograd/recording.h"
 #include "base/status.h"
 #include "tensor/tensor.h"
 
@@ -88,10 +89,6 @@ struct cd_node {
 cd_status cd_variable_new(cd_variable **v, cd_tensor *value, bool requires_grad, cd_error *err);
 cd_variable *cd_variable_retain(cd_variable *v);
 void cd_variable_release(cd_variable *v);
-
-/* Whether operations are being recorded (thread of R only); set returns what was before. */
-bool cd_grad_enabled(void);
-bool cd_set_grad_enabled(bool enabled);
 
 /* Applies an operator and records it where an input requires a gradient. out receives op->n_out new
  * references. in[i] may be NULL (absent). */

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/conv_depthwise.h"
+#include "kernels/conv_packed.h"
 #include "kernels/conv_taps.h"
 #include "kernels/conv_way.h"
 #include "kernels/conv_winograd.h"
@@ -115,10 +116,16 @@ static cd_status multiply_pixels(float *y, const float *x, const float *w, const
                        .pixels = conv->N * conv->H * conv->W,
                        .in = in,
                        .out = backward ? conv->C : conv->K};
-    cdk_gemm_options options = {.input = finish->input, .bias = bias, .activation = finish->end.activation};
-    return finish->mean       ? multiply_with_statistics(&p, &options, finish, err)
-           : finish->end.mask ? multiply_with_mask(&p, &options, finish, err)
-                              : multiply(&p, &options, err);
+    float *panels = cdk_packed_panels(finish->packed, CDK_PACKED_PRODUCT);
+    cdk_gemm_options options = {.input = finish->input,
+                                .bias = bias,
+                                .activation = finish->end.activation,
+                                .panels = finish->packed ? &panels : NULL};
+    const cd_status status = finish->mean       ? multiply_with_statistics(&p, &options, finish, err)
+                             : finish->end.mask ? multiply_with_mask(&p, &options, finish, err)
+                                                : multiply(&p, &options, err);
+    cdk_packed_done(finish->packed, CDK_PACKED_PRODUCT, panels, status);
+    return status;
 }
 
 static cd_status convolve_taps(float *y, const float *x, const float *w, const float *bias,
@@ -131,7 +138,7 @@ static cd_status convolve_taps(float *y, const float *x, const float *w, const f
     if (way != CDK_WAY_WINOGRAD) {
         return cdk_conv_direct(y, x, w, bias, taps, way == CDK_WAY_LANES, finish, err);
     }
-    CD_TRY(cdk_conv_winograd(y, x, w, bias, taps, &finish->end, err));
+    CD_TRY(cdk_conv_winograd(y, x, w, bias, taps, finish, err));
     const cdk_channels shape = {
         .rows = taps->N * taps->h.outputs * taps->w.outputs, .C = taps->out_channels, .plane = 1};
     return finish->mean ? cdk_channel_mean_m2[CD_FLOAT32](finish->mean, finish->M2, y, shape, err) : CD_OK;
@@ -142,6 +149,7 @@ static cd_status convolve_images(float *y, const float *x, const float *w, const
                                  cd_error *err)
 {
     cdk_taps taps;
+    cdk_packed_begin(finish->packed, conv, backward);
     if (is_product(conv)) {
         return multiply_pixels(y, x, w, bias, conv, backward, finish, err);
     }
@@ -298,6 +306,7 @@ static cd_status transpose_apart(float *y, const float *x, const float *w, const
     if (conv->N == 0) {
         return CD_OK;
     }
+    cdk_packed_begin(finish->packed, conv, 1);
     CD_TRY(cdk_taps_make(&taps, conv, 1, err));
     const cd_status status = cdk_conv_direct(y, x, w, bias, &taps, 0, finish, err);
     cdk_taps_free(&taps);

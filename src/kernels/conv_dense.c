@@ -195,16 +195,6 @@ static int64_t list_runs(const work *k, const box *b, ptrdiff_t *x_run, ptrdiff_
     return b->w.end > b->w.tap ? runs : 0;
 }
 
-/* Elements to fetch at a step, so that enough is fetched: a power of two, at most a line. */
-static int64_t fetch_step(int64_t floats, int64_t steps)
-{
-    int64_t step = 1;
-    while (step < CDK_LINE_FLOATS && step * steps < floats) {
-        step *= 2;
-    }
-    return step;
-}
-
 /* All outputs of a box for part of the taps. The row of images behind the one at hand is fetched meanwhile. */
 static void compute_part(const work *k, const box *b, cdk_tile tile, int fetches)
 {
@@ -218,7 +208,7 @@ static void compute_part(const work *k, const box *b, cdk_tile tile, int fetches
     const float *x = tile.x;
     tile.y_row = b->along.y;
     tile.x_row = b->along.x;
-    tile.ahead_step = fetch_step(fresh, tiles * tile.runs * steps);
+    tile.ahead_step = cdk_fetch_step(fresh, tiles * tile.runs * steps);
     for (int64_t i = 0; i < b->across[0].count; i++) {
         for (int64_t j = 0; j < b->across[1].count; j++) {
             tile.y = b->y + i * b->across[0].y + j * b->across[1].y;
@@ -325,6 +315,7 @@ cd_status cdk_dense_begin(cdk_direct *d, cd_error *err)
     const cdk_taps *taps = d->taps;
     d->columns = cdk_panels_make(d->isa, taps->out_group);
     d->blocks = d->columns.count * taps->groups;
-    return cd_memory_floats(&d->panels, d->columns.width * taps->groups, taps->in_group, taps->kernel_size,
-                            err);
+    return d->packed ? CD_OK
+                     : cd_memory_floats(&d->panels, d->columns.width * taps->groups, taps->in_group,
+                                        taps->kernel_size, err);
 }

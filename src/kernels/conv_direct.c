@@ -1,4 +1,5 @@
 /* Convolution by taps, without building the matrix of patches: bands of images, on threads. */
+#include "kernels/conv_packed.h"
 #include "kernels/conv_phase.h"
 #include "kernels/dispatch.h"
 
@@ -102,7 +103,9 @@ static void run(cdk_direct *d)
     const int64_t weights = taps->in_group * taps->out_channels * taps->kernel_size;
     const int64_t panels = cdk_phase_count(taps) * d->blocks, items = items_of(d);
     const int serial = taps->N * d->rows * d->cols * weights <= CDK_SERIAL_WORK;
-    cd_parallel_for(panels, serial ? panels : 1 + PACK_GRAIN * panels / weights, pack_panels, d);
+    if (!d->packed) {
+        cd_parallel_for(panels, serial ? panels : 1 + PACK_GRAIN * panels / weights, pack_panels, d);
+    }
     const int64_t together = cdk_max(1, cdk_min(BANDS_TOGETHER, items / (8 * cd_threads())));
     cd_parallel_chunks(items, serial ? items : together, convolve_bands, d);
 }
@@ -176,6 +179,9 @@ cd_status cdk_conv_direct(float *y, const float *x, const float *w, const float 
     d.stream = !finish->mean && !finish->end.mask &&
                taps->N * taps->h.outputs * row_floats(&d) * (int64_t)sizeof(float) > CDK_STREAM_BYTES;
     plan_bands(&d, finish);
+    cdk_packed *packed = lanewise ? NULL : finish->packed;
+    d.panels = cdk_packed_panels(packed, CDK_WAY_DENSE);
+    d.packed = d.panels != NULL;
     cd_status status = alloc_runs(&d, err);
     if (status == CD_OK) {
         status = (lanewise ? cdk_lanes_begin : cdk_dense_begin)(&d, err);
@@ -184,7 +190,7 @@ cd_status cdk_conv_direct(float *y, const float *x, const float *w, const float 
         status = run_and_finish(&d, finish, err);
     }
     cd_memory_free(d.scratch);
-    cd_memory_free(d.panels);
+    cdk_packed_done(packed, CDK_WAY_DENSE, d.panels, status);
     cd_memory_free(d.runs);
     return status;
 }

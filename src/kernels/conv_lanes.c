@@ -22,26 +22,26 @@ static int64_t lane_width(const cdk_direct *d)
     return d->isa->lanewise.width;
 }
 
-/* Floats of a pixel of the scratch, columns and rows that outputs of a band read. */
-static int64_t scratch_pixel(const cdk_direct *d)
+int64_t cdk_lanes_pixel(const cdk_direct *d)
 {
     return d->taps->in_group * lane_width(d);
 }
 
+/* Columns or rows that `count` outputs read. */
 static int64_t reach(const cdk_axis *axis, int64_t count)
 {
     return (count - 1) * axis->in_step + axis->high - axis->low + 1;
 }
 
 /* An odd number of pixels, so that rows do not share the sets of a cache. */
-static int64_t scratch_row(const cdk_direct *d)
+int64_t cdk_lanes_row(const cdk_direct *d)
 {
-    return (reach(&d->taps->w, d->cols) | 1) * scratch_pixel(d);
+    return (reach(&d->taps->w, d->cols) | 1) * cdk_lanes_pixel(d);
 }
 
 static float *panel_of(const cdk_direct *d, const cdk_phase *p, int64_t block)
 {
-    return d->panels + (block * d->taps->kernel_size + p->before) * scratch_pixel(d);
+    return d->panels + (block * d->taps->kernel_size + p->before) * cdk_lanes_pixel(d);
 }
 
 void cdk_lanes_pack(const cdk_direct *d, const cdk_phase *p, int64_t block)
@@ -50,7 +50,7 @@ void cdk_lanes_pack(const cdk_direct *d, const cdk_phase *p, int64_t block)
     const int64_t width = lane_width(d), first = block * d->block_outputs;
     const int64_t outputs = cdk_min(d->block_outputs, taps->out_channels - first);
     float *to = panel_of(d, p, block);
-    memset(to, 0, (size_t)(p->taps_h * p->taps_w * scratch_pixel(d)) * sizeof(float));
+    memset(to, 0, (size_t)(p->taps_h * p->taps_w * cdk_lanes_pixel(d)) * sizeof(float));
     for (int64_t i = 0; i < p->taps_h * p->taps_w; i++) {
         const int64_t tap = taps->h.tap[taps->h.start[p->h] + i / p->taps_w] * taps->kernel_w +
                             taps->w.tap[taps->w.start[p->w] + i % p->taps_w];
@@ -73,7 +73,7 @@ static void fill_zero(float *to, int64_t floats)
 static void fill_row(const cdk_direct *d, float *to, const float *row, cdk_spread *spread)
 {
     const cdk_axis *w = &d->taps->w;
-    const int64_t pixel = scratch_pixel(d), all = reach(w, d->cols);
+    const int64_t pixel = cdk_lanes_pixel(d), all = reach(w, d->cols);
     const int64_t left = cdk_min(cdk_max(-w->low, 0), all), skip = cdk_max(w->low, 0);
     const int64_t middle = cdk_max(0, cdk_min(w->inputs - skip, all - left));
     fill_zero(to, left * pixel);
@@ -84,7 +84,7 @@ static void fill_row(const cdk_direct *d, float *to, const float *row, cdk_sprea
 }
 
 /* Rows outside the images are not read. */
-static void fill_scratch(const cdk_direct *d, float *scratch, int64_t n, const cdk_band *band, int64_t block)
+void cdk_lanes_fill(const cdk_direct *d, float *scratch, int64_t n, const cdk_band *band, int64_t block)
 {
     const cdk_taps *taps = d->taps;
     const int64_t width = lane_width(d), C = taps->in_channels, first = block * d->block_inputs;
@@ -100,7 +100,7 @@ static void fill_scratch(const cdk_direct *d, float *scratch, int64_t n, const c
                          .index = index};
     const float *x = d->x + n * taps->h.inputs * taps->w.inputs * C + first;
     for (int64_t i = cdk_max(0, -h0); i < cdk_min(rows, taps->h.inputs - h0); i++) {
-        fill_row(d, scratch + i * scratch_row(d), x + (h0 + i) * taps->w.inputs * C, &spread);
+        fill_row(d, scratch + i * cdk_lanes_row(d), x + (h0 + i) * taps->w.inputs * C, &spread);
     }
 }
 
@@ -109,12 +109,12 @@ static void list_runs(const cdk_direct *d, const cdk_phase *p, int64_t j, cdk_ti
                       ptrdiff_t *w_run)
 {
     const cdk_taps *taps = d->taps;
-    const int64_t across = p->joined ? 1 : p->taps_w, pixel = scratch_pixel(d);
+    const int64_t across = p->joined ? 1 : p->taps_w, pixel = cdk_lanes_pixel(d);
     int64_t runs = 0;
     for (int64_t i = 0; i < p->taps_h && p->taps_w > 0; i++) {
         const int64_t offset = taps->h.offset[taps->h.start[p->h] + i], h = j * taps->h.in_step + offset;
         for (int64_t k = 0; k < across && h >= 0 && h < taps->h.inputs; k++, runs++) {
-            x_run[runs] = (offset - taps->h.low) * scratch_row(d) +
+            x_run[runs] = (offset - taps->h.low) * cdk_lanes_row(d) +
                           (taps->w.offset[taps->w.start[p->w] + k] - taps->w.low) * pixel;
             w_run[runs] = (i * p->taps_w + k) * taps->in_group;
         }
@@ -125,9 +125,41 @@ static void list_runs(const cdk_direct *d, const cdk_phase *p, int64_t j, cdk_ti
     tile->length = (p->joined ? p->taps_w : 1) * taps->in_group;
 }
 
+/* What the next band reads, fetched while this one is computed: the scratch is filled faster than memory answers. */
+typedef struct fetch {
+    const float *at, *end;
+    int64_t step;
+} fetch;
+
+static fetch fetch_behind(const cdk_direct *d, const cdk_band *band)
+{
+    const cdk_taps *taps = d->taps;
+    const int64_t row = taps->w.inputs * taps->in_channels, all = taps->N * taps->h.inputs * row;
+    const int64_t rows = band->last - band->first,
+                  seen = (band->last - 1) * taps->h.in_step + taps->h.high + 1;
+    const int64_t first =
+        ((band->n + band->images - 1) * taps->h.inputs + cdk_max(0, cdk_min(seen, taps->h.inputs))) * row;
+    const int64_t floats = cdk_min(band->images * rows * taps->h.in_step * row, all - first);
+    const int64_t tiles = cdk_ceil_div(d->cols, d->isa->lanewise.rows) * rows * band->images * d->blocks;
+    return (fetch){d->x + first, d->x + first + floats,
+                   cdk_fetch_step(floats, tiles * taps->kernel_size * taps->in_group)};
+}
+
+/* A row of outputs. */
+static void compute_row(const cdk_direct *d, const cdk_panel *panel, cdk_tile *tile, int64_t cols)
+{
+    const int64_t pixels = d->isa->slide_pixels;
+    for (; tile->x_row == tile->x_step && cols >= pixels; cols -= pixels) {
+        d->isa->slide(tile);
+        tile->y += pixels * tile->y_row;
+        tile->x += pixels * tile->x_row;
+    }
+    cdk_tile_strip(panel, tile, cols);
+}
+
 /* Rows of a phase of one image from the scratch; y is image n's first row of the band. */
 static void compute_phase(const cdk_direct *d, const cdk_band *band, const cdk_phase *p, int64_t block,
-                          float *y, const float *scratch)
+                          float *y, const float *scratch, fetch *ahead)
 {
     const cdk_taps *taps = d->taps;
     const int64_t width = lane_width(d), first = block * d->block_outputs;
@@ -140,20 +172,23 @@ static void compute_phase(const cdk_direct *d, const cdk_band *band, const cdk_p
         .w = panel_of(d, p, block),
         .bias = d->bias ? d->bias + first : NULL,
         .y_row = taps->w.out_step * d->y_pixel,
-        .x_row = taps->w.in_step * scratch_pixel(d),
+        .x_row = taps->w.in_step * cdk_lanes_pixel(d),
         .x_step = width,
         .w_step = width,
         .w_unit = width,
         .lanes = panel.lanes,
         .activation = d->activation,
         .stream = d->stream,
+        .ahead_step = ahead->step,
     };
     for (int64_t j = band->first; j < rows; j++) {
         const int64_t row = p->h + (j - band->first) * taps->h.out_step;
         list_runs(d, p, j, &tile, x_run, x_run + taps->kernel_size);
         tile.y = y + (row * taps->w.outputs + p->w) * d->y_pixel + first;
-        tile.x = scratch + (j - band->first) * taps->h.in_step * scratch_row(d);
-        cdk_tile_strip(&panel, &tile, cols);
+        tile.x = scratch + (j - band->first) * taps->h.in_step * cdk_lanes_row(d);
+        tile.ahead = ahead->at < ahead->end ? ahead->at : NULL;
+        compute_row(d, &panel, &tile, cols);
+        ahead->at = tile.ahead ? tile.ahead : ahead->at;
     }
 }
 
@@ -161,25 +196,31 @@ void cdk_lanes_band(const cdk_direct *d, const cdk_band *band)
 {
     const cdk_taps *taps = d->taps;
     float *scratch = d->scratch + band->thread * d->scratch_floats;
+    fetch ahead = fetch_behind(d, band);
     for (int64_t i = 0; i < band->images; i++) {
         float *y = band->y + i * taps->h.outputs * taps->w.outputs * d->y_pixel;
         for (int64_t block = 0; block < d->blocks; block++) {
-            fill_scratch(d, scratch, band->n + i, band, block);
+            cdk_lanes_fill(d, scratch, band->n + i, band, block);
             for (int64_t index = 0; index < cdk_phase_count(taps); index++) {
                 const cdk_phase p = cdk_phase_make(taps, index, 1);
-                compute_phase(d, band, &p, block, y, scratch);
+                compute_phase(d, band, &p, block, y, scratch, &ahead);
             }
         }
     }
 }
 
-cd_status cdk_lanes_begin(cdk_direct *d, cd_error *err)
+void cdk_lanes_plan(cdk_direct *d)
 {
     const cdk_taps *taps = d->taps;
     d->block_outputs = cdk_lanes_outputs(taps, d->isa->lanewise.width);
     d->block_inputs = d->block_outputs / taps->out_group * taps->in_group;
     d->blocks = cdk_ceil_div(taps->out_channels, d->block_outputs);
-    d->scratch_floats = reach(&taps->h, d->band_rows) * scratch_row(d);
-    CD_TRY(cd_memory_floats(&d->panels, d->blocks, taps->kernel_size, scratch_pixel(d), err));
+    d->scratch_floats = reach(&taps->h, d->band_rows) * cdk_lanes_row(d);
+}
+
+cd_status cdk_lanes_begin(cdk_direct *d, cd_error *err)
+{
+    cdk_lanes_plan(d);
+    CD_TRY(cd_memory_floats(&d->panels, d->blocks, d->taps->kernel_size, cdk_lanes_pixel(d), err));
     return cd_memory_floats(&d->scratch, cd_threads(), d->scratch_floats, 1, err);
 }

@@ -25,3 +25,12 @@ cdk_phase cdk_phase_make(const cdk_taps *taps, int64_t index, int lanewise)
     p.joined = p.taps_w > 0 && (lanewise || taps->groups == 1) && side_by_side(&taps->w, p.w);
     return p;
 }
+
+int64_t cdk_fetch_step(int64_t floats, int64_t steps)
+{
+    int64_t step = 1;
+    while (step < CDK_LINE_FLOATS && step * steps < floats) {
+        step *= 2;
+    }
+    return step;
+}

@@ -38,6 +38,7 @@ typedef struct cdk_direct {
     cdk_panels columns;                  /* dense: of a group */
     int64_t block_outputs, block_inputs; /* lanes: channels of a block */
     float *panels;                       /* packed weights */
+    int packed;                          /* by a call before */
     float *scratch;                      /* [threads][scratch_floats] */
     int64_t scratch_floats;
     ptrdiff_t *runs; /* [threads][2][kernel size] */
@@ -53,6 +54,9 @@ typedef struct cdk_band {
 int64_t cdk_phase_count(const cdk_taps *taps);
 cdk_phase cdk_phase_make(const cdk_taps *taps, int64_t index, int lanewise);
 
+/* Elements to fetch into the cache at each of some steps, so that enough is fetched: a power of two, at most a line. */
+int64_t cdk_fetch_step(int64_t floats, int64_t steps);
+
 /* Allocates panels and scratch of one way; packs the weights of one block of a phase; computes a band. */
 cd_status cdk_dense_begin(cdk_direct *d, cd_error *err);
 void cdk_dense_pack(const cdk_direct *d, const cdk_phase *p, int64_t block);
@@ -61,6 +65,16 @@ void cdk_dense_band(const cdk_direct *d, const cdk_band *band);
 cd_status cdk_lanes_begin(cdk_direct *d, cd_error *err);
 void cdk_lanes_pack(const cdk_direct *d, const cdk_phase *p, int64_t block);
 void cdk_lanes_band(const cdk_direct *d, const cdk_band *band);
+
+/* What lanes read: the inputs of a block for a band of image n are spread into scratch, [row][column][input of a
+ * group][lane], from row first in_step + low of the image on and column low, zeros where there are none; rows that are not
+ * in the image are left as they are. Plan sets blocks and the size of the scratch from taps, isa, cols and band_rows. */
+void cdk_lanes_plan(cdk_direct *d);
+void cdk_lanes_fill(const cdk_direct *d, float *scratch, int64_t n, const cdk_band *band, int64_t block);
+
+/* Floats of a pixel, and of a row, of the scratch. */
+int64_t cdk_lanes_pixel(const cdk_direct *d);
+int64_t cdk_lanes_row(const cdk_direct *d);
 
 /* Output channels whose inputs are at most `width`, whole groups of them; 0 where a group has too many. */
 int64_t cdk_lanes_outputs(const cdk_taps *taps, int width);

@@ -27,12 +27,14 @@ typedef struct cdk_conv {
  *   mean, M2  of each output channel, [K]: its mean and the sum of squared distances from it, the statistics
  *             of a batch, for less than reading y again; both or neither, not for transposed convolutions,
  *             without activation and mask. With no images they are 0
+ *   packed    where the packed weights are kept from one call to the next (kernels/conv_packed.h), or NULL
  */
 typedef struct cdk_conv_finish {
     const cdk_affine *input;
     cdk_epilogue end;
     int64_t y_pixel;
     double *mean, *M2;
+    struct cdk_packed *packed;
 } cdk_conv_finish;
 
 #endif

@@ -1,4 +1,5 @@
 #include "kernels/conv_winograd.h"
+#include "kernels/conv_packed.h"
 #include "kernels/dispatch.h"
 
 #include <string.h>
@@ -261,30 +262,39 @@ static int is_streamed(const winograd *f)
 static cd_status alloc_scratch(winograd *f, cd_error *err)
 {
     const int64_t C = f->taps->in_channels, scratch = cd_threads() * f->scratch_floats;
-    CD_TRY(cd_memory_floats(&f->panels, CDK_WINOGRAD_POINTS, f->columns.width, C, err));
+    CD_TRY(f->panels ? CD_OK : cd_memory_floats(&f->panels, CDK_WINOGRAD_POINTS, f->columns.width, C, err));
     CD_TRY(cd_memory_floats(&f->scratch, scratch + C, 1, 1, err));
     f->zeros = f->scratch + scratch;
     memset(f->zeros, 0, (size_t)C * sizeof(float));
     return CD_OK;
 }
 
+static void pack(winograd *f)
+{
+    cd_parallel_for(f->columns.count * packs_of_block(f),
+                    1 + WINOGRAD_PACK_GRAIN / (f->columns.widest->width * PACK_CHANNELS), pack_panels, f);
+}
+
 cd_status cdk_conv_winograd(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
-                            const cdk_epilogue *end, cd_error *err)
+                            const cdk_conv_finish *finish, cd_error *err)
 {
     const int64_t floats = taps->N * taps->h.outputs * taps->w.outputs * taps->out_channels;
-    winograd f = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .end = end};
+    winograd f = {.y = y, .x = x, .w = w, .bias = bias, .taps = taps, .end = &finish->end};
     f.isa = cdk_isa_current();
     f.columns = cdk_panels_make(f.isa, taps->out_channels);
     f.stream = is_streamed(&f);
     plan(&f);
-    CD_TRY(cdk_masking_begin(&f.masking, end, y, floats, 0, err));
+    CD_TRY(cdk_masking_begin(&f.masking, f.end, y, floats, 0, err));
+    f.panels = cdk_packed_panels(finish->packed, CDK_WAY_WINOGRAD);
+    const int packed = f.panels != NULL;
     const cd_status status = alloc_scratch(&f, err);
+    if (status == CD_OK && !packed) {
+        pack(&f);
+    }
     if (status == CD_OK) {
-        cd_parallel_for(f.columns.count * packs_of_block(&f),
-                        1 + WINOGRAD_PACK_GRAIN / (f.columns.widest->width * PACK_CHANNELS), pack_panels, &f);
         cd_parallel_chunks(f.blocks * f.column_groups, 1, convolve_blocks, &f);
     }
     cd_memory_free(f.scratch);
-    cd_memory_free(f.panels);
+    cdk_packed_done(finish->packed, CDK_WAY_WINOGRAD, f.panels, status);
     return status;
 }

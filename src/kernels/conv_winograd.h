@@ -21,10 +21,10 @@
 
 #include "kernels/conv_taps.h"
 
-/* y (+ bias), ended as `end` says, from x by the taps, which cdk_winograd_serves(). With a mask the
- * channels are a multiple of CDK_MASKING_CHANNELS. */
+/* y (+ bias), ended as finish->end says, from x by the taps, which cdk_winograd_serves(), with the packed weights of
+ * finish->packed. With a mask the channels are a multiple of CDK_MASKING_CHANNELS. */
 cd_status cdk_conv_winograd(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
-                            const cdk_epilogue *end, cd_error *err);
+                            const cdk_conv_finish *finish, cd_error *err);
 
 /* dw [K][C][3][3] and, unless NULL, dbias [K] (conv_winograd_weight.c); the taps are those of the forward
  * pass. */

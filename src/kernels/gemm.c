@@ -34,6 +34,7 @@ typedef struct gemm {
     float *C;
     const float *A, *B;
     float *panels;       /* B packed, or NULL: read B as it lies */
+    int packed;          /* panels are those of a call before */
     float *copies;       /* [threads][MC][COPY_STRIDE], or NULL */
     float *coefficients; /* [2][K]: scale and shift of options.input, or NULL */
     int64_t M, N, K, ldb;
@@ -296,8 +297,10 @@ static cd_status alloc_floats(float **floats, size_t each, size_t count, cd_erro
 static cd_status alloc_scratch(gemm *g, size_t at_a_time, cd_error *err)
 {
     size_t floats;
-    CD_TRY(panel_floats(&floats, g, err));
-    CD_TRY(alloc_floats(&g->panels, floats, at_a_time, err));
+    if (!g->packed) {
+        CD_TRY(panel_floats(&floats, g, err));
+        CD_TRY(alloc_floats(&g->panels, floats, at_a_time, err));
+    }
     if (g->options.input) {
         CD_TRY(cd_memory_floats(&g->coefficients, 2, g->K, 1, err));
         cdk_affine_coefficients(g->coefficients, g->options.input, g->K);
@@ -310,7 +313,11 @@ static cd_status alloc_scratch(gemm *g, size_t at_a_time, cd_error *err)
 
 static void free_scratch(gemm *g)
 {
-    cd_memory_free(g->panels);
+    if (g->options.panels) {
+        *g->options.panels = g->panels;
+    } else {
+        cd_memory_free(g->panels);
+    }
     cd_memory_free(g->copies);
     cd_memory_free(g->coefficients);
 }
@@ -319,7 +326,7 @@ static void run_gemm(gemm *g)
 {
     const int64_t items = cdk_ceil_div(g->row_blocks, g->part_blocks) * g->column_groups;
     const int serial = g->M * g->N <= CDK_SERIAL_WORK && g->M * g->N * g->K <= CDK_SERIAL_WORK;
-    if (g->panels) {
+    if (g->panels && !g->packed) {
         cd_parallel_for(g->columns.count,
                         serial ? g->columns.count
                                : 1 + GEMM_PACK_GRAIN / (g->columns.widest->width * g->K + 1),
@@ -347,6 +354,8 @@ static gemm gemm_of(float *C, const cdk_matrix *A, const cdk_matrix *B, int64_t 
               .options = options != NULL ? *options : none};
     g.a_row = A->transposed ? 1 : A->step;
     g.a_step = A->transposed ? A->step : 1;
+    g.panels = g.options.panels ? *g.options.panels : NULL;
+    g.packed = g.panels != NULL;
     g.columns = cdk_panels_make(cdk_isa_current(), N);
     plan_items(&g);
     return g;

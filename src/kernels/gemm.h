@@ -24,6 +24,9 @@ typedef struct cdk_gemm_options {
     struct cdk_mean_m2 *statistics;
     /* The mask of C, or NULL; needs N a multiple of CDK_MASKING_CHANNELS, no accumulate, no mean and M2. */
     struct cdk_masking *masking;
+    /* B packed: *panels, where it is not NULL, else it is packed there if it is packed at all; a block of cd_memory_alloc()
+     * that belongs to the caller, also on failure. NULL: B is packed for the call alone. */
+    float **panels;
 } cdk_gemm_options;
 
 /* Rows of C computed at a time. */

@@ -156,6 +156,9 @@ typedef struct cdk_isa {
     /* One vector wide, where x is as wide as y:
      * y[i][j] (+)= sum_run sum_{t < length} x[x_run + i x_row + t x_step + j] w[w_run w_unit + t w_step + j] */
     cdk_tile_kind lanewise;
+    /* slide_pixels such rows where x_row = x_step, which share what they read; tile->ahead goes on. */
+    void (*slide)(cdk_tile *tile);
+    int slide_pixels;
     /* to[(i steps + t) width + j] = from[i pixel + index[j] + t] for pixels i, t < steps and the j < width of
      * `lanewise`. Inputs from `inputs` on, which is at most the
      * width, are 0, and lanes that no block has may hold any of them. */
@@ -192,12 +195,13 @@ typedef struct cdk_isa {
 } cdk_isa;
 
 /* The entries of a table that the templates define under the same names. */
-#define CDK_ISA_KERNELS                                                                               \
-    .thin = thin, .spread = spread, .depthwise = depthwise, .depthwise3 = depthwise3, .dots3 = dots3, \
-    .depthwise3_pixels = DEPTHWISE3_PIXELS, .channel_dots = channel_dots, .channel_sum = channel_sum, \
-    .channel_statistics = channel_statistics, .move_out = move_out, .winograd_input = winograd_input, \
-    .winograd_output = winograd_output, .winograd_weight = winograd_weight,                           \
-    .winograd_gradient = winograd_gradient, .winograd_weight_gradient = winograd_weight_gradient
+#define CDK_ISA_KERNELS                                                                                   \
+    .slide = slide, .slide_pixels = SLIDE_PIXELS, .thin = thin, .spread = spread, .depthwise = depthwise, \
+    .depthwise3 = depthwise3, .dots3 = dots3, .depthwise3_pixels = DEPTHWISE3_PIXELS,                     \
+    .channel_dots = channel_dots, .channel_sum = channel_sum, .channel_statistics = channel_statistics,   \
+    .move_out = move_out, .winograd_input = winograd_input, .winograd_output = winograd_output,           \
+    .winograd_weight = winograd_weight, .winograd_gradient = winograd_gradient,                           \
+    .winograd_weight_gradient = winograd_weight_gradient
 
 extern const cdk_isa cdk_isa_plain, cdk_isa_neon, cdk_isa_avx2, cdk_isa_avx512;
 

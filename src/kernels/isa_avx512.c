@@ -27,6 +27,9 @@
 #define TILE_LANEWISE
 #include "kernels/tile_template.h"
 
+#define SLIDE_PIXELS 14
+#include "kernels/slide_template.h"
+
 #define TILE_NAME two
 #define TILE_ROWS 14
 #define TILE_VECTORS 2

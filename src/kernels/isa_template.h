@@ -16,6 +16,9 @@
 #define TILE_LANEWISE
 #include "kernels/tile_template.h"
 
+#define SLIDE_PIXELS (ISA_ROWS_OF_TWO > 6 ? 14 : 6)
+#include "kernels/slide_template.h"
+
 #define TILE_NAME two
 #define TILE_ROWS ISA_ROWS_OF_TWO
 #define TILE_VECTORS 2

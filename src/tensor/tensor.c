@@ -6,6 +6,7 @@
 
 #include "base/cell.h"
 #include "base/memory.h"
+#include "tensor/kept.h"
 
 static cd_status no_handle(cd_error *err)
 {
@@ -29,6 +30,7 @@ static void storage_release(cd_storage *s)
     if (s == NULL || --s->refs > 0) {
         return;
     }
+    cd_kept_clear(s);
     if (!s->borrowed) {
         cd_memory_free(s->data);
     }

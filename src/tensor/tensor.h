@@ -30,6 +30,7 @@ typedef struct cd_storage {
     /* The elements as bytes (uint8, in the same order) where they have not been converted yet: data is NULL
      * until somebody wants them (tensor/lazy_bytes.h). */
     struct cd_tensor *bytes;
+    struct cd_kept *kept; /* what has been made of the data (tensor/kept.h) */
 } cd_storage;
 
 typedef struct cd_tensor {

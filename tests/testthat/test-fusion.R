@@ -519,3 +519,68 @@ test_that("a collection that fails while a tensor is changed leaves nothing behi
     }
   }, "no collection")
 })
+
+# Without recording, weights are folded and packed once, and kept until they change.
+predicting_net <- function() {
+  torch_manual_seed(7)
+  nn_sequential(
+    nn_conv2d(3, 32, 3, padding = 1, bias = FALSE), nn_batch_norm2d(32), nn_relu(), nn_conv2d(32, 40, 3, padding = 1),
+    nn_batch_norm2d(40), nn_conv2d(40, 24, 1), nn_batch_norm2d(24), nn_conv_transpose2d(24, 16, 2, stride = 2),
+    nn_conv2d(16, 8, 3, stride = 2, padding = 1, groups = 2), nn_batch_norm2d(8)
+  )$eval()
+}
+
+test_that("predictions follow what changes in weights, statistics and inputs", {
+  net <- predicting_net()
+  x <- torch_randn(3, 3, 20, 18)
+  predict_now <- function(net, x) with_no_grad(as_array(net(x)))
+  # A copy has kept nothing yet.
+  expect_fresh <- function(x) {
+    fresh <- predict_now(net$clone(deep = TRUE), x)
+    expect_identical(predict_now(net, x), fresh)
+    expect_identical(predict_now(net, x), fresh)
+    fresh
+  }
+  first <- expect_fresh(x)
+  changes <- list(
+    function() net[[1]]$weight$mul_(1.5), function() net[[4]]$weight$add_(0.1), function() net[[2]]$running_var$mul_(2),
+    function() net[[5]]$bias$add_(1), function() net[[6]]$weight[1, 1, 1, 1] <- 3, function() net[[8]]$weight$zero_(),
+    function() net[[9]]$weight$copy_(torch_randn(8, 8, 3, 3))
+  )
+  for (change in changes) {
+    with_no_grad(change())
+    now <- expect_fresh(x)
+    expect_false(identical(now, first))
+    first <- now
+  }
+  expect_fresh(torch_randn(1, 3, 33, 40))
+  expect_fresh(torch_randn(5, 3, 8, 8))
+  optimizer <- optim_sgd(net$parameters, lr = 0.1)
+  net$train()
+  net(x)$sum()$backward()
+  optimizer$step()
+  net$eval()
+  expect_fresh(x)
+})
+
+test_that("training gives back what predictions have kept", {
+  in_use <- function() {
+    gc()
+    candela_info()$memory[["in_use"]]
+  }
+  net <- predicting_net()
+  net$requires_grad_(FALSE)
+  x <- torch_randn(1, 3, 16, 16)
+  net(x)$data_ptr()
+  before <- in_use()
+  with_no_grad(net(x)$data_ptr())
+  kept <- in_use() - before
+  weights <- 4 * sum(vapply(net$parameters, function(p) p$numel(), 0))
+  expect_gt(kept, weights)
+  expect_lt(kept, 6 * weights)
+  with_no_grad(net(x)$data_ptr())
+  expect_equal(in_use() - before, kept)
+  net$train()
+  net(x)$data_ptr()
+  expect_lt(in_use() - before, kept / 4)
+})
