@@ -194,8 +194,8 @@ as_row_images <- function(input, weight, f) {
   batched(input, 3, function(x) f(x$unsqueeze(3), weight$unsqueeze(3))$squeeze(3))
 }
 
-# The ways a float32 convolution of `image` (N x C x H x W) takes on this machine, forward and to the gradient of its
-# input (src/kernels/conv_way.h): "product", "dense", "winograd", "strips", "rows" or "lanes".
+# The ways a float32 convolution of `image` (N x C x H x W) takes on this machine, forward and to the gradients of its
+# input and its weights (src/kernels/conv_way.h): "product", "dense", "winograd", "strips", "rows" or "lanes".
 convolution_ways <- function(image, weight, stride = 1, padding = 0, dilation = 1, groups = 1) {
   stride <- per_dimension(stride, 2, "stride")
   dilation <- per_dimension(dilation, 2, "dilation")

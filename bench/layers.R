@@ -5,7 +5,8 @@
 # fifth. One CSV line per pass and layer: pass, name, seconds of the forward pass and of both passes (least of the
 # repeats), multiply-adds of the forward pass, and the largest error of the output and of the gradients of input
 # and weight against float64, relative to the largest value. Errors are those of two images, for which the methods
-# are those of many. Last the way the convolution takes (src/kernels/conv_way.h), forward/gradient of the input.
+# are those of many. Last the ways the convolution takes (src/kernels/conv_way.h), forward/gradient of the input/gradient of
+# the weights.
 suppressPackageStartupMessages(library(candela))
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
 source(file.path(here, "common.R"))
@@ -75,7 +76,8 @@ modules <- lapply(rows, new_layer)
 found_errors <- do.call(rbind, Map(errors, modules, rows))
 measured <- lapply(seq_len(passes), function(pass) do.call(rbind, Map(measure, modules, rows)))
 
-# Which way the layer goes, forward and to the gradient of its input; a transposed one the other way round.
+# Which ways the layer goes, forward and to the gradients of its input and weights; a transposed one goes forward as the
+# other to the gradient of its input.
 way <- function(layer, l) {
   image <- if (l$kind == "transpose") {
     c(batch, l$out_channels, rep((l$size - 1) * l$stride - 2 * l$padding + l$kernel, 2))
@@ -83,7 +85,7 @@ way <- function(layer, l) {
     c(batch, l$in_channels, l$size, l$size)
   }
   ways <- candela:::convolution_ways(image, dim(layer$weight), l$stride, l$padding, groups = l$groups)
-  paste(if (l$kind == "transpose") rev(ways) else ways, collapse = "/")
+  paste(if (l$kind == "transpose") ways[c(2, 1, 3)] else ways, collapse = "/")
 }
 ways <- mapply(way, modules, rows)
 

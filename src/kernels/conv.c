@@ -181,20 +181,20 @@ static cd_status convolve(float *y, const float *x, const float *w, const float 
     return CD_OK;
 }
 
-const char *cdk_conv_way_text(const cdk_conv *conv, int backward)
+const char *cdk_conv_way_text(const cdk_conv *conv, cdk_conv_pass pass)
 {
     cdk_taps taps;
     cd_error unread;
     if (check(conv, &unread) != CD_OK) {
         return NULL;
     }
-    if (is_product(conv)) {
+    if (is_product(conv) && pass != CDK_CONV_WEIGHT) {
         return "product";
     }
-    if (cdk_taps_make(&taps, conv, backward, &unread) != CD_OK) {
+    if (cdk_taps_make(&taps, conv, pass == CDK_CONV_INPUT, &unread) != CD_OK) {
         return NULL;
     }
-    const char *text = cdk_way_name(cdk_way_of(&taps));
+    const char *text = cdk_way_name(pass == CDK_CONV_WEIGHT ? cdk_weight_way_of(&taps) : cdk_way_of(&taps));
     cdk_taps_free(&taps);
     return text;
 }
@@ -253,10 +253,13 @@ static cd_status weight_gradient(float *dw, float *y_sums, float *x_sums, const 
         return CD_OK;
     }
     CD_TRY(cdk_taps_make(&taps, conv, 0, err));
-    const int wide = cdk_winograd_pays_for_weights(&taps), dense = !wide && !is_depthwise(conv);
-    const cd_status status = wide    ? cdk_conv_winograd_weight(dw, y_sums, dy, x, &taps, err)
-                             : dense ? cdk_conv_weight(dw, y_sums, x_sums, dy, x, conv, err)
-                                     : cdk_conv_weight_depthwise(dw, y_sums, dy, x, conv, err);
+    const cdk_way way = cdk_weight_way_of(&taps);
+    const int dense = way == CDK_WAY_DENSE;
+    const cd_status status =
+        dense                     ? cdk_conv_weight(dw, y_sums, x_sums, dy, x, conv, err)
+        : way == CDK_WAY_WINOGRAD ? cdk_conv_winograd_weight(dw, y_sums, dy, x, &taps, err)
+        : way == CDK_WAY_LANES    ? cdk_conv_weight_lanes(dw, y_sums, dy, x, conv, &taps, err)
+                                  : cdk_conv_weight_depthwise(dw, y_sums, dy, x, conv, err);
     cdk_taps_free(&taps);
     return status != CD_OK || dense || !x_sums
                ? status

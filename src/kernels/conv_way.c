@@ -124,6 +124,40 @@ cdk_way cdk_way_of(const cdk_taps *taps)
     return best;
 }
 
+/* Vectors a pixel and tap of the gradient of the weights takes: a row of a tile for each channel that is not a column, and
+ * a tile waits for its own results where it has few rows. Every tap of every group starts anew. */
+#define WEIGHT_TILE_ROWS 8
+#define WEIGHT_GROUP_VECTORS 4
+
+static double dense_weight_cost(const cdk_taps *taps)
+{
+    const int64_t widest = cdk_isa_current()->kind[0].width, vector = cdk_isa_current()->lanewise.width;
+    const int64_t width = cdk_min(cdk_panels_make(cdk_isa_current(), taps->out_group).width,
+                                  cdk_round_up(taps->out_group, widest));
+    return (double)taps->groups *
+           ((double)cdk_ceil_div(width, vector) * (double)cdk_max(taps->in_group, WEIGHT_TILE_ROWS) +
+            WEIGHT_GROUP_VECTORS);
+}
+
+static double lanes_weight_cost(const cdk_taps *taps)
+{
+    const int64_t outputs = cdk_lanes_outputs(taps, cdk_isa_current()->lanewise.width);
+    return outputs == 0 || taps->groups == 1
+               ? INFINITY
+               : (double)(cdk_ceil_div(taps->out_channels, outputs) * taps->in_group) / LANES_SPEED;
+}
+
+cdk_way cdk_weight_way_of(const cdk_taps *taps)
+{
+    if (cdk_winograd_pays_for_weights(taps)) {
+        return CDK_WAY_WINOGRAD;
+    }
+    if (taps->in_group == 1 && taps->out_group == 1) {
+        return cdk_suits_strips(taps) ? CDK_WAY_STRIPS : CDK_WAY_ROWS;
+    }
+    return lanes_weight_cost(taps) < dense_weight_cost(taps) ? CDK_WAY_LANES : CDK_WAY_DENSE;
+}
+
 const char *cdk_way_name(cdk_way way)
 {
     static const char *const name[CDK_WAYS] = {"dense", "winograd", "strips", "rows", "lanes"};

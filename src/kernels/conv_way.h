@@ -20,6 +20,10 @@ typedef enum {
 double cdk_way_cost(cdk_way way, const cdk_taps *taps);
 cdk_way cdk_way_of(const cdk_taps *taps);
 
+/* The way of the gradient of the weights; the taps are those of the forward pass. Groups of one channel each go by strips
+ * or rows. */
+cdk_way cdk_weight_way_of(const cdk_taps *taps);
+
 /* "dense", "winograd", "strips", "rows", "lanes" */
 const char *cdk_way_name(cdk_way way);
 

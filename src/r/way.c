@@ -21,16 +21,18 @@ static SEXP text_or_na(const char *text)
     return text != NULL ? Rf_mkChar(text) : NA_STRING;
 }
 
-/* sizes: the fields of cdk_conv in their order. Gives the ways forward and to the gradient of the input. */
+/* sizes: the fields of cdk_conv in their order. Gives the ways forward, and to the gradients of the input and of the
+ * weights. */
 SEXP cdr_convolution_way(SEXP sizes)
 {
     if (TYPEOF(sizes) != REALSXP || XLENGTH(sizes) != CONV_SIZES) {
         cdr_stop(CD_EVALUE, "`sizes` must be %d numbers.", CONV_SIZES);
     }
     const cdk_conv conv = from_sizes(REAL(sizes));
-    SEXP ways = PROTECT(Rf_allocVector(STRSXP, 2));
-    SET_STRING_ELT(ways, 0, text_or_na(cdk_conv_way_text(&conv, 0)));
-    SET_STRING_ELT(ways, 1, text_or_na(cdk_conv_way_text(&conv, 1)));
+    SEXP ways = PROTECT(Rf_allocVector(STRSXP, 3));
+    for (int pass = CDK_CONV_FORWARD; pass <= CDK_CONV_WEIGHT; pass++) {
+        SET_STRING_ELT(ways, pass, text_or_na(cdk_conv_way_text(&conv, (cdk_conv_pass)pass)));
+    }
     UNPROTECT(1);
     return ways;
 }

@@ -569,7 +569,7 @@ test_that("training gives back what predictions have kept", {
     candela_info()$memory[["in_use"]]
   }
   net <- predicting_net()
-  net$requires_grad_(FALSE)
+  for (parameter in net$parameters) parameter$requires_grad_(FALSE)
   x <- torch_randn(1, 3, 16, 16)
   net(x)$data_ptr()
   before <- in_use()
