@@ -1,4 +1,4 @@
-# Each layer of the chapter's U-Net alone: forward and backward, speed and error.
+# Each layer of the chapter's U-Net, and layers of other networks, alone: forward and backward, speed and error.
 #
 # usage: Rscript bench/layers.R [--batch 32] [--threads 2] [--repeats 5] [--passes 3] [--turns yes] [--short yes]
 # All layers are measured `passes` times, one after the other, for the machine's speed drifts; --short takes every
@@ -23,7 +23,7 @@ new_layer <- function(l) {
   if (l$kind == "transpose") {
     nn_conv_transpose2d(l$in_channels, l$out_channels, l$kernel, l$stride, l$padding)
   } else {
-    nn_conv2d(l$in_channels, l$out_channels, l$kernel, l$stride, l$padding, groups = l$groups)
+    nn_conv2d(l$in_channels, l$out_channels, l$kernel, l$stride, l$padding, l$dilation, groups = l$groups)
   }
 }
 
@@ -84,7 +84,7 @@ way <- function(layer, l) {
   } else {
     c(batch, l$in_channels, l$size, l$size)
   }
-  ways <- candela:::convolution_ways(image, dim(layer$weight), l$stride, l$padding, groups = l$groups)
+  ways <- candela:::convolution_ways(image, dim(layer$weight), l$stride, l$padding, l$dilation, l$groups)
   paste(if (l$kind == "transpose") ways[c(2, 1, 3)] else ways, collapse = "/")
 }
 ways <- mapply(way, modules, rows)

@@ -19,7 +19,7 @@ def new_layer(row):
     kernel, stride, padding = int(row["kernel"]), int(row["stride"]), int(row["padding"])
     if row["kind"] == "transpose":
         return nn.ConvTranspose2d(i, o, kernel, stride, padding)
-    return nn.Conv2d(i, o, kernel, stride, padding, groups=int(row["groups"]))
+    return nn.Conv2d(i, o, kernel, stride, padding, int(row["dilation"]), int(row["groups"]))
 
 
 def input_of(row, batch):

@@ -113,7 +113,7 @@ layer_passes <- function(l) {
   layer <- if (l$kind == "transpose") {
     nn_conv_transpose2d(l$in_channels, l$out_channels, l$kernel, l$stride, l$padding)
   } else {
-    nn_conv2d(l$in_channels, l$out_channels, l$kernel, l$stride, l$padding, groups = l$groups)
+    nn_conv2d(l$in_channels, l$out_channels, l$kernel, l$stride, l$padding, l$dilation, groups = l$groups)
   }
   x <- channels_last(drawn(3, l$in_channels, l$size, l$size))$requires_grad_(TRUE)
   y <- layer(x)
