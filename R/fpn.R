@@ -68,8 +68,9 @@ fpn_decoder <- nn_module(
 #' Feature pyramid network
 #'
 #' Features of the last four sizes with as many channels each, added from the smallest to the largest and each brought
-#' to the size of the largest, a quarter of the image's for an encoder of five stages; the sum is classified (Kirillov, He, Girshick, Dollar 2017, A unified architecture for
-#' instance and semantic segmentation; Lin et al. 2017, \doi{10.1109/CVPR.2017.106}).
+#' to the size of the largest, a quarter of the image's for an encoder of five stages; the sum is classified
+#' (Kirillov, He, Girshick, Dollar 2017, A unified architecture for instance and semantic segmentation; Lin et al.
+#' 2017, \doi{10.1109/CVPR.2017.106}).
 #'
 #' @inheritParams unet
 #' @param decoder_pyramid_channels channels of the pyramid.

@@ -244,8 +244,10 @@ read_bands <- function(path, spec) {
 default_bands <- function(info, bands, channels) {
   colours <- info$channels - info$alpha
   if (is.null(bands) && !is.null(channels) && !colours %in% c(1, channels)) {
-    value_error(sprintf("`channels = %d` is for pictures of grey%s, but one has %d bands: choose among them by `bands`.",
-      channels, if (channels == 3) " or RGB" else "", colours))
+    value_error(sprintf(
+      "`channels = %d` is for pictures of grey%s, but one has %d bands: choose among them by `bands`.", channels,
+      if (channels == 3) " or RGB" else "", colours
+    ))
   }
   if (!is.null(bands)) {
     if (any(bands > info$channels)) {

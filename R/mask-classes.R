@@ -304,7 +304,8 @@ refuse_values <- function(values, odd, plan, where) {
 #' @param void as there.
 #' @param n how many rows at most, the most frequent ones; the rest is summed up in the attribute `rest`.
 #' @return A data frame, ordered by share: `value` (NA for colours), `colour` (as `"#804080"`; for palette images that
-#'   of the palette, and where palettes differ from file to file there are colours alone; else NA), `pixels`, `share` of all pixels, `files` that hold it, and `first`, one of them. With
+#'   of the palette, and where palettes differ from file to file there are colours alone; else NA), `pixels`, `share`
+#'   of all pixels, `files` that hold it, and `first`, one of them. With
 #'   `classes`: `class`, a factor (NA for void and for values of no class), `void`, and for values of no class
 #'   `nearest` and `distance`, the largest difference of a channel. A warning of class `candela_warning_mask` counts
 #'   pixels that belong to no class, as anti-aliased edges and masks saved as JPEG have them.

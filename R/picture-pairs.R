@@ -96,8 +96,8 @@ picture_keys <- function(paths, words) {
 # How keys of images and masks may go together; the first that matches most images is taken. With "folder" an image
 # may own several masks.
 pairings <- list(
-  c("path", "path"), c("file", "file"), c("core", "core"), c("path", "folder"), c("file", "last_folder"), c("folder", "folder"),
-  c("last_folder", "last_folder"), c("folder", "path"), c("last_folder", "file")
+  c("path", "path"), c("file", "file"), c("core", "core"), c("path", "folder"), c("file", "last_folder"),
+  c("folder", "folder"), c("last_folder", "last_folder"), c("folder", "path"), c("last_folder", "file")
 )
 
 # For each mask the number of its image, or NA. Attribute `known`: which images could be told apart at all.
@@ -263,6 +263,7 @@ missing_files <- function(masks) {
 pairs_by_function <- function(images, f) {
   mask <- lapply(images, function(path) {
     found <- f(path)
+    if (is.null(found)) found <- character()
     if (is.character(found)) found[!is.na(found) & nzchar(found) & file.exists(found)] else list(found)
   })
   new_pairs(images, mask)

@@ -8,7 +8,7 @@
 #' @param images a folder (with the folders in it), a pattern such as `"cells/*/image.png"`, names of files, a data
 #'   frame or the name of a CSV file with the columns `image` and `mask` (and `group` and `split`, if there are such).
 #' @param masks a folder, a pattern or names of files; a function of the name of an image that returns the name of its
-#'   mask or a matrix of its values; `NULL` where a table has them, where images and masks lie in one folder, or masks
+#'   mask or a matrix of its values, or `NULL` for none; `NULL` where a table has them, where images and masks lie in one folder, or masks
 #'   in one called `masks` or the like beside each image. Polygons are drawn: the name of a COCO file
 #'   (`"instances.json"`, with polygons or run lengths), a folder of LabelMe files, or, for images with coordinates, a
 #'   vector file or a `SpatVector` of the package terra.
@@ -254,10 +254,8 @@ tile_starts <- function(n, size, overlap = 0) {
 read_pair <- function(source, i) {
   size <- unlist(source$described[i, c("height", "width")], use.names = FALSE)
   path <- source$pairs$image[[i]]
-  x <- take_bands(
-    list(x = transform_to_tensor(image_read(path, page = source$pairs$page[[i]])), type = source$described$type[[i]]), source$used[[i]],
-    nodata_of(source, i)
-  )$x
+  stored <- transform_to_tensor(image_read(path, page = source$pairs$page[[i]]))
+  x <- take_bands(list(x = stored, type = source$described$type[[i]]), source$used[[i]], nodata_of(source, i))$x
   y <- read_classes(source, i, size)
   gaps <- if (may_have_gaps(source$described$type[[i]], nodata_of(source, i))) gaps_of(x)
   if (!is.null(gaps)) y[gaps] <- void_class
@@ -319,8 +317,8 @@ with_one_warning <- function(read) {
     n <- sum(vapply(told, function(w) as.numeric(w$n), 0))
     of <- sum(vapply(told, function(w) as.numeric(w$of), 0))
     rlang::warn(sprintf(
-      "%d masks hold %.0f pixels (%.2g %%) of other values; each took the nearest class. The first: %s", length(told), n,
-      100 * n / of, conditionMessage(told[[1]])
+      "%d masks hold %.0f pixels (%.2g %%) of other values; each took the nearest class. The first: %s", length(told),
+      n, 100 * n / of, conditionMessage(told[[1]])
     ), class = c("candela_warning_moved", "candela_warning_mask"), n = n, of = of)
   } else if (length(told) == 1) {
     rlang::warn(conditionMessage(told[[1]]), class = c("candela_warning_moved", "candela_warning_mask"),

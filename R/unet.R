@@ -101,8 +101,9 @@ unet_decoder <- nn_module(
 #'   convolution, so that the decoder joins 1280 channels instead of 320, as segmentation_models_pytorch has it and
 #'   weights from there need it; for `"plain"`, `base = 16`.
 #' @param encoder_depth number of stages of the encoder, 3 to 5.
-#' @param decoder_type `"nearest"`: blocks double the size as `decoder_interpolation` says and have two 3 x 3 convolutions, as in
-#'   segmentation_models_pytorch; `"transposed"`: they double it by a transposed convolution and have one.
+#' @param decoder_type `"nearest"`: blocks double the size as `decoder_interpolation` says and have two 3 x 3
+#'   convolutions, as in segmentation_models_pytorch; `"transposed"`: they double it by a transposed convolution and
+#'   have one.
 #' @param decoder_use_norm the normalisation behind the convolutions of the decoder: `TRUE` or `"batchnorm"`,
 #'   `"instancenorm"`, or none, `FALSE` or `"identity"`.
 #' @param decoder_attention_type `NULL`, or `"scse"`: each block weighs channels and pixels (Roy, Navab, Wachinger

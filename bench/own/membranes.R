@@ -1,4 +1,4 @@
-# Rscript bench/own/membranes.R FOLDER [SEED] [THREADS]: folders image and label; the last quarter of the slices validates.
+# Rscript bench/own/membranes.R FOLDER [SEED] [THREADS]: folders image and label, the last quarter for validation.
 library(candela)
 source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "run.R"))
 flips <- item_transform_compose(item_transform_random_horizontal_flip, item_transform_random_vertical_flip)

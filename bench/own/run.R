@@ -1,6 +1,6 @@
-# Shared by the scripts of this folder: the arguments, and the line with the figures. The first argument is `folder`, the
-# second the seed (1), the third the number of threads (2). Pretrained weights are looked for in folders called weights
-# near that of the images, too.
+# Shared by the scripts of this folder: the arguments, and the line with the figures. The first argument is `folder`,
+# the second the seed (1), the third the number of threads (2). Pretrained weights are looked for in folders called
+# weights near that of the images, too.
 arguments <- commandArgs(trailingOnly = TRUE)
 folder <- arguments[[1]]
 seed <- if (length(arguments) > 1) as.integer(arguments[[2]]) else 1L

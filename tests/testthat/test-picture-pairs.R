@@ -53,6 +53,9 @@ test_that("a function names masks, or gives them", {
   given <- suppressMessages(segmentation_dataset(images, function(path) image_labels(of(path)) / 255,
     c(background = 0, cell = 1)))
   expect_identical(as_array(by_name[1]$y), as_array(given[1]$y))
+  none <- function(path) if (grepl("01", path)) of(path)
+  expect_error(segmentation_dataset(images, none), "1 image without a mask: '.*cell-02.png'",
+    class = "candela_error_pairs")
 })
 
 test_that("a folder of masks is found beside each image", {
