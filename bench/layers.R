@@ -5,8 +5,8 @@
 # fifth. One CSV line per pass and layer: pass, name, seconds of the forward pass and of both passes (least of the
 # repeats), multiply-adds of the forward pass, and the largest error of the output and of the gradients of input
 # and weight against float64, relative to the largest value. Errors are those of two images, for which the methods
-# are those of many. Last the ways the convolution takes (src/kernels/conv_way.h), forward/gradient of the input/gradient of
-# the weights.
+# are those of many. Last the ways the convolution takes (src/kernels/conv_way.h), forward/gradient of the
+# input/gradient of the weights.
 suppressPackageStartupMessages(library(candela))
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
 source(file.path(here, "common.R"))

@@ -21,3 +21,9 @@ void cd_dense_mask(uint8_t *mask, const cd_tensor *y, double high)
 {
     cdk_mask[y->dtype](mask, cd_tensor_data(y), cd_tensor_numel(y), high);
 }
+
+bool cd_is_all_of_storage(const cd_tensor *t)
+{
+    return t->storage != NULL && t->storage->bytes == NULL && t->offset == 0 && cd_tensor_is_contiguous(t) &&
+           cd_tensor_numel(t) * (int64_t)cd_dtype_size(t->dtype) == t->storage->nbytes;
+}

@@ -18,4 +18,7 @@ cd_status cd_new_like(cd_tensor **t, const cd_tensor *like, cd_error *err);
 /* The mask of kernels/mask.h for y, float32 or float64 and dense, in its order in memory. */
 void cd_dense_mask(uint8_t *mask, const cd_tensor *y, double high);
 
+/* Row-major, and there is nothing else in its storage: what is kept of that (tensor/kept.h) is of t. */
+bool cd_is_all_of_storage(const cd_tensor *t);
+
 #endif

@@ -231,7 +231,8 @@ static cd_status defer_convolution(bool *done, cd_call *call, cd_error *err)
 
 /* ---- a convolution, then batch norm ---- */
 
-/* Weights with a batch norm folded into them, kept with those it was folded into while they and its scale are the same. */
+/* Weights with a batch norm folded into them, kept with those it was folded into while they and its scale are the
+ * same. */
 typedef struct folded_weights {
     cd_kept kept;
     cd_tensor *weights;
@@ -254,13 +255,14 @@ static void keep_folded(const cd_tensor *w, cd_tensor *folded, const double *sca
         it->kept.release = release_folded;
         it->weights = cd_tensor_retain(folded);
         memcpy(it->scale, scale, K * sizeof *scale);
-        cd_kept_add(w->storage, &it->kept);
+        cd_kept_add(&w->storage->kept, w->storage->version, &it->kept);
     }
 }
 
 static cd_tensor *kept_folded(const cd_tensor *w, const double *scale)
 {
-    folded_weights *it = (folded_weights *)cd_kept_find(w->storage, release_folded);
+    folded_weights *it =
+        (folded_weights *)cd_kept_find(&w->storage->kept, w->storage->version, release_folded);
     const bool same = it != NULL && cd_tensor_same_shape(it->weights, w) &&
                       memcmp(it->scale, scale, (size_t)w->shape[0] * sizeof *scale) == 0;
     return same ? cd_tensor_retain(it->weights) : NULL;
@@ -280,12 +282,13 @@ static cd_status scaled_weights(cd_tensor **scaled, const cd_tensor *w, const do
     return CD_OK;
 }
 
-/* The same, from the pass before where that folded the same; only what predicts, without recording, keeps it. */
+/* The same, from the pass before where that folded the same; only what predicts, without recording, keeps
+ * it. */
 static cd_status fold_weights(cd_tensor **scaled, const cd_tensor *w, const double *scale, cd_error *err)
 {
-    const bool keeps = !cd_grad_enabled() && cd_kept_suits(w);
+    const bool keeps = !cd_grad_enabled() && cd_is_all_of_storage(w);
     if (cd_grad_enabled()) {
-        cd_kept_clear(w->storage);
+        cd_kept_clear(&w->storage->kept);
     }
     *scaled = keeps ? kept_folded(w, scale) : NULL;
     if (*scaled != NULL) {

@@ -171,23 +171,25 @@ static void release_packed(cd_kept *kept)
     cd_cell_free(it, sizeof *it);
 }
 
-/* Only what predicts, without recording, meets the same weights again; training lets go of what predictions kept. */
+/* Only what predicts, without recording, meets the same weights again; training lets go of what predictions
+ * kept. */
 static cdk_packed *packed_of(const cd_tensor *w, const cdk_conv *conv)
 {
-    if (!cd_kept_suits(w)) {
+    if (!cd_is_all_of_storage(w)) {
         return NULL;
     }
     if (cd_grad_enabled()) {
-        cd_kept_clear(w->storage);
+        cd_kept_clear(&w->storage->kept);
         return NULL;
     }
     if (conv->N * conv->OH * conv->OW > KEEP_PIXELS) {
         return NULL;
     }
-    packed_weights *it = (packed_weights *)cd_kept_find(w->storage, release_packed);
+    cd_storage *storage = w->storage;
+    packed_weights *it = (packed_weights *)cd_kept_find(&storage->kept, storage->version, release_packed);
     if (it == NULL && (it = cd_cell_new(sizeof *it)) != NULL) {
         it->kept.release = release_packed;
-        cd_kept_add(w->storage, &it->kept);
+        cd_kept_add(&storage->kept, storage->version, &it->kept);
     }
     return it != NULL ? &it->packed : NULL;
 }

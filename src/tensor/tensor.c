@@ -30,7 +30,7 @@ static void storage_release(cd_storage *s)
     if (s == NULL || --s->refs > 0) {
         return;
     }
-    cd_kept_clear(s);
+    cd_kept_clear(&s->kept);
     if (!s->borrowed) {
         cd_memory_free(s->data);
     }
