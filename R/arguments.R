@@ -108,15 +108,6 @@ choice <- function(x, name, choices) {
 }
 
 # For the last arm of a switch() over the choices.
-# One of `choices`, the first where the argument is the default, all of them.
-chosen_of <- function(x, name, choices) {
-  if (identical(x, choices)) {
-    return(choices[[1]])
-  }
-  check_choice(x, name, choices)
-  x
-}
-
 refuse_choice <- function(x, name, choices) {
   quoted <- paste0("\"", choices, "\"")
   n <- length(quoted)
