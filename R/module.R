@@ -498,21 +498,10 @@ instantiate <- function(class) {
   call <- sys.call(-1)
   call[[1]] <- class$new
   frame <- parent.frame(2)
-  object <- if (makes_loss(class)) calling_hint(class, eval(call, frame)) else eval(call, frame)
+  object <- eval(call, frame)
   assign(".class", class, envir = module_private(object))
   use_own_clone(object)
   as_callable(object)
-}
-
-makes_loss <- function(class) is.character(class$classname) && endsWith(class$classname[[1]], "_loss")
-
-# Predictions and targets given to the maker of a loss are more than it takes.
-calling_hint <- function(class, expr) {
-  tryCatch(expr, simpleError = function(e) {
-    if (!startsWith(conditionMessage(e), "unused argument")) stop(e)
-    name <- class$classname[[1]]
-    value_error(sprintf("%s. Make the loss first, then call it: %s()(output, target).", conditionMessage(e), name))
-  })
 }
 
 # A generator of modules of the same class that have no members yet, for take_members().

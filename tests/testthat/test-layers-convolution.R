@@ -32,7 +32,7 @@ test_that("fields, parameters and starting values of convolutions", {
   expect_false(layer$transposed)
   expect_equal(layer$padding_mode, "zeros")
   expect_lte(max(abs(numbers(layer$weight))), 1 / sqrt(2 * 15))
-  expect_s3_class(layer, c("nn_conv2d", "nn_conv_nd", "nn_module"), exact = TRUE)
+  expect_s3_class(layer, c("nn_conv2d", "nn_conv_nd", "candela_module", "nn_module"), exact = TRUE)
   up <- nn_conv_transpose2d(8, 4, 2, stride = 2)
   expect_equal(dim(up$weight), c(8L, 4L, 2L, 2L))
   expect_lte(max(abs(numbers(up$weight))), 1 / 4)

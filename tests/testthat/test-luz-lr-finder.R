@@ -35,7 +35,7 @@ test_that("smoothing", {
 })
 
 test_that("records are drawn", {
-  records <- structure(data.frame(lr = 10^(-5:-1), loss = 5:1), class = c("lr_records", "data.frame"))
+  records <- structure(data.frame(lr = 10^(-5:-1), loss = 5:1), class = own_first(c("lr_records", "data.frame")))
   pdf(NULL)
   on.exit(dev.off())
   expect_silent(plot_lr_records_base(transform(records, smoothed = loss)))

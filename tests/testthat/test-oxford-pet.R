@@ -7,7 +7,7 @@ local_pets <- function(env = parent.frame()) {
 test_that("items are image and target", {
   root <- local_pets()
   ds <- oxford_pet_dataset(root)
-  expect_s3_class(ds, c("OxfordPet", "dataset", "R6"), exact = TRUE)
+  expect_s3_class(ds, c("OxfordPet", "candela_dataset", "dataset", "R6"), exact = TRUE)
   expect_named(ds$imgs, c("image", "class_id", "species_id", "breed_id"))
   item <- ds[2]
   expect_named(item, c("x", "y"))

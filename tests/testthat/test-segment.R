@@ -62,7 +62,7 @@ test_that("models of resized pictures bring probabilities back to the picture's 
   result <- segment(model, list(m, m[1:50, ]), output = c("mask", "probabilities"))
   expect_identical(result$mask[[1]][, c(1:46, 51:96)], truth_of(m)[, c(1:46, 51:96)])
   expect_identical(dim(result$mask[[2]]), c(50L, 96L))
-  small <- predict(structure(list(model = model, ctx = list()), class = "luz_module_fitted"),
+  small <- predict(structure(list(model = model, ctx = list()), class = own_first("luz_module_fitted")),
     torch_round(resize_picture(torch_tensor(m / 255)$unsqueeze(1), c(16, 16)) * 255) / 255, verbose = FALSE)
   whole <- as_array(nnf_interpolate(nnf_softmax(small, 2), size = c(64, 96), mode = "bilinear"))
   expect_lt(max(abs(result$probabilities[[1]][, , 2] - whole[1, 2, , ])), 1e-4)
@@ -259,7 +259,7 @@ test_that("predict() takes names of files, and one picture", {
   root <- withr::local_tempdir()
   m <- drawn_picture()
   for (name in c("a.png", "b.png")) image_write(m, file.path(root, name))
-  fitted <- structure(list(model = bright_model(bright_spec(resize = TRUE)), ctx = list()), class = "luz_module_fitted")
+  fitted <- structure(list(model = bright_model(bright_spec(resize = TRUE)), ctx = list()), class = own_first("luz_module_fitted"))
   y <- predict(fitted, file.path(root, "a.png"), verbose = FALSE)
   expect_equal(dim(y), c(1, 2, 32, 32))
   expect_equal(dim(predict(fitted, root, verbose = FALSE)), c(2, 2, 32, 32))
