@@ -8,9 +8,9 @@
 #' @param images a folder (with the folders in it), a pattern such as `"cells/*/image.png"`, names of files, a data
 #'   frame or the name of a CSV file with the columns `image` and `mask` (and `group` and `split`, if there are such).
 #' @param masks a folder, a pattern or names of files; a function of the name of an image that returns the name of its
-#'   mask or a matrix of its values, or `NULL` for none; `NULL` where a table has them, where images and masks lie in one folder, or masks
-#'   in one called `masks` or the like beside each image. Polygons are drawn: the name of a COCO file
-#'   (`"instances.json"`, with polygons or run lengths), a folder of LabelMe files, or, for images with coordinates, a
+#'   mask or a matrix of its values, or `NULL` for none; `NULL` where a table has them, where images and masks lie in
+#'   one folder, or masks in one called `masks` or the like beside each image. Polygons are drawn: the name of a COCO
+#'   file (`"instances.json"`, with polygons or run lengths), a folder of LabelMe files, or, for images with coordinates, a
 #'   vector file or a `SpatVector` of the package terra.
 #' @param classes what the masks hold, class by class:
 #'   * values, `c(background = 0, cell = 255)`; with a list a class may have several values;
@@ -86,8 +86,8 @@ segmentation_dataset <- function(images, masks = NULL, classes = NULL, size = NU
                                  bands = NULL, channels = NULL, nodata = NULL, group = NULL, transform = NULL,
                                  field = NULL, probs = c(0.01, 0.99), cache = "auto", many = c("unite", "number"),
                                  page = NULL) {
-  missing <- chosen_of(missing, "missing", c("error", "background"))
-  many <- chosen_of(many, "many", c("unite", "number"))
+  missing <- choice(missing, "missing", c("error", "background"))
+  many <- choice(many, "many", c("unite", "number"))
   check_dataset_arguments(size, crop, overlap, tolerance, bands, channels, transform, cache)
   if (!is.null(page)) check_whole_number(page, "page", 1)
   pairs <- check_pairs(find_pairs(images, masks, field), missing)

@@ -71,9 +71,9 @@ save_safetensors <- function(tensors, path, metadata = NULL) {
 #' Saving and loading R objects with tensors
 #'
 #' `torch_save()` writes a tensor, a module, a state dict, an optimizer's state, or any list with tensors somewhere
-#' inside it; `torch_load()` gives it back. `saveRDS()` does so as well, for tensors in any R object: values, `requires_grad`
-#' and what is shared by several modules stay. Views become copies there, and the graph, gradients and hooks of single
-#' tensors are not kept.
+#' inside it; `torch_load()` gives it back. `saveRDS()` does so as well, for tensors in any R object: values,
+#' `requires_grad` and what is shared by several modules stay. Views become copies there, and
+#' the graph, gradients and hooks of single tensors are not kept.
 #'
 #' The file is a safetensors file (its tensors can be read elsewhere) with the R object, its tensors taken out, as an
 #' additional entry `__robj__`. Only load files from people you trust: an R object can contain code.

@@ -1,13 +1,13 @@
-/* The expression builder: formulas whose terms are operators, for backward functions and for operators that are
- * made of others. dx = dy * cos(x) is
+/* The expression builder: formulas whose terms are operators, for backward functions and for operators that
+ * are made of others. dx = dy * cos(x) is
  *
  *     cd_expr e = cd_expr_begin(err);
  *     cd_expr_give(&e, g, 0, cd_expr_mul(&e, g->dy[0], cd_expr1(&e, CD_OP_cos, g->in[0])));
  *     return cd_expr_end(&e);
  *
  * A term is computed at once, without being recorded. Every tensor a function here returns belongs to the
- * expression, which releases it at its end. After a failure every further term is NULL, terms may be given NULL,
- * and the end returns the status of the first failure.
+ * expression, which releases it at its end. After a failure every further term is NULL, terms may be given
+ * NULL, and the end returns the status of the first failure.
  */
 #ifndef CANDELA_AUTOGRAD_EXPRESSION_H
 #define CANDELA_AUTOGRAD_EXPRESSION_H

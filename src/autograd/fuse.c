@@ -231,8 +231,8 @@ static cd_status defer_convolution(bool *done, cd_call *call, cd_error *err)
 
 /* ---- a convolution, then batch norm ---- */
 
-/* Weights with a batch norm folded into them, kept with those it was folded into while they and its scale are the
- * same. */
+/* Weights with a batch norm folded into them, kept with those it was folded into while they and its scale are
+ * the same. */
 typedef struct folded_weights {
     cd_kept kept;
     cd_tensor *weights;

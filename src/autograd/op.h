@@ -41,8 +41,8 @@
 
 #define CD_ANY_DTYPE (1u << 6) /* moves elements, also of types that are only stored (autograd/compute.h) */
 
-/* How backward itself is differentiated, for gradients of gradients; one of them, or the function `second`. An operator
- * with neither has no second derivative: asking for it is an error that names the operator. */
+/* How backward itself is differentiated, for gradients of gradients; one of them, or the function `second`.
+ * An operator with neither has no second derivative: asking for it is an error that names the operator. */
 #define CD_COMPOSED (1u << 3) /* backward consists of operators (cd_run, cd_expr): they are recorded */
 #define CD_LINEAR (1u << 4)   /* in in[0]; other inputs are indices, which keeps has */
 #define CD_SCALES (1u << 5) /* element by element, dx = dy * slope, and the slope is constant but for jumps */
@@ -100,8 +100,8 @@ struct cd_op {
     cd_status (*shape)(cd_call *call, cd_error *err);
     cd_status (*forward)(cd_call *call, cd_error *err);
     cd_status (*backward)(cd_gradient *g, cd_error *err);
-    /* Optional: the same as backward made of operators only, slower, for gradients of gradients. It reads what
-     * backward reads (keeps), and of `saved` what does not depend on the inputs. */
+    /* Optional: the same as backward made of operators only, slower, for gradients of gradients. It reads
+     * what backward reads (keeps), and of `saved` what does not depend on the inputs. */
     cd_status (*second)(cd_gradient *g, cd_error *err);
     /* Optional: forward and what `with` asks for, in one pass; *done is false, and nothing has happened,
      * where the operator cannot do that. Inputs have storage, but not where with->only_asks. out[0] may be a
@@ -138,8 +138,8 @@ cd_status cd_run(cd_tensor **out, const cd_op *op, int n_in, cd_tensor *const *i
 /* Does op, given these tensors, compute on casts of them, because some are of a type that is only stored? */
 bool cd_is_cast(const cd_op *op, int n, cd_tensor *const *in);
 
-/* Makes the operators known, in the order of their ids; the array is not copied. For table.c alone, which refers
- * to all operators: this file, which they refer to, cannot. */
+/* Makes the operators known, in the order of their ids; the array is not copied. For table.c alone, which
+ * refers to all operators: this file, which they refer to, cannot. */
 void cd_ops_install(const cd_op *const *operators);
 
 /* The operator with this id; NULL where id is out of range. */
@@ -172,9 +172,9 @@ cd_status cd_call_check(const cd_call *call, cd_error *err);
 cd_status cd_call_materialise(const cd_call *call, int first, cd_error *err);
 cd_status cd_call_compute(cd_call *call, cd_error *err);
 
-/* Whether an operator that reads or writes these, some of them NULL, takes so long that the user may stop it in its middle
- * (cd_stoppable_begin). Its functions then end with CD_EINTERRUPT; before they change what outlives the call, they ask
- * cd_stoppable_check(). */
+/* Whether an operator that reads or writes these, some of them NULL, takes so long that the user may stop it
+ * in its middle (cd_stoppable_begin). Its functions then end with CD_EINTERRUPT; before they change what
+ * outlives the call, they ask cd_stoppable_check(). */
 bool cd_is_long_work(int n, cd_tensor *const *tensor);
 
 /* CD_ESHAPE unless an in-place operation's result has the shape of its target. */

@@ -1,6 +1,6 @@
 /* Scaled dot-product attention: y = dropout(softmax(scale q k' + mask)) v, by heads (kernels/attention.h).
- * Inputs: query [..., L, E], key [..., S, E], value [..., S, V], mask (bool or the queries' type, broadcast to
- * [..., L, S]) or absent; leading dimensions, the heads, are broadcast. */
+ * Inputs: query [..., L, E], key [..., S, E], value [..., S, V], mask (bool or the queries' type, broadcast
+ * to [..., L, S]) or absent; leading dimensions, the heads, are broadcast. */
 #include <math.h>
 #include <string.h>
 
@@ -103,7 +103,8 @@ static cd_status check_mask(const cd_tensor *mask, int ndim, const int64_t *scor
                    cd_shape_text(have, mask->ndim, mask->shape), cd_shape_text(want, ndim, scores));
 }
 
-/* The result lies in memory as the query does, so that heads taken from a row of all of them go back there. */
+/* The result lies in memory as the query does, so that heads taken from a row of all of them go back
+ * there. */
 static cd_status attention_shape(cd_call *call, cd_error *err)
 {
     int ndim;
@@ -388,8 +389,8 @@ static cd_tensor *weights_of(cd_expr *e, const cd_gradient *g, double scale)
     return cd_expr_op(e, CD_OP_softmax, 1, &scores, 1, &last);
 }
 
-/* dv = P' dy; with dP = dy v', dS = P (dP - sum(dP P)): dq = scale dS k, dk = scale dS' q, dmask = dS. Which elements
- * were dropped is not known any more. */
+/* dv = P' dy; with dP = dy v', dS = P (dP - sum(dP P)): dq = scale dS k, dk = scale dS' q, dmask = dS. Which
+ * elements were dropped is not known any more. */
 static cd_status attention_second(cd_gradient *g, cd_error *err)
 {
     if (g->attr[PROBABILITY] > 0 || cd_tensor_numel(g->out[0]) == 0) {

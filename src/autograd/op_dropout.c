@@ -1,5 +1,6 @@
-/* Dropout: elements, or whole channels, are set to 0 with probability p and the others divided by 1 - p. One number of
- * the default generator is the seed of what is decided for each element or channel (kernels/dropout.h). */
+/* Dropout: elements, or whole channels, are set to 0 with probability p and the others divided by 1 - p. One
+ * number of the default generator is the seed of what is decided for each element or channel
+ * (kernels/dropout.h). */
 #include "autograd/dense.h"
 #include "base/random.h"
 #include "kernels/dropout.h"

@@ -1,6 +1,6 @@
-/* Linear algebra: matrices are the last two dimensions, the ones before are a batch. Everything is computed in double
- * precision by R's LAPACK (kernels/lapack.h), matrix by matrix, and rounded to the type of the inputs, which must be
- * floats. Inputs of one call have the same batch. */
+/* Linear algebra: matrices are the last two dimensions, the ones before are a batch. Everything is computed
+ * in double precision by R's LAPACK (kernels/lapack.h), matrix by matrix, and rounded to the type of the
+ * inputs, which must be floats. Inputs of one call have the same batch. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -409,8 +409,8 @@ static cd_status slogdet_backward(cd_gradient *g, cd_error *err)
     return cd_expr_end(&e);
 }
 
-/* ---- cofactor: the derivative of the determinant, for singular matrices, too: det(U Vh) times U diag(p) Vh with p[i] the
- * product of the other singular values. det: the determinant ---- */
+/* ---- cofactor: the derivative of the determinant, for singular matrices, too: det(U Vh) times U diag(p) Vh with p[i]
+ * the product of the other singular values. det: the determinant ---- */
 
 static cd_status cofactor_one(const one_matrix *a, cd_error *err)
 {
@@ -469,8 +469,9 @@ static cd_status det_backward(cd_gradient *g, cd_error *err)
     return cd_expr_end(&e);
 }
 
-/* ---- cholesky: A = L L'; dA = (S + S') / 2 with S = L'^-1 P L^-1, P the lower triangle of L' dL with half its diagonal;
- * attribute: whether a matrix that is not positive definite is an error; the second output is 0, or where it fails ---- */
+/* ---- cholesky: A = L L'; dA = (S + S') / 2 with S = L'^-1 P L^-1, P the lower triangle of L' dL with half
+ * its diagonal; attribute: whether a matrix that is not positive definite is an error; the second output is
+ * 0, or where it fails ---- */
 
 static cd_status cholesky_shape(cd_call *call, cd_error *err)
 {
@@ -644,8 +645,8 @@ static cd_status eigh_forward(cd_call *call, cd_error *err)
     return linalg_forward(call, &(linalg_kind){eigh_one, {1, 2}}, err);
 }
 
-/* x[i][j] / (w[j] - w[i]), 0 where the two are equal, as on the diagonal: functions that have a gradient there do not
- * depend on which vectors of the common space were chosen. */
+/* x[i][j] / (w[j] - w[i]), 0 where the two are equal, as on the diagonal: functions that have a gradient
+ * there do not depend on which vectors of the common space were chosen. */
 static cd_tensor *over_gaps(cd_expr *e, cd_tensor *x, cd_tensor *w)
 {
     cd_tensor *gap = cd_expr_sub(e, as_row(e, w), beside(e, w, -1));
@@ -758,7 +759,8 @@ static cd_status pinv_shape(cd_call *call, cd_error *err)
     return out_matrix(call, 0, columns_of(call->in[0]), rows_of(call->in[0]), err);
 }
 
-/* X[n][k] = the sum over the singular values that count of v (u' B) / s; B NULL: the unit matrix. rank may be NULL. */
+/* X[n][k] = the sum over the singular values that count of v (u' B) / s; B NULL: the unit matrix. rank may be
+ * NULL. */
 static cd_status least_squares(double *X, double *rank, const one_matrix *a, const double *B, int64_t k,
                                cd_error *err)
 {

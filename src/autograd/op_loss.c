@@ -1,5 +1,5 @@
-/* Losses of single elements (kernels/loss.def): inputs input, target of its size. With a reduction the mean or sum is
- * taken in one pass over both; backward reads both again and keeps nothing else. */
+/* Losses of single elements (kernels/loss.def): inputs input, target of its size. With a reduction the mean
+ * or sum is taken in one pass over both; backward reads both again and keeps nothing else. */
 #include "autograd/dense.h"
 #include "autograd/pointwise.h"
 #include "autograd/second.h"

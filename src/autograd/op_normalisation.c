@@ -1,5 +1,5 @@
-/* Normalisation: of batches (Ioffe and Szegedy 2015), of groups of channels (Wu and He 2018), of which those of one
- * channel are instance normalisation, and of rows. */
+/* Normalisation: of batches (Ioffe and Szegedy 2015), of groups of channels (Wu and He 2018), of which those
+ * of one channel are instance normalisation, and of rows. */
 #include <math.h>
 #include <string.h>
 
@@ -299,7 +299,8 @@ static cd_status batch_norm_backward(cd_gradient *g, cd_error *err)
 
 /* ---- gradients of all of them as formulas of operators, for gradients of gradients ---- */
 
-/* What is normalised: x seen in a shape, over some of its dimensions; weight and bias in a shape that fits x. */
+/* What is normalised: x seen in a shape, over some of its dimensions; weight and bias in a shape that fits
+ * x. */
 typedef struct {
     int ndim, n_over, n_vector;
     int64_t shape[CD_MAX_DIMS], vector[CD_MAX_DIMS];
@@ -427,9 +428,9 @@ const cd_op cd_op_batch_norm = {.name = "batch_norm",
                                 .second = batch_norm_second,
                                 .fused = batch_norm_fused};
 
-/* group_norm: inputs x (N x C x ...), weight, bias (C or absent). Each sample's groups of neighbouring channels are
- * brought to mean 0 and variance 1. The sums are those of a batch norm that takes each sample's channels for channels of
- * their own; those of a group are joined. */
+/* group_norm: inputs x (N x C x ...), weight, bias (C or absent). Each sample's groups of neighbouring
+ * channels are brought to mean 0 and variance 1. The sums are those of a batch norm that takes each sample's
+ * channels for channels of their own; those of a group are joined. */
 
 enum { GROUPS, GROUP_EPS };
 
@@ -558,7 +559,8 @@ static cd_status group_norm_forward(cd_call *call, cd_error *err)
     return status;
 }
 
-/* Of every sample's channels: the mean of their group, sums of dy and of dy (x - mean), and what dx is made of. */
+/* Of every sample's channels: the mean of their group, sums of dy and of dy (x - mean), and what dx is made
+ * of. */
 typedef struct {
     double *mean, *sum_dy, *sum_dyx, *a, *b, *d;
 } group_vectors;
@@ -673,9 +675,9 @@ const cd_op cd_op_group_norm = {.name = "group_norm",
                                 .backward = group_norm_backward,
                                 .second = group_norm_second};
 
-/* layer_norm, rms_norm: inputs x, weight, bias, the last two of LENGTH elements or absent. The elements of x in row-major
- * order, LENGTH at a time, are brought to variance 1, and to mean 0 by layer_norm (Ba, Kiros and Hinton 2016; Zhang and
- * Sennrich 2019). */
+/* layer_norm, rms_norm: inputs x, weight, bias, the last two of LENGTH elements or absent. The elements of x
+ * in row-major order, LENGTH at a time, are brought to variance 1, and to mean 0 by layer_norm (Ba, Kiros and
+ * Hinton 2016; Zhang and Sennrich 2019). */
 
 enum { LENGTH, ROW_EPS };
 

@@ -333,7 +333,8 @@ static int64_t terms_of(const cdk_windows *w)
     return terms;
 }
 
-/* What the sum of a window is divided by, along one side: its elements, with the padding in it where that counts. */
+/* What the sum of a window is divided by, along one side: its elements, with the padding in it where that
+ * counts. */
 static double window_size(const side *s, int64_t i, int64_t size, const double *attr, int n_attr, int dim)
 {
     if (is_adaptive(attr, n_attr) || attr[COUNT_PAD] == 0) {

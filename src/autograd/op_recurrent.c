@@ -1,9 +1,10 @@
-/* A recurrent layer over whole sequences, for one direction: kernels/recurrent.h has the equations of one step.
+/* A recurrent layer over whole sequences, for one direction: kernels/recurrent.h has the equations of one
+ * step.
  *
- * inputs: x (total x G H, the input times its weights, with their bias), w (G H x H), h0 (B x H), the bias of w (G H) or
- * NULL, and, for an LSTM, c0 (B x H). Sequences are packed: step t has the rows of the sizes[t] sequences that are long enough, longest
- * first, so sizes never grow; the rows of all steps follow one another. Outputs: h of every step (total x H), and the last
- * h and c of each sequence.
+ * inputs: x (total x G H, the input times its weights, with their bias), w (G H x H), h0 (B x H), the bias of
+ * w (G H) or NULL, and, for an LSTM, c0 (B x H). Sequences are packed: step t has the rows of the sizes[t]
+ * sequences that are long enough, longest first, so sizes never grow; the rows of all steps follow one
+ * another. Outputs: h of every step (total x H), and the last h and c of each sequence.
  */
 #include <string.h>
 
@@ -268,7 +269,8 @@ static cd_status recurrent_forward(cd_call *call, cd_error *err)
 
 /* ---- backward ---- */
 
-/* What reaches the state before through p is added to what the cell left there. Cells but the GRU's leave nothing. */
+/* What reaches the state before through p is added to what the cell left there. Cells but the GRU's leave
+ * nothing. */
 static cd_status backward_step(const sequence *s, int64_t row, int64_t rows, cd_error *err)
 {
     const cdk_cell_step step = step_of(s, row, rows);

@@ -1,4 +1,5 @@
-/* Places in sorted sequences, cumulated extremes and sums of exponentials, and operations on the bits of integers. */
+/* Places in sorted sequences, cumulated extremes and sums of exponentials, and operations on the bits of
+ * integers. */
 #include <string.h>
 
 #include "autograd/compute.h"

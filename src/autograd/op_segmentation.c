@@ -1,5 +1,5 @@
-/* What losses and metrics of segmentation need besides sums of overlaps: the Lovasz extension, distances in pictures,
- * confusion matrices. */
+/* What losses and metrics of segmentation need besides sums of overlaps: the Lovasz extension, distances in
+ * pictures, confusion matrices. */
 #include "autograd/classes.h"
 #include "autograd/dense.h"
 #include "kernels/confusion.h"

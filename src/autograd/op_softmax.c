@@ -246,7 +246,8 @@ static cd_status class_loss_backward(cd_gradient *g, cd_error *err)
     return status;
 }
 
-/* What the loss of log-probabilities has for its gradient, -m, with m the factors of the loss -sum(m log(p)). */
+/* What the loss of log-probabilities has for its gradient, -m, with m the factors of the loss -sum(m
+ * log(p)). */
 static cd_tensor *loss_factors(cd_expr *e, const cd_gradient *g)
 {
     double attr[4] = {g->attr[IGNORE], g->attr[REDUCTION], g->attr[SMOOTHING], 1};

@@ -1,5 +1,5 @@
-/* Functions of mathematics, element by element, computed in double precision: y = f(x). Integers become float32. polygamma
- * has one attribute, the order of the derivative. */
+/* Functions of mathematics, element by element, computed in double precision: y = f(x). Integers become
+ * float32. polygamma has one attribute, the order of the derivative. */
 #include <math.h>
 
 #include "autograd/compute.h"

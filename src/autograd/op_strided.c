@@ -1,8 +1,8 @@
 /* Views by strides: what the history of a view becomes when the memory it shares is changed in place.
  *
- * A base b is changed through a view v of it: v_new = f(v). For the graph that is b_new = put(b, v_new), and every
- * view of b is from then on as_strided(b_new). Both know the geometry of the base and of the view, so they can be
- * computed for tensors, such as gradients, that lie in memory in another order. */
+ * A base b is changed through a view v of it: v_new = f(v). For the graph that is b_new = put(b, v_new), and
+ * every view of b is from then on as_strided(b_new). Both know the geometry of the base and of the view, so
+ * they can be computed for tensors, such as gradients, that lie in memory in another order. */
 #include <math.h>
 #include <string.h>
 
@@ -18,7 +18,8 @@ typedef struct {
     int64_t extent;
 } placement;
 
-/* Neither a size nor a stride, nor where they lead, is beyond what memory has: what is computed of them does not overflow. */
+/* Neither a size nor a stride, nor where they lead, is beyond what memory has: what is computed of them does
+ * not overflow. */
 static bool is_within_reach(const cd_geometry *g)
 {
     const double most = 0x1p59;
@@ -137,8 +138,8 @@ static cd_status as_strided_shape(cd_call *call, cd_error *err)
     return cd_tensor_view(&call->out[0], x, p.view.ndim, p.view.shape, p.view.stride, first, err);
 }
 
-/* The output: what `shown` shows of a memory in which the first input lies as p->base says and then, unless that is NULL,
- * `part` as p->view says. */
+/* The output: what `shown` shows of a memory in which the first input lies as p->base says and then, unless
+ * that is NULL, `part` as p->view says. */
 static cd_status show(cd_call *call, const placement *p, const cd_geometry *shown, const cd_tensor *part,
                       cd_error *err)
 {
@@ -205,8 +206,8 @@ static cd_status add_part(cd_tensor *memory, const cd_geometry *g, cd_tensor *dy
     return CD_OK;
 }
 
-/* Does every element of the view have a place of its own? Dimensions from the smallest stride on must each step over
- * all that is inside. */
+/* Does every element of the view have a place of its own? Dimensions from the smallest stride on must each
+ * step over all that is inside. */
 static bool is_injective(const cd_geometry *g)
 {
     bool done[CD_MAX_DIMS] = {false};

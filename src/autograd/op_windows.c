@@ -1,12 +1,15 @@
 /* Windows of images and volumes laid out side by side, and their adjoints, which add them up again.
  *
- *     unfold_depth   x N x C x D x H x W  ->  y (N OD) x (C T) x H x W:  y[n OD + o][c T + t] = x[n][c][o s - p + t d]
+ *     unfold_depth   x N x C x D x H x W  ->  y (N OD) x (C T) x H x W:  y[n OD + o][c T + t] = x[n][c][o s -
+ *                    p + t d]
  *     unfold         x N x C x H x W      ->  y N x (C R S) x (OH OW), the columns of a convolution
- *     fold_depth, fold   the adjoints: each element of x is the sum, in the order of the taps, of the elements of y
+ *     fold_depth, fold   the adjoints: each element of x is the sum, in the order of the taps, of the
+ *                        elements of y
  *                        that unfolding would fill with it; fold_depth starts from a bias for each channel
  *
  * Elements outside of x are 0. A convolution of volumes is unfold_depth and then one of images, whose weight
- * K x C / groups x T x R x S is seen as K x (C / groups T) x R x S; a transposed one is one of images and then fold_depth.
+ * K x C / groups x T x R x S is seen as K x (C / groups T) x R x S; a transposed one is one of images and
+ * then fold_depth.
  */
 #include <string.h>
 
@@ -161,7 +164,8 @@ static cd_status fold_into(cd_tensor *x, cd_tensor *y, const windows *w, cd_erro
 
 /* ---- numbers, shapes and places in memory ---- */
 
-/* For each side: taps, stride, padding, dilation; then sizes: the count of windows or the size of x along each. */
+/* For each side: taps, stride, padding, dilation; then sizes: the count of windows or the size of x along
+ * each. */
 enum { TAPS, STRIDE, PAD, DILATION, SIDE_ATTRS };
 
 static cd_status check_side(const double *attr, const char *op, cd_error *err)

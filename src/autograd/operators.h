@@ -1,7 +1,7 @@
 /* The ids of all operators, made from table.def: CD_OP_add is that of cd_op_add.
  *
- * Code that computes with operators (formulas, the tape, the glue) names ids. Only the table (table.c) names the
- * operators themselves, so the files op_*.c do not refer to each other, whatever formulas they contain.
+ * Code that computes with operators (formulas, the tape, the glue) names ids. Only the table (table.c) names
+ * the operators themselves, so the files op_*.c do not refer to each other, whatever formulas they contain.
  */
 #ifndef CANDELA_AUTOGRAD_OPERATORS_H
 #define CANDELA_AUTOGRAD_OPERATORS_H

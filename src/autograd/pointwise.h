@@ -10,8 +10,9 @@
 cd_status cd_binary_into(cd_tensor *out, cdk_binary op, cd_tensor *a, cd_tensor *b, cd_dtype dtype,
                          const char *name, cd_error *err);
 
-/* dx from the formula, the kept input or output (NULL: none is needed) and the gradient dy of any memory order. It has
- * the memory order of what is kept, and its memory where nobody else looks at it; a, b: the formula's parameters. */
+/* dx from the formula, the kept input or output (NULL: none is needed) and the gradient dy of any memory
+ * order. It has the memory order of what is kept, and its memory where nobody else looks at it; a, b: the
+ * formula's parameters. */
 cd_status cd_formula_gradient(cd_gradient *g, cdk_formula *formula, cd_tensor *kept, double a, double b,
                               cd_error *err);
 
@@ -19,8 +20,8 @@ cd_status cd_formula_gradient(cd_gradient *g, cdk_formula *formula, cd_tensor *k
 cd_status cd_formula_into(cd_tensor *out, cdk_formula *formula, cd_tensor *x, double a, double b,
                           cd_error *err);
 
-/* A gradient dy nobody else will look at becomes dx itself, if it has its memory order, else dx is a new tensor like
- * `like`: one large buffer less. */
+/* A gradient dy nobody else will look at becomes dx itself, if it has its memory order, else dx is a new
+ * tensor like `like`: one large buffer less. */
 cd_status cd_gradient_target(cd_gradient *g, const cd_tensor *like, cd_error *err);
 
 /* out = f(x), computed in the dtype of out. */

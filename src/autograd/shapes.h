@@ -1,4 +1,5 @@
-/* Rules of shapes that operators share: what inputs broadcast to and the way back, and what a reduction leaves. */
+/* Rules of shapes that operators share: what inputs broadcast to and the way back, and what a reduction
+ * leaves. */
 #ifndef CANDELA_AUTOGRAD_SHAPES_H
 #define CANDELA_AUTOGRAD_SHAPES_H
 
@@ -21,17 +22,18 @@ cd_status cd_out_broadcast(cd_call *call, cd_dtype dtype, cd_error *err);
  * gradient of a broadcast input. Caller owns one reference. */
 cd_status cd_sum_to_like(cd_tensor **sum, cd_tensor *t, const cd_tensor *like, cd_error *err);
 
-/* The same for a shape, in the dtype of t: elements are added in double, one after the other in row-major order of t.
- * Errors: CD_EDTYPE where t is no float, CD_ESHAPE. */
+/* The same for a shape, in the dtype of t: elements are added in double, one after the other in row-major
+ * order of t. Errors: CD_EDTYPE where t is no float, CD_ESHAPE. */
 cd_status cd_sum_to_shape(cd_tensor **sum, cd_tensor *t, int ndim, const int64_t *shape, cd_error *err);
 
 /* ---- reductions ---- */
 
-/* reduced[d] says whether dimension d is among the n dims, which count from 0 or negative from the end; n = 0 means
- * all of them. Errors: CD_EINDEX, CD_EVALUE for one that comes twice. */
+/* reduced[d] says whether dimension d is among the n dims, which count from 0 or negative from the end; n = 0
+ * means all of them. Errors: CD_EINDEX, CD_EVALUE for one that comes twice. */
 cd_status cd_reduced_dims(bool *reduced, const cd_tensor *x, int n, const double *dims, cd_error *err);
 
-/* The shape without the reduced dimensions, or with size 1 for each (keepdim); gives the number of dimensions. */
+/* The shape without the reduced dimensions, or with size 1 for each (keepdim); gives the number of
+ * dimensions. */
 int cd_reduced_shape(int64_t *shape, const cd_tensor *x, const bool *reduced, bool keepdim);
 
 /* How many elements become one. */

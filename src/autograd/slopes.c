@@ -1,11 +1,11 @@
-/* Derivatives of functions of single elements as formulas of operators, for gradients of gradients. kernels/unary.def,
- * activation.def and loss.def have the same ones as formulas of vectors. */
+/* Derivatives of functions of single elements as formulas of operators, for gradients of gradients.
+ * kernels/unary.def, activation.def and loss.def have the same ones as formulas of vectors. */
 #include <stddef.h>
 
 #include "autograd/second.h"
 
-/* What a formula may use: the input x, the result y, and the parameters a and b, 0 where there are fewer. Which of x and
- * y there is, keeps tells. */
+/* What a formula may use: the input x, the result y, and the parameters a and b, 0 where there are fewer.
+ * Which of x and y there is, keeps tells. */
 typedef struct {
     cd_expr *e;
     cd_tensor *x, *y;

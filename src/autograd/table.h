@@ -1,5 +1,5 @@
-/* The operators themselves, made from table.def, for the table and for what names some of them (fuse.c). Code that
- * computes with operators names their ids (operators.h). */
+/* The operators themselves, made from table.def, for the table and for what names some of them (fuse.c). Code
+ * that computes with operators names their ids (operators.h). */
 #ifndef CANDELA_AUTOGRAD_TABLE_H
 #define CANDELA_AUTOGRAD_TABLE_H
 

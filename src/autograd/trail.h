@@ -1,8 +1,9 @@
 /* Backward that is recorded itself, for gradients of gradients.
  *
- * Backward functions compute with tensors, which have no history. While a trail is open, the tensors that have one are
- * known with their variables (cd_tensor.history), and cd_run() records what is computed from them as cd_apply() does.
- * So a backward function that consists of operators needs nothing else to be differentiable.
+ * Backward functions compute with tensors, which have no history. While a trail is open, the tensors that
+ * have one are known with their variables (cd_tensor.history), and cd_run() records what is computed from
+ * them as cd_apply() does. So a backward function that consists of operators needs nothing else to be
+ * differentiable.
  */
 #ifndef CANDELA_AUTOGRAD_TRAIL_H
 #define CANDELA_AUTOGRAD_TRAIL_H
@@ -24,8 +25,8 @@ void cd_trail_close(cd_trail *trail);
 cd_trail *cd_trail_pause(void);
 void cd_trail_resume(cd_trail *trail);
 
-/* The history of a tensor is that of the variable, whose reference the trail takes over, also on failure. What is known
- * already, or has no history, is left. */
+/* The history of a tensor is that of the variable, whose reference the trail takes over, also on failure.
+ * What is known already, or has no history, is left. */
 cd_status cd_trail_know(cd_trail *trail, cd_tensor *t, cd_variable *v, cd_error *err);
 
 /* The variable of a tensor: the one that is known, retained, or a new one without history. */
@@ -34,7 +35,8 @@ cd_status cd_trail_variable(cd_variable **v, cd_tensor *t, cd_error *err);
 /* Forgets what is known of t, from position `from` on. */
 void cd_trail_forget_tensor(cd_trail *trail, cd_tensor *t, int64_t from);
 
-/* Forgets what was made known from position `from` on: up to `upto` all of it, behind that what nobody else holds. */
+/* Forgets what was made known from position `from` on: up to `upto` all of it, behind that what nobody else
+ * holds. */
 void cd_trail_forget(cd_trail *trail, int64_t from, int64_t upto);
 
 #endif

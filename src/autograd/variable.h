@@ -19,8 +19,8 @@
 typedef struct cd_node cd_node;
 typedef struct cd_variable cd_variable;
 
-/* Code of the user's that backward calls: in (NULL where there is none) to out, new references or NULL. `release` is
- * called once, when nobody can call it any more. */
+/* Code of the user's that backward calls: in (NULL where there is none) to out, new references or NULL.
+ * `release` is called once, when nobody can call it any more. */
 typedef struct cd_callback {
     cd_status (*call)(void *function, int n_in, cd_variable *const *in, int n_out, cd_variable **out,
                       cd_error *err);
@@ -49,8 +49,9 @@ struct cd_variable {
     cd_tensor *pending;        /* of a leaf with hooks, during backward: its gradient so far */
     cd_node *creator;          /* one reference; NULL for a leaf */
     int output;                /* which output of the creator */
-    /* A view made while recording knows the variable whose memory it shows, which is none itself. When that is changed in
-     * place, through itself or through any view, the history of all its views changes too: cd_variable_sync(). */
+    /* A view made while recording knows the variable whose memory it shows, which is none itself. When that
+     * is changed in place, through itself or through any view, the history of all its views changes too:
+     * cd_variable_sync(). */
     cd_variable *base; /* one reference; NULL: no view */
     int64_t rewritten; /* how often the history of a base has changed in place */
     int64_t seen;      /* base->rewritten when the history of a view was made */
@@ -102,8 +103,8 @@ cd_status cd_apply(cd_variable **out, const cd_op *op, int n_in, cd_variable *co
 cd_status cd_apply_in_place(cd_variable *target, const cd_op *op, int n_in, cd_variable *const *in,
                             int n_attr, const double *attr, cd_error *err);
 
-/* Brings the history of v up to date, where v is a view of what was changed in place since. To be called before its
- * creator or requires_grad is read. */
+/* Brings the history of v up to date, where v is a view of what was changed in place since. To be called
+ * before its creator or requires_grad is read. */
 cd_status cd_variable_sync(cd_variable *v, cd_error *err);
 
 /* May v be changed in place now? The check of cd_apply_in_place. */
@@ -118,20 +119,23 @@ cd_status cd_variable_retain_grad(cd_variable *v, cd_error *err);
 /* A variable on the same storage without history. */
 cd_status cd_variable_detach(cd_variable **detached, const cd_variable *v, cd_error *err);
 
-/* v becomes a leaf that requires no gradient. Errors: CD_EAUTOGRAD for a view, whose history is its base's. */
+/* v becomes a leaf that requires no gradient. Errors: CD_EAUTOGRAD for a view, whose history is its
+ * base's. */
 cd_status cd_variable_forget_history(cd_variable *v, cd_error *err);
 
-/* Gives up what a node keeps for backward, code of the user's too: its environment may hold what the node computed. */
+/* Gives up what a node keeps for backward, code of the user's too: its environment may hold what the node
+ * computed. */
 void cd_node_free_saved(cd_node *n);
 
-/* A function of the user's: `out`, variables without history that were computed from `in`, get one whose backward is
- * the callback, from the gradients of out to those of in. It is taken over, also on failure. Without recording, or where
- * no input requires a gradient, nothing happens. n_out is at most CD_MAX_OUTPUTS. */
+/* A function of the user's: `out`, variables without history that were computed from `in`, get one whose
+ * backward is the callback, from the gradients of out to those of in. It is taken over, also on failure.
+ * Without recording, or where no input requires a gradient, nothing happens. n_out is at most
+ * CD_MAX_OUTPUTS. */
 cd_status cd_record_custom(int n_out, cd_variable *const *out, int n_in, cd_variable *const *in,
                            cd_callback callback, cd_error *err);
 
-/* Calls the callback with the gradient of v when backward knows it; *id is for cd_remove_hook. The callback is taken
- * over, also on failure. Errors: CD_EAUTOGRAD where v requires no gradient. */
+/* Calls the callback with the gradient of v when backward knows it; *id is for cd_remove_hook. The callback
+ * is taken over, also on failure. Errors: CD_EAUTOGRAD where v requires no gradient. */
 cd_status cd_add_hook(int64_t *id, cd_variable *v, cd_callback callback, cd_error *err);
 
 /* Nothing happens where it is gone. */
@@ -150,15 +154,15 @@ typedef struct cd_backward_pass {
     cd_variable *const *root_grads; /* NULL, or NULL where a root has one element: 1 */
     bool retain_graph;              /* keep what the nodes saved */
     bool create_graph; /* record the pass, so that gradients can be differentiated (autograd/trail.h) */
-    /* With targets nothing is added to leaves; target_grads receives the gradients of the targets instead, new
-     * references (NULL where none flows). */
+    /* With targets nothing is added to leaves; target_grads receives the gradients of the targets instead,
+     * new references (NULL where none flows). */
     int n_targets;
     cd_variable *const *targets;
     cd_variable **target_grads;
 } cd_backward_pass;
 
-/* Errors: CD_EAUTOGRAD (no graph, second time, changed in place, NaN found), CD_ESHAPE, CD_EINTERRUPT, and those of
- * callbacks. */
+/* Errors: CD_EAUTOGRAD (no graph, second time, changed in place, NaN found), CD_ESHAPE, CD_EINTERRUPT, and
+ * those of callbacks. */
 cd_status cd_backward(const cd_backward_pass *pass, cd_error *err);
 
 #endif

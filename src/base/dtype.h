@@ -30,17 +30,19 @@ bool cd_dtype_is_float(cd_dtype dtype);
 bool cd_dtype_has_kernels(cd_dtype dtype); /* of the float types: those that computations have kernels for */
 bool cd_dtype_is_integer(cd_dtype dtype);  /* of any size; not bool */
 
-/* The type that computations with it have: int32 for int8 and int16, float32 for 16-bit floats, else itself. */
+/* The type that computations with it have: int32 for int8 and int16, float32 for 16-bit floats, else
+ * itself. */
 cd_dtype cd_dtype_computed(cd_dtype dtype);
 
 /* "Float", "Double", "Long", "Int", "Byte", "Bool", "Char", "Short", "Half", "BFloat16": as printed. */
 const char *cd_dtype_name(cd_dtype dtype);
 
-/* The type that holds both: float beats integer beats bool, then the wider one; of two of one width the next wider. */
+/* The type that holds both: float beats integer beats bool, then the wider one; of two of one width the next
+ * wider. */
 cd_dtype cd_dtype_promote(cd_dtype a, cd_dtype b);
 
-/* The type of functions without integer values, such as a quotient or a logarithm: a float type is itself, the
- * others become float32. */
+/* The type of functions without integer values, such as a quotient or a logarithm: a float type is itself,
+ * the others become float32. */
 cd_dtype cd_dtype_float(cd_dtype dtype);
 
 /* The widest type of the kind, in which sums are accumulated and elements are ordered: float64 or int64. */

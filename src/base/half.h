@@ -1,5 +1,5 @@
-/* Floats of 16 bits, as their bits: IEEE half precision, and the upper half of a float32 (bfloat16). Conversions from
- * float32 round to the nearest, ties to even; NaN stays NaN. */
+/* Floats of 16 bits, as their bits: IEEE half precision, and the upper half of a float32 (bfloat16).
+ * Conversions from float32 round to the nearest, ties to even; NaN stays NaN. */
 #ifndef CANDELA_BASE_HALF_H
 #define CANDELA_BASE_HALF_H
 

@@ -41,8 +41,8 @@ typedef struct cd_memory_counters {
 cd_memory_counters cd_memory_count(void);
 void cd_memory_reset_peak(void);
 
-/* Gives as much of the pool's cache back to the system as leaves the process with a fifth more than what is in use, and
- * 24 MB. */
+/* Gives as much of the pool's cache back to the system as leaves the process with a fifth more than what is
+ * in use, and 24 MB. */
 void cd_memory_give_back(void);
 
 /* Upper bound (bytes) of in_use; 0 means none. Beyond it cd_memory_alloc fails with CD_EALLOC. */

@@ -35,9 +35,9 @@ void cd_random_seed_all(uint64_t seed, bool old_behaviour);
 bool cd_random_separate(void);
 void cd_random_set_separate(bool separate);
 
-/* Registers what makes children of fork() draw other numbers than their parent and each other: each continues with numbers
- * that follow from the parent's state and from how many children there were before, so that they are the same when
- * the parent is seeded and run again. Once, at load. */
+/* Registers what makes children of fork() draw other numbers than their parent and each other: each continues
+ * with numbers that follow from the parent's state and from how many children there were before, so that they
+ * are the same when the parent is seeded and run again. Once, at load. */
 void cd_random_init(void);
 
 void cd_random_seed(cd_generator *g, uint64_t seed);
@@ -49,15 +49,17 @@ double cd_random_double(cd_generator *g); /* uniform on [0, 1), 53 bits */
 /* x[0 .. n) drawn from a distribution of two numbers. */
 typedef void cd_random_run(cd_generator *g, void *x, int64_t n, double a, double b);
 
-/* By dtype. Uniform on [a, b): 24 bits of one draw for float32, 53 bits of two for float64; NULL for other types. */
+/* By dtype. Uniform on [a, b): 24 bits of one draw for float32, 53 bits of two for float64; NULL for other
+ * types. */
 extern cd_random_run *const cd_random_uniform[CD_DTYPES];
 
-/* Normal with mean a and standard deviation b: by Box and Muller (1958), one at a time for n < 16, else in blocks of
- * 16 (eight radii, eight angles); when n is no multiple of 16 the last 16 are drawn anew. NULL for types
- * that are no floats. */
+/* Normal with mean a and standard deviation b: by Box and Muller (1958), one at a time for n < 16, else in
+ * blocks of 16 (eight radii, eight angles); when n is no multiple of 16 the last 16 are drawn anew. NULL for
+ * types that are no floats. */
 extern cd_random_run *const cd_random_normal[CD_DTYPES];
 
-/* Integers of [a, b) without the fractions of a and b, both within int64, see cd_random_integer(); 1 with probability a, else 0. Every type has them. */
+/* Integers of [a, b) without the fractions of a and b, both within int64, see cd_random_integer(); 1 with
+ * probability a, else 0. Every type has them. */
 extern cd_random_run *const cd_random_integers[CD_DTYPES];
 extern cd_random_run *const cd_random_bernoulli[CD_DTYPES];
 

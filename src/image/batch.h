@@ -7,8 +7,8 @@
 
 #include "base/status.h"
 
-/* What the images of a batch become. Corners are not aligned: source = (target + 0.5) in / out - 0.5, clamped;
- * no antialiasing. */
+/* What the images of a batch become. Corners are not aligned: source = (target + 0.5) in / out - 0.5,
+ * clamped; no antialiasing. */
 typedef struct cd_image_batch {
     int64_t height, width;
     const double *mean, *std; /* three numbers each; NULL: the values stay in 0 .. 1 */

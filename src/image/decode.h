@@ -2,8 +2,8 @@
  *
  * Every function may run on any thread, several at the same time. JPEG as libjpeg decodes it (accurate
  * integer transform, no scaling): grey stays one channel, CMYK and YCCK become RGB. Damage inside the data is
- * tolerated as libjpeg does, with a note (base/note.h); a file that ends early is an error, and so is one that claims
- * more pixels than its bytes can hold. PNG: grey below 8 bits is
+ * tolerated as libjpeg does, with a note (base/note.h); a file that ends early is an error, and so is one
+ * that claims more pixels than its bytes can hold. PNG: grey below 8 bits is
  * scaled to 8, palettes become RGB, transparency becomes an alpha channel, interlacing is undone. TIFF:
  * samples of up to 16 bits without a sign
  * stay integers, others become floats; CMYK, Lab and the like become RGB. EXIF orientation is obeyed.

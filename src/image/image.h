@@ -37,9 +37,9 @@ size_t cd_image_bytes(const cd_image *image);
 /* CD_EVALUE for a picture without pixels or above the size limit. */
 cd_status cd_image_check_size(const cd_image *image, cd_error *err);
 
-/* What a file of n bytes may take to decode: a few hundred times its size, and at least what a picture of 64 megapixels
- * takes. CD_EFORMAT, with what the file claims, where the pixels and what decoding needs besides come to
- * more: such a file is made to exhaust memory, or damaged. Goes on after the name of the file. */
+/* What a file of n bytes may take to decode: a few hundred times its size, and at least what a picture of 64
+ * megapixels takes. CD_EFORMAT, with what the file claims, where the pixels and what decoding needs besides
+ * come to more: such a file is made to exhaust memory, or damaged. Goes on after the name of the file. */
 cd_status cd_image_check_budget(const cd_image *image, size_t n, cd_error *err);
 
 /* Gives an image whose sizes are set its pixels, uninitialised, from malloc. Errors: as above, CD_EALLOC. */

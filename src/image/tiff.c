@@ -1,4 +1,5 @@
-/* TIFF and BigTIFF through libtiff. Without CD_HAVE_TIFF this file is empty; codecs.def then names the format. */
+/* TIFF and BigTIFF through libtiff. Without CD_HAVE_TIFF this file is empty; codecs.def then names the
+ * format. */
 #ifdef CD_HAVE_TIFF
 
 #include <limits.h>
@@ -282,7 +283,8 @@ static cd_status choose_channels(tiff_reader *r, cd_error *err)
     return CD_OK;
 }
 
-/* What libtiff decodes at once is kept besides the pixels, and so is the whole picture where it converts colours. */
+/* What libtiff decodes at once is kept besides the pixels, and so is the whole picture where it converts
+ * colours. */
 static cd_status check_budget(const tiff_reader *r, cd_error *err)
 {
     CD_TRY(cd_image_check_size(r->image, err));
@@ -294,8 +296,8 @@ static cd_status check_budget(const tiff_reader *r, cd_error *err)
     return status == CD_OK && block > (uint64_t)CD_IMAGE_MAX_BYTES ? damaged(r, err) : status;
 }
 
-/* Text of a tag that libtiff itself does not know. Where GDAL shares the library with us it has told libtiff of
- * its tags, as text without a count; else there is one. */
+/* Text of a tag that libtiff itself does not know. Where GDAL shares the library with us it has told libtiff
+ * of its tags, as text without a count; else there is one. */
 static const char *text_field(TIFF *tiff, uint32_t tag, size_t *n)
 {
     const TIFFField *field = TIFFFindField(tiff, tag, TIFF_ANY);

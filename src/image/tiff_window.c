@@ -178,7 +178,8 @@ static int64_t most(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* What the window needs of the tile whose corner is at (y, x), for the bands first .. last - 1 of the window. */
+/* What the window needs of the tile whose corner is at (y, x), for the bands first .. last - 1 of the
+ * window. */
 static void take_tile(const window_reader *r, float *out, const cd_tiff_window *w, int64_t y, int64_t x,
                       int64_t first, int64_t last)
 {

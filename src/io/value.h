@@ -75,8 +75,8 @@ typedef struct cd_document {
 
 void cd_document_init(cd_document *d);
 
-/* Of a file of n bytes: its values may take up to 64 times as much (24 times beyond 4 MB), and 32 MB in any case, which no
- * file that somebody had a use for comes near. */
+/* Of a file of n bytes: its values may take up to 64 times as much (24 times beyond 4 MB), and 32 MB in any
+ * case, which no file that somebody had a use for comes near. */
 void cd_document_limit(cd_document *d, int64_t n);
 
 /* Adds to what the document takes, or has made of it. CD_EFORMAT beyond the budget. */

@@ -15,8 +15,8 @@ typedef enum {
     CDK_FUNCTIONS
 } cdk_activation_function;
 
-/* y = f(x), and dx = g f'(x), which relu and relu6 do not have: they have masks (kernels/mask.h). NULL for a type
- * without kernels. */
+/* y = f(x), and dx = g f'(x), which relu and relu6 do not have: they have masks (kernels/mask.h). NULL for a
+ * type without kernels. */
 cdk_formula *cdk_activation_for(cdk_activation_function f, cd_dtype dtype);
 cdk_formula *cdk_activation_gradient_for(cdk_activation_function f, cd_dtype dtype);
 

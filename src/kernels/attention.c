@@ -13,11 +13,12 @@
 #include "kernels/sizes.h"
 #include "kernels/transpose.h"
 
-/* Queries and keys of a block: its scores stay in the second cache, a multiple of every tile in both directions. */
+/* Queries and keys of a block: its scores stay in the second cache, a multiple of every tile in both
+ * directions. */
 #define BLOCK_ROWS 56
 #define BLOCK_KEYS 224
-/* Heads are cut into parts where there are fewer than so many, so that every thread has work. The numbers do not
- * depend on threads: sums of a head's parts are added in their order. */
+/* Heads are cut into parts where there are fewer than so many, so that every thread has work. The numbers do
+ * not depend on threads: sums of a head's parts are added in their order. */
 #define FORWARD_ITEMS 64
 #define BACKWARD_ITEMS 16
 
@@ -167,8 +168,8 @@ static void enter_rows(block *b, int64_t row_block)
 
 /* ---- products ---- */
 
-/* y[rows][...] (+)= x[rows][length] w[length][...] for the columns of panels first .. last, whose steps begin at `step`
- * of `steps`. Column 0 of y is the first of panel `first`. */
+/* y[rows][...] (+)= x[rows][length] w[length][...] for the columns of panels first .. last, whose steps begin
+ * at `step` of `steps`. Column 0 of y is the first of panel `first`. */
 typedef struct {
     float *y;
     ptrdiff_t y_row;
@@ -318,7 +319,8 @@ static bool has_nan(const float *x, int64_t n)
     return found;
 }
 
-/* Scores of row r and keys from j0 on become exponentials; the row's result so far is scaled to the largest score. */
+/* Scores of row r and keys from j0 on become exponentials; the row's result so far is scaled to the largest
+ * score. */
 static void exponentials(const block *b, float *y, int64_t r, int64_t j0, int64_t keys)
 {
     const cdk_attention *a = b->p->a;

@@ -1,5 +1,5 @@
-/* Which weights of attention are dropped: a function of the seed and of head, query and key alone, so that backward
- * draws what forward drew, whatever the blocks and threads. */
+/* Which weights of attention are dropped: a function of the seed and of head, query and key alone, so that
+ * backward draws what forward drew, whatever the blocks and threads. */
 #ifndef CANDELA_KERNELS_ATTENTION_DROPOUT_H
 #define CANDELA_KERNELS_ATTENTION_DROPOUT_H
 

@@ -1,4 +1,5 @@
-/* What attention is given (kernels/attention.h): the matrices of all heads, numbers, and the gradients wanted. */
+/* What attention is given (kernels/attention.h): the matrices of all heads, numbers, and the gradients
+ * wanted. */
 #ifndef CANDELA_KERNELS_ATTENTION_SHAPE_H
 #define CANDELA_KERNELS_ATTENTION_SHAPE_H
 
@@ -24,8 +25,9 @@ typedef struct cdk_attention {
     void *lse; /* [heads][L], written by forward unless NULL */
 } cdk_attention;
 
-/* The gradients; those that are absent are not computed. dmask may have fewer matrices than there are heads, to which
- * its at[] leads several; it must be zero before, and heads h of one matrix are added in their order. */
+/* The gradients; those that are absent are not computed. dmask may have fewer matrices than there are heads,
+ * to which its at[] leads several; it must be zero before, and heads h of one matrix are added in their
+ * order. */
 typedef struct cdk_attention_gradients {
     cdk_heads dy, dq, dk, dv, dmask;
 } cdk_attention_gradients;

@@ -1,5 +1,5 @@
-/* The inner loops of bilinear resizing, plain C that compilers turn into vector instructions: included for one float type
- * by bilinear_level.h with T and LOOP(name).
+/* The inner loops of bilinear resizing, plain C that compilers turn into vector instructions: included for
+ * one float type by bilinear_level.h with T and LOOP(name).
  */
 
 /* y[w][c] = weight[w][0] x[index[w][0]][c] + weight[w][1] x[index[w][1]][c] */

@@ -1,6 +1,6 @@
 /* Bilinear resizing row by row, for one type of pixels: included by interpolate.c with T, the type computed
- * in, S, the type read, READ, which turns one into the other, NAME, LOOP(name), the loop of kernels/bilinear_loops.h for
- * T, and STRETCH_WIDE, the function that stretches pixels of many channels. */
+ * in, S, the type read, READ, which turns one into the other, NAME, LOOP(name), the loop of
+ * kernels/bilinear_loops.h for T, and STRETCH_WIDE, the function that stretches pixels of many channels. */
 
 /* y[w][c] = weight[w][0] x[index[w][0]][c] + weight[w][1] x[index[w][1]][c]; inlined below with C known. */
 static inline CDK_ALWAYS_INLINE void NAME(stretch_pixels)(T *restrict y, const S *restrict x,

@@ -8,7 +8,8 @@
 #include "base/parallel.h"
 #include "kernels/sizes.h"
 
-/* Bytes a thread should at least move, and a cache line of them: threads that add to the same blocks share none. */
+/* Bytes a thread should at least move, and a cache line of them: threads that add to the same blocks share
+ * none. */
 enum { GRAIN_BYTES = 65536, LINE_BYTES = 64 };
 
 #define CDK_TEMPLATE "kernels/blocks_template.h"

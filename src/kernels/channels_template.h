@@ -233,7 +233,8 @@ static VEC_TARGET void channel_sum(float *sum, const float *x, ptrdiff_t x_pixel
         channels_add(squares + i * VEC_WIDTH, squares##i, part, mask); \
     }
 
-/* `whole` (at most four, a constant) vectors of channels side by side; 0: the part of one that `mask` tells. */
+/* `whole` (at most four, a constant) vectors of channels side by side; 0: the part of one that `mask`
+ * tells. */
 VEC_INLINE void statistics_vectors(float *sum, float *squares, const float *minus_shift, const float *x,
                                    ptrdiff_t x_pixel, int64_t pixels, const int whole, VEC_MASK mask)
 {

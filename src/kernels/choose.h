@@ -1,4 +1,5 @@
-/* Elements chosen from two arrays, which are only moved, so that types of one size share a kernel; and classes. */
+/* Elements chosen from two arrays, which are only moved, so that types of one size share a kernel; and
+ * classes. */
 #ifndef CANDELA_KERNELS_CHOOSE_H
 #define CANDELA_KERNELS_CHOOSE_H
 

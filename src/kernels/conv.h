@@ -31,8 +31,8 @@ int cdk_conv_takes_affine(const cdk_conv *conv);
 
 typedef enum { CDK_CONV_FORWARD = 0, CDK_CONV_INPUT, CDK_CONV_WEIGHT } cdk_conv_pass;
 
-/* Which way the forward pass, or that of the gradient of the input or of the weights, takes: "product", or a name of
- * kernels/conv_way.h. NULL for a description that is not a convolution. */
+/* Which way the forward pass, or that of the gradient of the input or of the weights, takes: "product", or a
+ * name of kernels/conv_way.h. NULL for a description that is not a convolution. */
 const char *cdk_conv_way_text(const cdk_conv *conv, cdk_conv_pass pass);
 
 /* dx, the gradient for x, from dy, that for y. Pixels of x no output looks at get 0. */

@@ -1,8 +1,8 @@
 /* Direct convolution of dense groups: products of pixels and panels of weights.
  *
  * Outputs that read the same taps form boxes: those in the middle of the images, which read all, and those at
- * each border and corner. A box is computed with its taps alone: nothing is padded. Its rows of tiles run along
- * whichever of its columns, rows and images takes the fewest tiles. */
+ * each border and corner. A box is computed with its taps alone: nothing is padded. Its rows of tiles run
+ * along whichever of its columns, rows and images takes the fewest tiles. */
 #include "kernels/conv_phase.h"
 
 #include "base/memory.h"
@@ -12,7 +12,8 @@
  * sum, and a panel of so many steps stays in the first cache. */
 #define DENSE_STEPS 256
 
-/* Outputs first .. last of an axis' phase that read the taps tap .. end of it, by their place in the phase. */
+/* Outputs first .. last of an axis' phase that read the taps tap .. end of it, by their place in the
+ * phase. */
 typedef struct stretch {
     int64_t first, last, tap, end;
 } stretch;
@@ -101,8 +102,8 @@ void cdk_dense_pack(const cdk_direct *d, const cdk_phase *p, int64_t index)
     }
 }
 
-/* The stretch of outputs from `first` on, below `last`. Taps ascend, so that those an output reads follow each
- * other; where there are none tap = end. */
+/* The stretch of outputs from `first` on, below `last`. Taps ascend, so that those an output reads follow
+ * each other; where there are none tap = end. */
 static stretch next_stretch(const cdk_axis *axis, int64_t phase, int64_t first, int64_t last)
 {
     stretch s = {first, last, axis->start[phase], axis->start[phase + 1]};
@@ -195,7 +196,8 @@ static int64_t list_runs(const work *k, const box *b, ptrdiff_t *x_run, ptrdiff_
     return b->w.end > b->w.tap ? runs : 0;
 }
 
-/* All outputs of a box for part of the taps. The row of images behind the one at hand is fetched meanwhile. */
+/* All outputs of a box for part of the taps. The row of images behind the one at hand is fetched
+ * meanwhile. */
 static void compute_part(const work *k, const box *b, cdk_tile tile, int fetches)
 {
     const cdk_direct *d = k->d;

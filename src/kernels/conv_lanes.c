@@ -1,9 +1,9 @@
-/* Direct convolution of groups of few channels, with its extreme, groups of one: every lane of a vector is an output
- * channel that reads inputs of its own.
+/* Direct convolution of groups of few channels, with its extreme, groups of one: every lane of a vector is an
+ * output channel that reads inputs of its own.
  *
- * A block is as many whole groups as a vector has lanes for. The inputs of a band that a block reads are spread
- * into a scratch, [row][column][input of a group][lane], padded with zeros: lane j then reads its inputs from lane
- * j, at distances that are the same for all outputs. */
+ * A block is as many whole groups as a vector has lanes for. The inputs of a band that a block reads are
+ * spread into a scratch, [row][column][input of a group][lane], padded with zeros: lane j then reads its
+ * inputs from lane j, at distances that are the same for all outputs. */
 #include "kernels/conv_phase.h"
 
 #include <string.h>
@@ -125,7 +125,8 @@ static void list_runs(const cdk_direct *d, const cdk_phase *p, int64_t j, cdk_ti
     tile->length = (p->joined ? p->taps_w : 1) * taps->in_group;
 }
 
-/* What the next band reads, fetched while this one is computed: the scratch is filled faster than memory answers. */
+/* What the next band reads, fetched while this one is computed: the scratch is filled faster than memory
+ * answers. */
 typedef struct fetch {
     const float *at, *end;
     int64_t step;

@@ -1,6 +1,6 @@
-/* What the two ways of direct convolution share: tiles of dense products (conv_dense.c) and tiles whose lanes are
- * channels by themselves (conv_lanes.c). conv_direct.c cuts the images into bands, runs them on threads and takes
- * their mean and M2 or mask.
+/* What the two ways of direct convolution share: tiles of dense products (conv_dense.c) and tiles whose lanes
+ * are channels by themselves (conv_lanes.c). conv_direct.c cuts the images into bands, runs them on threads
+ * and takes their mean and M2 or mask.
  *
  * A band is some rows of every phase of one image, or some whole images.
  */
@@ -54,7 +54,8 @@ typedef struct cdk_band {
 int64_t cdk_phase_count(const cdk_taps *taps);
 cdk_phase cdk_phase_make(const cdk_taps *taps, int64_t index, int lanewise);
 
-/* Elements to fetch into the cache at each of some steps, so that enough is fetched: a power of two, at most a line. */
+/* Elements to fetch into the cache at each of some steps, so that enough is fetched: a power of two, at most
+ * a line. */
 int64_t cdk_fetch_step(int64_t floats, int64_t steps);
 
 /* Allocates panels and scratch of one way; packs the weights of one block of a phase; computes a band. */
@@ -66,9 +67,10 @@ cd_status cdk_lanes_begin(cdk_direct *d, cd_error *err);
 void cdk_lanes_pack(const cdk_direct *d, const cdk_phase *p, int64_t block);
 void cdk_lanes_band(const cdk_direct *d, const cdk_band *band);
 
-/* What lanes read: the inputs of a block for a band of image n are spread into scratch, [row][column][input of a
- * group][lane], from row first in_step + low of the image on and column low, zeros where there are none; rows that are not
- * in the image are left as they are. Plan sets blocks and the size of the scratch from taps, isa, cols and band_rows. */
+/* What lanes read: the inputs of a block for a band of image n are spread into scratch, [row][column][input
+ * of a group][lane], from row first in_step + low of the image on and column low, zeros where there are none;
+ * rows that are not in the image are left as they are. Plan sets blocks and the size of the scratch from
+ * taps, isa, cols and band_rows. */
 void cdk_lanes_plan(cdk_direct *d);
 void cdk_lanes_fill(const cdk_direct *d, float *scratch, int64_t n, const cdk_band *band, int64_t block);
 

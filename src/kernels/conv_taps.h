@@ -68,8 +68,8 @@ cd_status cdk_conv_weight(float *dw, float *y_sums, float *x_sums, const float *
 cd_status cdk_conv_weight_depthwise(float *dw, float *y_sums, const float *dy, const float *x,
                                     const cdk_conv *conv, cd_error *err);
 
-/* The same where lanes are output channels of groups of few, as cdk_lanes_outputs() says; the taps are those of the
- * forward pass (conv_weight_lanes.c). */
+/* The same where lanes are output channels of groups of few, as cdk_lanes_outputs() says; the taps are those
+ * of the forward pass (conv_weight_lanes.c). */
 cd_status cdk_conv_weight_lanes(float *dw, float *y_sums, const float *dy, const float *x,
                                 const cdk_conv *conv, const cdk_taps *taps, cd_error *err);
 

@@ -12,19 +12,20 @@
 #define DENSE_SPEED 0.92
 /* A tap of a group is a run of its own, which costs a tile about so many steps more. */
 #define DENSE_RUN_STEPS 2.5
-/* The same for products of transformed tiles, and for a tile and channel what the transforms of inputs and of outputs
- * take, and for a weight. */
+/* The same for products of transformed tiles, and for a tile and channel what the transforms of inputs and of
+ * outputs take, and for a weight. */
 #define WINOGRAD_SPEED 0.88
 #define WINOGRAD_INPUT 60
 #define WINOGRAD_OUTPUT 40
 #define WINOGRAD_WEIGHT 80
-/* What does not stay in a second-level cache of so many floats is fetched again for every block of tiles, a float in
- * the time of so many multiply-adds. */
+/* What does not stay in a second-level cache of so many floats is fetched again for every block of tiles, a
+ * float in the time of so many multiply-adds. */
 #define CACHE_FLOATS (256.0 * 1024)
 #define WINOGRAD_FETCH 14
 /* Rows read an input from memory for every product, and where to find it. */
 #define ROWS_SPEED 0.25
-/* Lanes read an input for every product; to spread one takes a few, and to write an output far from the next. */
+/* Lanes read an input for every product; to spread one takes a few, and to write an output far from the
+ * next. */
 #define LANES_SPEED 0.6
 #define LANES_SPREAD 4
 #define LANES_WRITE 12
@@ -124,8 +125,9 @@ cdk_way cdk_way_of(const cdk_taps *taps)
     return best;
 }
 
-/* Vectors a pixel and tap of the gradient of the weights takes: a row of a tile for each channel that is not a column, and
- * a tile waits for its own results where it has few rows. Every tap of every group starts anew. */
+/* Vectors a pixel and tap of the gradient of the weights takes: a row of a tile for each channel that is not
+ * a column, and a tile waits for its own results where it has few rows. Every tap of every group starts
+ * anew. */
 #define WEIGHT_TILE_ROWS 8
 #define WEIGHT_GROUP_VECTORS 4
 

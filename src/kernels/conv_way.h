@@ -1,6 +1,6 @@
-/* Which way a convolution goes: the one place that decides. Every way is told by its cost, the multiply-adds of full
- * vectors it takes and what it does besides in the time of so many of them, and the cheapest that can is taken.
- * Costs depend on shapes and the instruction set alone, never on the number of threads.
+/* Which way a convolution goes: the one place that decides. Every way is told by its cost, the multiply-adds
+ * of full vectors it takes and what it does besides in the time of so many of them, and the cheapest that can
+ * is taken. Costs depend on shapes and the instruction set alone, never on the number of threads.
  */
 #ifndef CANDELA_KERNELS_CONV_WAY_H
 #define CANDELA_KERNELS_CONV_WAY_H
@@ -20,8 +20,8 @@ typedef enum {
 double cdk_way_cost(cdk_way way, const cdk_taps *taps);
 cdk_way cdk_way_of(const cdk_taps *taps);
 
-/* The way of the gradient of the weights; the taps are those of the forward pass. Groups of one channel each go by strips
- * or rows. */
+/* The way of the gradient of the weights; the taps are those of the forward pass. Groups of one channel each
+ * go by strips or rows. */
 cdk_way cdk_weight_way_of(const cdk_taps *taps);
 
 /* "dense", "winograd", "strips", "rows", "lanes" */

@@ -1,8 +1,8 @@
-/* Gradients of the weights of groups of few channels: lanes are output channels, as in conv_lanes.c, and each is
- * multiplied by the inputs of its own group, which a scratch holds lane by lane.
+/* Gradients of the weights of groups of few channels: lanes are output channels, as in conv_lanes.c, and each
+ * is multiplied by the inputs of its own group, which a scratch holds lane by lane.
  *
- * The bands of all images, one after the other, are cut into chunks, a number that does not depend on the threads; each has
- * partial sums of its own, which are added in order at the end. */
+ * The bands of all images, one after the other, are cut into chunks, a number that does not depend on the
+ * threads; each has partial sums of its own, which are added in order at the end. */
 #include "kernels/conv_phase.h"
 
 #include <string.h>
@@ -28,9 +28,9 @@ typedef struct lanes_job {
     int64_t products, partial_size, chunks, bands; /* bands of all images */
 } lanes_job;
 
-/* Columns of one row of the kernel, `count` of them `step` apart in x and `sum_step` in the sums. isa->channel_dots sums
- * three rows of three columns at once: three, six or nine of these columns are such rows, as one row of the scratch after
- * the other stays in the first cache. */
+/* Columns of one row of the kernel, `count` of them `step` apart in x and `sum_step` in the sums.
+ * isa->channel_dots sums three rows of three columns at once: three, six or nine of these columns are such
+ * rows, as one row of the scratch after the other stays in the first cache. */
 static void multiply_columns(const lanes_job *job, cdk_channel_dots dots, int64_t count, int64_t step,
                              int64_t sum_step)
 {
@@ -49,8 +49,8 @@ static void multiply_columns(const lanes_job *job, cdk_channel_dots dots, int64_
     }
 }
 
-/* The products of one row of dy with what a row of the kernel reads. Taps side by side, and their inputs, are one series of
- * columns; others go input by input. */
+/* The products of one row of dy with what a row of the kernel reads. Taps side by side, and their inputs, are
+ * one series of columns; others go input by input. */
 static void multiply_taps(const lanes_job *job, const cdk_channel_dots *row)
 {
     const cdk_direct *d = &job->d;

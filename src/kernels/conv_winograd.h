@@ -21,8 +21,8 @@
 
 #include "kernels/conv_taps.h"
 
-/* y (+ bias), ended as finish->end says, from x by the taps, which cdk_winograd_serves(), with the packed weights of
- * finish->packed. With a mask the channels are a multiple of CDK_MASKING_CHANNELS. */
+/* y (+ bias), ended as finish->end says, from x by the taps, which cdk_winograd_serves(), with the packed
+ * weights of finish->packed. With a mask the channels are a multiple of CDK_MASKING_CHANNELS. */
 cd_status cdk_conv_winograd(float *y, const float *x, const float *w, const float *bias, const cdk_taps *taps,
                             const cdk_conv_finish *finish, cd_error *err);
 

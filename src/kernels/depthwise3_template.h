@@ -3,9 +3,9 @@
  *
  * A few rows at a time, vector after vector: what lies together in memory is read and written together.
  *
- * The functions are inlined with constants for the shape (strides, pixels, rows) and for every row, column and tap,
- * so that taps without an output vanish and local arrays, which only constants index, stay in registers. Compilers
- * at -O2 do not unroll loops that far: the calls are written out. */
+ * The functions are inlined with constants for the shape (strides, pixels, rows) and for every row, column
+ * and tap, so that taps without an output vanish and local arrays, which only constants index, stay in
+ * registers. Compilers at -O2 do not unroll loops that far: the calls are written out. */
 
 /* Where there are registers for them, outputs of two rows are computed at once, which share inputs and
  * weights; then it is the next vector's turn. Otherwise a vector goes through all rows of a strip, with its
@@ -22,7 +22,8 @@
 #define STRIP_OUTPUTS 14
 #define STRIP_TAPS 9
 
-/* f(..., row, pixel) for every output, f(..., tap) for every tap, f(..., column) for every column of an input row. */
+/* f(..., row, pixel) for every output, f(..., tap) for every tap, f(..., column) for every column of an input
+ * row. */
 #define STRIP_EACH_PIXEL(f, row, ...) \
     f(__VA_ARGS__, row, 0);           \
     f(__VA_ARGS__, row, 1);           \
@@ -69,8 +70,8 @@ VEC_INLINE int strip_has(const strip_part *k, const int row, const int i)
     return k->rows > row && k->pixels > i;
 }
 
-/* Input v of row r and column j counts in output row `row` by column s of the kernel: in which output, and by which
- * tap, is known at compile time. */
+/* Input v of row r and column j counts in output row `row` by column s of the kernel: in which output, and by
+ * which tap, is known at compile time. */
 VEC_INLINE void strip_multiply(const strip_part *k, VEC *outputs, VEC *taps, VEC v, const int r, const int j,
                                const int row, const int s)
 {

@@ -1,8 +1,9 @@
 /* Dropout: elements are multiplied with 0 with probability p, else with 1 / (1 - p).
  *
- * The decision for an element is a function of a seed and the element's number alone (Salmon, Moraes, Dror, Shaw 2011,
- * Parallel random numbers: as easy as 1, 2, 3; Philox2x32 with 7 rounds, which passes BigCrush): it is the same on any
- * number of threads and in any memory order, and is made again for the gradient instead of being kept.
+ * The decision for an element is a function of a seed and the element's number alone (Salmon, Moraes, Dror,
+ * Shaw 2011, Parallel random numbers: as easy as 1, 2, 3; Philox2x32 with 7 rounds, which passes BigCrush):
+ * it is the same on any number of threads and in any memory order, and is made again for the gradient instead
+ * of being kept.
  */
 #ifndef CANDELA_KERNELS_DROPOUT_H
 #define CANDELA_KERNELS_DROPOUT_H

@@ -1,5 +1,5 @@
-/* Random numbers and products of dropout for one level, in plain C that becomes vector instructions: included by
- * dropout.c. */
+/* Random numbers and products of dropout for one level, in plain C that becomes vector instructions: included
+ * by dropout.c. */
 
 /* low[i] = one number of 32 bits for the counter (low[i], high[i]). */
 VEC_INLINE void CDK_AT(draw)(uint32_t *restrict low, uint32_t *restrict high, uint32_t key)

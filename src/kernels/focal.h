@@ -20,8 +20,8 @@ typedef struct cdk_focal_options {
     double gamma, alpha, threshold; /* alpha, threshold: negative for none */
 } cdk_focal_options;
 
-/* totals[3][D], for each class: the sums of loss and of term over what counts, and how many elements that is; losses like
- * x (0 where it does not count) unless NULL. Targets are in range. Errors: CD_EALLOC. */
+/* totals[3][D], for each class: the sums of loss and of term over what counts, and how many elements that is;
+ * losses like x (0 where it does not count) unless NULL. Targets are in range. Errors: CD_EALLOC. */
 typedef cd_status cdk_focal_run(double *totals, void *losses, const void *x, cdk_vectors shape,
                                 const cdk_focal_options *options, cd_error *err);
 extern cdk_focal_run *const cdk_focal[CD_DTYPES];

@@ -127,8 +127,8 @@ static cd_status NAME(focal)(double *totals, void *losses, const void *x, cdk_ve
     return status;
 }
 
-/* f->rest becomes dx; dy is that of the block, or NULL. With s the signed logit: dpt/ds = pt (1 - pt), so that
- * dterm/ds = -gamma pt term, 0 below the threshold, and dce/ds = -(1 - pt). */
+/* f->rest becomes dx; dy is that of the block, or NULL. With s the signed logit: dpt/ds = pt (1 - pt), so
+ * that dterm/ds = -gamma pt term, 0 below the threshold, and dce/ds = -(1 - pt). */
 static void NAME(focal_slope)(NAME(focal_block) * f, const NAME(focal_task) * t, const T *dy)
 {
     const cdk_focal_options *o = t->options;

@@ -1,7 +1,7 @@
 /* Formulas of single elements: y = f(x), and the gradient dx = f(x or y, dy) in one pass.
  *
- * A kernel of type cdk_formula works on contiguous elements, whatever their number; cdk_run_formula() feeds it from
- * strided ones. The formulas are the lines of kernels/activation.def and kernels/unary.def.
+ * A kernel of type cdk_formula works on contiguous elements, whatever their number; cdk_run_formula() feeds
+ * it from strided ones. The formulas are the lines of kernels/activation.def and kernels/unary.def.
  */
 #ifndef CANDELA_KERNELS_FORMULA_H
 #define CANDELA_KERNELS_FORMULA_H

@@ -1,5 +1,5 @@
-/* The loops of the formulas in CDK_FORMULAS and the table of them, CDK_AT(formulas), for one level: included after
- * the vectors. */
+/* The loops of the formulas in CDK_FORMULAS and the table of them, CDK_AT(formulas), for one level: included
+ * after the vectors. */
 #include "kernels/vector_math.h"
 
 #include "kernels/elementwise.h"

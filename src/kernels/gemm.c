@@ -20,7 +20,8 @@
 #define GEMM_KC 256
 /* Rows of A taken together, a multiple of every tile height: so few that threads end together. */
 #define GEMM_MC CDK_GEMM_BLOCK_ROWS
-/* Blocks of a part whose mean and M2 are wanted: its sums are joined with those of the others on one thread. */
+/* Blocks of a part whose mean and M2 are wanted: its sums are joined with those of the others on one
+ * thread. */
 #define GEMM_STATISTICS_BLOCKS 3
 /* Elements a thread should have to pack. */
 #define GEMM_PACK_GRAIN 8192

@@ -19,13 +19,13 @@ typedef struct cdk_gemm_options {
     const float *bias;         /* [N], added to every row, or NULL */
     cdk_activation activation; /* applied last */
     int accumulate;            /* add to what C holds */
-    /* Mean and M2 of the columns of C, to be joined by the caller, or NULL; needs parts of cdk_gemm_part_rows(M)
-     * rows and no accumulate. */
+    /* Mean and M2 of the columns of C, to be joined by the caller, or NULL; needs parts of
+     * cdk_gemm_part_rows(M) rows and no accumulate. */
     struct cdk_mean_m2 *statistics;
     /* The mask of C, or NULL; needs N a multiple of CDK_MASKING_CHANNELS, no accumulate, no mean and M2. */
     struct cdk_masking *masking;
-    /* B packed: *panels, where it is not NULL, else it is packed there if it is packed at all; a block of cd_memory_alloc()
-     * that belongs to the caller, also on failure. NULL: B is packed for the call alone. */
+    /* B packed: *panels, where it is not NULL, else it is packed there if it is packed at all; a block of
+     * cd_memory_alloc() that belongs to the caller, also on failure. NULL: B is packed for the call alone. */
     float **panels;
 } cdk_gemm_options;
 
@@ -34,13 +34,13 @@ typedef struct cdk_gemm_options {
 
 int64_t cdk_gemm_part_rows(int64_t M);
 
-/* M, N or K may be 0 (K = 0 gives zeros, plus bias). options may be NULL: none. C is dense and must not overlap
- * A, B or bias. Errors: CD_EALLOC. */
+/* M, N or K may be 0 (K = 0 gives zeros, plus bias). options may be NULL: none. C is dense and must not
+ * overlap A, B or bias. Errors: CD_EALLOC. */
 cd_status cdk_gemm(float *C, const cdk_matrix *A, const cdk_matrix *B, int64_t M, int64_t N, int64_t K,
                    const cdk_gemm_options *options, cd_error *err);
 
-/* C[i][M][N] = A[i][M][K] B[i][K][N] for all i of the batch, dense; the bits of cdk_gemm. Many small products are
- * shared by the threads as they are, few large ones each by all. Errors: CD_EALLOC. */
+/* C[i][M][N] = A[i][M][K] B[i][K][N] for all i of the batch, dense; the bits of cdk_gemm. Many small products
+ * are shared by the threads as they are, few large ones each by all. Errors: CD_EALLOC. */
 cd_status cdk_gemm_batch(float *C, const cdk_matrix *A, const cdk_matrix *B, const cdk_batch *batch,
                          int64_t M, int64_t N, int64_t K, cd_error *err);
 

@@ -1,7 +1,7 @@
 /* Images read at given places: y[n][p][c] = x[n] at grid[n][p] = (u, v), u across and v down in -1 .. 1.
  *
- * x is [N][H][W][C], y [N][points][C], grid [N][points][2]; all may share one image, or one grid. u = -1, 1 are the outer edges of the first and
- * last column, or their centres with align_corners. Places
+ * x is [N][H][W][C], y [N][points][C], grid [N][points][2]; all may share one image, or one grid. u = -1, 1
+ * are the outer edges of the first and last column, or their centres with align_corners. Places
  * are rounded to the type of the image, as PyTorch's are: half-way cases depend on the last bit. */
 #ifndef CANDELA_KERNELS_GRID_SAMPLE_H
 #define CANDELA_KERNELS_GRID_SAMPLE_H

@@ -47,8 +47,8 @@ typedef struct cdk_resizing {
 cd_status cdk_resizing_make(cdk_resizing *r, const int64_t *size, const cdk_resize_form *form, cd_error *err);
 void cdk_resizing_free(cdk_resizing *r);
 
-/* The sides of s as sums (kernels/separable.h), for taps of any mode. The caller frees s with cdk_separable_free, also
- * after an error. Errors: CD_EALLOC. */
+/* The sides of s as sums (kernels/separable.h), for taps of any mode. The caller frees s with
+ * cdk_separable_free, also after an error. Errors: CD_EALLOC. */
 cd_status cdk_resizing_sides(cdk_separable *s, const cdk_resizing *r, cd_error *err);
 
 /* y from x for bilinear taps: each row of x is stretched along its width first, then rows are blended.

@@ -70,9 +70,9 @@ typedef struct cdk_strip {
     int fetch;                       /* what the strip to the right of it reads into the cache, meanwhile */
 } cdk_strip;
 
-/* Where results leave what mean and M2 are made of: sums of d = y + minus_shift and of d d are added, [channels] each,
- * unless sum is NULL. A kernel that starts a part of the images makes minus_shift its first output with the
- * sign changed. */
+/* Where results leave what mean and M2 are made of: sums of d = y + minus_shift and of d d are added,
+ * [channels] each, unless sum is NULL. A kernel that starts a part of the images makes minus_shift its first
+ * output with the sign changed. */
 typedef struct cdk_piece {
     float *sum, *squares, *minus_shift;
     int starts_part;
@@ -154,7 +154,8 @@ typedef struct cdk_isa {
     int kinds; /* of tiles, widest first; each at most half as wide as the one before */
     cdk_tile_kind kind[CDK_TILE_KINDS];
     /* One vector wide, where x is as wide as y:
-     * y[i][j] (+)= sum_run sum_{t < length} x[x_run + i x_row + t x_step + j] w[w_run w_unit + t w_step + j] */
+     * y[i][j] (+)= sum_run sum_{t < length} x[x_run + i x_row + t x_step + j] w[w_run w_unit + t w_step +
+     * j] */
     cdk_tile_kind lanewise;
     /* slide_pixels such rows where x_row = x_step, which share what they read; tile->ahead goes on. */
     void (*slide)(cdk_tile *tile);

@@ -1,5 +1,5 @@
-/* AVX-512: 14 x 2 accumulators, two of w and one broadcast use 31 of the 32 registers, and 14 divides the widths
- * of images that are a multiple of 14 (224, 112, ...). Narrow columns use 8 floats. */
+/* AVX-512: 14 x 2 accumulators, two of w and one broadcast use 31 of the 32 registers, and 14 divides the
+ * widths of images that are a multiple of 14 (224, 112, ...). Narrow columns use 8 floats. */
 #include "base/cpu.h"
 
 #ifdef CD_HAVE_X86_TARGETS

@@ -1,8 +1,8 @@
 /* The table of an instruction set whose kernels all use one vector type.
  *
- * Set before inclusion: the vectors (kernels/vec.h), ISA_TABLE (name of the table) and ISA_ROWS_OF_TWO (rows of
- * the tile two vectors wide). Accumulators and operands of a tile have to fit the registers: 12 rows of one
- * vector or 6 of two where there are 16 registers, 12 of two where there are 32.
+ * Set before inclusion: the vectors (kernels/vec.h), ISA_TABLE (name of the table) and ISA_ROWS_OF_TWO (rows
+ * of the tile two vectors wide). Accumulators and operands of a tile have to fit the registers: 12 rows of
+ * one vector or 6 of two where there are 16 registers, 12 of two where there are 32.
  */
 
 #define TILE_NAME one

@@ -1,4 +1,5 @@
-/* Blocks of predictions with their truth, for one float type: included by softmax.c after softmax_template.h. */
+/* Blocks of predictions with their truth, for one float type: included by softmax.c after
+ * softmax_template.h. */
 
 typedef struct {
     T *x;      /* [D][BLOCK]: the predictions */

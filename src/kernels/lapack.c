@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Fortran reads columns: a row-major matrix is its transpose there. It passes the lengths of character arguments behind
- * all others. */
+/* Fortran reads columns: a row-major matrix is its transpose there. It passes the lengths of character
+ * arguments behind all others. */
 extern void dgetrf_(const int *m, const int *n, double *a, const int *lda, int *pivot, int *info);
 extern void dgetrs_(const char *trans, const int *n, const int *k, const double *a, const int *lda,
                     const int *pivot, double *b, const int *ldb, int *info, size_t length);
@@ -34,7 +34,8 @@ static int at_least_one(int64_t n)
     return n > 0 ? (int)n : 1;
 }
 
-/* Two copies of the largest matrix, the right-hand sides, the workspace of dgesdd and dsyevd, and whole numbers. */
+/* Two copies of the largest matrix, the right-hand sides, the workspace of dgesdd and dsyevd, and whole
+ * numbers. */
 int64_t cdk_lapack_work(int64_t m, int64_t n, int64_t k)
 {
     const int64_t large = m > n ? m : n, small = smaller(m, n);

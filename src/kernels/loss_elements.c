@@ -13,7 +13,8 @@ CDK_EXACT
 
 #include "kernels/loss_template.h"
 
-/* Elements of a piece, of a block of it whose values are in a cache, and that a thread should at least get. */
+/* Elements of a piece, of a block of it whose values are in a cache, and that a thread should at least
+ * get. */
 enum { PIECE = 16384, BLOCK = 512, GRAIN = 16384, LANES = 8 };
 
 const cdk_loss *cdk_loss_for(cdk_loss_function f, cd_dtype dtype)

@@ -22,8 +22,8 @@ typedef struct cdk_loss {
 /* NULL for a type without kernels. */
 const cdk_loss *cdk_loss_for(cdk_loss_function f, cd_dtype dtype);
 
-/* *sum = the sum of the values, in pieces of fixed size that are joined in order, in double: the same on any number
- * of threads. Strides are 1; r->y is not used. Errors: CD_EALLOC. */
+/* *sum = the sum of the values, in pieces of fixed size that are joined in order, in double: the same on any
+ * number of threads. Strides are 1; r->y is not used. Errors: CD_EALLOC. */
 cd_status cdk_loss_sum(double *sum, cdk_formula *value, const cdk_run *r, cd_dtype dtype, int64_t n,
                        cd_error *err);
 

@@ -1,5 +1,5 @@
-/* The loops of the losses of single elements (kernels/loss.def) and the table of them, CDK_AT(losses), for one level:
- * included by loss_elements.c after the vectors. */
+/* The loops of the losses of single elements (kernels/loss.def) and the table of them, CDK_AT(losses), for
+ * one level: included by loss_elements.c after the vectors. */
 #include "kernels/vector_math.h"
 
 #include "kernels/elementwise.h"

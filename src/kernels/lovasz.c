@@ -8,7 +8,8 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 
-/* An error as a number whose order is the reverse of the errors', which are not negative; and 2 i + y of its element. */
+/* An error as a number whose order is the reverse of the errors', which are not negative; and 2 i + y of its
+ * element. */
 typedef struct {
     uint64_t key;
     int64_t element;

@@ -4,11 +4,12 @@
  *
  *   J[k] = 1 - (Y - sum_{i<=k} y[i]) / (Y + sum_{i<=k} (1 - y[i])),  Y = sum y,  J[-1] = 0
  *
- * the loss of the group is sum_k e[k] (J[k] - J[k-1]), and the bracket is its slope in e[k]. Equal errors keep the order
- * of their elements.
+ * the loss of the group is sum_k e[k] (J[k] - J[k-1]), and the bracket is its slope in e[k]. Equal errors
+ * keep the order of their elements.
  *
- * Of classes, a group is one class in `images / groups` images, and e = |y - p| of probabilities p. Of labels, it is
- * all elements of those images, and e = max(0, 1 - x) where y = 1, max(0, 1 + x) elsewhere, of logits x.
+ * Of classes, a group is one class in `images / groups` images, and e = |y - p| of probabilities p. Of
+ * labels, it is all elements of those images, and e = max(0, 1 - x) where y = 1, max(0, 1 + x) elsewhere, of
+ * logits x.
  */
 #ifndef CANDELA_KERNELS_LOVASZ_H
 #define CANDELA_KERNELS_LOVASZ_H
@@ -20,9 +21,10 @@
 #include "kernels/labelled.h"
 #include "kernels/vectors.h"
 
-/* loss[groups][D] and found[groups][D], how many elements are true (of labels: [groups]); slope like x, the derivative
- * of the loss of its group by each element of x: 0 where it does not count, and for a class that is nowhere, whose loss
- * is 0. groups: 1 or truth->images. Targets are in range. Errors: CD_EALLOC, CD_EINTERRUPT. */
+/* loss[groups][D] and found[groups][D], how many elements are true (of labels: [groups]); slope like x, the
+ * derivative of the loss of its group by each element of x: 0 where it does not count, and for a class that
+ * is nowhere, whose loss is 0. groups: 1 or truth->images. Targets are in range. Errors: CD_EALLOC,
+ * CD_EINTERRUPT. */
 typedef cd_status cdk_lovasz_run(double *loss, double *found, void *slope, const void *x, cdk_vectors shape,
                                  const cdk_labelled *truth, int64_t groups, cd_error *err);
 extern cdk_lovasz_run *const cdk_lovasz[CD_DTYPES];

@@ -6,7 +6,8 @@
 #include "kernels/blas.h"
 #include "kernels/gemm.h"
 
-/* From so many multiplications on the user may stop a product, which dgemm then computes in bands of so many. */
+/* From so many multiplications on the user may stop a product, which dgemm then computes in bands of so
+ * many. */
 #define LONG_PRODUCT ((double)2e9)
 
 static double work(int64_t M, int64_t N, int64_t K)

@@ -11,8 +11,8 @@ typedef struct cdk_matrix {
     int transposed;
 } cdk_matrix;
 
-/* Several products of matrices of one size and step: number i reads them a[i] and b[i] elements after the first, and
- * the results follow one another. */
+/* Several products of matrices of one size and step: number i reads them a[i] and b[i] elements after the
+ * first, and the results follow one another. */
 typedef struct cdk_batch {
     int64_t count;
     const int64_t *a, *b; /* [count] */

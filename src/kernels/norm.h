@@ -6,8 +6,8 @@
 
 #include "kernels/by_dtype.h"
 
-/* so_far plus the sum of |x[i]|^p, i < n, in double; for infinite p the largest of so_far and |x[i]|, NaN if one
- * is. */
+/* so_far plus the sum of |x[i]|^p, i < n, in double; for infinite p the largest of so_far and |x[i]|, NaN if
+ * one is. */
 typedef double cdk_power_sum_run(double so_far, const void *x, int64_t n, double p);
 extern cdk_power_sum_run *const cdk_power_sum[CD_DTYPES];
 

@@ -1,5 +1,6 @@
 #include "kernels/levels.h"
-/* A few zeros in a row are to stay vectors: what the compiler fills memory with instead takes as long as a short span. */
+/* A few zeros in a row are to stay vectors: what the compiler fills memory with instead takes as long as a
+ * short span. */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 #endif
@@ -20,8 +21,8 @@
 /* Elements the inner loop should have: rows of fewer channels are taken several at a time. */
 #define INNER 64
 
-/* How an array of rows of C channels is cut: each sample into chunks of `rows` rows, `fold` rows seen as one of
- * `width`. */
+/* How an array of rows of C channels is cut: each sample into chunks of `rows` rows, `fold` rows seen as one
+ * of `width`. */
 typedef struct {
     int64_t samples, sample_rows, sample_chunks, chunks, rows, fold, width;
 } cut;

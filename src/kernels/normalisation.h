@@ -16,8 +16,8 @@
 
 typedef struct cdk_channels {
     int64_t rows, C, plane;
-    /* The rows are that many samples, one after the other, whose channels are channels of their own: vectors that have
-     * [C] elements below then have [samples][C]. 0 is taken for 1. */
+    /* The rows are that many samples, one after the other, whose channels are channels of their own: vectors
+     * that have [C] elements below then have [samples][C]. 0 is taken for 1. */
     int64_t samples;
 } cdk_channels;
 
@@ -58,7 +58,8 @@ extern cdk_channel_gradient_run *const cdk_channel_gradient[CD_DTYPES];
  *
  *   y[r][i] = (x[r][i] - mean[r]) rstd[r] weight[i] + bias[i],  rstd = 1 / sqrt(mean squared distance + eps)
  *
- * Where mean is NULL, 0 takes its place, in the distances too. weight and bias are of the type of x, NULL for 1 and 0. */
+ * Where mean is NULL, 0 takes its place, in the distances too. weight and bias are of the type of x, NULL for
+ * 1 and 0. */
 typedef struct cdk_row_norm {
     int64_t rows, length;
     const void *weight, *bias;

@@ -1,5 +1,6 @@
-/* The inner loops of normalisation, plain C that compilers turn into vector instructions: included for one float type
- * by normalisation_level.h with T, LOOP(name), and BY_VECTORS where sums over spans are those of normalisation_spans.h.
+/* The inner loops of normalisation, plain C that compilers turn into vector instructions: included for one
+ * float type by normalisation_level.h with T, LOOP(name), and BY_VECTORS where sums over spans are those of
+ * normalisation_spans.h.
  */
 
 /* Loops of one chunk. sums and the like have `width` elements, rows are `width` long. */

@@ -196,7 +196,8 @@ static VEC_TARGET void CDK_AT(normalise_short_rows)(float *y, const float *x, co
     }
 }
 
-/* dx = a dy weight + b (x - mean) + d; dweight += dy (x - mean) rstd and dbias += dy, unless they are NULL. */
+/* dx = a dy weight + b (x - mean) + d; dweight += dy (x - mean) rstd and dbias += dy, unless they are
+ * NULL. */
 VEC_INLINE void CDK_AT(write_gradients)(float *dx, float *dweight, float *dbias, const float *dy,
                                         const float *x, const float *weight, const VEC *by, int64_t n)
 {

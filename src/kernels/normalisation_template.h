@@ -1,5 +1,6 @@
-/* Normalisation for one float type: included by normalisation.c with T, NAME(name) and LOOP(name), the loop of
- * kernels/normalisation_loops.h for this type, and SHORT_ROWS where kernels/normalisation_spans.h has short rows for it. */
+/* Normalisation for one float type: included by normalisation.c with T, NAME(name) and LOOP(name), the loop
+ * of kernels/normalisation_loops.h for this type, and SHORT_ROWS where kernels/normalisation_spans.h has
+ * short rows for it. */
 
 /* One task over all chunks (plane = 1) or all channels (plane > 1). */
 typedef struct {
@@ -76,8 +77,9 @@ static void NAME(statistics_chunks)(void *context, int64_t begin, int64_t end, i
     }
 }
 
-/* Planes: each channel of a sample is a sequence of contiguous runs. A span is read once: its squares are taken about
- * its own mean rounded to T, and corrected for the rounding, while it is in the cache; spans are joined in order. */
+/* Planes: each channel of a sample is a sequence of contiguous runs. A span is read once: its squares are
+ * taken about its own mean rounded to T, and corrected for the rounding, while it is in the cache; spans are
+ * joined in order. */
 static void NAME(statistics_of_span)(double *mean, double *squares, const T *x, int64_t n)
 {
     double sum = 0, d1 = 0, d2 = 0;

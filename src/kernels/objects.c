@@ -67,7 +67,8 @@ static bool alike(const labelling *w, int64_t at, int64_t row, int64_t column, i
     return row >= 0 && column >= 0 && column < w->s.W && w->class[other] == w->class[at];
 }
 
-/* The label that those neighbours of a pixel that have been met give it, or 0. The one above touches all the others. */
+/* The label that those neighbours of a pixel that have been met give it, or 0. The one above touches all the
+ * others. */
 static int32_t label_met(labelling *w, int64_t i, int64_t j)
 {
     const int64_t W = w->s.W, at = i * W + j;

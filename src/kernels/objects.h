@@ -1,7 +1,7 @@
 /* Objects in masks: connected components, their numbers and their measures.
  *
- * Masks and labels are [H][W], row-major; labels count from 1, 0 is no object. R's matrices are the other way round,
- * so that the glue exchanges H and W; nothing here depends on which of the two is called a row.
+ * Masks and labels are [H][W], row-major; labels count from 1, 0 is no object. R's matrices are the other way
+ * round, so that the glue exchanges H and W; nothing here depends on which of the two is called a row.
  */
 #ifndef CANDELA_KERNELS_OBJECTS_H
 #define CANDELA_KERNELS_OBJECTS_H
@@ -15,14 +15,15 @@ typedef struct cdk_mask_shape {
     int neighbours; /* of a pixel: 4, or 8 with those at its corners */
 } cdk_mask_shape;
 
-/* label[H][W]: pixels of the same class > 0 that neighbours connect have the same number of 1 to *count; pixels of
- * other classes have 0. Numbers follow the first pixel of each object, down the first column, then the next (Rosenfeld
- * and Pfaltz 1966: two passes, with a forest of equivalent labels). Errors: CD_EALLOC, CD_EINTERRUPT, CD_EVALUE where
- * there are too many objects for 32 bits. */
+/* label[H][W]: pixels of the same class > 0 that neighbours connect have the same number of 1 to *count;
+ * pixels of other classes have 0. Numbers follow the first pixel of each object, down the first column, then
+ * the next (Rosenfeld and Pfaltz 1966: two passes, with a forest of equivalent labels). Errors: CD_EALLOC,
+ * CD_EINTERRUPT, CD_EVALUE where there are too many objects for 32 bits. */
 cd_status cdk_components(int32_t *label, int64_t *count, const int32_t *class, cdk_mask_shape s,
                          cd_error *err);
 
-/* Numbers objects again: 1 to *count, in the order above; numbers without a pixel are given up. label holds 0 to
+/* Numbers objects again: 1 to *count, in the order above; numbers without a pixel are given up. label holds 0
+ * to
  * *count. Errors: CD_EALLOC, CD_EINTERRUPT. */
 cd_status cdk_number_objects(int32_t *label, int64_t *count, cdk_mask_shape s, cd_error *err);
 

@@ -6,8 +6,8 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 
-/* The side of a pixel that the way goes along: 0 towards the row above, 1 the column behind, 2 the row below, 3 the
- * column before. On side s the way goes in direction s, and the outside lies in direction s - 1. */
+/* The side of a pixel that the way goes along: 0 towards the row above, 1 the column behind, 2 the row below,
+ * 3 the column before. On side s the way goes in direction s, and the outside lies in direction s - 1. */
 static const int go[4][2] = {{0, 1}, {1, 0}, {0, -1}, {-1, 0}};
 
 /* The corner at the end of each side, from the pixel's first one. */

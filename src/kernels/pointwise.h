@@ -48,8 +48,8 @@ cdk_binary_run cdk_binary_for(cdk_binary op, cd_dtype type);
 typedef int64_t cdk_first_zero_run(const void *x, int64_t n);
 extern cdk_first_zero_run *const cdk_first_zero[CD_DTYPES];
 
-/* The functions of one argument: lines of kernels/unary.def. Floats have all of them, integers NEG, ABS, SIGN and
- * SQUARE. */
+/* The functions of one argument: lines of kernels/unary.def. Floats have all of them, integers NEG, ABS, SIGN
+ * and SQUARE. */
 typedef enum {
 #define UNARY(name, kernel, ...) CDK_##kernel,
 #include "kernels/unary.def"

@@ -1,4 +1,5 @@
-/* The vectorised functions of two float arguments for one level: included by pointwise_binary.c after the vectors. */
+/* The vectorised functions of two float arguments for one level: included by pointwise_binary.c after the
+ * vectors. */
 #include "kernels/vector_math.h"
 
 #include "kernels/elementwise.h"

@@ -36,8 +36,8 @@ typedef struct {
     int64_t output, tap;
 } pool_window;
 
-/* What the gradient of a row of x is chosen from: rows of dy and of places, whose taps have numbers from base on, and
- * for each column of x the outputs' columns. */
+/* What the gradient of a row of x is chosen from: rows of dy and of places, whose taps have numbers from base
+ * on, and for each column of x the outputs' columns. */
 typedef struct {
     int64_t rows, C;
     const void *const *dy, *const *place;
@@ -52,8 +52,9 @@ typedef struct {
 
 #include "kernels/pooling_loops.h"
 
-/* How the rows of an image are searched: `pixels` takes each output pixel by itself; `rows` all outputs of a row at
- * once, from copies of the rows of x in which the elements of one tap lie side by side; `scan` window by window. */
+/* How the rows of an image are searched: `pixels` takes each output pixel by itself; `rows` all outputs of a
+ * row at once, from copies of the rows of x in which the elements of one tap lie side by side; `scan` window
+ * by window. */
 typedef enum { BY_PIXELS, BY_ROWS, BY_SCAN } pool_method;
 
 static int64_t all_taps(const cdk_pooling *p)
@@ -69,8 +70,8 @@ static pool_method method_for(const cdk_pooling *p)
     return p->C >= WIDE_CHANNELS || p->columns.count * p->C < NARROW_ROW ? BY_PIXELS : BY_ROWS;
 }
 
-/* How many outputs of a row, and which part of them is copied: phases of a regular side (elements that are a stride
- * apart lie side by side), else the elements of each tap. */
+/* How many outputs of a row, and which part of them is copied: phases of a regular side (elements that are a
+ * stride apart lie side by side), else the elements of each tap. */
 typedef struct {
     int64_t runs;   /* phases, or taps */
     int64_t length; /* pixels of each */

@@ -1,8 +1,9 @@
-/* The largest elements of windows of dense images, x [N][H][W][C] to y [N][OH][OW][C]. Channels-last images are such;
- * row-major ones have each channel for an image, with C = 1. Means of windows are kernels/separable.h's.
+/* The largest elements of windows of dense images, x [N][H][W][C] to y [N][OH][OW][C]. Channels-last images
+ * are such; row-major ones have each channel for an image, with C = 1. Means of windows are
+ * kernels/separable.h's.
  *
- * Windows are rows times columns, given for every output along each side: taps number a = 0 .. taps - 1 of output i
- * is element origin[i] + a step, and counts where first[i] <= it < end[i]. */
+ * Windows are rows times columns, given for every output along each side: taps number a = 0 .. taps - 1 of
+ * output i is element origin[i] + a step, and counts where first[i] <= it < end[i]. */
 #ifndef CANDELA_KERNELS_POOLING_H
 #define CANDELA_KERNELS_POOLING_H
 
@@ -24,15 +25,15 @@ typedef struct cdk_pooling {
     cdk_windows rows, columns;
 } cdk_pooling;
 
-/* Where the largest element was found: tap a of the rows and b of the columns is place a columns.taps + b. Places
- * have the order of y and `size` bytes each: 1 where there are at most 256, else 4 (int32). */
+/* Where the largest element was found: tap a of the rows and b of the columns is place a columns.taps + b.
+ * Places have the order of y and `size` bytes each: 1 where there are at most 256, else 4 (int32). */
 typedef struct cdk_places {
     void *place; /* NULL: not asked for */
     size_t size;
 } cdk_places;
 
-/* y: the largest of each window (NaN is largest); places of the first of equals, of the last NaN. index, or NULL:
- * their positions row * W + column. Errors: CD_EALLOC. */
+/* y: the largest of each window (NaN is largest); places of the first of equals, of the last NaN. index, or
+ * NULL: their positions row * W + column. Errors: CD_EALLOC. */
 typedef cd_status cdk_max_pool_run(void *y, cdk_places places, int64_t *index, const void *x,
                                    const cdk_pooling *p, cd_error *err);
 extern cdk_max_pool_run *const cdk_max_pool[CD_DTYPES];

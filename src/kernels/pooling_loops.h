@@ -1,5 +1,5 @@
-/* What pooling does to runs of elements, for one level: included by pooling.c after the vectors. Every element is by
- * itself, whatever its lane. */
+/* What pooling does to runs of elements, for one level: included by pooling.c after the vectors. Every
+ * element is by itself, whatever its lane. */
 
 #include "kernels/vector_runs.h"
 

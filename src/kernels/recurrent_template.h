@@ -1,4 +1,5 @@
-/* Rows of cells for one level: included by recurrent.c after the vectors. j are units, w the vector's width. */
+/* Rows of cells for one level: included by recurrent.c after the vectors. j are units, w the vector's
+ * width. */
 #include "kernels/vector_math.h"
 
 #include "kernels/elementwise.h"

@@ -33,8 +33,8 @@ typedef struct cdk_middle {
     int64_t outer, n, inner;
 } cdk_middle;
 
-/* The gradient of the cumulative sum, dx[k] = sum of dy[i] over i >= k, and, in double, of the cumulative product of
- * x. */
+/* The gradient of the cumulative sum, dx[k] = sum of dy[i] over i >= k, and, in double, of the cumulative
+ * product of x. */
 typedef void cdk_cumsum_gradient_run(void *dx, const void *dy, cdk_middle shape);
 extern cdk_cumsum_gradient_run *const cdk_cumsum_gradient[CD_DTYPES];
 void cdk_cumprod_gradient(double *dx, const double *dy, const double *x, cdk_middle shape);

@@ -1,5 +1,5 @@
-/* Sums and extremes of floats, for one level: included by reduce.c after the vectors. Every element has its place in
- * the order of additions, whatever the level. */
+/* Sums and extremes of floats, for one level: included by reduce.c after the vectors. Every element has its
+ * place in the order of additions, whatever the level. */
 #include "kernels/elementwise.h"
 
 #if VEC_WIDTH == 1
@@ -65,7 +65,8 @@ VEC_INLINE double CDK_AT(sum_row)(const float *x, int64_t n)
 #undef WIDE_SUMS
 #endif
 
-/* y[r] = sum of row r of n elements, of which element i goes to lane i % FLOAT_LANES; lanes are added by halves */
+/* y[r] = sum of row r of n elements, of which element i goes to lane i % FLOAT_LANES; lanes are added by
+ * halves */
 static VEC_TARGET void CDK_AT(sum_rows)(double *y, const float *x, int64_t rows, int64_t n)
 {
     for (int64_t r = 0; r < rows; r++, x += n) {

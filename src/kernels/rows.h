@@ -1,4 +1,5 @@
-/* Softmax of rows: what it is made of, on one float32 row of n elements, on the calling thread, and the whole of it.
+/* Softmax of rows: what it is made of, on one float32 row of n elements, on the calling thread, and the whole
+ * of it.
  *
  * Sums run over the vectors of a row, in an order that depends on the instruction set only.
  */
@@ -23,7 +24,8 @@ void cdk_row_multiply(float *y, const float *x, int64_t n);
 /* sum a b */
 float cdk_row_dot(const float *a, const float *b, int64_t n);
 
-/* x = exp(scale x + shift - lse), shift NULL: none; then d = factor x (kept d - mean) and x = kept x, kept NULL: 1. */
+/* x = exp(scale x + shift - lse), shift NULL: none; then d = factor x (kept d - mean) and x = kept x, kept
+ * NULL: 1. */
 typedef struct cdk_row_scores {
     float scale, lse, mean, factor;
     const float *shift, *kept;

@@ -1,5 +1,5 @@
-/* The loops of rows.c for one level: included after the vectors. The last vector of a row may be a part of one, whose
- * other lanes are neither read nor written, and count as 0 in sums. */
+/* The loops of rows.c for one level: included after the vectors. The last vector of a row may be a part of
+ * one, whose other lanes are neither read nor written, and count as 0 in sums. */
 #include "kernels/vector_math.h"
 
 #define EACH_VECTOR(i, n) for (; i + VEC_WIDTH <= n; i += VEC_WIDTH)

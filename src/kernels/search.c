@@ -123,7 +123,8 @@ void cdk_logcumsumexp(double *y, const double *x, cdk_middle shape)
     each_line(&w);
 }
 
-/* With r[i] = dy[i] + r[i + 1] exp(y[i] - y[i + 1]), whose exponents are never positive, dx[i] = r[i] exp(x[i] - y[i]). */
+/* With r[i] = dy[i] + r[i + 1] exp(y[i] - y[i + 1]), whose exponents are never positive, dx[i] = r[i]
+ * exp(x[i] - y[i]). */
 static void logcumsumexp_gradient_line(void *dx, int64_t at, int64_t step, const void *work)
 {
     const line_work *w = work;

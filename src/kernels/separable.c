@@ -15,8 +15,8 @@
 #define WIDE_CHANNELS 16
 /* Terms that are added up while a run stays in registers. */
 #define TERMS_AT_ONCE 8
-/* Terms of an output up to which rows and columns are summed at once. Of more than so many rows and columns each
- * reads some channels alone, far apart in memory; whole rows are faster then. */
+/* Terms of an output up to which rows and columns are summed at once. Of more than so many rows and columns
+ * each reads some channels alone, far apart in memory; whole rows are faster then. */
 #define FEW_TERMS 16
 /* Outputs a thread should at least get. */
 #define GRAIN 32768

@@ -1,7 +1,8 @@
 /* Weighted sums along both sides of dense images, x [planes][H][W][C] to y [planes][OH][OW][C]:
  *
  *   y[h][w] = sum over terms a of row h and b of column w of
- *             rows.weight[a] columns.weight[b] x[rows.index[a]][columns.index[b]] / (rows.divisor[h] columns.divisor[w])
+ *             rows.weight[a] columns.weight[b] x[rows.index[a]][columns.index[b]] / (rows.divisor[h]
+ *             columns.divisor[w])
  *
  * Means of windows and resized images are such, and so are their gradients: those of the transposed sides.
  */
@@ -31,8 +32,8 @@ typedef struct cdk_separable {
     cdk_side rows, columns;
 } cdk_separable;
 
-/* The gradient's sum: inputs and outputs change places, terms are in the order of the outputs, and weights are divided
- * by the divisors. The caller frees `to`, also after an error. Errors: CD_EALLOC. */
+/* The gradient's sum: inputs and outputs change places, terms are in the order of the outputs, and weights
+ * are divided by the divisors. The caller frees `to`, also after an error. Errors: CD_EALLOC. */
 cd_status cdk_separable_transpose(cdk_separable *to, const cdk_separable *from, cd_error *err);
 
 /* Frees both sides; harmless where they are zero. */

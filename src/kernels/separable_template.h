@@ -1,5 +1,5 @@
-/* Separable sums for one float type: included by separable.c with T, NAME and LOOP. The terms of the rows are added
- * first, whole rows of x at a time. */
+/* Separable sums for one float type: included by separable.c with T, NAME and LOOP. The terms of the rows are
+ * added first, whole rows of x at a time. */
 
 typedef struct {
     const cdk_separable *s;

@@ -1,10 +1,10 @@
-/* Rows of one channel a lane whose pixels are neighbours and share what they read: a column of x is loaded once and
- * multiplied by the weights of all the pixels that read it, where a tile loads it for each of them. Included once for
- * each instruction set, behind its tile `lanewise`.
+/* Rows of one channel a lane whose pixels are neighbours and share what they read: a column of x is loaded
+ * once and multiplied by the weights of all the pixels that read it, where a tile loads it for each of them.
+ * Included once for each instruction set, behind its tile `lanewise`.
  *
- * Set before inclusion: SLIDE_PIXELS, 14 where there are 32 registers, else 6: as many accumulators as leave room for
- * seven weights and a column. Accumulators and weights are named variables, for the same reason as those of tiles; which
- * pixels read a column is a constant of every line. */
+ * Set before inclusion: SLIDE_PIXELS, 14 where there are 32 registers, else 6: as many accumulators as leave
+ * room for seven weights and a column. Accumulators and weights are named variables, for the same reason as
+ * those of tiles; which pixels read a column is a constant of every line. */
 
 #define SLIDE_TAPS 7
 

@@ -27,7 +27,8 @@ static int64_t block_size(cdk_vectors s, int64_t block)
     return left < BLOCK ? left : BLOCK;
 }
 
-/* Work on the vectors of images goes in pieces of whole blocks, which do not depend on the number of threads. */
+/* Work on the vectors of images goes in pieces of whole blocks, which do not depend on the number of
+ * threads. */
 #define PIECE_BLOCKS 32
 
 typedef struct {
@@ -58,8 +59,8 @@ static int64_t vector_start(cdk_vectors s, int64_t position)
     return position / s.inner * s.D * s.inner + position % s.inner;
 }
 
-/* Elements of a vector up to which vectors that lie side by side are read where they are: more of them are too many
- * pages. */
+/* Elements of a vector up to which vectors that lie side by side are read where they are: more of them are
+ * too many pages. */
 #define STRIP_ELEMENTS 64
 
 /* Whether vectors `first` and its neighbours lie side by side; then how many of them, up to `last`. */

@@ -1,5 +1,5 @@
-/* What softmax does to blocks of BLOCK vectors, block[d][j], for one level: included by softmax.c after the vectors.
- * Every j is by itself. */
+/* What softmax does to blocks of BLOCK vectors, block[d][j], for one level: included by softmax.c after the
+ * vectors. Every j is by itself. */
 #include "kernels/vector_math.h"
 #include "kernels/vector_runs.h"
 
@@ -138,8 +138,8 @@ VEC_INLINE VEC CDK_AT(log_of_one_more)(VEC z)
     return VEC_SELECT(VEC_GREATER(kept, VEC_ZERO()), logarithm, z);
 }
 
-/* Of n signed logits s (x for yes, -x for no): ce = log(1 + exp(-s)), the cross entropy, and rest = log(1 + exp(s)),
- * so that pt = exp(-ce) and 1 - pt = exp(-rest). */
+/* Of n signed logits s (x for yes, -x for no): ce = log(1 + exp(-s)), the cross entropy, and rest = log(1 +
+ * exp(s)), so that pt = exp(-ce) and 1 - pt = exp(-rest). */
 static VEC_TARGET void CDK_AT(signed_entropies)(VEC_T *restrict ce, VEC_T *restrict rest,
                                                 const VEC_T *restrict s, int64_t n)
 {
@@ -161,8 +161,8 @@ static VEC_TARGET void CDK_AT(exponentials)(VEC_T *restrict y, const VEC_T *rest
     }
 }
 
-/* Vectors that lie side by side: element d of vector i is x[d step + i]. Here every one is read where it is, with the
- * operations of the blocks above in their order. */
+/* Vectors that lie side by side: element d of vector i is x[d step + i]. Here every one is read where it is,
+ * with the operations of the blocks above in their order. */
 
 VEC_INLINE void CDK_AT(softmax_strip)(VEC_T *y, const VEC_T *x, int64_t D, int64_t step, const int logarithm,
                                       const int vectors, const int part, VEC_MASK mask)

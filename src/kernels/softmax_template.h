@@ -1,5 +1,5 @@
-/* Softmax and cross entropy for one float type: included by softmax.c with T, NAME(name) and LOOP(name), the loop
- * of kernels/softmax_loops.h for this type.
+/* Softmax and cross entropy for one float type: included by softmax.c with T, NAME(name) and LOOP(name), the
+ * loop of kernels/softmax_loops.h for this type.
  *
  * A block holds BLOCK vectors transposed, block[d][j]; a short last block is filled up with zeros. */
 

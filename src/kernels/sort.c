@@ -51,10 +51,11 @@ static uint64_t key_of_whole(int64_t x)
 typedef void (*item_reader)(sort_item *item, const void *x, const cdk_sorting *s);
 static void keep_best(sort_item *item, int64_t n, int64_t m);
 
-/* The best m are those of the elements so far that came before the m-th best of them was known; whenever the room is
- * full, what is not among the best m of it goes, and the worst that stays is the limit for what comes. An element
- * equal to it comes later in order, so it is not wanted. Blocks of neighbours none of which may come before the limit
- * are passed over: the comparisons let NaN, and everything beside a limit that is NaN, be looked at. */
+/* The best m are those of the elements so far that came before the m-th best of them was known; whenever the
+ * room is full, what is not among the best m of it goes, and the worst that stays is the limit for what
+ * comes. An element equal to it comes later in order, so it is not wanted. Blocks of neighbours none of which
+ * may come before the limit are passed over: the comparisons let NaN, and everything beside a limit that is
+ * NaN, be looked at. */
 enum { PASSED_OVER = 64 };
 
 #define DEFINE_READER(name, type, key_of)                                           \
@@ -131,7 +132,8 @@ static void exchange(sort_item *a, sort_item *b)
     *b = moved;
 }
 
-/* Puts the item of low .. high that is third of three samples' order where it belongs, smaller ones before it. */
+/* Puts the item of low .. high that is third of three samples' order where it belongs, smaller ones before
+ * it. */
 static int64_t divide(sort_item *item, int64_t low, int64_t high)
 {
     const int64_t middle = low + (high - low) / 2;

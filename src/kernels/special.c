@@ -6,7 +6,8 @@
 
 #define PI 3.14159265358979323846
 
-/* Terms B(2j) / (2j) of the asymptotic series of digamma, and B(2j) / (2j)! of Euler and Maclaurin's formula. */
+/* Terms B(2j) / (2j) of the asymptotic series of digamma, and B(2j) / (2j)! of Euler and Maclaurin's
+ * formula. */
 static const double digamma_terms[] = {1.0 / 12,  -1.0 / 120,     1.0 / 252, -1.0 / 240,
                                        1.0 / 132, -691.0 / 32760, 1.0 / 12};
 static const double zeta_terms[] = {1.0 / 12,

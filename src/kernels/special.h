@@ -1,5 +1,5 @@
-/* Functions of mathematics that have no vector form: each number by itself, in double precision, by the C library where
- * it has the function. Threads share the elements. */
+/* Functions of mathematics that have no vector form: each number by itself, in double precision, by the C
+ * library where it has the function. Threads share the elements. */
 #ifndef CANDELA_KERNELS_SPECIAL_H
 #define CANDELA_KERNELS_SPECIAL_H
 

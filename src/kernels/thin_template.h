@@ -1,6 +1,6 @@
 /* Rows of at most four columns: a tile would leave most lanes empty, so here the lanes run along the
- * reduction. Included once for each instruction set, after its vectors (kernels/vec.h). Three pixels times four
- * columns are twelve named accumulators. */
+ * reduction. Included once for each instruction set, after its vectors (kernels/vec.h). Three pixels times
+ * four columns are twelve named accumulators. */
 
 #include <math.h>
 

@@ -2,8 +2,8 @@
  *
  * Set before inclusion: TILE_NAME (suffix of the names), TILE_ROWS (largest number of rows, at most 14),
  * TILE_VECTORS (1 or 2 vectors side by side), and a level's vectors (kernels/vec.h). With TILE_LANEWISE
- * defined lane j of a row multiplies x[.. + j] (one vector, not `bounded`). TILE_FINISHES, how the function is declared
- * that every row calls at the end of a tile, may say that it is not to be inlined.
+ * defined lane j of a row multiplies x[.. + j] (one vector, not `bounded`). TILE_FINISHES, how the function
+ * is declared that every row calls at the end of a tile, may say that it is not to be inlined.
  *
  * The accumulators are named variables, not an array: compilers at -O2 keep an array in memory. `rows` and
  * `bounded` are constants at every call, so that rows that do not exist vanish. Rows are addressed from a

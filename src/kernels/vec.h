@@ -1,8 +1,8 @@
 /* Vectors of floats: one vocabulary for every instruction set.
  *
  * vec_plain.h, vec_avx2.h, vec_avx512_half.h, vec_avx512.h and vec_neon.h define the names below for theirs,
- * and vec_double.h those of "mathematics" for one double, so that a template which speaks only this vocabulary
- * is compiled for each of them. Including a second one replaces the first.
+ * and vec_double.h those of "mathematics" for one double, so that a template which speaks only this
+ * vocabulary is compiled for each of them. Including a second one replaces the first.
  *
  *     CDK_LEVEL              suffix of the names that CDK_AT(name) makes: plain, neon, avx2, avx512, f64
  *     VEC_TARGET             attribute of every function that uses vectors
@@ -15,7 +15,8 @@
  *     VEC_MASK, VEC_MAKE_MASK(n)      the first n lanes, 0 <= n <= VEC_WIDTH
  *     VEC_LOAD_MASK(p, mask)          0 in the other lanes, whose memory is not read
  *     VEC_STORE_MASK(p, mask, v)
- *     VEC_KEEP(v)                     keeps v in a register: compilers may otherwise load it again for each use
+ *     VEC_KEEP(v)                     keeps v in a register: compilers may otherwise load it again for each
+ *                                     use
  *
  * Arithmetic:
  *
@@ -27,7 +28,8 @@
  *
  * Order:
  *
- *     VEC_INDEX, VEC_LOAD_INDEX(p)    where lanes are taken from; from VEC_WIDTH int32_t, 0 <= p[i] < VEC_WIDTH
+ *     VEC_INDEX, VEC_LOAD_INDEX(p)    where lanes are taken from; from VEC_WIDTH int32_t, 0 <= p[i] <
+ *                                     VEC_WIDTH
  *     VEC_PERMUTE(v, index)           lane i is lane index[i] of v
  *
  * Mathematics (+, -, * and / work on VEC and VEC_INT as they do on scalars):
@@ -40,8 +42,8 @@
  *     VEC_ANY(choice)                 whether it is true in any lane
  *     VEC_SQRT, VEC_FLOOR, VEC_CEIL, VEC_TRUNC, VEC_NEAREST    the last to even where halfway
  *
- * Doubles, half as many as a vector has, for functions that need more digits than they return (operators work on
- * them, and comparisons make choices):
+ * Doubles, half as many as a vector has, for functions that need more digits than they return (operators work
+ * on them, and comparisons make choices):
  *
  *     WIDE, WIDE_INT, WIDE_UINT       doubles, and integers as wide
  *     WIDE_LOW(v), WIDE_HIGH(v)       the first and the second half of the elements

@@ -1,5 +1,5 @@
-/* What vectors of 8 floats have in common, whether AVX2 or AVX-512 computes on them. See kernels/vec.h, which the
- * level's own header includes first. */
+/* What vectors of 8 floats have in common, whether AVX2 or AVX-512 computes on them. See kernels/vec.h, which
+ * the level's own header includes first. */
 #ifndef CANDELA_KERNELS_VEC_256_H
 #define CANDELA_KERNELS_VEC_256_H
 

@@ -1,5 +1,5 @@
-/* AVX-512 with vectors of 8 floats, for what is narrow: masks are registers of their own, there are 32 vectors,
- * and sums over the lanes are shorter than those of 16. See kernels/vec.h. */
+/* AVX-512 with vectors of 8 floats, for what is narrow: masks are registers of their own, there are 32
+ * vectors, and sums over the lanes are shorter than those of 16. See kernels/vec.h. */
 #include "kernels/vec.h"
 
 #include "kernels/vec_256.h"

@@ -14,9 +14,9 @@
  *     VEC_SIN(x), VEC_COS(x), VEC_TAN(x), VEC_ASIN(x), VEC_ACOS(x), VEC_ATAN(x)
  *     VEC_ATAN2(y, x), VEC_POW(x, y)           as the C library's, also for zeros, infinities and NaN
  *
- * NaN gives NaN, infinities give the limits; results may be denormal. The largest errors against float64, in units
- * of the last place of the result (of the smallest normal number, where the result is below it), over every 37th
- * float (two arguments: over 10^7 random pairs), with fused multiply-add and in brackets without:
+ * NaN gives NaN, infinities give the limits; results may be denormal. The largest errors against float64, in
+ * units of the last place of the result (of the smallest normal number, where the result is below it), over
+ * every 37th float (two arguments: over 10^7 random pairs), with fused multiply-add and in brackets without:
  *
  *     exp     0.98 (0.95)    sigmoid  2.4 (2.4)    log2, log10, asin, acos, atan,
  *     expm1   1.1 (1.1)      softplus 1.7 (1.7)    atan2, sinh, cosh, pow    0.51 (0.51)
@@ -24,12 +24,13 @@
  *     log1p   0.87 (0.87)    erf      1.4 (1.4)    tan                       1.4 (1.4)
  *     BELL    6.1 (67 in the lower tail)   BELL_DENSITY 2.7 (65 far out)
  *
- * The functions of the last column are computed in double and rounded once (kernels/vector_math_wide.h); sin, cos and
- * tan of arguments beyond 10^8 are the C library's, as is every function of double.
+ * The functions of the last column are computed in double and rounded once (kernels/vector_math_wide.h); sin,
+ * cos and tan of arguments beyond 10^8 are the C library's, as is every function of double.
  *
- * Each function is made of VEC operations in an order that does not depend on where a vector starts: an element
- * has one value whatever its lane, its neighbours and the kernel it is computed in. Where x y + z is to be
- * rounded once, VEC_FMA says so; files that include this forbid the compiler to contract other products.
+ * Each function is made of VEC operations in an order that does not depend on where a vector starts: an
+ * element has one value whatever its lane, its neighbours and the kernel it is computed in. Where x y + z is
+ * to be rounded once, VEC_FMA says so; files that include this forbid the compiler to contract other
+ * products.
  */
 #include <math.h>
 
@@ -156,8 +157,8 @@ VEC_INLINE VEC CDK_AT(vec_with_sign)(VEC size, VEC x)
     return VEC_OF_BITS(VEC_BITS(size) | CDK_AT(vec_sign)(x));
 }
 
-/* x = n log(2) + r + low, |r| <= log(2) / 2: gives n (and as a float), r, low, which r's rounding has lost, and
- * q = (exp(r) - 1 - r) / r^2, by the polynomial whose largest error in exp(r) is least, 6e-11. */
+/* x = n log(2) + r + low, |r| <= log(2) / 2: gives n (and as a float), r, low, which r's rounding has lost,
+ * and q = (exp(r) - 1 - r) / r^2, by the polynomial whose largest error in exp(r) is least, 6e-11. */
 VEC_INLINE VEC CDK_AT(vec_reduced_exp)(VEC x, VEC_INT *n, VEC *float_n, VEC *r, VEC *low)
 {
     VEC shifted = VEC_FMA(x, VEC_SET1(1.44269504f), VEC_SET1(VEC_ROUNDER));
@@ -182,8 +183,8 @@ VEC_INLINE VEC CDK_AT(vec_power_of_two)(VEC_INT n)
     return VEC_OF_BITS((n + 127) << 23);
 }
 
-/* exp(x), x <= 89. Below the limit the result is 0 already. 2^n comes in two factors, the second of which alone
- * rounds, so that the ends of the range are reached, unless the machine has an instruction for it. */
+/* exp(x), x <= 89. Below the limit the result is 0 already. 2^n comes in two factors, the second of which
+ * alone rounds, so that the ends of the range are reached, unless the machine has an instruction for it. */
 VEC_INLINE VEC CDK_AT(vec_exp_to_89)(VEC x)
 {
     VEC_INT n;
@@ -203,8 +204,8 @@ VEC_INLINE VEC CDK_AT(vec_exp)(VEC x)
     return CDK_AT(vec_exp_to_89)(VEC_MIN(VEC_SET1(89.0f), x));
 }
 
-/* Half of it, 2^(n - 1) - 1/2 + 2^(n - 1) (exp(r + low) - 1), is added up with what rounding loses: the first two
- * terms are exact. Below -25 the result is -1. */
+/* Half of it, 2^(n - 1) - 1/2 + 2^(n - 1) (exp(r + low) - 1), is added up with what rounding loses: the first
+ * two terms are exact. Below -25 the result is -1. */
 VEC_INLINE VEC CDK_AT(vec_expm1)(VEC x)
 {
     VEC_INT n;
@@ -240,8 +241,8 @@ VEC_INLINE VEC CDK_AT(vec_split)(VEC x, VEC *fraction)
     return VEC_SUB(VEC_OF_BITS(n + VEC_ROUNDER_BITS), VEC_SET1(VEC_ROUNDER));
 }
 
-/* n log(2) + log(1 + f) + rest: n times the high part of log(2) is exact, and what is lost of its sum with f is
- * added with all that is small. */
+/* n log(2) + log(1 + f) + rest: n times the high part of log(2) is exact, and what is lost of its sum with f
+ * is added with all that is small. */
 VEC_INLINE VEC CDK_AT(vec_log_sum)(VEC n, VEC f, VEC rest)
 {
     VEC first = VEC_MUL(n, VEC_SET1(VEC_LOG2_HIGH)), sum = VEC_ADD(first, f);
@@ -316,8 +317,8 @@ VEC_INLINE VEC CDK_AT(vec_exp_minus_square)(VEC square, VEC low)
     return VEC_SUB(e, VEC_MUL(e, low));
 }
 
-/* exp(a^2) erfc(a), a >= 0, as a polynomial of t = 1 / (1 + 0.4 a) that is t times another: relative error 6e-9.
- * 0.4 a is given. */
+/* exp(a^2) erfc(a), a >= 0, as a polynomial of t = 1 / (1 + 0.4 a) that is t times another: relative error
+ * 6e-9. 0.4 a is given. */
 VEC_INLINE VEC CDK_AT(vec_scaled_erfc)(VEC part)
 {
     VEC t = VEC_SET1(1.0f) / VEC_ADD(VEC_SET1(1.0f), part), p = VEC_SET1(-2.921323664e-2f);

@@ -1,5 +1,5 @@
-/* The functions of kernels/vector_math.h that are computed in double and rounded to float once, by formulas that are
- * good to about 2^-32. Included by it. */
+/* The functions of kernels/vector_math.h that are computed in double and rounded to float once, by formulas
+ * that are good to about 2^-32. Included by it. */
 
 #ifndef CANDELA_KERNELS_VECTOR_MATH_WIDE_H
 #define CANDELA_KERNELS_VECTOR_MATH_WIDE_H
@@ -140,7 +140,8 @@ VEC_INLINE WIDE CDK_AT(wide_tan)(WIDE x)
     return WIDE_SELECT((quadrant & 1) != 0, -c, s) / WIDE_SELECT((quadrant & 1) != 0, s, c);
 }
 
-/* asin(|x|), and its distance from pi / 2 where that is asked for: beyond 1/2 by the half of its complement. */
+/* asin(|x|), and its distance from pi / 2 where that is asked for: beyond 1/2 by the half of its
+ * complement. */
 VEC_INLINE WIDE CDK_AT(wide_asin_size)(WIDE x, int complement)
 {
     static const double p[] = {0.16666667189808174,  0.074999481582826377, 0.044660162900308678,
@@ -235,8 +236,8 @@ VEC_INLINE WIDE CDK_AT(wide_whole)(WIDE x)
     return x + WIDE_SET1(WIDE_ROUNDER) - WIDE_SET1(WIDE_ROUNDER);
 }
 
-/* exp(y log|x|), 1 where the product is 0 times something infinite; where x < 0 its sign is that of odd y, and there
- * is none for a y which is not whole. */
+/* exp(y log|x|), 1 where the product is 0 times something infinite; where x < 0 its sign is that of odd y,
+ * and there is none for a y which is not whole. */
 VEC_INLINE WIDE CDK_AT(wide_pow)(WIDE x, WIDE y)
 {
     const WIDE zero = WIDE_SET1(0.0), one = WIDE_SET1(1.0), half = WIDE_SET1(0.5) * y;

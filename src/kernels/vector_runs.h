@@ -1,6 +1,7 @@
 /* Runs of elements cut into vectors: included by a template once for each level, after the vectors.
  *
- *     VEC_RUN(n, call)       call(vectors, part, mask) for elements i of 0 .. n - 1: VEC_RUN_VECTORS vectors from i
+ *     VEC_RUN(n, call)       call(vectors, part, mask) for elements i of 0 .. n - 1: VEC_RUN_VECTORS vectors
+ *                            from i
  *                            on, then one, then the first of one (part, mask); vectors and part are constants
  *     VEC_PART_LOAD(p, part, mask), VEC_PART_STORE(p, v, part, mask)
  *

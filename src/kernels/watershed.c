@@ -10,8 +10,8 @@
 
 #define STEPS_PER_PIXEL 64
 
-/* One object in the box around it, which is one pixel wider on each side, so that there is an outside everywhere but
- * beyond the border of the picture. */
+/* One object in the box around it, which is one pixel wider on each side, so that there is an outside
+ * everywhere but beyond the border of the picture. */
 typedef struct {
     int64_t top, left, H, W;
     int64_t pixels;
@@ -60,7 +60,8 @@ static void smooth_heights(flood *f, const window *w)
     }
 }
 
-/* Places of the object's pixels, ordered by height: counted, then put where they belong. Gives the highest level. */
+/* Places of the object's pixels, ordered by height: counted, then put where they belong. Gives the highest
+ * level. */
 static int32_t order_by_height(flood *f, const window *w)
 {
     int32_t highest = 0;
@@ -132,8 +133,8 @@ static int64_t next_to(const window *w, int64_t at, int direction)
     return i < 0 || j < 0 || i >= w->H || j >= w->W ? -1 : i * w->W + j;
 }
 
-/* A pixel of the level that has its basin, and its neighbours: those of the level that are not reached follow it into
- * the queue, others may be another basin's. Gives the new end of the queue. */
+/* A pixel of the level that has its basin, and its neighbours: those of the level that are not reached follow
+ * it into the queue, others may be another basin's. Gives the new end of the queue. */
 static int64_t reach(flood *f, const window *w, int64_t at, int32_t level, int64_t end)
 {
     for (int k = 0; k < f->neighbours; k++) {
@@ -170,8 +171,8 @@ static int32_t basin_beside(const flood *f, const window *w, int64_t at)
     return 0;
 }
 
-/* The pixels place[0 .. n) are those of one level. Those beside a basin join it first, all at once, and then spread; what
- * they do not reach are new basins. */
+/* The pixels place[0 .. n) are those of one level. Those beside a basin join it first, all at once, and then
+ * spread; what they do not reach are new basins. */
 static void flood_level(flood *f, const window *w, const int32_t *place, int64_t n, int32_t level)
 {
     int64_t end = 0;

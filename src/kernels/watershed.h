@@ -12,12 +12,12 @@ typedef struct cdk_parting {
     double smooth;   /* standard deviation, in pixels, of a bell by which the distances are smoothed first */
 } cdk_parting;
 
-/* label[H][W] holds 0 to *count, each a connected object; objects with several maxima of the exact Euclidean distance to
- * the nearest pixel outside are divided among them. Of all pixels, the highest come first; each joins the basin that
- * reaches it first, and where two basins meet, at a pass, the rules above decide whether they stay two (Vincent and
- * Soille 1991, Watersheds in digital spaces; maxima by their dynamics, Grimaud 1992). Distances count in 64ths of a pixel.
- * The labels are numbered as cdk_number_objects does. Errors: CD_EALLOC, CD_EINTERRUPT, CD_EVALUE where there are too
- * many parts for 32 bits. */
+/* label[H][W] holds 0 to *count, each a connected object; objects with several maxima of the exact Euclidean
+ * distance to the nearest pixel outside are divided among them. Of all pixels, the highest come first; each
+ * joins the basin that reaches it first, and where two basins meet, at a pass, the rules above decide whether
+ * they stay two (Vincent and Soille 1991, Watersheds in digital spaces; maxima by their dynamics, Grimaud
+ * 1992). Distances count in 64ths of a pixel. The labels are numbered as cdk_number_objects does. Errors:
+ * CD_EALLOC, CD_EINTERRUPT, CD_EVALUE where there are too many parts for 32 bits. */
 cd_status cdk_part_objects(int32_t *label, int64_t *count, const cdk_parting *rules, cdk_mask_shape s,
                            cd_error *err);
 

@@ -20,8 +20,8 @@ typedef struct cdk_winograd_grid {
     int64_t tiles;            /* of all images */
 } cdk_winograd_grid;
 
-/* Whether the taps are a 3 x 3 kernel with stride 1, and layers are wide enough; and whether the gradient of the
- * weights takes this way. */
+/* Whether the taps are a 3 x 3 kernel with stride 1, and layers are wide enough; and whether the gradient of
+ * the weights takes this way. */
 int cdk_winograd_serves(const cdk_taps *taps);
 int cdk_winograd_pays_for_weights(const cdk_taps *taps);
 

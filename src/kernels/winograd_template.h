@@ -1,6 +1,7 @@
 /* The transforms of kernels/conv_winograd.c for one tile of images, vectorised over channels; see
  * kernels/isa.h. Included once for each instruction set, after its vectors (kernels/vec.h) and
- * channels_template.h. Local arrays are indexed by constants only, which lets compilers keep them in registers.
+ * channels_template.h. Local arrays are indexed by constants only, which lets compilers keep them in
+ * registers.
  */
 
 /* B^T column j */

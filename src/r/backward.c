@@ -18,8 +18,9 @@ cd_variable *cdr_with_history(SEXP x, const char *what)
 
 /* ---- callbacks: R functions of a list of tensors that give a list of tensors or NULL ---- */
 
-/* An R function that fails, or is left another way, must not jump over the engine: R's jump ends here, the engine
- * returns with a status, and the jump goes on from the entry point that is running, which has a token for it. */
+/* An R function that fails, or is left another way, must not jump over the engine: R's jump ends here, the
+ * engine returns with a status, and the jump goes on from the entry point that is running, which has a token
+ * for it. */
 typedef struct {
     SEXP token;
     bool jumped; /* from a function of this pass, not of one inside */
@@ -98,7 +99,8 @@ static cd_callback callback_of(SEXP function)
     return (cd_callback){call_r, cdr_release_function, held};
 }
 
-/* hook: a function of list(gradient) that gives list(another one, or NULL). Gives the number by which it is removed. */
+/* hook: a function of list(gradient) that gives list(another one, or NULL). Gives the number by which it is
+ * removed. */
 SEXP cdr_add_hook(SEXP x, SEXP hook)
 {
     cd_error err;
@@ -118,8 +120,8 @@ SEXP cdr_remove_hook(SEXP x, SEXP id)
 
 /* ---- backward ---- */
 
-/* R_alloc memory is freed by R at the end of the .Call, also when an error is raised. NULL in the list stays NULL where
- * `optional`. */
+/* R_alloc memory is freed by R at the end of the .Call, also when an error is raised. NULL in the list stays
+ * NULL where `optional`. */
 static cd_variable **variables_of(SEXP list, const char *what, bool optional)
 {
     int n = Rf_length(list);
@@ -135,8 +137,8 @@ static cd_variable **variables_of(SEXP list, const char *what, bool optional)
     return v;
 }
 
-/* outputs: tensors computed from `inputs`; backward: a function of the list of their gradients (NULL where there is none)
- * that gives the list of those of the inputs. */
+/* outputs: tensors computed from `inputs`; backward: a function of the list of their gradients (NULL where
+ * there is none) that gives the list of those of the inputs. */
 SEXP cdr_record_function(SEXP outputs, SEXP inputs, SEXP backward)
 {
     cd_error err;

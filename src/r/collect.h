@@ -13,7 +13,8 @@
 #ifndef CANDELA_R_COLLECT_H
 #define CANDELA_R_COLLECT_H
 
-/* Makes the engine able to ask for a collection of the young (tensor/lazy.h), which then jumps nowhere. Once, at load. */
+/* Makes the engine able to ask for a collection of the young (tensor/lazy.h), which then jumps nowhere. Once,
+ * at load. */
 void cdr_collect_init(void);
 
 /* A handle is about to be made: the young are collected when the memory in use has grown much since the last

@@ -154,7 +154,8 @@ static bool has_missing_integers(SEXP x, int dtype)
            cd_dtype_is_float((cd_dtype)dtype) && next_missing(x, 0) < Rf_xlength(x);
 }
 
-/* A tensor of the elements of x where they are, or, where floats are wanted of integers with missing ones, of doubles. */
+/* A tensor of the elements of x where they are, or, where floats are wanted of integers with missing ones, of
+ * doubles. */
 static cd_status source_of(cd_tensor **source, SEXP x, int dtype, int ndim, const int64_t *shape,
                            cd_error *err)
 {

@@ -119,8 +119,8 @@ static distribution distribution_of(SEXP kind)
     return (distribution)which;
 }
 
-/* Numbers drawn between two questions for an interrupt; a multiple of the block in which normals are drawn, so that
- * the numbers are those of one run. */
+/* Numbers drawn between two questions for an interrupt; a multiple of the block in which normals are drawn,
+ * so that the numbers are those of one run. */
 #define DRAWN_AT_ONCE ((int64_t)1 << 22)
 
 static cd_status fill_contiguous(cd_generator *g, cd_tensor *t, distribution kind, double a, double b,
@@ -142,14 +142,18 @@ static cd_status fill_contiguous(cd_generator *g, cd_tensor *t, distribution kin
     return CD_OK;
 }
 
-/* The least and the largest integer a dtype holds; floats hold any that can be drawn, and 2^63 - 1 is no double. */
+/* The least and the largest integer a dtype holds; floats hold any that can be drawn, and 2^63 - 1 is no
+ * double. */
 static cd_status check_range(const cd_tensor *t, double low, double high, cd_error *err)
 {
     static const double least[CD_DTYPES] = {
-        [CD_BOOL] = 0,        [CD_UINT8] = 0,         [CD_INT32] = INT32_MIN,
-        [CD_INT64] = -0x1p63, [CD_FLOAT32] = -0x1p63, [CD_FLOAT64] = -0x1p63};
-    static const double end[CD_DTYPES] = {[CD_BOOL] = 2,       [CD_UINT8] = 256,      [CD_INT32] = 0x1p31,
-                                          [CD_INT64] = 0x1p63, [CD_FLOAT32] = 0x1p63, [CD_FLOAT64] = 0x1p63};
+        [CD_BOOL] = 0,          [CD_UINT8] = 0,         [CD_INT32] = INT32_MIN, [CD_INT64] = -0x1p63,
+        [CD_FLOAT32] = -0x1p63, [CD_FLOAT64] = -0x1p63, [CD_INT8] = INT8_MIN,   [CD_INT16] = INT16_MIN,
+        [CD_FLOAT16] = -0x1p63, [CD_BFLOAT16] = -0x1p63};
+    static const double end[CD_DTYPES] = {
+        [CD_BOOL] = 2,         [CD_UINT8] = 256,      [CD_INT32] = 0x1p31, [CD_INT64] = 0x1p63,
+        [CD_FLOAT32] = 0x1p63, [CD_FLOAT64] = 0x1p63, [CD_INT8] = 128,     [CD_INT16] = 0x1p15,
+        [CD_FLOAT16] = 0x1p63, [CD_BFLOAT16] = 0x1p63};
     if (!(trunc(low) < trunc(high))) {
         return cd_fail(err, CD_EVALUE,
                        "random integers expect low < high as whole numbers, got low = %g and high = %g.", low,
@@ -287,7 +291,8 @@ static bool is_generator(const double *state)
            isfinite(state[KEPT_NORMAL]);
 }
 
-/* The state of the default generator, and behind it that of the one of in-place filling where that has its own. */
+/* The state of the default generator, and behind it that of the one of in-place filling where that has its
+ * own. */
 SEXP cdr_rng_state(void)
 {
     const bool separate = cd_random_separate();

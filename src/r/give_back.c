@@ -23,7 +23,8 @@ static bool unsure = false; /* the last one was made in a finalizer */
 
 static void watch(void);
 
-/* The tensors which the collection found have been freed by then: their anchors go while it is under way (r/release.h). */
+/* The tensors which the collection found have been freed by then: their anchors go while it is under way
+ * (r/release.h). */
 static void collected(SEXP watcher)
 {
     if (REAL_RO(R_ExternalPtrProtected(watcher))[0] != newest) {
@@ -48,8 +49,8 @@ static void watch(void)
     UNPROTECT(2);
 }
 
-/* R goes through its list of finalizers while it runs them, and may lose one that a finalizer has registered, where another
- * one runs behind it. */
+/* R goes through its list of finalizers while it runs them, and may lose one that a finalizer has registered,
+ * where another one runs behind it. */
 void cdr_give_back_resume(void)
 {
     if (unsure) {

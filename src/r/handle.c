@@ -230,7 +230,8 @@ SEXP cdr_other_handles(SEXP x)
 
 /* ---- marks ---- */
 
-/* A mark is lost when R writes it and reads it again: addresses of R objects kept beside it are no longer right then. */
+/* A mark is lost when R writes it and reads it again: addresses of R objects kept beside it are no longer
+ * right then. */
 SEXP cdr_mark(void)
 {
     static char here;

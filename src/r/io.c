@@ -38,8 +38,8 @@ static SEXP hold_document(void)
     return held;
 }
 
-/* Lists that are named in several places are made for each of them, so that the objects are counted against the
- * document's budget too. */
+/* Lists that are named in several places are made for each of them, so that the objects are counted against
+ * the document's budget too. */
 #define OBJECT_BYTES 64
 #define HANDLE_BYTES 512
 

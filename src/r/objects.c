@@ -1,4 +1,5 @@
-/* Objects of masks for R: labels, measures, borders. A matrix of R's is [H][W] of the kernels with columns for rows. */
+/* Objects of masks for R: labels, measures, borders. A matrix of R's is [H][W] of the kernels with columns
+ * for rows. */
 
 #include <string.h>
 
@@ -32,7 +33,8 @@ static SEXP matrix_like(cdk_mask_shape s)
     return Rf_allocMatrix(INTSXP, (int)s.W, (int)s.H);
 }
 
-/* mask: integer matrix of classes, those below 1 (NA too) are no objects; neighbours: 4 or 8. Value: labels. */
+/* mask: integer matrix of classes, those below 1 (NA too) are no objects; neighbours: 4 or 8. Value:
+ * labels. */
 SEXP cdr_components(SEXP mask, SEXP neighbours)
 {
     cd_error err;
@@ -65,8 +67,8 @@ SEXP cdr_part_objects(SEXP labels, SEXP rules, SEXP neighbours)
     return parted;
 }
 
-/* What R gets of an object: pixels, place of the first one (from 1), top, bottom, left, right (from 1), mean row and
- * column, their variances and covariance, ends of runs along rows, columns, and both diagonals. */
+/* What R gets of an object: pixels, place of the first one (from 1), top, bottom, left, right (from 1), mean
+ * row and column, their variances and covariance, ends of runs along rows, columns, and both diagonals. */
 enum { MEASURES = 15 };
 
 static void write_measures(double *y, const cdk_object *o, int64_t n, int64_t W)
@@ -147,8 +149,8 @@ static SEXP list_of_rings(const cdk_rings *r)
     return list;
 }
 
-/* Value: list of x and y of all corners (from the picture's left and top, in pixels), and for each ring how many corners
- * it has, its label, and whether it may pass one twice. */
+/* Value: list of x and y of all corners (from the picture's left and top, in pixels), and for each ring how
+ * many corners it has, its label, and whether it may pass one twice. */
 SEXP cdr_outline(SEXP labels)
 {
     cd_error err;

@@ -63,8 +63,8 @@ static const cd_picture_request *requests(SEXP paths, SEXP as, SEXP page)
     return what;
 }
 
-/* paths: strings; as, page: see requests. Value: a handle for cdr_image_read_take; the files are decoded while R
- * goes on. */
+/* paths: strings; as, page: see requests. Value: a handle for cdr_image_read_take; the files are decoded
+ * while R goes on. */
 SEXP cdr_image_read_begin(SEXP paths, SEXP as, SEXP page)
 {
     cd_error err;
@@ -157,8 +157,8 @@ SEXP cdr_image_unite(SEXP holder, SEXP number)
     return matrix_of_rows(y, (int)h, (int)w);
 }
 
-/* Value: format's name, then height, width, channels, bits of a sample, what a sample is (cd_sample), whether the
- * last channel is alpha, pages, and the number that means no data or NULL. */
+/* Value: format's name, then height, width, channels, bits of a sample, what a sample is (cd_sample), whether
+ * the last channel is alpha, pages, and the number that means no data or NULL. */
 SEXP cdr_image_inspect(SEXP path, SEXP page)
 {
     cd_error err;
@@ -213,7 +213,8 @@ static void interleave(cd_image *image, const int *x)
     }
 }
 
-/* values: integers of 0 to 2^bits - 1, for 32 bits 2^31 - 1, H x W x C column-major; dim: those three; options: bits, quality. */
+/* values: integers of 0 to 2^bits - 1, for 32 bits 2^31 - 1, H x W x C column-major; dim: those three;
+ * options: bits, quality. */
 SEXP cdr_image_write(SEXP values, SEXP dim, SEXP path, SEXP options)
 {
     cd_error err;

@@ -9,8 +9,8 @@
 static R_altrep_class_t pixels_class, labels_class;
 
 /* data1: external pointer to the tensor of bytes, ..., H x W x C (pixels) or H x W (labels), of 16 or 32 bits
- * with a last dimension of two or four bytes more; what it protects: c(height, width, channels, bits). data2: the numbers
- * once made, else NULL. */
+ * with a last dimension of two or four bytes more; what it protects: c(height, width, channels, bits). data2:
+ * the numbers once made, else NULL. */
 
 static const int *sizes_of(SEXP x)
 {

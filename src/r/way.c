@@ -21,8 +21,8 @@ static SEXP text_or_na(const char *text)
     return text != NULL ? Rf_mkChar(text) : NA_STRING;
 }
 
-/* sizes: the fields of cdk_conv in their order. Gives the ways forward, and to the gradients of the input and of the
- * weights. */
+/* sizes: the fields of cdk_conv in their order. Gives the ways forward, and to the gradients of the input and
+ * of the weights. */
 SEXP cdr_convolution_way(SEXP sizes)
 {
     if (TYPEOF(sizes) != REALSXP || XLENGTH(sizes) != CONV_SIZES) {

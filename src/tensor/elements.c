@@ -118,7 +118,8 @@ static const struct {
                              [CD_FLOAT16] = {load_f16, store_f16},
                              [CD_BFLOAT16] = {load_bf16, store_bf16}};
 
-/* n elements of src, `step` apart, in the type that dtype is computed in; in `buffer` where that is another one. */
+/* n elements of src, `step` apart, in the type that dtype is computed in; in `buffer` where that is another
+ * one. */
 static const char *loaded(void *buffer, const char *src, int64_t *step, cd_dtype dtype, int64_t n)
 {
     if (stored_types[dtype].load == NULL) {

@@ -15,8 +15,8 @@ cd_status cd_elements_copy(cd_tensor *dst, const cd_tensor *src, const bool *rev
 cd_status cd_broadcast_strides(int64_t *stride, const cd_tensor *src, int ndim, const int64_t *shape,
                                cd_error *err);
 
-/* sum += t, added up over the dimensions in which sum (float64) is broadcast to the shape of t (a float type), one
- * element after the other in row-major order of t. Errors: CD_ESHAPE. */
+/* sum += t, added up over the dimensions in which sum (float64) is broadcast to the shape of t (a float
+ * type), one element after the other in row-major order of t. Errors: CD_ESHAPE. */
 cd_status cd_elements_add(cd_tensor *sum, const cd_tensor *t, cd_error *err);
 
 /* One element as a number, at a flat row-major position. */

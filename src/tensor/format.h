@@ -30,16 +30,16 @@ typedef enum {
     CD_FORMAT_PRESERVE /* that of another tensor */
 } cd_format;
 
-/* Dense strides for the shape of t in the format: those of t where it is dense and its order to be preserved; the
- * gaps of others are closed, dimension by dimension in the order of their strides.
+/* Dense strides for the shape of t in the format: those of t where it is dense and its order to be preserved;
+ * the gaps of others are closed, dimension by dimension in the order of their strides.
  * Errors: CD_EVALUE for an unknown format, CD_ESHAPE for channels last of other than 4 dimensions. */
 cd_status cd_format_strides(int64_t *stride, const cd_tensor *t, int64_t format, cd_error *err);
 
 /* Whether t lies without gaps in the format, which must be one of the first two. */
 bool cd_format_is(const cd_tensor *t, cd_format format);
 
-/* The format of a result of `numel` elements computed element by element from these inputs; CD_ANY_NUMEL: inputs of
- * any size count, as where they are joined. */
+/* The format of a result of `numel` elements computed element by element from these inputs; CD_ANY_NUMEL:
+ * inputs of any size count, as where they are joined. */
 #define CD_ANY_NUMEL (-1)
 cd_layout cd_format_common(int n, cd_tensor *const *in, int64_t numel);
 

@@ -5,7 +5,8 @@
 /* Elements a thread should at least work on. */
 #define GRAIN 16384
 
-/* Elements of the index are taken a row of its last dimension at a time, or the columns first .. end - 1 of one. */
+/* Elements of the index are taken a row of its last dimension at a time, or the columns first .. end - 1 of
+ * one. */
 typedef struct along {
     const cd_tensor *x, *index;
     int dim;
@@ -96,7 +97,8 @@ void cd_gather(cd_tensor *y, const cd_tensor *x, const cd_tensor *positions, int
     cd_parallel_for(a.rows, GRAIN / (a.columns + 1) + 1, rows_range, &a);
 }
 
-/* Rows of another dimension than dim go to different elements; along dim itself threads share the columns out. */
+/* Rows of another dimension than dim go to different elements; along dim itself threads share the columns
+ * out. */
 void cd_scatter(cd_tensor *x, const cd_tensor *y, const cd_tensor *positions, int dim, bool adding)
 {
     static along_run *const add[CD_DTYPES] = {

@@ -29,15 +29,16 @@ cd_status cd_index_read(cd_tensor *y, const cd_tensor *x, const cd_tensor *posit
 cd_status cd_index_write(cd_tensor *x, const cd_tensor *y, const cd_tensor *positions, int dim, int taken,
                          cd_error *err);
 
-/* x (contiguous, uninitialised) = zeros, then x at the positions += y, in the order of y; both of the same floating point
- * dtype. */
+/* x (contiguous, uninitialised) = zeros, then x at the positions += y, in the order of y; both of the same
+ * floating point dtype. */
 cd_status cd_index_sum(cd_tensor *x, const cd_tensor *y, const cd_tensor *positions, int dim, int taken,
                        cd_error *err);
 
 /* Number of elements that are not zero. */
 cd_status cd_count_nonzero(int64_t *count, const cd_tensor *x, cd_error *err);
 
-/* rows (int64, contiguous, count x dimensions of x) = the indices, from 1, of the elements that are not zero. */
+/* rows (int64, contiguous, count x dimensions of x) = the indices, from 1, of the elements that are not
+ * zero. */
 cd_status cd_nonzero(cd_tensor *rows, cd_tensor *x, cd_error *err);
 
 #endif

@@ -10,8 +10,8 @@
 /* Elements one thread should at least work on: below this, starting threads costs more than it saves. */
 #define GRAIN 32768
 
-/* Elements of a patch that is transposed at a time, in how many columns at most, and from how many rows and columns
- * on it pays. */
+/* Elements of a patch that is transposed at a time, in how many columns at most, and from how many rows and
+ * columns on it pays. */
 enum { PATCH = 4096, PATCH_COLUMNS = 256, FEW = 8, NO_DIM = -1 };
 
 typedef struct {
@@ -127,8 +127,8 @@ static void run_range(void *context, int64_t begin, int64_t end, int thread)
 
 /* ---- operands whose memory order is another ---- */
 
-/* The dimension before the last in which operand k's elements are neighbours, where that is better than going along
- * the last. */
+/* The dimension before the last in which operand k's elements are neighbours, where that is better than going
+ * along the last. */
 static int crossing(const loop_plan *p, int k)
 {
     const int last = p->ndim - 1;

@@ -3,8 +3,8 @@
  * The loop order is that of operand 0's memory; dimensions that lie without gaps in all operands are merged,
  * so that tensors of one layout become a single run. Operands of another memory format (channels last beside
  * row-major, transposed beside plain matrices) are transposed on the way, a patch at a time in a cache,
- * so that they too are read once. Long loops are shared by the threads; the body is called for disjoint runs of
- * operand 0.
+ * so that they too are read once. Long loops are shared by the threads; the body is called for disjoint runs
+ * of operand 0.
  */
 #ifndef CANDELA_TENSOR_ITERATE_H
 #define CANDELA_TENSOR_ITERATE_H

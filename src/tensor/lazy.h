@@ -78,8 +78,8 @@ cd_status cd_tensor_materialise(cd_tensor *t, cd_error *err);
 /* To be called before the storage of t is written to: materialises the lazy tensors that read it. */
 cd_status cd_tensor_will_change(const cd_tensor *t, cd_error *err);
 
-/* Registers how to have unreachable tensors freed, so that will_change does not compute what nobody wants. It is called with
- * memory held, and must return: it may not jump. */
+/* Registers how to have unreachable tensors freed, so that will_change does not compute what nobody wants. It
+ * is called with memory held, and must return: it may not jump. */
 void cd_lazy_register_collector(void (*collect)(void));
 
 /* Deferring can be switched off, to compare results; the environment variable CANDELA_FUSE=0 does so at

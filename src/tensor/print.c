@@ -162,8 +162,8 @@ static cd_status widen_by_vector(range *r, const cd_tensor *x, cd_error *err)
     return CD_OK;
 }
 
-/* The elements of the storage that x spans, where x names them several times: as a vector whose range is that of x.
- * NULL where x has no more elements than that. */
+/* The elements of the storage that x spans, where x names them several times: as a vector whose range is that
+ * of x. NULL where x has no more elements than that. */
 static cd_status spanned(cd_tensor **y, const cd_tensor *x, cd_error *err)
 {
     int64_t last = 0, one = 1;

@@ -38,8 +38,8 @@ static void storage_release(cd_storage *s)
     cd_cell_free(s, sizeof *s);
 }
 
-/* Elements of the largest tensor, a view that shows the same memory many times too: the number of its elements and that
- * of their bytes are int64. In doubles, as it is asked of every tensor. */
+/* Elements of the largest tensor, a view that shows the same memory many times too: the number of its
+ * elements and that of their bytes are int64. In doubles, as it is asked of every tensor. */
 #define MOST_ELEMENTS 0x1p59
 
 static cd_status check_shape(int ndim, const int64_t *shape, cd_error *err)
@@ -81,7 +81,8 @@ static cd_status handle_new(cd_tensor **t, cd_dtype dtype, int ndim, const int64
     return CD_OK;
 }
 
-/* The strides of a shape may be asked for before a tensor of it is, which is refused where it has too many elements. */
+/* The strides of a shape may be asked for before a tensor of it is, which is refused where it has too many
+ * elements. */
 static int64_t wrapping_product(int64_t a, int64_t b)
 {
     return (int64_t)((uint64_t)a * (uint64_t)b);

@@ -26,7 +26,8 @@ test_that("classes and fields of the blocks", {
   model <- model_mobilenet_v2(num_classes = 5)
   expect_s3_class(model, c("mobilenet_v2", "candela_module", "nn_module"), exact = TRUE)
   first <- model$features[[1]]
-  expect_s3_class(first, c("conv_bn_activation", "candela_sequential", "nn_sequential", "candela_module", "nn_module"), exact = TRUE)
+  expect_s3_class(first, c("conv_bn_activation", "candela_sequential", "nn_sequential", "candela_module", "nn_module"),
+    exact = TRUE)
   expect_equal(first$out_channels, 32)
   expect_true(first$`2`$inplace)
   block <- model$features[[4]]

@@ -259,7 +259,8 @@ test_that("predict() takes names of files, and one picture", {
   root <- withr::local_tempdir()
   m <- drawn_picture()
   for (name in c("a.png", "b.png")) image_write(m, file.path(root, name))
-  fitted <- structure(list(model = bright_model(bright_spec(resize = TRUE)), ctx = list()), class = own_first("luz_module_fitted"))
+  fitted <- structure(list(model = bright_model(bright_spec(resize = TRUE)), ctx = list()),
+    class = own_first("luz_module_fitted"))
   y <- predict(fitted, file.path(root, "a.png"), verbose = FALSE)
   expect_equal(dim(y), c(1, 2, 32, 32))
   expect_equal(dim(predict(fitted, root, verbose = FALSE)), c(2, 2, 32, 32))
