@@ -10,8 +10,8 @@
 #' @param masks a folder, a pattern or names of files; a function of the name of an image that returns the name of its
 #'   mask or a matrix of its values, or `NULL` for none; `NULL` where a table has them, where images and masks lie in
 #'   one folder, or masks in one called `masks` or the like beside each image. Polygons are drawn: the name of a COCO
-#'   file (`"instances.json"`, with polygons or run lengths), a folder of LabelMe files, or, for images with coordinates, a
-#'   vector file or a `SpatVector` of the package terra.
+#'   file (`"instances.json"`, with polygons or run lengths), a folder of LabelMe files, or, for images with
+#'   coordinates, a vector file or a `SpatVector` of the package terra.
 #' @param classes what the masks hold, class by class:
 #'   * values, `c(background = 0, cell = 255)`; with a list a class may have several values;
 #'   * colours, `c(road = "#804080", tree = "darkgreen")`;

@@ -4,8 +4,8 @@
 #
 # memory   the first allocation of the call fails, then the second, and so on until none is left, alone and with all
 #          that follow: each time there must be an error that says so, or the result, and the call after that must do
-#          what it does without. Needs tools/fail-malloc.c preloaded; a build with CPPFLAGS = -DCD_PLAIN_MEMORY shows blocks
-#          that are used again within a call, too.
+#          what it does without. Needs tools/fail-malloc.c preloaded; a build with CPPFLAGS = -DCD_PLAIN_MEMORY shows
+#          blocks that are used again within a call, too.
 # torture  R collects garbage at every allocation of the call (gctorture2(step = 1))
 #
 # The tests themselves see whether what was tried did harm. Prints what failed and one line that counts; exit status 1

@@ -12,8 +12,8 @@ files <- list.files("src/r", "[.]c$", full.names = TRUE)
 # none; what does not come back.
 fresh_of_r <- c("Rf_allocVector", "Rf_allocMatrix", "Rf_allocArray", "Rf_allocList", "Rf_allocLang", "Rf_cons",
   "Rf_lcons", "Rf_mkChar", "Rf_mkCharCE", "Rf_mkCharLen", "Rf_mkCharLenCE", "Rf_mkString", "Rf_ScalarReal",
-  "Rf_ScalarInteger", "Rf_ScalarLogical", "Rf_ScalarString", "Rf_ScalarRaw", "Rf_lang1", "Rf_lang2", "Rf_lang3", "Rf_lang4",
-  "Rf_lang5",
+  "Rf_ScalarInteger", "Rf_ScalarLogical", "Rf_ScalarString", "Rf_ScalarRaw", "Rf_lang1", "Rf_lang2", "Rf_lang3",
+  "Rf_lang4", "Rf_lang5",
   "Rf_list1", "Rf_list2", "Rf_list3", "Rf_list4", "Rf_duplicate", "Rf_shallow_duplicate", "Rf_coerceVector", "Rf_eval",
   "R_tryEval", "R_tryEvalSilent", "R_MakeExternalPtr", "R_MakeWeakRef", "R_new_altrep", "Rf_asChar", "R_NewEnv",
   "R_ParseEvalString", "R_tryCatch", "R_mkClosure")

@@ -8,7 +8,6 @@
 #include "base/parallel.h"
 #include "kernels/activation.h"
 #include "kernels/mask.h"
-#include "kernels/stream.h"
 #include "tensor/iterate.h"
 
 /* Parameters of a function: 0 where it has fewer. */
@@ -59,7 +58,6 @@ typedef struct {
     uint8_t *mask;
     int64_t n;
     float high;
-    bool streams;
 } rectifier_work;
 
 enum { BLOCK_BYTES = 256, RECTIFIER_GRAIN = 4096 }; /* of the mask: eight elements each */
@@ -71,12 +69,8 @@ static void rectify_range(void *context, int64_t begin, int64_t end, int thread)
     for (int64_t b = begin; b < end; b += BLOCK_BYTES) {
         const int64_t last = b + BLOCK_BYTES < end ? b + BLOCK_BYTES : end;
         const int64_t n = (8 * last < w->n ? 8 * last : w->n) - 8 * b;
-        float piece[8 * BLOCK_BYTES], *y = w->y + 8 * b;
         cdk_mask_run(w->mask + b, w->x + 8 * b, n, w->high);
-        w->formula(&(cdk_run){.y = w->streams ? piece : y, .x = w->x + 8 * b, .sy = 1, .sx = 1}, n);
-        if (w->streams) {
-            cdk_move_out(y, piece, n * (int64_t)sizeof *y);
-        }
+        w->formula(&(cdk_run){.y = w->y + 8 * b, .x = w->x + 8 * b, .sy = 1, .sx = 1}, n);
     }
 }
 
@@ -89,7 +83,6 @@ static cd_status rectify_with_mask(cd_call *call, cdk_activation_function f, dou
     w.y = cd_tensor_data(call->out[0]);
     w.x = cd_tensor_data(call->in[0]);
     w.mask = cd_tensor_data(*mask);
-    w.streams = cdk_streams(n * (int64_t)sizeof(float)) && w.x != w.y;
     cd_parallel_for(bytes, RECTIFIER_GRAIN, rectify_range, &w);
     return CD_OK;
 }

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "kernels/stream.h"
 #include "tensor/copy.h"
 #include "tensor/iterate.h"
 
@@ -19,40 +18,9 @@ static cd_status operand(cd_tensor **as, cd_tensor *t, cd_dtype dtype, const cd_
     return cd_tensor_copy(*as, t, err);
 }
 
-/* ---- results written past the caches ---- */
-
-/* `out` is float32, too large for the caches, and in the place of no operand. */
-static bool streams(const cd_tensor *out, int n, cd_tensor *const *operand)
-{
-    bool apart = out->dtype == CD_FLOAT32 && cdk_streams(cd_tensor_numel(out) * (int64_t)sizeof(float));
-    for (int i = 0; i < n && apart; i++) {
-        apart = operand[i]->storage != out->storage;
-    }
-    return apart;
-}
-
-/* Computes a piece of `count` operands at `data` into a buffer in place of data[0], and moves it out. */
-typedef void piece_run(const void *context, char *const *data, const int64_t *stride, int64_t n);
-
-static void stream_pieces(piece_run *run, const void *context, int count, char *const *data,
-                          const int64_t *stride, int64_t n)
-{
-    float piece[CDK_STREAM_FLOATS];
-    for (int64_t i = 0; i < n; i += CDK_STREAM_FLOATS) {
-        const int64_t length = n - i < CDK_STREAM_FLOATS ? n - i : CDK_STREAM_FLOATS;
-        char *at[CD_MAX_OPERANDS] = {(char *)piece};
-        for (int k = 1; k < count; k++) {
-            at[k] = data[k] + i * stride[k] * (int64_t)sizeof(float);
-        }
-        run(context, at, stride, length);
-        cdk_move_out((float *)(void *)data[0] + i, piece, length * (int64_t)sizeof(float));
-    }
-}
-
 typedef struct {
     cdk_binary_run run;
     int64_t size, out_size; /* bytes of an element of the operands, and of the result */
-    bool streams;
 } binary_context;
 
 /* Elements of a first operand that is one number: kernels have loops for two dense ones. */
@@ -71,22 +39,13 @@ static void number_with_elements(const binary_context *c, char *const *data, int
     }
 }
 
-static void binary_piece(const void *context, char *const *data, const int64_t *stride, int64_t n)
+static void binary_body(const void *context, char *const *data, const int64_t *stride, int64_t n)
 {
     const binary_context *c = context;
     if (stride[0] == 1 && stride[1] == 0 && stride[2] == 1 && n > 1) {
         number_with_elements(c, data, n);
     } else {
         c->run(data[0], data[1], data[2], stride[0], stride[1], stride[2], n);
-    }
-}
-
-static void binary_body(const void *context, char *const *data, const int64_t *stride, int64_t n)
-{
-    if (((const binary_context *)context)->streams && stride[0] == 1) {
-        stream_pieces(binary_piece, context, 3, data, stride, n);
-    } else {
-        binary_piece(context, data, stride, n);
     }
 }
 
@@ -110,8 +69,7 @@ cd_status cd_binary_into(cd_tensor *out, cdk_binary op, cd_tensor *a, cd_tensor 
     }
     if (status == CD_OK) {
         const binary_context context = {run, (int64_t)cd_dtype_size(dtype),
-                                        (int64_t)cd_dtype_size(out->dtype),
-                                        dtype == CD_FLOAT32 && streams(out, 2, operands + 1)};
+                                        (int64_t)cd_dtype_size(out->dtype)};
         status = cd_iterate(3, operands, binary_body, &context, err);
     }
     cd_tensor_release(operands[1]);
@@ -154,49 +112,29 @@ typedef struct {
     cdk_formula *formula;
     double a, b;
     size_t size;
-    bool streams;
 } formula_context;
 
-static void value_piece(const void *context, char *const *data, const int64_t *stride, int64_t n)
+static void value_body(const void *context, char *const *data, const int64_t *stride, int64_t n)
 {
     const formula_context *c = context;
     const cdk_run run = {data[0], data[1], NULL, stride[0], stride[1], 0, c->a, c->b};
     cdk_run_formula(c->formula, &run, c->size, n);
 }
 
-static void value_body(const void *context, char *const *data, const int64_t *stride, int64_t n)
-{
-    if (((const formula_context *)context)->streams && stride[0] == 1) {
-        stream_pieces(value_piece, context, 2, data, stride, n);
-    } else {
-        value_piece(context, data, stride, n);
-    }
-}
-
-static void gradient_piece(const void *context, char *const *data, const int64_t *stride, int64_t n)
+static void gradient_body(const void *context, char *const *data, const int64_t *stride, int64_t n)
 {
     const formula_context *c = context;
     const cdk_run run = {data[0], data[1], data[2], stride[0], stride[1], stride[2], c->a, c->b};
     cdk_run_formula(c->formula, &run, c->size, n);
 }
 
-static void gradient_body(const void *context, char *const *data, const int64_t *stride, int64_t n)
-{
-    if (((const formula_context *)context)->streams && stride[0] == 1) {
-        stream_pieces(gradient_piece, context, 3, data, stride, n);
-    } else {
-        gradient_piece(context, data, stride, n);
-    }
-}
-
 cd_status cd_formula_into(cd_tensor *out, cdk_formula *formula, cd_tensor *x, double a, double b,
                           cd_error *err)
 {
     cd_tensor *operands[2] = {out, NULL};
-    formula_context context = {formula, a, b, cd_dtype_size(out->dtype), false};
+    const formula_context context = {formula, a, b, cd_dtype_size(out->dtype)};
     cd_status status = operand(&operands[1], x, out->dtype, out, err);
     if (status == CD_OK) {
-        context.streams = streams(out, 1, operands + 1);
         status = cd_iterate(2, operands, value_body, &context, err);
     }
     cd_tensor_release(operands[1]);
@@ -223,12 +161,11 @@ cd_status cd_formula_gradient(cd_gradient *g, cdk_formula *formula, cd_tensor *k
                               cd_error *err)
 {
     cd_tensor *operands[3] = {NULL, kept != NULL ? kept : g->dy[0], NULL};
-    formula_context context = {formula, a, b, cd_dtype_size(operands[1]->dtype), false};
+    const formula_context context = {formula, a, b, cd_dtype_size(operands[1]->dtype)};
     CD_TRY(cd_gradient_target(g, operands[1], err));
     operands[0] = g->dx[0];
     cd_status status = operand(&operands[2], g->dy[0], operands[0]->dtype, operands[0], err);
     if (status == CD_OK) {
-        context.streams = streams(operands[0], 2, operands + 1);
         status = cd_iterate(3, operands, gradient_body, &context, err);
     }
     cd_tensor_release(operands[2]);

@@ -2,7 +2,6 @@
 
 #include "base/cpu.h"
 #include "base/parallel.h"
-#include "kernels/stream.h"
 
 #ifdef CD_HAVE_X86_TARGETS
 #include <immintrin.h>
@@ -10,8 +9,6 @@
 
 /* Bytes of mask a thread should at least get. */
 #define GRAIN 4096
-/* Bytes of a cache line. */
-#define LINE 64
 
 typedef struct {
     uint8_t *mask;
@@ -20,7 +17,6 @@ typedef struct {
     void *dx;
     int64_t n;
     double high;
-    int streams;
 } work;
 
 int64_t cdk_mask_bytes(int64_t n)
@@ -67,20 +63,14 @@ CD_TARGET_AVX2 static void mask_bytes_avx2(uint8_t *mask, const float *y, int64_
     }
 }
 
-/* streams: dx is aligned to a vector, and written past the caches. */
 CD_TARGET_AVX2 static void gradient_bytes_avx2(float *dx, const float *dy, const uint8_t *mask, int64_t begin,
-                                               int64_t end, int streams)
+                                               int64_t end)
 {
     __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
     for (int64_t b = begin; b < end; b++) {
         __m256i bits = _mm256_and_si256(_mm256_set1_epi32(mask[b]), bit);
         __m256 inside = _mm256_castsi256_ps(_mm256_cmpeq_epi32(bits, bit));
-        const __m256 v = _mm256_and_ps(_mm256_loadu_ps(dy + 8 * b), inside);
-        if (streams) {
-            _mm256_stream_ps(dx + 8 * b, v);
-        } else {
-            _mm256_storeu_ps(dx + 8 * b, v);
-        }
+        _mm256_storeu_ps(dx + 8 * b, _mm256_and_ps(_mm256_loadu_ps(dy + 8 * b), inside));
     }
 }
 
@@ -125,7 +115,7 @@ static void gradient_range_f32(void *context, int64_t begin, int64_t end, int th
 #ifdef CD_HAVE_X86_TARGETS
     if (has_avx2()) {
         b = smaller(end, w->n / 8);
-        gradient_bytes_avx2(w->dx, w->x, w->given, begin, b, w->streams);
+        gradient_bytes_avx2(w->dx, w->x, w->given, begin, b);
     }
 #endif
     for (; b < end; b++) {
@@ -165,7 +155,6 @@ static void mask_f64(uint8_t *mask, const void *y, int64_t n, double high)
 static void mask_gradient_f32(void *dx, const void *dy, const uint8_t *mask, int64_t n)
 {
     work w = {.given = mask, .x = dy, .dx = dx, .n = n};
-    w.streams = dx != dy && (uintptr_t)dx % LINE == 0 && cdk_streams(n * (int64_t)sizeof(float));
     cd_parallel_for(cdk_mask_bytes(n), GRAIN, gradient_range_f32, &w);
 }
 

@@ -12,7 +12,6 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernels/normalisation.h"
-#include "kernels/stream.h"
 
 /* Elements of a chunk: small enough for the second pass over it to come from the cache. */
 #define CHUNK 16384

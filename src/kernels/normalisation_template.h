@@ -12,17 +12,7 @@ typedef struct {
     double *first, *second; /* results per channel, or per chunk and channel */
     const double *mean, *a, *b, *d;
     T low, high;
-    bool streams; /* out is written past the caches */
 } NAME(task);
-
-#define PIECE (CDK_STREAM_PIECE / (int64_t)sizeof(T))
-
-/* Is out, of so many elements in rows of `width`, to be written past the caches? It is in nothing's place. */
-static bool NAME(streams)(const NAME(task) * t, int64_t width)
-{
-    const int64_t elements = t->shape.rows * t->shape.C * t->shape.plane;
-    return width <= PIECE && t->out != t->x && t->out != t->dy && cdk_streams(elements * (int64_t)sizeof(T));
-}
 
 /* Copies a coefficient per channel to one per element of a folded row. */
 static void NAME(unfold_coefficients)(T *wide, const double *values, int64_t C, int64_t width)
@@ -248,19 +238,10 @@ static int64_t NAME(channel_of)(const NAME(task) * t, int64_t i)
 static void NAME(affine_some)(const NAME(task) * t, T *y, const T *x, const T *by, int64_t rows,
                               int64_t width)
 {
-    T piece[PIECE];
-    const int64_t step = t->streams ? PIECE / width : rows;
-    for (int64_t r = 0; r < rows; r += step) {
-        const int64_t n = at_most(step, rows - r);
-        T *to = t->streams ? piece : y + r * width;
-        if (width == 1) {
-            LOOP(affine_span)(to, x + r, by[0], by[1], t->low, t->high, n);
-        } else {
-            LOOP(affine_rows)(to, x + r * width, by, by + t->cut.width, t->low, t->high, n, width);
-        }
-        if (t->streams) {
-            cdk_move_out(y + r * width, piece, n * width * (int64_t)sizeof(T));
-        }
+    if (width == 1) {
+        LOOP(affine_span)(y, x, by[0], by[1], t->low, t->high, rows);
+    } else {
+        LOOP(affine_rows)(y, x, by, by + t->cut.width, t->low, t->high, rows, width);
     }
 }
 
@@ -310,7 +291,6 @@ static cd_status NAME(channel_affine)(void *y, const void *x, const double *scal
     NAME(task) t = {.shape = shape, .cut = cut_rows(shape), .x = x, .out = y, .a = scale, .b = shift};
     t.low = cdk_activation_low(activation);
     t.high = cdk_activation_high(activation);
-    t.streams = NAME(streams)(&t, shape.plane > 1 ? 1 : t.cut.width);
     if (shape.plane > 1) {
         cd_parallel_for(shape.rows * shape.C, CHUNK / shape.plane + 1, NAME(affine_planes), &t);
         return CD_OK;
@@ -326,20 +306,12 @@ static cd_status NAME(channel_affine)(void *y, const void *x, const double *scal
 /* Some rows of `width`, or a span: width 1; from element `at` on. */
 static void NAME(gradient_some)(const NAME(task) * t, int64_t at, const T *by, int64_t rows, int64_t width)
 {
-    T piece[PIECE];
-    const int64_t step = t->streams ? PIECE / width : rows, k = width == 1 ? 1 : t->cut.width;
-    for (int64_t r = 0; r < rows; r += step) {
-        const int64_t n = at_most(step, rows - r), from = at + r * width;
-        T *to = t->streams ? piece : t->out + from;
-        if (width == 1) {
-            LOOP(gradient_span)(to, t->dy + from, t->x + from, by[0], by[1], by[2], by[3], n);
-        } else {
-            LOOP(gradient_rows)
-            (to, t->dy + from, t->x + from, by, by + k, by + 2 * k, by + 3 * k, n, width);
-        }
-        if (t->streams) {
-            cdk_move_out(t->out + from, piece, n * width * (int64_t)sizeof(T));
-        }
+    T *to = t->out + at;
+    if (width == 1) {
+        LOOP(gradient_span)(to, t->dy + at, t->x + at, by[0], by[1], by[2], by[3], rows);
+    } else {
+        const int64_t k = t->cut.width;
+        LOOP(gradient_rows)(to, t->dy + at, t->x + at, by, by + k, by + 2 * k, by + 3 * k, rows, width);
     }
 }
 
@@ -377,7 +349,6 @@ static cd_status NAME(channel_gradient)(void *dx, const void *dy, const void *x,
     t.a = by->a;
     t.b = by->b;
     t.d = by->d;
-    t.streams = NAME(streams)(&t, shape.plane > 1 ? 1 : t.cut.width);
     if (shape.plane > 1) {
         cd_parallel_for(shape.rows * shape.C, CHUNK / shape.plane + 1, NAME(gradient_planes), &t);
         return CD_OK;
@@ -420,25 +391,6 @@ static double NAME(squares_of_row)(const T *x, int64_t length)
     return squares;
 }
 
-#if SHORT_ROWS
-static void NAME(short_rows)(const NAME(row_task) * t, int64_t begin, int64_t end)
-{
-    const cdk_row_norm *s = t->s;
-    T piece[2 * PIECE];
-    const int64_t bytes = s->length * (int64_t)sizeof(T);
-    const bool streams = cdk_streams(s->rows * bytes) && t->out != t->x;
-    const int64_t step = streams ? 2 * PIECE / s->length : end - begin;
-    for (int64_t r = begin; r < end; r += step) {
-        const int64_t n = at_most(step, end - r);
-        T *y = t->out + r * s->length;
-        CDK_FOR_CPU_512(normalise_short_rows)(streams ? piece : y, t->x, s, r, r + n);
-        if (streams) {
-            cdk_move_out(y, piece, n * bytes);
-        }
-    }
-}
-#endif
-
 static void NAME(normalise_rows)(void *context, int64_t begin, int64_t end, int thread)
 {
     const NAME(row_task) *t = context;
@@ -446,7 +398,7 @@ static void NAME(normalise_rows)(void *context, int64_t begin, int64_t end, int 
     (void)thread;
 #if SHORT_ROWS
     if (s->length <= SPAN) {
-        NAME(short_rows)(t, begin, end);
+        CDK_FOR_CPU_512(normalise_short_rows)(t->out + begin * s->length, t->x, s, begin, end);
         return;
     }
 #endif
@@ -556,5 +508,3 @@ static cd_status NAME(row_gradient)(const cdk_row_gradients *d, const void *dy, 
     }
     return CD_OK;
 }
-
-#undef PIECE
