@@ -81,6 +81,9 @@ tensor_transforms <- c("transform_normalize", "transform_convert_image_dtype", "
 # These hand the picture on as it is.
 transforms_of_transforms <- c("transform_random_apply", "transform_random_choice", "transform_random_order")
 
+# These know pictures of magick themselves.
+know_magick <- c("transform_to_tensor", "transform_sahi_crop")
+
 colour_transforms <- c(
   paste0("transform_adjust_", c("brightness", "contrast", "saturation", "hue", "gamma")), "transform_grayscale",
   "transform_rgb_to_grayscale", "transform_random_grayscale", "transform_color_jitter"
@@ -98,7 +101,7 @@ magick_method <- function(name) {
 
 register_magick_transforms <- function(env) {
   generics <- sub(".default", "", ls(env, pattern = "^transform_.*[.]default$"), fixed = TRUE)
-  for (name in setdiff(generics, c(transforms_of_transforms, "transform_to_tensor"))) {
+  for (name in setdiff(generics, c(transforms_of_transforms, know_magick))) {
     registerS3method(name, "magick-image", magick_method(name), envir = env)
   }
 }

@@ -22,7 +22,6 @@ plus_product <- function(self, product, beta, alpha) {
 #' matrices, `torch_pdist()` those between the rows of one, each pair once; `torch_dist()` is the norm of a difference.
 #' `torch_vdot()` is [torch_dot()], `torch_ger()` [torch_outer()].
 #'
-#' @param pin_memory not used.
 #' @param self,mat,vec,vec1,vec2,batch1,batch2,other,x1,x2 tensors.
 #' @param beta,alpha factors.
 #' @param dim dimension of size 3; `NULL` takes the first.
@@ -197,6 +196,7 @@ torch_renorm <- function(self, p, dim, maxnorm) {
 #' @param accumulate add instead of replacing.
 #' @param size,stride,storage_offset shape, and distances in memory in elements.
 #' @param requires_grad record operations on the result.
+#' @param pin_memory not used.
 #' @return A tensor.
 #' @examples
 #' torch_diag_embed(c(1, 2))
