@@ -311,6 +311,7 @@ if (file.exists("/proc/self/statm")) {
   # Ten looks; flat: after the first never 16 MB more, and within 1.3 times the most that was in use, and 64 MB, of
   # what R held before.
   flat <- function(what, n, work) {
+    for (k in 1:5) work(1) # R compiles functions when they are called again
     gc()
     at_first <- resident_mb()
     sizes <- numeric()
